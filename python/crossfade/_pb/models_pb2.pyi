@@ -1,0 +1,43 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "bundle_name", "dimension", "max_tokens", "pooling", "normalise", "precision", "query_fingerprint", "document_fingerprint", "parent_name", "parent_fingerprint")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_NAME_FIELD_NUMBER: _ClassVar[int]
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    POOLING_FIELD_NUMBER: _ClassVar[int]
+    NORMALISE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    PARENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bundle_name: str
+    dimension: int
+    max_tokens: int
+    pooling: str
+    normalise: bool
+    precision: str
+    query_fingerprint: str
+    document_fingerprint: str
+    parent_name: str
+    parent_fingerprint: str
+    def __init__(self, name: _Optional[str] = ..., bundle_name: _Optional[str] = ..., dimension: _Optional[int] = ..., max_tokens: _Optional[int] = ..., pooling: _Optional[str] = ..., normalise: _Optional[bool] = ..., precision: _Optional[str] = ..., query_fingerprint: _Optional[str] = ..., document_fingerprint: _Optional[str] = ..., parent_name: _Optional[str] = ..., parent_fingerprint: _Optional[str] = ...) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,66 @@
+"""The command line's door: registers the commands and turns every expected error into one line and an exit code.
+
+Exit codes: 0 done · 2 the input cannot be used · 130 interrupted. Data goes to stdout, talk to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from crossfade.errors import CrossfadeError
+
+app = typer.Typer(
+    name="crossfade",
+    help="Serve a base and a fine-tuned embedding model, measure both, and decide which one should ship.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code instead of raising."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except CrossfadeError as error:
+        return _fail(str(error))
+    except click.exceptions.Abort:
+        return _interrupted()
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        # The reader went away (`crossfade ... | head`): not an error, and nothing may be written to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"crossfade: error: {line}", file=sys.stderr)
+    return 2
+
+
+def _interrupted() -> int:
+    print("crossfade: interrupted", file=sys.stderr)
+    return 130
+
+
+def main() -> None:
+    """The `crossfade` command."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

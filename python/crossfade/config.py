@@ -1,0 +1,65 @@
+"""Typed settings: file < environment < flags.
+
+A settings file is TOML, named by `CROSSFADE_CONFIG`; every field can be overridden by an environment variable with the
+prefix `CROSSFADE_` (`CROSSFADE_MAX_TEXTS_PER_CALL=512`), and again by a command-line flag.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from crossfade.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """Everything that may be tuned without changing a result's meaning."""
+
+    model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="forbid", frozen=True)
+
+    threads: int = Field(default=0, ge=0, description="CPU threads for inference and search; 0 = all cores")
+    batch_tokens: int = Field(default=8192, ge=1, description="padded tokens in one inference batch")
+
+    max_texts_per_call: int = Field(default=1024, ge=1, description="texts, documents or vectors in one call")
+    max_text_bytes: int = Field(default=1 << 20, ge=1, description="UTF-8 bytes of one text")
+    max_message_bytes: int = Field(default=32 << 20, ge=1 << 16, description="bytes of one gRPC message")
+    max_k: int = Field(default=10_000, ge=1, description="results asked of one query")
+    max_score_vectors: int = Field(default=1_000_000, ge=1, description="vectors in one Score call, each side")
+    max_concurrent_calls: int = Field(default=256, ge=1, description="calls in progress before RESOURCE_EXHAUSTED")
+    drain_seconds: float = Field(default=30.0, ge=0, description="time that calls in progress get after SIGTERM")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        if path := os.environ.get("CROSSFADE_CONFIG"):
+            sources += (TomlConfigSettingsSource(settings_cls, toml_file=path),)
+        return sources
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings; `flags` that are None are not set.
+
+    Raises InvalidInput, naming the setting, when a value cannot be used or the settings file is missing or not TOML.
+    """
+    path = os.environ.get("CROSSFADE_CONFIG")
+    if path and not Path(path).is_file():
+        raise InvalidInput(f"CROSSFADE_CONFIG names {path}, which is not a file: correct it or unset it")
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(f"setting {name}: {first['msg']} (given: {first.get('input')!r})") from None
+    except ValueError as error:  # tomllib.TOMLDecodeError
+        raise InvalidInput(f"settings file {path} is not TOML: {error}") from None

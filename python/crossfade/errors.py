@@ -1,0 +1,60 @@
+"""The one exception tree.
+
+Every error that a caller can cause or must act on is a `CrossfadeError`. Its message says what was wrong, what was
+expected and what to do. Two boundaries turn it into something else, each in one table: `serving/status.py` into a gRPC
+status, `cli/main.py` into one line on stderr and an exit code.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+
+class CrossfadeError(Exception):
+    """Base of everything crossfade raises on purpose."""
+
+
+class InvalidInput(CrossfadeError):
+    """A value the caller gave is wrong: shape, range, name, NaN, duplicate."""
+
+
+class LimitExceeded(InvalidInput):
+    """A value is well formed but larger than a declared limit: split it or raise the limit."""
+
+
+class DataError(InvalidInput):
+    """A file does not hold what its format promises.
+
+    `line` is 1-based; None when the fault is not on one line (a missing file, an empty file).
+    """
+
+    def __init__(self, path: str | PathLike[str], reason: str, *, line: int | None = None) -> None:
+        self.path = fspath(path)
+        self.line = line
+        self.reason = reason
+        where = self.path if line is None else f"{self.path}:{line}"
+        super().__init__(f"{where}: {reason}")
+
+
+class BundleError(CrossfadeError):
+    """A model bundle, ONNX graph or tokenizer is missing, corrupt, or does not fit its other parts."""
+
+
+class NotFound(CrossfadeError):
+    """No model, collection or document has the name given."""
+
+
+class AlreadyExists(CrossfadeError):
+    """The name given is taken."""
+
+
+class FingerprintMismatch(CrossfadeError):
+    """Vectors of one model met an index, run or query of another; equal dimension is not enough."""
+
+
+class Overloaded(CrossfadeError):
+    """The service is at its admission limit: try again later."""
+
+
+class Unavailable(CrossfadeError):
+    """The service is starting or draining, or could not be reached: try another replica or try again."""
