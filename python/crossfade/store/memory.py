@@ -1,0 +1,243 @@
+"""The embedded store in memory: collections that many threads read while others write.
+
+A snapshot costs nothing to take and nothing to keep: it is a window on the collection's own buffer. Appending writes
+behind every window, so it copies nothing. Replacing or deleting a row that a window still shows copies the buffer
+first; when no snapshot is left alive (the usual case between two searches) the row is changed where it lies.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import AlreadyExists, InvalidInput, NotFound
+from crossfade.store.rows import Lease, RowIds
+from crossfade.store.types import CollectionSpec, Document, Metric, Snapshot, UpsertCounts
+
+MAX_DIMENSION = 65_536
+MAX_ID_BYTES = 1024
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FIRST_CAPACITY = 64
+
+
+class MemoryCollection:
+    """One collection in memory; implements `crossfade.store.types.Collection`."""
+
+    def __init__(self, spec: CollectionSpec) -> None:
+        self._spec = spec
+        self._lock = threading.Lock()
+        self._buffer: NDArray[np.float32] = np.empty((0, spec.dimension), dtype=np.float32)
+        self._ids: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._documents: dict[str, Document] = {}
+        self._lease: weakref.ref[Lease] | None = None
+        self._leased_rows = 0
+
+    @property
+    def spec(self) -> CollectionSpec:
+        return self._spec
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> UpsertCounts:
+        """Add or replace, all or nothing. `vectors`: float, shape (len(documents), dimension).
+
+        Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN or infinity; nothing has changed
+        then.
+        """
+        check_ids([document.id for document in documents])
+        matrix = check_vectors(vectors, len(documents), self._spec)
+        with self._lock:
+            old: list[int] = []  # positions in this call whose id is there already
+            new: list[int] = []
+            for position, document in enumerate(documents):
+                (old if document.id in self._rows else new).append(position)
+            rows = [self._rows[documents[position].id] for position in old]
+            replacing = matrix[old] if new else matrix
+            adding = matrix[new] if old else matrix
+            start = len(self._ids)
+            end = start + len(new)
+            # Whatever may fail for want of memory comes before the first change.
+            self._make_writable(min(rows, default=start), end)
+            if old:
+                self._buffer[rows] = replacing
+            if new:
+                ids = [documents[position].id for position in new]
+                self._buffer[start:end] = adding
+                self._ids.extend(ids)
+                self._rows.update(zip(ids, range(start, end), strict=True))
+            self._documents.update((document.id, document) for document in documents)
+        return UpsertCounts(added=len(new), replaced=len(old))
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Remove the ids that are there; return how many were. The last rows move into the gaps."""
+        with self._lock:
+            gone = {self._rows[name] for name in ids if name in self._rows}
+            if not gone:
+                return 0
+            kept = len(self._ids) - len(gone)
+            self._make_writable(0, kept)
+            gaps = [row for row in sorted(gone) if row < kept]
+            movers = [row for row in range(kept, len(self._ids)) if row not in gone]
+            for row in gone:
+                name = self._ids[row]
+                del self._rows[name], self._documents[name]
+            if gaps:
+                self._buffer[gaps] = self._buffer[movers]
+            for gap, mover in zip(gaps, movers, strict=True):
+                self._ids[gap] = self._ids[mover]
+                self._rows[self._ids[gap]] = gap
+            del self._ids[kept:]
+            if kept * 4 < len(self._buffer) and len(self._buffer) > _FIRST_CAPACITY:
+                self._move_to_capacity(max(kept * 2, _FIRST_CAPACITY))
+        return len(gone)
+
+    def documents(self, ids: Sequence[str]) -> list[Document | None]:
+        """The documents of the ids, in order; None for one that is not there."""
+        with self._lock:
+            return [self._documents.get(name) for name in ids]
+
+    def snapshot(self) -> Snapshot:
+        """The collection as it is now; takes constant time, and no later write changes it."""
+        with self._lock:
+            lease = self._lease() if self._lease is not None else None
+            if lease is None:
+                lease = Lease(self._buffer, self._ids)
+                self._lease = weakref.ref(lease)
+            count = len(self._ids)
+            self._leased_rows = max(self._leased_rows, count)
+            return Snapshot(ids=RowIds(lease, count), vectors=lease.vectors(count))
+
+    def _make_writable(self, first_row: int, rows: int) -> None:
+        """Leave a buffer that has room for `rows` and whose rows from `first_row` on no living snapshot shows.
+
+        Call with the lock held.
+        """
+        if rows > len(self._buffer):
+            self._move_to_capacity(max(rows, len(self._buffer) * 3 // 2, _FIRST_CAPACITY))
+        elif self._lease is None or self._lease() is None:
+            self._lease = None
+            self._leased_rows = 0
+        elif first_row < self._leased_rows:
+            self._move_to_capacity(len(self._buffer))
+
+    def _move_to_capacity(self, capacity: int) -> None:
+        count = len(self._ids)
+        moved = np.empty((capacity, self._spec.dimension), dtype=np.float32)
+        moved[:count] = self._buffer[:count]
+        self._buffer = moved
+        self._ids = self._ids.copy()
+        self._lease = None
+        self._leased_rows = 0
+
+
+class MemoryStore:
+    """Named collections in memory; implements `crossfade.store.types.Store`. Gone when the process ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._collections: dict[str, MemoryCollection] = {}
+
+    def create(self, spec: CollectionSpec) -> MemoryCollection:
+        """Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used."""
+        check_spec(spec)
+        with self._lock:
+            if spec.name in self._collections:
+                raise AlreadyExists(f"collection {spec.name!r} exists already: delete it first or choose another name")
+            collection = self._collections[spec.name] = MemoryCollection(spec)
+        return collection
+
+    def get(self, name: str) -> MemoryCollection:
+        """Raises NotFound, naming the collections there are."""
+        with self._lock:
+            collection = self._collections.get(name)
+            if collection is None:
+                raise self._not_found(name)
+        return collection
+
+    def drop(self, name: str) -> None:
+        """Raises NotFound. A search that holds the collection already finishes on it."""
+        with self._lock:
+            if self._collections.pop(name, None) is None:
+                raise self._not_found(name)
+
+    def list(self) -> list[MemoryCollection]:
+        """Sorted by name."""
+        with self._lock:
+            return [self._collections[name] for name in sorted(self._collections)]
+
+    def _not_found(self, name: str) -> NotFound:
+        names = sorted(self._collections)
+        if not names:
+            return NotFound(f"no collection {name!r}: there is none yet, create it first")
+        shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        return NotFound(f"no collection {name!r}: create it first, or use one of {shown}")
+
+
+def check_spec(spec: CollectionSpec) -> None:
+    """Raises InvalidInput when a collection cannot be made from `spec`."""
+    if not _NAME.fullmatch(spec.name):
+        raise InvalidInput(
+            f"collection name {spec.name[:160]!r} cannot be used: use 1 to 128 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or digit"
+        )
+    if not 1 <= spec.dimension <= MAX_DIMENSION:
+        raise InvalidInput(f"dimension {spec.dimension} cannot be used: it must be 1 to {MAX_DIMENSION}")
+    if spec.metric not in get_args(Metric):
+        raise InvalidInput(f"metric {spec.metric!r} does not exist: use one of {', '.join(get_args(Metric))}")
+    if not spec.document_fingerprint:
+        raise InvalidInput(
+            "document_fingerprint is empty: give the fingerprint of the encoder whose vectors the collection will hold"
+        )
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """Raises InvalidInput when an id is empty, too long, not valid Unicode, or given twice."""
+    seen: dict[str, int] = {}
+    for position, name in enumerate(ids):
+        if not name:
+            raise InvalidInput(f"document {position} has an empty id: every document needs one")
+        try:
+            size = len(name.encode())
+        except UnicodeEncodeError:
+            raise InvalidInput(
+                f"document {position}: its id {name[:80]!r} holds a lone surrogate and cannot be written as UTF-8"
+            ) from None
+        if size > MAX_ID_BYTES:
+            raise InvalidInput(
+                f"document {position}: its id is {size} bytes long, the limit is {MAX_ID_BYTES}: use a shorter id"
+            )
+        first = seen.setdefault(name, position)
+        if first != position:
+            raise InvalidInput(
+                f"id {name[:80]!r} is given twice in one call (documents {first} and {position}): keep one of them"
+            )
+
+
+def check_vectors(vectors: NDArray[np.float32], count: int, spec: CollectionSpec) -> NDArray[np.float32]:
+    """`vectors` as float32; raises InvalidInput unless it is (count, spec.dimension), floating and finite."""
+    given = np.asarray(vectors)
+    if given.dtype.kind != "f":
+        raise InvalidInput(f"vectors have dtype {given.dtype}: give floating-point values (float32)")
+    if given.shape != (count, spec.dimension):
+        raise InvalidInput(
+            f"vectors have shape {given.shape}, expected ({count}, {spec.dimension}): one row a document, and "
+            f"collection {spec.name!r} holds {spec.dimension} dimensions"
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the next check names
+        matrix = given.astype(np.float32, copy=False)
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise InvalidInput(
+            f"vector {row} holds {matrix[row, column]} at position {column}: every value must be a finite float32"
+        )
+    return matrix
