@@ -8,32 +8,49 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
-import click
 import typer
 
 from crossfade.errors import CrossfadeError
 
+INTERRUPTED = 128 + 2  # as a shell reports SIGINT
+
 app = typer.Typer(
     name="crossfade",
     help="Serve a base and a fine-tuned embedding model, measure both, and decide which one should ship.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("crossfade"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of crossfade itself, before the command."""
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code instead of raising."""
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="crossfade", standalone_mode=False)
     except CrossfadeError as error:
         return _fail(str(error))
-    except click.exceptions.Abort:
+    except typer.Abort:
         return _interrupted()
-    except click.ClickException as error:
-        return _fail(error.format_message())
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message()} (see crossfade --help)")
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
@@ -43,7 +60,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}")
-    return code if isinstance(code, int) else 0
+    # Typer turns Ctrl-C into this exit code itself.
+    return _interrupted() if code == INTERRUPTED else code if isinstance(code, int) else 0
 
 
 def _fail(message: str) -> int:
@@ -54,7 +72,7 @@ def _fail(message: str) -> int:
 
 def _interrupted() -> int:
     print("crossfade: interrupted", file=sys.stderr)
-    return 130
+    return INTERRUPTED
 
 
 def main() -> None:

@@ -1,0 +1,81 @@
+# The one command set: people and CI call the same targets. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+
+.PHONY: help demo test lint format bench proto lock clean setup check-tools test-rust test-python
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.native  ## virtual environment, pinned dependencies, the Rust extension
+
+demo: setup  ## two models, one corpus, one verdict: writes demo/report.html and demo/report.json
+	$(BIN)/python -m demo.run
+
+test: lint test-rust test-python  ## every check and test, Rust and Python
+
+test-rust: check-tools
+	cargo test --workspace --exclude crossfade-py --locked
+
+test-python: $(VENV)/.dev $(VENV)/.native
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev $(VENV)/.native  ## ruff, mypy --strict, stubtest, rustfmt, clippy -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest crossfade._native --mypy-config-file pyproject.toml
+
+format: $(VENV)/.dev  ## rewrite the sources as `make lint` wants them
+	cargo fmt --all
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers on the same input in the same run
+	$(BIN)/python -m bench
+
+proto: $(VENV)/.dev  ## regenerate the Python stubs from proto/
+	scripts/generate_proto.sh
+
+lock:  ## resolve requirements/*.in again (needs uv)
+	scripts/lock.sh
+
+clean:  ## remove everything that the other targets made
+	rm -rf $(VENV) target dist demo/work demo/report.html demo/report.json .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+	rm -f python/crossfade/_native*.so
+
+check-tools:
+	@scripts/check_tools.sh "$(PYTHON)"
+
+# Each stamp says: what the lock (or the Rust source) of that date asks for is installed.
+$(VENV)/.runtime: requirements/runtime.lock | check-tools
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing pinned dependencies ...' >&2
+	$(PIP_INSTALL) requirements/runtime.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	@echo 'installing test and lint tools ...' >&2
+	$(PIP_INSTALL) requirements/dev.lock
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
+	@echo 'installing peers ...' >&2
+	$(PIP_INSTALL) requirements/bench.lock
+	@touch $@
+
+$(VENV)/.native: $(VENV)/.runtime pyproject.toml $(RUST_SOURCES)
+	@echo 'building the Rust extension ...' >&2
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
