@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from crossfade.errors import AlreadyExists, InvalidInput, NotFound
 from crossfade.store.rows import Lease, RowIds
 from crossfade.store.types import CollectionSpec, Document, Metric, Snapshot, UpsertCounts
+from crossfade.store.vectors import finite_matrix
 
 MAX_DIMENSION = 65_536
 MAX_ID_BYTES = 1024
@@ -54,7 +55,14 @@ class MemoryCollection:
         then.
         """
         check_ids([document.id for document in documents])
-        matrix = check_vectors(vectors, len(documents), self._spec)
+        dimension = self._spec.dimension
+        matrix = finite_matrix(
+            vectors,
+            rows=len(documents),
+            dimension=dimension,
+            what="vector",
+            why=f"one row a document, and collection {self._spec.name!r} holds {dimension} dimensions",
+        )
         with self._lock:
             old: list[int] = []  # positions in this call whose id is there already
             new: list[int] = []
@@ -220,24 +228,3 @@ def check_ids(ids: Sequence[str]) -> None:
             raise InvalidInput(
                 f"id {name[:80]!r} is given twice in one call (documents {first} and {position}): keep one of them"
             )
-
-
-def check_vectors(vectors: NDArray[np.float32], count: int, spec: CollectionSpec) -> NDArray[np.float32]:
-    """`vectors` as float32; raises InvalidInput unless it is (count, spec.dimension), floating and finite."""
-    given = np.asarray(vectors)
-    if given.dtype.kind != "f":
-        raise InvalidInput(f"vectors have dtype {given.dtype}: give floating-point values (float32)")
-    if given.shape != (count, spec.dimension):
-        raise InvalidInput(
-            f"vectors have shape {given.shape}, expected ({count}, {spec.dimension}): one row a document, and "
-            f"collection {spec.name!r} holds {spec.dimension} dimensions"
-        )
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the next check names
-        matrix = given.astype(np.float32, copy=False)
-    finite = np.isfinite(matrix)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise InvalidInput(
-            f"vector {row} holds {matrix[row, column]} at position {column}: every value must be a finite float32"
-        )
-    return matrix

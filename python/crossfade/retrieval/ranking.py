@@ -1,0 +1,60 @@
+"""Exact top-k of a snapshot in the order that collections promise: score descending, then id ascending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.kernels import top_k
+from crossfade.retrieval.types import Hit
+from crossfade.store.types import Metric, Snapshot
+
+# Entries of one widened answer: bounds its memory (12 bytes each) when a whole collection ties.
+_WIDENED_ENTRIES = 1 << 20
+
+
+def rank(queries: NDArray[np.float32], snapshot: Snapshot, k: int, metric: Metric, threads: int) -> list[list[Hit]]:
+    """The best `k` documents of each query, fewer when the snapshot holds fewer.
+
+    `queries`: float32, shape (n, dimension). The kernel orders equal scores by row, so a tie at the k-th place may
+    leave out the lower id: one result more than asked for shows such a tie, and those queries are answered again,
+    deeper, until the whole tie is in hand.
+    """
+    size = len(snapshot.ids)
+    if size == 0:
+        return [[] for _ in queries]
+    wanted = min(k, size)
+    depth = min(wanted + 1, size)
+    scores, rows = top_k(queries, snapshot.vectors, depth, metric=metric, threads=threads)
+    hits: list[list[Hit]] = [[]] * len(queries)
+    cut = np.flatnonzero(scores[:, wanted - 1] == scores[:, -1]) if depth > wanted else np.empty(0, np.int64)
+    for query in np.setdiff1d(np.arange(len(queries)), cut).tolist():
+        hits[query] = _ordered(scores[query], rows[query], snapshot, wanted)
+    while cut.size:
+        depth = min(depth * 4, size)
+        still: list[int] = []
+        chunk = max(1, _WIDENED_ENTRIES // depth)
+        for start in range(0, len(cut), chunk):
+            part = cut[start : start + chunk]
+            scores, rows = top_k(queries[part], snapshot.vectors, depth, metric=metric, threads=threads)
+            for position, query in enumerate(part.tolist()):
+                if depth < size and scores[position, wanted - 1] == scores[position, -1]:
+                    still.append(query)
+                else:
+                    hits[query] = _ordered(scores[position], rows[position], snapshot, wanted)
+        cut = np.array(still, dtype=np.int64)
+    return hits
+
+
+def _ordered(scores: NDArray[np.float32], rows: NDArray[np.int64], snapshot: Snapshot, wanted: int) -> list[Hit]:
+    """The first `wanted` hits of one query whose ties are all in hand."""
+    tied: Any = (scores[1:] == scores[:-1]).any()
+    keep = scores.size if tied else wanted
+    ids = [snapshot.ids[row] for row in rows[:keep].tolist()]
+    hits = [Hit(name, score) for name, score in zip(ids, scores[:keep].tolist(), strict=True)]
+    if tied:
+        # Python compares strings by code point, and UTF-8 bytes keep that order.
+        hits.sort(key=lambda hit: (-hit.score, hit.id))
+    return hits[:wanted]

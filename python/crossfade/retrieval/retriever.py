@@ -1,0 +1,116 @@
+"""The object that answers queries. Serving and evaluation use the same one: what is measured is what is served."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import FingerprintMismatch, InvalidInput
+from crossfade.models.types import InputType
+from crossfade.retrieval.ranking import rank
+from crossfade.retrieval.types import SearchResult, TextEncoder
+from crossfade.store.types import Collection
+from crossfade.store.vectors import finite_matrix
+
+
+class Retriever:
+    """Exact search of one collection, by texts (with an encoder) or by vectors. Safe to use from many threads.
+
+    Raises FingerprintMismatch when the encoder's document fingerprint is not the collection's.
+    """
+
+    def __init__(self, collection: Collection, encoder: TextEncoder | None = None, threads: int = 0) -> None:
+        if encoder is not None:
+            check_encoder(collection, encoder)
+        self._collection = collection
+        self._encoder = encoder
+        self._threads = threads
+
+    @property
+    def collection(self) -> Collection:
+        return self._collection
+
+    def search_texts(self, texts: Sequence[str], k: int) -> SearchResult:
+        """The best `k` documents for each text, fewer when the collection holds fewer.
+
+        Raises InvalidInput when k < 1 or this retriever has no encoder.
+        """
+        _check_k(k)
+        if self._encoder is None:
+            raise InvalidInput("this retriever has no encoder: give it one, or search with vectors")
+        encoded = self._encoder.encode(texts, InputType.QUERY)
+        start = time.perf_counter_ns()
+        spec = self._collection.spec
+        hits = rank(encoded.vectors, self._collection.snapshot(), k, spec.metric, self._threads)
+        return SearchResult(
+            hits=hits,
+            query_fingerprint=self._encoder.bundle.query_fingerprint,
+            token_counts=encoded.token_counts,
+            truncated=encoded.truncated,
+            tokenise_ns=encoded.tokenise_ns,
+            infer_ns=encoded.infer_ns,
+            search_ns=time.perf_counter_ns() - start,
+        )
+
+    def search_vectors(self, vectors: NDArray[np.float32], k: int, *, fingerprint: str) -> SearchResult:
+        """The best `k` documents for each row of `vectors`, float, shape (n, the collection's dimension).
+
+        `fingerprint` is of the encoder that made them: the collection's document fingerprint, or the query
+        fingerprint of this retriever's encoder. Raises FingerprintMismatch on any other, InvalidInput on k < 1,
+        a wrong shape, NaN or infinity.
+        """
+        _check_k(k)
+        spec = self._collection.spec
+        known = {spec.document_fingerprint}
+        if self._encoder is not None:
+            known.add(self._encoder.bundle.query_fingerprint)
+        if not fingerprint:
+            raise InvalidInput("query vectors came without a fingerprint: give the fingerprint that Embed returned")
+        if fingerprint not in known:
+            raise FingerprintMismatch(
+                f"the query vectors have fingerprint {fingerprint}, collection {spec.name!r} holds "
+                f"{spec.document_fingerprint}, and no query encoder in use here joins them: embed the queries with the "
+                "model the collection was made for, or search a collection made for theirs"
+            )
+        queries = finite_matrix(
+            vectors,
+            rows=None,
+            dimension=spec.dimension,
+            what="query vector",
+            why=f"collection {spec.name!r} holds {spec.dimension} dimensions",
+        )
+        start = time.perf_counter_ns()
+        hits = rank(queries, self._collection.snapshot(), k, spec.metric, self._threads)
+        return SearchResult(
+            hits=hits,
+            query_fingerprint=fingerprint,
+            token_counts=None,
+            truncated=None,
+            tokenise_ns=0,
+            infer_ns=0,
+            search_ns=time.perf_counter_ns() - start,
+        )
+
+
+def check_encoder(collection: Collection, encoder: TextEncoder) -> None:
+    """Raises FingerprintMismatch, or InvalidInput, unless the encoder's documents live in the collection's space."""
+    spec, bundle = collection.spec, encoder.bundle
+    if bundle.document_fingerprint != spec.document_fingerprint:
+        raise FingerprintMismatch(
+            f"the model's document fingerprint is {bundle.document_fingerprint}, collection {spec.name!r} holds "
+            f"{spec.document_fingerprint}: use the model the collection was made for, or embed its documents again "
+            "into a new collection for this model"
+        )
+    if bundle.dimension != spec.dimension:
+        raise InvalidInput(
+            f"collection {spec.name!r} was made with dimension {spec.dimension}, but the model of its fingerprint "
+            f"makes {bundle.dimension}: delete the collection and create it from the model"
+        )
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InvalidInput(f"k is {k}: ask for at least 1 result a query")

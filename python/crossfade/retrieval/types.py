@@ -1,0 +1,56 @@
+"""What a Retriever needs of an encoder, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.models.types import Embeddings, InputType
+
+
+class Hit(NamedTuple):
+    """One document of an answer. Higher scores are better in every metric."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Answers to a batch of queries, in the order asked.
+
+    `hits[i]`: score descending, equal scores by id ascending (UTF-8 bytes). `token_counts` and `truncated`, one a
+    query, are None when vectors were given. Times in nanoseconds; a stage that did not run is 0.
+    """
+
+    hits: list[list[Hit]]
+    query_fingerprint: str
+    token_counts: NDArray[np.int32] | None
+    truncated: NDArray[np.bool_] | None
+    tokenise_ns: int
+    infer_ns: int
+    search_ns: int
+
+
+class EncoderBundle(Protocol):
+    """The part of a model bundle that ties vectors to an index."""
+
+    @property
+    def document_fingerprint(self) -> str: ...
+    @property
+    def query_fingerprint(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+
+
+class TextEncoder(Protocol):
+    """Texts in, vectors out; `crossfade.models.Encoder` is one."""
+
+    @property
+    def bundle(self) -> EncoderBundle: ...
+
+    def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings: ...
