@@ -1,0 +1,135 @@
+"""Texts in, vectors out: the one place where a model is run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import BundleError, InvalidInput
+from crossfade.models.bundle import Bundle
+from crossfade.models.session import Device, QueryAdapter, TextGraph
+from crossfade.models.tokenizer import TextTokenizer
+from crossfade.models.types import Embeddings, InputType
+
+__all__ = ["Device", "Embeddings", "Encoder", "InputType", "load_encoders"]
+
+
+class Encoder:
+    """A loaded bundle. Safe to use from many threads."""
+
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 0, batch_tokens: int = 8192, device: Device = Device.CPU
+    ) -> None:
+        """`threads`: CPU threads of one inference; 0 = all cores. `batch_tokens`: padded tokens in one inference.
+
+        Raises BundleError when the bundle's graph or tokenizer cannot be used, InvalidInput for the other arguments.
+        """
+        graph = TextGraph(bundle.graph_path, threads=_checked_threads(threads), device=device)
+        self._set_up(bundle, graph, TextTokenizer(bundle.tokenizer_path, bundle.max_tokens), batch_tokens)
+
+    @classmethod
+    def _of(cls, bundle: Bundle, graph: TextGraph, tokenizer: TextTokenizer, batch_tokens: int) -> Encoder:
+        """An encoder over parts that are loaded already, and may serve other encoders too."""
+        encoder = cls.__new__(cls)
+        encoder._set_up(bundle, graph, tokenizer, batch_tokens)
+        return encoder
+
+    def _set_up(self, bundle: Bundle, graph: TextGraph, tokenizer: TextTokenizer, batch_tokens: int) -> None:
+        if batch_tokens < 1:
+            raise InvalidInput(f"batch_tokens must be at least 1, not {batch_tokens}")
+        self._bundle = bundle
+        self._graph = graph
+        self._tokenizer = tokenizer
+        self._batch_tokens = batch_tokens
+        self._adapter = None if bundle.adapter_path is None else QueryAdapter(bundle.adapter_path)
+
+    @property
+    def bundle(self) -> Bundle:
+        return self._bundle
+
+    @property
+    def dimension(self) -> int:
+        return self._bundle.dimension
+
+    def fingerprint(self, input_type: InputType) -> str:
+        """The fingerprint of the vectors of this input type."""
+        return self._bundle.fingerprint(input_type)
+
+    def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings:
+        """Embed texts, in any number; rows come back in their order. No text gives shape (0, dimension).
+
+        Raises InvalidInput, naming the position, for a value that is not a string or holds a lone surrogate.
+        """
+        tokens = self._tokenizer.tokenise(texts, self._bundle.prompts.of(input_type))
+        started = time.perf_counter_ns()
+        vectors = np.empty((len(tokens.ids), self._bundle.dimension), dtype=np.float32)
+        for rows in _batches(tokens.token_counts, self._batch_tokens):
+            ids, mask = pad([tokens.ids[row] for row in rows], self._tokenizer.pad_id)
+            vectors[rows] = self._infer(ids, mask, input_type)
+        elapsed = time.perf_counter_ns() - started
+        return Embeddings(vectors, tokens.token_counts, tokens.truncated, tokens.elapsed_ns, elapsed)
+
+    def _infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64], input_type: InputType) -> NDArray[np.float32]:
+        result = self._graph.run(ids, mask)
+        if self._adapter is not None and input_type is InputType.QUERY:
+            result = self._adapter.run(result)
+        if result.shape != (len(ids), self._bundle.dimension):
+            raise BundleError(
+                f"{self._bundle.path} gives vectors of shape {result.shape} and its bundle.toml promises dimension "
+                f"{self._bundle.dimension}: import the model again"
+            )
+        return result
+
+
+def load_encoders(
+    bundles: Mapping[str, Bundle | str | PathLike[str]],
+    *,
+    threads: int = 0,
+    batch_tokens: int = 8192,
+    device: Device = Device.CPU,
+) -> dict[str, Encoder]:
+    """Encoders by the names given. Bundles whose graphs are the same bytes share one session and so its memory."""
+    graphs: dict[tuple[str, ...], TextGraph] = {}
+    tokenizers: dict[tuple[str, int], TextTokenizer] = {}
+    encoders: dict[str, Encoder] = {}
+    for name, given in bundles.items():
+        bundle = given if isinstance(given, Bundle) else Bundle.load(given)
+        graph = graphs.get(bundle.graph_key)
+        if graph is None:
+            graph = TextGraph(bundle.graph_path, threads=_checked_threads(threads), device=device)
+            graphs[bundle.graph_key] = graph
+        key = (bundle.tokenizer_key, bundle.max_tokens)
+        tokenizer = tokenizers.get(key)
+        if tokenizer is None:
+            tokenizer = tokenizers[key] = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
+        encoders[name] = Encoder._of(bundle, graph, tokenizer, batch_tokens)
+    return encoders
+
+
+def pad(rows: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and mask, int64, shape (len(rows), longest row), padded on the right."""
+    counts = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
+    mask = np.arange(counts.max())[np.newaxis, :] < counts[:, np.newaxis]
+    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids[mask] = np.concatenate(rows)
+    return ids, mask.astype(np.int64)
+
+
+def _batches(counts: NDArray[np.int32], budget: int) -> Iterator[NDArray[np.intp]]:
+    """Row numbers by length, in batches whose padded size keeps to `budget` tokens (or holds one row)."""
+    order = np.argsort(counts, kind="stable")
+    start = 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or (end + 1 - start) * int(counts[order[end]]) > budget:
+            yield order[start:end]
+            start = end
+
+
+def _checked_threads(threads: int) -> int:
+    if threads < 0:
+        raise InvalidInput(f"threads must be 0 (all cores) or more, not {threads}")
+    return threads

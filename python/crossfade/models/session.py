@@ -1,0 +1,129 @@
+"""One ONNX Runtime session, with every option stated."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import BundleError, InvalidInput
+
+INPUT_IDS = "input_ids"
+ATTENTION_MASK = "attention_mask"
+EMBEDDING = "embedding"
+ADAPTED = "query_embedding"
+
+
+class _Value(Protocol):
+    """A graph's input or output."""
+
+    name: str
+    type: str
+
+
+class _Session(Protocol):
+    """What is used of onnxruntime.InferenceSession, which has no types of its own."""
+
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]: ...
+
+    def get_inputs(self) -> Sequence[_Value]: ...
+
+    def get_outputs(self) -> Sequence[_Value]: ...
+
+    def get_providers(self) -> Sequence[str]: ...
+
+
+class Device(StrEnum):
+    """Where a graph runs."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+_PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider"}
+
+
+def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -> _Session:
+    """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores.
+
+    Raises BundleError when the file is missing or cannot be run, InvalidInput when this machine lacks the device: a
+    model never runs anywhere else than asked.
+    """
+    # Loaded when a model is, not when the package is; untyped, hence not by an import statement.
+    onnxruntime: Any = importlib.import_module("onnxruntime")
+    provider = _PROVIDERS[device]
+    if provider not in onnxruntime.get_available_providers():
+        raise InvalidInput(
+            f"the device {device.value} was asked for and the installed ONNX Runtime has no {provider}: "
+            "install crossfade[gpu], or ask for the device cpu"
+        )
+    if not path.is_file():
+        raise BundleError(f"{path} is missing: import the model again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Idle threads sleep: two models, the scorer and the server share these cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors; they arrive as exceptions too
+    try:
+        session: _Session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
+    except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
+        raise BundleError(
+            f"{path} cannot be loaded by ONNX Runtime: {_first_line(error)}; it is truncated, corrupt or of a newer "
+            "ONNX: import the model again"
+        ) from None
+    # ONNX Runtime falls back to the CPU by itself when a device cannot be initialised.
+    if session.get_providers()[0] != provider:
+        raise InvalidInput(
+            f"the device {device.value} was asked for and {session.get_providers()[0]} is in use: check the driver, "
+            "or ask for the device cpu"
+        )
+    return session
+
+
+class TextGraph:
+    """`model.onnx`: token ids in, one vector a text out. Safe to run from many threads."""
+
+    def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU) -> None:
+        self._session = open_session(path, threads=threads, device=device)
+        _check_signature(self._session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
+
+    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension)."""
+        return self._session.run([EMBEDDING], {INPUT_IDS: ids, ATTENTION_MASK: mask})[0]
+
+
+class QueryAdapter:
+    """`query_adapter.onnx`: a vector of the model in, the query's vector out. Safe to run from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        # One thread: the work of a few thousand multiplications is done before a second one wakes up.
+        self._session = open_session(path, threads=1)
+        _check_signature(self._session, path, {EMBEDDING}, ADAPTED)
+
+    def run(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32, (batch, dimension), both ways."""
+        return self._session.run([ADAPTED], {EMBEDDING: vectors})[0]
+
+
+def _check_signature(session: _Session, path: Path, inputs: set[str], output: str) -> None:
+    found = {item.name for item in session.get_inputs()}
+    outputs = {item.name: item for item in session.get_outputs()}
+    if found != inputs or output not in outputs:
+        raise BundleError(
+            f"{path} has the inputs {sorted(found)} and outputs {sorted(outputs)}; a bundle's has {sorted(inputs)} and "
+            f"{output!r}: import the model again"
+        )
+    if outputs[output].type != "tensor(float)":
+        raise BundleError(f"{path}: {output} is of type {outputs[output].type}, not float32: import the model again")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
