@@ -1,0 +1,1 @@
+"""Evaluation: data sets, runs, measures of one model, and the comparison of two."""

@@ -1,0 +1,241 @@
+"""BEIR directories: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv. Read with every fault named by file and line.
+
+Layout: one JSON object a line with "_id", "text" and, for documents, "title"; judgments as query-id, corpus-id, score,
+separated by tabs, under a header line. The two JSONL files may be gzipped (corpus.jsonl.gz).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.dataset import Dataset, Progress, Qrels
+from crossfade.evaluation.files import decode, read_lines, write_atomically
+from crossfade.store.types import Document
+
+_HEADER = ("query-id", "corpus-id", "score")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_MAX_GRADE = 2**31 - 1  # the wire's int32
+_REPORT_EVERY = 4096
+
+
+def read_beir(
+    directory: Path, split: str = "test", *, allow_absent: bool = False, progress: Progress | None = None
+) -> Dataset:
+    """Read one split of a BEIR directory. Linear in the size of the files; documents are kept in file order.
+
+    With `allow_absent`, judgments of documents that the corpus lacks are kept and counted; otherwise they are an error,
+    because they put every recall out of reach without saying so.
+
+    Raises DataError(path, reason, line) on whatever the format does not promise: see the checks below.
+    """
+    if not directory.is_dir():
+        raise DataError(directory, "no such directory: expected one with corpus.jsonl, queries.jsonl and qrels/")
+    qrels_path = _split_path(directory, split)
+    qrels = read_qrels_tsv(qrels_path)
+    queries_path = _jsonl_path(directory, "queries.jsonl")
+    texts = {query_id: text for query_id, text in read_queries(queries_path) if query_id in qrels}
+    for query_id in qrels:
+        if query_id not in texts:
+            line = next(line for line, judged, _, _ in _judgments(qrels_path) if judged == query_id)
+            raise DataError(qrels_path, f"query {query_id!r} is not in {queries_path.name}", line=line)
+    documents = list(read_corpus(_jsonl_path(directory, "corpus.jsonl"), progress=progress))
+    known = {document.id for document in documents}
+    absent = sum(1 for grades in qrels.values() for document_id in grades if document_id not in known)
+    if absent and not allow_absent:
+        line, missing = next(
+            (line, document_id) for line, _, document_id, _ in _judgments(qrels_path) if document_id not in known
+        )
+        more = f"; {absent - 1:,} more such judgments follow" if absent > 1 else ""
+        raise DataError(
+            qrels_path,
+            f"judged document {missing!r} is not in the corpus{more}: complete the corpus, or allow absent documents "
+            "(--allow-absent), which count as relevant but can never be found",
+            line=line,
+        )
+    return Dataset(directory.resolve().name, split, documents, texts, qrels, absent)
+
+
+def splits(directory: Path) -> list[str]:
+    """The names of the splits that the directory holds, sorted."""
+    return sorted(path.name.removesuffix(".tsv") for path in (directory / "qrels").glob("*.tsv"))
+
+
+def read_corpus(path: Path, *, progress: Progress | None = None) -> Iterator[Document]:
+    """Yield the documents of a corpus.jsonl. An empty document is a document; an empty file is an error."""
+    size = path.stat().st_size if progress and path.is_file() else 0
+    seen = 0
+    for line, record, length in _records(path):
+        title = record.get("title")
+        if title is None:
+            title = ""
+        elif not isinstance(title, str):
+            raise DataError(path, f'"title" is {_kind(title)}; expected a string', line=line)
+        yield Document(record["_id"], title, record["text"])
+        seen += length
+        if progress and line % _REPORT_EVERY == 0:
+            # A gzipped file holds more than its size: the bar then stands at its end until the reading is done.
+            progress("reading corpus", min(seen, size), size)
+    if progress:
+        progress("reading corpus", size, size)
+
+
+def read_queries(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (query id, text) of a queries.jsonl."""
+    for _, record, _ in _records(path):
+        yield record["_id"], record["text"]
+
+
+def read_qrels_tsv(path: Path) -> Qrels:
+    """Read the judgments of one split: query id -> document id -> grade.
+
+    Raises DataError on a wrong column count, a grade that is no integer, a pair judged twice, an empty file.
+    """
+    qrels: Qrels = {}
+    for line, query_id, document_id, grade in _judgments(path):
+        grades = qrels.setdefault(query_id, {})
+        if document_id in grades:
+            again = "again" if grades[document_id] == grade else f"{grades[document_id]} before, {grade} here"
+            raise DataError(
+                path, f"query {query_id!r} and document {document_id!r} are judged twice ({again})", line=line
+            )
+        grades[document_id] = grade
+    if not qrels:
+        raise DataError(path, "empty: expected a header line and at least one judgment")
+    return qrels
+
+
+def write_beir(
+    directory: Path, documents: Iterable[Document], queries: Mapping[str, str], qrels: Mapping[str, Qrels]
+) -> None:
+    """Write a BEIR directory; `qrels` maps split to judgments. Each file appears whole or not at all.
+
+    Raises InvalidInput when an id cannot stand in the format (empty, or with a tab or a line end), a split's name is
+    no file name, or a place cannot be written.
+    """
+    for split in qrels:
+        if Path(split).name != split:
+            raise InvalidInput(f"split {split!r} cannot be a file's name")
+    (directory / "qrels").mkdir(parents=True, exist_ok=True)
+    _write_jsonl(directory / "corpus.jsonl", ({"_id": d.id, "title": d.title, "text": d.text} for d in documents))
+    _write_jsonl(directory / "queries.jsonl", ({"_id": query_id, "text": text} for query_id, text in queries.items()))
+    for split, judged in qrels.items():
+        with write_atomically(directory / "qrels" / f"{split}.tsv") as stream:
+            stream.write(("\t".join(_HEADER) + "\n").encode())
+            for query_id, grades in judged.items():
+                for document_id, grade in grades.items():
+                    stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
+
+
+def parse_grade(path: Path, line: int, text: str) -> int:
+    """A grade as judgments files spell it. Raises DataError when it is not an integer of 32 bits."""
+    if not _INTEGER.fullmatch(text) or not -_MAX_GRADE - 1 <= int(text) <= _MAX_GRADE:
+        raise DataError(path, f"grade {text!r} is not an integer (of 32 bits)", line=line)
+    return int(text)
+
+
+def _split_path(directory: Path, split: str) -> Path:
+    known = splits(directory)
+    if split not in known:
+        there = f"the splits there are: {', '.join(known)}" if known else "expected qrels/SPLIT.tsv"
+        raise DataError(directory / "qrels" / f"{split}.tsv", f"no split {split!r}; {there}")
+    return directory / "qrels" / f"{split}.tsv"
+
+
+def _jsonl_path(directory: Path, name: str) -> Path:
+    packed = directory / f"{name}.gz"
+    return packed if packed.is_file() and not (directory / name).exists() else directory / name
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Yield (line number, object with string "_id" and "text", bytes of the line)."""
+    first_lines: dict[str, int] = {}
+    for line, content in read_lines(path):
+        text = decode(path, line, content)
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(path, f"not JSON: {error.msg} at column {error.colno}", line=line) from None
+        except (ValueError, RecursionError) as error:  # an integer of 5,000 digits, ten thousand brackets
+            raise DataError(path, f"not usable JSON: {error}", line=line) from None
+        if not isinstance(record, dict):
+            raise DataError(path, f"{_kind(record)}; expected a JSON object", line=line)
+        for key in ("_id", "text"):
+            if key not in record:
+                found = ", ".join(map(repr, record)) or "nothing"
+                raise DataError(path, f'no "{key}"; found {found}', line=line)
+            if not isinstance(record[key], str):
+                raise DataError(path, f'"{key}" is {_kind(record[key])}; expected a string', line=line)
+        # Valid UTF-8 cannot spell half a surrogate pair, but a JSON escape can; no tokenizer takes it.
+        if b"\\ud" in content or b"\\uD" in content:
+            _check_surrogates(path, line, record)
+        identifier = record["_id"]
+        if not identifier:
+            raise DataError(path, '"_id" is empty', line=line)
+        if (first := first_lines.setdefault(identifier, line)) != line:
+            raise DataError(path, f"duplicate id {identifier!r}, first on line {first}", line=line)
+        yield line, record, len(content) + 1
+    if not first_lines:
+        raise DataError(path, "empty: expected one JSON object a line")
+
+
+def _check_surrogates(path: Path, line: int, record: Mapping[str, Any]) -> None:
+    for key in ("_id", "title", "text"):
+        value = record.get(key)
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise DataError(path, f'"{key}" holds half a surrogate pair (\\ud800-\\udfff)', line=line) from None
+
+
+def _judgments(path: Path) -> Iterator[tuple[int, str, str, int]]:
+    """Yield (line number, query id, document id, grade)."""
+    first = True
+    for line, content in read_lines(path):
+        columns = decode(path, line, content).split("\t")
+        if len(columns) != 3:
+            raise DataError(
+                path, f"{len(columns)} columns separated by tabs; expected 3: {', '.join(_HEADER)}", line=line
+            )
+        is_header = first and tuple(column.strip().lower().replace("_", "-") for column in columns) == _HEADER
+        first = False
+        if is_header:
+            continue
+        query_id, document_id, grade = columns
+        if not query_id or not document_id:
+            raise DataError(path, "an id is empty; expected query id, document id, grade", line=line)
+        yield line, query_id, document_id, parse_grade(path, line, grade.strip())
+
+
+def _write_jsonl(path: Path, records: Iterable[Mapping[str, str]]) -> None:
+    with write_atomically(path) as stream:
+        for record in records:
+            _checked_id(record["_id"])
+            try:
+                stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            except UnicodeEncodeError:
+                raise InvalidInput(f"{record['_id']!r} holds half a surrogate pair and cannot be written") from None
+
+
+def _checked_id(identifier: str) -> str:
+    if not identifier or any(character in identifier for character in "\t\r\n"):
+        raise InvalidInput(f"id {identifier!r} cannot be written: an id is not empty and holds no tab or line end")
+    return identifier
+
+
+def _kind(value: object) -> str:
+    """What JSON calls a value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
