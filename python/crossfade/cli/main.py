@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from crossfade.cli import model
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+app.add_typer(model.app)
 
 
 def _print_version(wanted: bool) -> None:
