@@ -1,9 +1,16 @@
-"""Result types of evaluation: what the JSON files, the terminal and the HTML report are drawn from."""
+"""Result types of evaluation: what the JSON files, the terminal and the HTML report are drawn from.
+
+The `to_json` forms are public: their keys are the fields' names, plus `schema` and, for a query, `delta`. Fields are
+added with defaults; none is renamed or removed within a schema version.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from crossfade.evaluation.record import SCHEMA, check_schema, decode, encode
 
 Verdict = Literal["ship", "do_not_ship", "inconclusive"]
 
@@ -29,7 +36,11 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One model on one split. `per_query[measure][query_id]` holds every value that `measures` averages."""
+    """One model on one split. `per_query[measure][query_id]` holds every value that `measures` averages.
+
+    `missing_queries` counts judged queries that the run does not answer; they are in the averages as 0.
+    `settings` records how the figures came about: depth, ties, hashes of the data, versions.
+    """
 
     dataset: str
     split: str
@@ -39,11 +50,27 @@ class Evaluation:
     measures: dict[str, float]
     latency_ms: Latency
     per_query: dict[str, dict[str, float]]
+    missing_queries: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values. Raises InvalidInput when a figure is NaN or infinite."""
+        return {"schema": SCHEMA, **encode(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
+        """Read `to_json`'s form. Raises InvalidInput naming the field that is missing or wrong."""
+        check_schema(data)
+        return decode(cls, data)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Candidate minus base on one measure, paired by query."""
+    """Candidate minus base on one measure, paired by query.
+
+    `p` is the randomisation test's, `p_holm` the same corrected over the declared measures. `minimum_detectable` is
+    the size that a true difference needs to be found in four tests out of five with this many queries.
+    """
 
     delta: float
     ci95: tuple[float, float]
@@ -52,6 +79,7 @@ class Difference:
     wins: int
     losses: int
     ties: int
+    minimum_detectable: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +93,10 @@ class RankedDocument:
 
 @dataclass(frozen=True, slots=True)
 class QueryComparison:
-    """One query, both rankings, and the primary measure of each."""
+    """One query, both rankings (their heads), and the primary measure of each.
+
+    `relevant_total` counts the documents judged relevant; `relevant` shows the first of them.
+    """
 
     query_id: str
     text: str
@@ -74,6 +105,7 @@ class QueryComparison:
     base_results: list[RankedDocument]
     candidate_results: list[RankedDocument]
     relevant: list[RankedDocument]  # judged relevant, best grade first; score is NaN-free: 0.0
+    relevant_total: int = 0
 
     @property
     def delta(self) -> float:
@@ -92,3 +124,16 @@ class Comparison:
     reasons: list[str]
     queries: list[QueryComparison]  # by delta, largest gain first, then by query id
     settings: dict[str, Any] = field(default_factory=dict)  # seed, resamples, permutations, alpha, ties, versions
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values. Raises InvalidInput when a figure is NaN or infinite."""
+        record = {"schema": SCHEMA, **encode(self)}
+        for query, encoded in zip(self.queries, record["queries"], strict=True):
+            encoded["delta"] = query.delta
+        return record
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Comparison:
+        """Read `to_json`'s form. Raises InvalidInput naming the field that is missing or wrong."""
+        check_schema(data)
+        return decode(cls, data)
