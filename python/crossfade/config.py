@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     max_text_bytes: int = Field(default=1 << 20, ge=1, description="UTF-8 bytes of one text")
     max_message_bytes: int = Field(default=32 << 20, ge=1 << 16, description="bytes of one gRPC message")
     max_k: int = Field(default=10_000, ge=1, description="results asked of one query")
+    max_results_per_call: int = Field(default=1_000_000, ge=1, description="results in one answer: queries times k")
     max_score_vectors: int = Field(default=1_000_000, ge=1, description="vectors in one Score call, each side")
     max_concurrent_calls: int = Field(default=256, ge=1, description="calls in progress before RESOURCE_EXHAUSTED")
     drain_seconds: float = Field(default=30.0, ge=0, description="time that calls in progress get after SIGTERM")

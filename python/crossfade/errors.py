@@ -58,3 +58,7 @@ class Overloaded(CrossfadeError):
 
 class Unavailable(CrossfadeError):
     """The service is starting or draining, or could not be reached: try another replica or try again."""
+
+
+class DeadlineExceeded(CrossfadeError):
+    """The time a call was given ran out, or its caller went away, before the answer was ready."""

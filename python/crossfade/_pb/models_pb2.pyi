@@ -36,8 +36,26 @@ class Model(_message.Message):
     parent_fingerprint: str
     def __init__(self, name: _Optional[str] = ..., bundle_name: _Optional[str] = ..., dimension: _Optional[int] = ..., max_tokens: _Optional[int] = ..., pooling: _Optional[str] = ..., normalise: _Optional[bool] = ..., precision: _Optional[str] = ..., query_fingerprint: _Optional[str] = ..., document_fingerprint: _Optional[str] = ..., parent_name: _Optional[str] = ..., parent_fingerprint: _Optional[str] = ...) -> None: ...
 
+class Limits(_message.Message):
+    __slots__ = ("texts_per_call", "text_bytes", "message_bytes", "k", "results_per_call", "score_vectors")
+    TEXTS_PER_CALL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_PER_CALL_FIELD_NUMBER: _ClassVar[int]
+    SCORE_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    texts_per_call: int
+    text_bytes: int
+    message_bytes: int
+    k: int
+    results_per_call: int
+    score_vectors: int
+    def __init__(self, texts_per_call: _Optional[int] = ..., text_bytes: _Optional[int] = ..., message_bytes: _Optional[int] = ..., k: _Optional[int] = ..., results_per_call: _Optional[int] = ..., score_vectors: _Optional[int] = ...) -> None: ...
+
 class ListModelsResponse(_message.Message):
-    __slots__ = ("models",)
+    __slots__ = ("models", "limits")
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[Model]
-    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+    limits: Limits
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...

@@ -12,8 +12,8 @@ from crossfade.errors import FingerprintMismatch, InvalidInput
 from crossfade.models.types import InputType
 from crossfade.retrieval.ranking import rank
 from crossfade.retrieval.types import SearchResult, TextEncoder
+from crossfade.store.checks import finite_matrix
 from crossfade.store.types import Collection
-from crossfade.store.vectors import finite_matrix
 
 
 class Retriever:

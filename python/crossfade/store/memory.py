@@ -7,24 +7,18 @@ first; when no snapshot is left alive (the usual case between two searches) the 
 
 from __future__ import annotations
 
-import re
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import AlreadyExists, InvalidInput, NotFound
+from crossfade.errors import AlreadyExists, NotFound
+from crossfade.store.checks import check_ids, check_spec, finite_matrix
 from crossfade.store.rows import Lease, RowIds
-from crossfade.store.types import CollectionSpec, Document, Metric, Snapshot, UpsertCounts
-from crossfade.store.vectors import finite_matrix
+from crossfade.store.types import CollectionSpec, Document, Snapshot, UpsertCounts
 
-MAX_DIMENSION = 65_536
-MAX_ID_BYTES = 1024
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIRST_CAPACITY = 64
 
 
@@ -188,43 +182,3 @@ class MemoryStore:
             return NotFound(f"no collection {name!r}: there is none yet, create it first")
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         return NotFound(f"no collection {name!r}: create it first, or use one of {shown}")
-
-
-def check_spec(spec: CollectionSpec) -> None:
-    """Raises InvalidInput when a collection cannot be made from `spec`."""
-    if not _NAME.fullmatch(spec.name):
-        raise InvalidInput(
-            f"collection name {spec.name[:160]!r} cannot be used: use 1 to 128 letters, digits, '.', '_' or '-', "
-            "beginning with a letter or digit"
-        )
-    if not 1 <= spec.dimension <= MAX_DIMENSION:
-        raise InvalidInput(f"dimension {spec.dimension} cannot be used: it must be 1 to {MAX_DIMENSION}")
-    if spec.metric not in get_args(Metric):
-        raise InvalidInput(f"metric {spec.metric!r} does not exist: use one of {', '.join(get_args(Metric))}")
-    if not spec.document_fingerprint:
-        raise InvalidInput(
-            "document_fingerprint is empty: give the fingerprint of the encoder whose vectors the collection will hold"
-        )
-
-
-def check_ids(ids: Sequence[str]) -> None:
-    """Raises InvalidInput when an id is empty, too long, not valid Unicode, or given twice."""
-    seen: dict[str, int] = {}
-    for position, name in enumerate(ids):
-        if not name:
-            raise InvalidInput(f"document {position} has an empty id: every document needs one")
-        try:
-            size = len(name.encode())
-        except UnicodeEncodeError:
-            raise InvalidInput(
-                f"document {position}: its id {name[:80]!r} holds a lone surrogate and cannot be written as UTF-8"
-            ) from None
-        if size > MAX_ID_BYTES:
-            raise InvalidInput(
-                f"document {position}: its id is {size} bytes long, the limit is {MAX_ID_BYTES}: use a shorter id"
-            )
-        first = seen.setdefault(name, position)
-        if first != position:
-            raise InvalidInput(
-                f"id {name[:80]!r} is given twice in one call (documents {first} and {position}): keep one of them"
-            )
