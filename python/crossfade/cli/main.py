@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import model
+from crossfade.cli import model, serve
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(model.app)
+app.command("serve")(serve.command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,81 @@
+"""`crossfade serve`: the models and collections behind gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from crossfade.config import load_settings
+from crossfade.errors import InvalidInput
+from crossfade.models import Device
+
+log = logging.getLogger("crossfade")
+
+
+def command(
+    model: Annotated[
+        list[str],
+        typer.Option("--model", metavar="NAME=DIR", help="A bundle and the name to serve it under; repeatable."),
+    ],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to take calls; port 0 takes any free one.")
+    ] = "127.0.0.1:50051",
+    device: Annotated[Device, typer.Option(help="Where the models run.")] = Device.CPU,
+    threads: Annotated[int | None, typer.Option(help="CPU threads for inference and search; 0 = all cores.")] = None,
+    max_concurrent_calls: Annotated[int | None, typer.Option(help="Calls in progress before more are refused.")] = None,
+    drain_seconds: Annotated[
+        float | None, typer.Option(help="Time that calls in progress get after SIGTERM or Ctrl-C.")
+    ] = None,
+) -> None:
+    """Serve models and collections over gRPC until SIGTERM or Ctrl-C.
+
+    Prints one line with the address on stdout when calls are taken; logs on stderr. Collections live in memory and end
+    with the process.
+    """
+    # Here and not above: every other command starts faster without gRPC.
+    from crossfade.models import load_encoders
+    from crossfade.serving.executor import Executor
+    from crossfade.serving.server import check_bindable, serve, split_address
+    from crossfade.store import MemoryStore
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = load_settings(threads=threads, max_concurrent_calls=max_concurrent_calls, drain_seconds=drain_seconds)
+    bundles = parse_models(model)
+    check_bindable(*split_address(listen))  # before the models load: that takes seconds
+    start = time.perf_counter()
+    encoders = load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=device)
+    for name, encoder in encoders.items():
+        bundle = encoder.bundle
+        log.info("model %s: %s, %d dimensions, %s", name, bundle.name, bundle.dimension, bundle.query_fingerprint)
+    log.info("loaded in %.1f s", time.perf_counter() - start)
+    executor = Executor(encoders, MemoryStore(), settings)
+
+    def ready(address: str) -> None:
+        print(f"listening on {address}", flush=True)
+
+    cut = asyncio.run(serve(executor, listen, ready))
+    log.info("stopped")
+    if cut:
+        # Inference cannot be interrupted; waiting for its threads would outlast the drain's promise.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def parse_models(given: list[str]) -> dict[str, str]:
+    """ "NAME=DIR" pairs by name. Raises InvalidInput for another form, an empty part, or a name given twice."""
+    models: dict[str, str] = {}
+    for pair in given:
+        name, equals, directory = pair.partition("=")
+        if not equals or not name or not directory:
+            raise InvalidInput(f"--model {pair!r} cannot be read: write NAME=DIR, such as base=models/minilm")
+        if name in models:
+            raise InvalidInput(f"--model names {name!r} twice: give each model its own name")
+        models[name] = directory
+    return models

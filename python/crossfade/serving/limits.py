@@ -1,0 +1,67 @@
+"""The declared limits of a call, each with a message that says what to do. All come from `Settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crossfade.config import Settings
+from crossfade.errors import InvalidInput, LimitExceeded
+
+
+class Limits:
+    """Checks a call's size before anything is done for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def batch(self, count: int, what: str) -> None:
+        """`what`: "texts", "documents", ... Raises InvalidInput for an empty batch, LimitExceeded for a large one."""
+        if count == 0:
+            raise InvalidInput(f"no {what} in the call: send at least one")
+        limit = self.settings.max_texts_per_call
+        if count > limit:
+            raise LimitExceeded(
+                f"{count} {what} in one call, the limit is {limit}: split them over several calls, or raise "
+                "CROSSFADE_MAX_TEXTS_PER_CALL on the server"
+            )
+
+    def texts(self, texts: Iterable[str], what: str) -> None:
+        """Raises LimitExceeded, naming the position, when a text is too long."""
+        limit = self.settings.max_text_bytes
+        for position, text in enumerate(texts):
+            if len(text) * 4 <= limit:  # no character takes more than four bytes
+                continue
+            size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+            if size > limit:
+                raise LimitExceeded(
+                    f"{what} {position} is {size} bytes long, the limit is {limit}: cut it into passages, or raise "
+                    "CROSSFADE_MAX_TEXT_BYTES on the server"
+                )
+
+    def k(self, k: int) -> None:
+        if k < 1:
+            raise InvalidInput(f"k is {k}: ask for at least 1 result a query")
+        limit = self.settings.max_k
+        if k > limit:
+            raise LimitExceeded(
+                f"k is {k}, the limit is {limit}: ask for fewer results, or raise CROSSFADE_MAX_K on the server"
+            )
+
+    def results(self, queries: int, k: int) -> None:
+        """`k`: results that one query will really get."""
+        limit = self.settings.max_results_per_call
+        if queries * k > limit:
+            raise LimitExceeded(
+                f"{queries} queries of {k} results each make {queries * k} results in one answer, the limit is "
+                f"{limit}: send fewer queries a call, lower k, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
+            )
+
+    def score_side(self, count: int, what: str) -> None:
+        if count == 0:
+            raise InvalidInput(f"no {what} vectors in the call: send at least one")
+        limit = self.settings.max_score_vectors
+        if count > limit:
+            raise LimitExceeded(
+                f"{count} {what} vectors in one call, the limit is {limit}: split them over several calls, or raise "
+                "CROSSFADE_MAX_SCORE_VECTORS on the server"
+            )
