@@ -1,0 +1,7 @@
+//! Exact top-K scoring of dense vectors.
+
+mod rows;
+mod search;
+
+pub use rows::{Fault, Rows};
+pub use search::{Error, Metric, Options, TopK, top_k};
