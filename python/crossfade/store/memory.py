@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crossfade.errors import AlreadyExists, NotFound
 from crossfade.store.checks import check_ids, check_spec, finite_matrix
 from crossfade.store.rows import Lease, RowIds
-from crossfade.store.types import CollectionSpec, Document, Snapshot, UpsertCounts
+from crossfade.store.types import Collection, CollectionSpec, Document, Snapshot, UpsertCounts
 
 _FIRST_CAPACITY = 64
 
@@ -171,7 +171,7 @@ class MemoryStore:
             if self._collections.pop(name, None) is None:
                 raise self._not_found(name)
 
-    def list(self) -> list[MemoryCollection]:
+    def list(self) -> list[Collection]:
         """Sorted by name."""
         with self._lock:
             return [self._collections[name] for name in sorted(self._collections)]

@@ -1,0 +1,42 @@
+"""The client: `Client` for ordinary code, `AsyncClient` for asyncio; both answer with plain types and NumPy arrays.
+
+with Client("127.0.0.1:50051") as client:
+    client.create_collection("docs", model="base")
+    client.upsert("docs", [Document("a", text="How to bake bread")], model="base")
+    for hit in client.search("docs", 10, model="base", texts=["sourdough"]).hits[0]:
+        print(hit.id, hit.score)
+"""
+
+from crossfade.client.aio import AsyncClient
+from crossfade.client.sync import Client
+from crossfade.client.types import (
+    CollectionInfo,
+    Embedding,
+    Hit,
+    Limits,
+    Measured,
+    ModelInfo,
+    Scored,
+    SearchResults,
+    StageTimes,
+    Upserted,
+    Vectors,
+)
+from crossfade.store import Document
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "CollectionInfo",
+    "Document",
+    "Embedding",
+    "Hit",
+    "Limits",
+    "Measured",
+    "ModelInfo",
+    "Scored",
+    "SearchResults",
+    "StageTimes",
+    "Upserted",
+    "Vectors",
+]

@@ -1,0 +1,185 @@
+"""Wire messages to the client's types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade._pb import collections_pb2, embedding_pb2, evaluation_pb2, models_pb2, scoring_pb2, vectors_pb2
+from crossfade.client.types import (
+    CollectionInfo,
+    Embedding,
+    Hit,
+    InputType,
+    Limits,
+    Measured,
+    ModelInfo,
+    Scored,
+    SearchResults,
+    StageTimes,
+    Upserted,
+)
+from crossfade.errors import CrossfadeError, InvalidInput
+from crossfade.store.types import Document, Metric
+
+_METRICS: dict[Metric, vectors_pb2.Metric] = {
+    "cosine": vectors_pb2.METRIC_COSINE,
+    "ip": vectors_pb2.METRIC_INNER_PRODUCT,
+    "l2": vectors_pb2.METRIC_L2,
+}
+_METRIC_NAMES: dict[int, Metric] = {number: name for name, number in _METRICS.items()}
+_INPUT_TYPES: dict[str, vectors_pb2.InputType] = {
+    "query": vectors_pb2.INPUT_TYPE_QUERY,
+    "document": vectors_pb2.INPUT_TYPE_DOCUMENT,
+}
+
+
+def metric_number(metric: Metric) -> vectors_pb2.Metric:
+    if metric not in _METRICS:
+        raise InvalidInput(f"metric {metric!r} does not exist: use one of {', '.join(_METRICS)}")
+    return _METRICS[metric]
+
+
+def input_type_number(input_type: InputType) -> vectors_pb2.InputType:
+    if input_type not in _INPUT_TYPES:
+        raise InvalidInput(f"input_type {input_type!r} does not exist: say 'query' or 'document'")
+    return _INPUT_TYPES[input_type]
+
+
+def vectors_message(values: NDArray[np.float32]) -> vectors_pb2.Vectors:
+    """`values`: little-endian float32, C order."""
+    count, dimension = values.shape
+    return vectors_pb2.Vectors(count=count, dimension=dimension, data=values.tobytes())
+
+
+def document_message(document: Document) -> collections_pb2.Document:
+    return collections_pb2.Document(id=document.id, title=document.title, text=document.text)
+
+
+def times(message: vectors_pb2.StageTimes) -> StageTimes:
+    return StageTimes(message.queue_ns, message.tokenise_ns, message.infer_ns, message.search_ns, message.total_ns)
+
+
+def embedding(responses: Sequence[embedding_pb2.EmbedResponse]) -> Embedding:
+    """Several calls' answers as one. Raises CrossfadeError when the model changed between them."""
+    fingerprint = _one([response.fingerprint for response in responses])
+    return Embedding(
+        values=np.concatenate([_matrix(response.vectors) for response in responses]),
+        fingerprint=fingerprint,
+        token_counts=_counts(responses),
+        truncated=_flags(responses),
+        times=StageTimes.sum(times(response.times) for response in responses),
+    )
+
+
+def upserted(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
+    return Upserted(
+        added=sum(response.added for response in responses),
+        replaced=sum(response.replaced for response in responses),
+        token_counts=_counts(responses),
+        truncated=_flags(responses),
+        times=StageTimes.sum(times(response.times) for response in responses),
+    )
+
+
+def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResults:
+    return SearchResults(
+        hits=[[_hit(hit) for hit in answer.hits] for response in responses for answer in response.results],
+        query_fingerprint=_one([response.query_fingerprint for response in responses]),
+        times=StageTimes.sum(times(response.times) for response in responses),
+    )
+
+
+def scored(responses: Sequence[scoring_pb2.ScoreResponse]) -> Scored:
+    (response,) = responses
+    return Scored(
+        scores=np.array([ranking.scores for ranking in response.rankings], dtype=np.float32),
+        indices=np.array([ranking.indices for ranking in response.rankings], dtype=np.int64),
+        times=times(response.times),
+    )
+
+
+def measured(responses: Sequence[evaluation_pb2.MeasureResponse]) -> Measured:
+    (response,) = responses
+    return Measured(
+        means={value.measure: value.mean for value in response.measures},
+        per_query={
+            value.measure: dict(zip(response.query_ids, value.values, strict=True))
+            for value in response.measures
+            if response.query_ids
+        },
+        queries=response.queries,
+        missing_queries=response.missing_queries,
+    )
+
+
+def collection(message: collections_pb2.Collection) -> CollectionInfo:
+    return CollectionInfo(
+        name=message.name,
+        dimension=message.dimension,
+        metric=_METRIC_NAMES[message.metric],
+        document_fingerprint=message.document_fingerprint,
+        documents=message.documents,
+    )
+
+
+def model(message: models_pb2.Model) -> ModelInfo:
+    return ModelInfo(
+        name=message.name,
+        bundle_name=message.bundle_name,
+        dimension=message.dimension,
+        max_tokens=message.max_tokens,
+        pooling=message.pooling,
+        normalise=message.normalise,
+        precision=message.precision,
+        query_fingerprint=message.query_fingerprint,
+        document_fingerprint=message.document_fingerprint,
+        parent_name=message.parent_name,
+        parent_fingerprint=message.parent_fingerprint,
+    )
+
+
+def limits(message: models_pb2.Limits) -> Limits:
+    return Limits(
+        texts_per_call=message.texts_per_call,
+        text_bytes=message.text_bytes,
+        message_bytes=message.message_bytes,
+        k=message.k,
+        results_per_call=message.results_per_call,
+        score_vectors=message.score_vectors,
+    )
+
+
+def _hit(message: collections_pb2.Hit) -> Hit:
+    # Messages of an answer are built by the server; an absent document reads as one with an empty id.
+    found = message.document
+    document = Document(found.id, found.title, found.text) if found.id else None
+    return Hit(message.id, message.score, document)
+
+
+def _matrix(message: vectors_pb2.Vectors) -> NDArray[np.float32]:
+    flat = np.frombuffer(message.data, dtype="<f4").astype(np.float32, copy=False)
+    return flat.reshape(message.count, message.dimension)
+
+
+def _counts(
+    responses: Sequence[embedding_pb2.EmbedResponse] | Sequence[collections_pb2.UpsertResponse],
+) -> NDArray[np.int32]:
+    return np.concatenate([np.array(response.token_counts, dtype=np.int32) for response in responses])
+
+
+def _flags(
+    responses: Sequence[embedding_pb2.EmbedResponse] | Sequence[collections_pb2.UpsertResponse],
+) -> NDArray[np.bool_]:
+    return np.concatenate([np.array(response.truncated, dtype=np.bool_) for response in responses])
+
+
+def _one(fingerprints: Sequence[str]) -> str:
+    if len(set(fingerprints)) != 1:
+        raise CrossfadeError(
+            f"the model changed while the batch was under way (fingerprints {', '.join(sorted(set(fingerprints)))}): "
+            "send the whole batch again"
+        )
+    return fingerprints[0]

@@ -1,0 +1,137 @@
+"""What the client takes and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.store.types import Document, Metric
+
+InputType = Literal["query", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Where the time went, in nanoseconds, as the server saw it; summed where one answer took several calls."""
+
+    queue_ns: int = 0
+    tokenise_ns: int = 0
+    infer_ns: int = 0
+    search_ns: int = 0
+    total_ns: int = 0
+
+    @staticmethod
+    def sum(parts: Iterable[StageTimes]) -> StageTimes:
+        rows = [(part.queue_ns, part.tokenise_ns, part.infer_ns, part.search_ns, part.total_ns) for part in parts]
+        return StageTimes(*(sum(column) for column in zip(*rows, strict=True)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Vectors and where they live. `values`: float32, shape (n, dimension); `fingerprint`: of their encoder."""
+
+    values: NDArray[np.float32]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding(Vectors):
+    """One row a text, in their order.
+
+    `token_counts`: int32, shape (n,), special tokens included. `truncated`: bool, shape (n,), true where the end of a
+    text was not read.
+    """
+
+    token_counts: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+    times: StageTimes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A served model. `parent_*` are empty when its bundle was not made from another one."""
+
+    name: str
+    bundle_name: str
+    dimension: int
+    max_tokens: int
+    pooling: str
+    normalise: bool
+    precision: str
+    query_fingerprint: str
+    document_fingerprint: str
+    parent_name: str
+    parent_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server takes in one call. The client splits by the first three and by `results_per_call` itself."""
+
+    texts_per_call: int
+    text_bytes: int
+    message_bytes: int
+    k: int
+    results_per_call: int
+    score_vectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    name: str
+    dimension: int
+    metric: Metric
+    document_fingerprint: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upserted:
+    """`token_counts` (int32) and `truncated` (bool) have one entry a document when a model embedded them, else none."""
+
+    added: int
+    replaced: int
+    token_counts: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+    times: StageTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`document` is None unless asked for, or when it was deleted since the search."""
+
+    id: str
+    score: float
+    document: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """`hits[i]` answers query i: score descending, equal scores by id."""
+
+    hits: list[list[Hit]]
+    query_fingerprint: str
+    times: StageTimes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """`scores` float32 and `indices` int64 (rows of the corpus), shape (queries, min(k, corpus rows)), best first."""
+
+    scores: NDArray[np.float32]
+    indices: NDArray[np.int64]
+    times: StageTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`per_query[measure][query id]` when asked for, else empty; `missing_queries`: judged ones without an answer."""
+
+    means: dict[str, float]
+    per_query: dict[str, dict[str, float]]
+    queries: int
+    missing_queries: int
