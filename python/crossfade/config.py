@@ -22,7 +22,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="forbid", frozen=True)
 
     threads: int = Field(default=0, ge=0, description="CPU threads for inference and search; 0 = all cores")
-    batch_tokens: int = Field(default=8192, ge=1, description="padded tokens in one inference batch")
+    batch_tokens: int = Field(
+        default=0, ge=0, description="padded tokens in one inference batch; 0 = what suits the device"
+    )
 
     max_texts_per_call: int = Field(default=1024, ge=1, description="texts, documents or vectors in one call")
     max_text_bytes: int = Field(default=1 << 20, ge=1, description="UTF-8 bytes of one text")

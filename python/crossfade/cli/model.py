@@ -45,13 +45,21 @@ def import_(
     options = ImportOptions(pooling, max_tokens, query_prompt, document_prompt)
     # The status line shows on a terminal only; rich keeps it out of files and pipes.
     with Console(stderr=True).status(f"importing {source}") as status:
+
+        def tell(step: str) -> None:
+            if step.startswith("downloading"):
+                status.stop()  # the hub's own bars take the terminal
+            else:
+                status.start()
+                status.update(f"importing {source}: {step}")
+
         bundle = import_model(
             source,
             output,
             name=name,
             overwrite=overwrite,
             options=options,
-            progress=lambda step: status.update(f"importing {source}: {step}"),
+            progress=tell,
         )
     _show(bundle, as_json)
 

@@ -29,10 +29,11 @@ _ALIGNMENT = 4096
 
 
 class GraphBuilder:
-    """Nodes and weights in the order they were added. Every name it makes up begins with "crossfade/"."""
+    """Nodes and weights in the order they were added. Every name it makes up begins with the prefix."""
 
-    def __init__(self, opset: int = OPSET) -> None:
+    def __init__(self, opset: int = OPSET, prefix: str = PREFIX) -> None:
         self.opset = opset
+        self._prefix = prefix
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
@@ -44,14 +45,14 @@ class GraphBuilder:
         self, operator: str, *inputs: str, outputs: Sequence[str | None], domain: str = "", **attributes: Any
     ) -> list[str]:
         """Append a node of several outputs; None for one that gets a made-up name."""
-        name = f"{PREFIX}{operator}_{len(self.nodes)}"
+        name = f"{self._prefix}{operator}_{len(self.nodes)}"
         names = [f"{name}:{i}" if output is None else output for i, output in enumerate(outputs)]
         self.nodes.append(helper.make_node(operator, list(inputs), names, name=name, domain=domain, **attributes))
         return names
 
     def constant(self, value: NDArray[Any]) -> str:
         """Add a weight or constant and return its name."""
-        name = f"{PREFIX}constant_{len(self.initializers)}"
+        name = f"{self._prefix}constant_{len(self.initializers)}"
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 

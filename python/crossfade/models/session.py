@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import BundleError, InvalidInput
+from crossfade.models.types import Pooling
 
 INPUT_IDS = "input_ids"
 ATTENTION_MASK = "attention_mask"
@@ -36,6 +37,8 @@ class _Session(Protocol):
     def get_outputs(self) -> Sequence[_Value]: ...
 
     def get_providers(self) -> Sequence[str]: ...
+
+    def get_modelmeta(self) -> Any: ...
 
 
 class Device(StrEnum):
@@ -94,6 +97,8 @@ class TextGraph:
     def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU) -> None:
         self._session = open_session(path, threads=threads, device=device)
         _check_signature(self._session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
+        self.device = device
+        self.properties: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension)."""
@@ -111,6 +116,15 @@ class QueryAdapter:
     def run(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32, (batch, dimension), both ways."""
         return self._session.run([ADAPTED], {EMBEDDING: vectors})[0]
+
+
+def graph_properties(pooling: Pooling, dimension: int, *, normalise: bool) -> dict[str, str]:
+    """What a graph that crossfade builds says about itself, in its metadata."""
+    return {
+        "crossfade.dimension": str(dimension),
+        "crossfade.normalise": str(normalise).lower(),
+        "crossfade.pooling": pooling.value,
+    }
 
 
 def _check_signature(session: _Session, path: Path, inputs: set[str], output: str) -> None:

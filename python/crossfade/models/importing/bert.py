@@ -23,6 +23,8 @@ _MASKED = float(np.finfo(np.float32).min)
 _GELU_TANH = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 SUPPORTED = ("bert", "distilbert", *_ROBERTA)
+# These count positions from pad_id + 1 on, over the tokens that are not padding.
+SHIFTED_POSITIONS = (*_ROBERTA, "mpnet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Architecture:
     @property
     def shifts_positions(self) -> bool:
         """RoBERTa counts positions from pad_id + 1 and gives padding the position pad_id."""
-        return self.model_type in _ROBERTA
+        return self.model_type in SHIFTED_POSITIONS
 
     @property
     def max_tokens(self) -> int:
@@ -135,6 +137,15 @@ def read_architecture(config: Mapping[str, Any], where: str) -> Architecture:
     if result.heads == 0 or result.hidden % result.heads:
         raise BundleError(f"{where}: {result.hidden} hidden units cannot be shared by {result.heads} attention heads")
     return result
+
+
+def position_limit(config: Mapping[str, Any]) -> int | None:
+    """How many tokens of a text have a position, for any architecture; None when config.json does not say."""
+    positions, pad_id = config.get("max_position_embeddings"), config.get("pad_token_id", 1)
+    if not isinstance(positions, int) or positions < 1:
+        return None
+    shifted = config.get("model_type") in SHIFTED_POSITIONS and isinstance(pad_id, int)
+    return positions - pad_id - 1 if shifted else positions
 
 
 def build_transformer(builder: GraphBuilder, architecture: Architecture, weights: Weights) -> str:

