@@ -84,13 +84,9 @@ def plain(message: Message) -> Any:
 
 def main() -> None:
     samples = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-    for kind in descriptors():
-        if kind.full_name not in samples:
-            message = filled(kind)
-            samples[kind.full_name] = {
-                "bytes": message.SerializeToString(deterministic=True).hex(),
-                "says": plain(message),
-            }
+    for name, message in wanted().items():
+        if name not in samples:
+            samples[name] = {"bytes": message.SerializeToString(deterministic=True).hex(), "says": plain(message)}
     PATH.write_text(json.dumps(samples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
