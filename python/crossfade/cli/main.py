@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import model, serve
+from crossfade.cli import compare, evaluate, model, serve, train
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -26,7 +26,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(model.app)
+app.add_typer(train.app)
 app.command("serve")(serve.command)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 
 
 def _print_version(wanted: bool) -> None:

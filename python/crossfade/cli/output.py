@@ -1,0 +1,59 @@
+"""Where a command's results go: tables and JSON on stdout, files that appear whole, places checked beforehand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from crossfade.errors import InvalidInput
+from crossfade.evaluation.files import check_writable, write_atomically
+
+STDOUT = Path("-")
+_PIPE_WIDTH = 120  # columns of a table that goes into a file or a pipe, where there is no window to fit
+
+
+def table_console() -> Console:
+    """Stdout for people. Text is printed as it is: no markup, no emoji codes, no guessed highlighting."""
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
+def print_paragraph(console: Console, text: str, *, style: str | None = None) -> None:
+    """A line of prose: wrapped to the window, left whole in a file or a pipe."""
+    console.print(text, style=style, soft_wrap=not console.is_terminal)
+
+
+def check_outputs(outputs: Mapping[str, Path | None], *, stdout: str) -> None:
+    """Check before long work that every output can be written. `outputs`: option -> its path, None when not given.
+
+    The option named by `stdout` takes "-". Raises InvalidInput when a place cannot be written or two are the same.
+    """
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path is None or (option == stdout and path == STDOUT):
+            continue
+        if path == STDOUT:
+            raise InvalidInput(f"{option} needs a file; only {stdout} takes - for stdout")
+        check_writable(path)
+        place = path.resolve()
+        if place in taken and not place.is_char_device():
+            raise InvalidInput(f"{taken[place]} and {option} name the same file {path}: give each its own")
+        taken[place] = option
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record to a file, or alone on stdout when the path is "-" (there as ASCII, whatever the locale)."""
+    if path == STDOUT:
+        print(json.dumps(record, indent=2, allow_nan=False))
+        return
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    with write_atomically(path) as stream:
+        stream.write(text.encode())

