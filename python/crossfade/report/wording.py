@@ -1,0 +1,53 @@
+"""What the page says in words: verdicts, and what a measure measures."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from crossfade.evaluation.results import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictWords:
+    """`tone` picks colour and sign; `advice` says what follows for the one who decides."""
+
+    title: str
+    tone: str
+    advice: str
+
+
+VERDICT_WORDS: dict[Verdict, VerdictWords] = {
+    "ship": VerdictWords("Ship it", "good", "{candidate} is better than {base} on these queries."),
+    "do_not_ship": VerdictWords("Do not ship it", "bad", "Stay with {base}."),
+    "inconclusive": VerdictWords(
+        "Inconclusive", "open", "These queries do not settle whether {candidate} is better than {base}."
+    ),
+}
+
+# Names as ir-measures spells them.
+_MEASURES = {
+    "nDCG": "how relevant the {first} are, and how well they are ordered",
+    "AP": "precision, averaged over the places where relevant documents stand",
+    "RR": "how near the top the first relevant document stands",
+    "R": "share of all relevant documents found among the {first}",
+    "P": "share of the {first} that is relevant",
+    "Success": "share of queries with a relevant document among the {first}",
+    "Judged": "share of the {first} that somebody judged; coverage, not quality",
+}
+_MEASURE = re.compile(r"(?P<name>[A-Za-z]+)(?:\([^)]*\))?(?:@(?P<cut>\d+))?")
+
+
+def gloss(measure: str) -> str:
+    """A measure in plain words; empty for one that is not known here."""
+    found = _MEASURE.fullmatch(measure)
+    words = _MEASURES.get(found["name"]) if found else None
+    if found is None or words is None:
+        return ""
+    cut = found["cut"]
+    return words.format(first="results" if cut is None else "first result" if cut == "1" else f"first {cut} results")
+
+
+def describes_judgments(measure: str) -> bool:
+    """Whether a measure says how well a ranking was judged instead of how good it is."""
+    return measure.startswith("Judged")
