@@ -28,8 +28,12 @@ def test_an_axis_holds_every_value_and_zero(values: list[float]) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "values"),
-    [(0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (-0.03, 0.002, [-0.03, -0.02, -0.01, 0]), (-1, 1.5, [-1, -0.5, 0, 0.5, 1, 1.5])],
-)  # fmt: skip
+    [
+        (0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (-0.03, 0.002, [-0.03, -0.02, -0.01, 0]),
+        (-1, 1.5, [-1, -0.5, 0, 0.5, 1, 1.5]),
+    ],
+)
 def test_ticks_are_round_numbers(low: float, high: float, values: list[float]) -> None:
     assert plots.tick_values(low, high, 5) == pytest.approx(values)
 
