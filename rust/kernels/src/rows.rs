@@ -1,5 +1,7 @@
 //! A checked view of a matrix.
 
+use crate::Error;
+
 /// A matrix of f32, one vector a row, rows one after the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
@@ -7,18 +9,23 @@ pub struct Rows<'a> {
     dimension: usize,
 }
 
-/// A matrix that cannot be: its length is not a whole number of rows, or its rows have no elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault;
+/// Row numbers are kept in 32 bits, and the all-ones one is never a row.
+const MOST_ROWS: usize = u32::MAX as usize;
+
+/// Sums of this many products of two tame numbers (see `scale`) stay in f32's range.
+const MOST_ELEMENTS: usize = 1 << 24;
 
 impl<'a> Rows<'a> {
     /// View `data` as rows of `dimension` elements.
     ///
     /// # Errors
-    /// [`Fault`] when `dimension` is 0 or does not divide the length.
-    pub fn new(data: &'a [f32], dimension: usize) -> Result<Self, Fault> {
+    /// [`Error::Shape`] when `dimension` is 0 or does not divide the length; [`Error::TooLarge`].
+    pub fn new(data: &'a [f32], dimension: usize) -> Result<Self, Error> {
         if dimension == 0 || !data.len().is_multiple_of(dimension) {
-            return Err(Fault);
+            return Err(Error::Shape { length: data.len(), dimension });
+        }
+        if dimension > MOST_ELEMENTS || data.len() / dimension >= MOST_ROWS {
+            return Err(Error::TooLarge);
         }
         Ok(Self { data, dimension })
     }
@@ -41,9 +48,20 @@ impl<'a> Rows<'a> {
         self.dimension
     }
 
+    /// The elements of rows `start..end`.
+    pub(crate) fn range(&self, start: usize, end: usize) -> &'a [f32] {
+        &self.data[start * self.dimension..end * self.dimension]
+    }
+
     /// Row `i`.
-    #[must_use]
-    pub fn row(&self, i: usize) -> &'a [f32] {
-        &self.data[i * self.dimension..][..self.dimension]
+    pub(crate) fn row(&self, i: usize) -> &'a [f32] {
+        self.range(i, i + 1)
+    }
+
+    /// The first row that holds NaN or infinity.
+    pub(crate) fn first_not_finite(&self) -> Option<usize> {
+        // No early end within a row, so that the comparisons are vector operations.
+        let not_finite = |row: &[f32]| row.iter().fold(false, |any, x| any | !x.is_finite());
+        self.data.chunks_exact(self.dimension).position(not_finite)
     }
 }

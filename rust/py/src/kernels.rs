@@ -55,8 +55,7 @@ fn rows<'a>(array: &'a PyReadonlyArray2<'_, f32>, name: &str) -> PyResult<Rows<'
     let data = array
         .as_slice()
         .map_err(|_| InvalidInput::new_err(format!("{name} must be C-contiguous: use numpy.ascontiguousarray")))?;
-    Rows::new(data, array.shape()[1])
-        .map_err(|_| InvalidInput::new_err(format!("{name} have no elements: the dimension must be at least 1")))
+    Rows::new(data, array.shape()[1]).map_err(|error| InvalidInput::new_err(format!("{name}: {error}")))
 }
 
 /// Looks for Python signals, at most once an interval, from the thread that called.
