@@ -50,6 +50,13 @@ def test_a_better_model_ships_and_the_reverse_does_not() -> None:
         == pytest.approx(forth.candidate.measures["nDCG@10"] - forth.base.measures["nDCG@10"])
     )
     assert (gain.wins, gain.losses, gain.ties) == (loss.losses, loss.wins, loss.ties)
+    changes = [
+        forth.candidate.per_query["nDCG@10"][query] - forth.base.per_query["nDCG@10"][query]
+        for query in dataset.queries
+    ]
+    assert gain.wins == sum(change > 0 for change in changes)
+    assert gain.losses == sum(change < 0 for change in changes)
+    assert gain.wins > gain.losses
     assert gain.wins + gain.losses + gain.ties == 30
     assert gain.ci95[0] > 0 > loss.ci95[1]
     assert forth.reasons[-1].startswith("Both models embed documents alike")
@@ -94,11 +101,12 @@ def test_figures_agree_with_scipy() -> None:
 
 
 def test_judged_is_outside_the_family() -> None:
-    values = {"a": 0.1, "b": 0.2, "c": 0.9}
-    moved = {"a": 0.3, "b": 0.1, "c": 0.8}
+    values = {f"q{number}": number / 20 for number in range(12)}
+    moved = {query: value + 0.1 for query, value in values.items()}
     alone = paired_differences({"RR": values}, {"RR": moved}, QUICK)
     both = paired_differences({"RR": values, "Judged@10": values}, {"RR": moved, "Judged@10": moved}, QUICK)
-    assert both["RR"].p_holm == alone["RR"].p_holm == alone["RR"].p
+    assert both["RR"].p_holm == alone["RR"].p_holm == alone["RR"].p < 0.01
+    assert both["Judged@10"].p_holm == both["Judged@10"].p
     with pytest.raises(InvalidInput, match="Judged@10 describes the judgments only"):
         compare(toy_dataset(), POOR, GOOD, EvaluationSettings(["Judged@10", "RR"]))
 

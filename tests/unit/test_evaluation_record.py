@@ -108,6 +108,7 @@ def broken(change: dict[str, Any]) -> dict[str, Any]:
         ({"base/model": ...}, "base.model: missing (a field of Evaluation)"),
         ({"base/queries": "1"}, "base.queries: '1' is not an integer"),
         ({"base/queries": True}, "base.queries: True is not an integer"),
+        ({"base/measures/nDCG@10": True}, "base.measures.nDCG@10: True is not a finite number"),
         ({"base/measures/nDCG@10": None}, "base.measures.nDCG@10: None is not a finite number"),
         ({"base/measures/nDCG@10": float("nan")}, "base.measures.nDCG@10: nan is not a finite number"),
         ({"difference/nDCG@10/ci95": [1]}, "difference.nDCG@10.ci95: [1] is not an array of 2"),
