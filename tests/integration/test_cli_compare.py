@@ -140,3 +140,19 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert message.replace("{tmp}", str(tmp_path)) in captured.err
+
+
+def test_the_table_fits_a_terminal_of_80_columns(
+    topics: Path,
+    minilm_bundle: Path,
+    spoiled_bundle: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("crossfade.cli.output._PIPE_WIDTH", 80)
+    assert compare(topics, minilm_bundle, spoiled_bundle, "--cache", cache) == 0
+    table = capsys.readouterr().out
+    assert "…" not in table
+    assert max(len(line) for line in table.splitlines() if line.startswith((" nDCG", " R@100"))) <= 80
+    assert "worse" in table

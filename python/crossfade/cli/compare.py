@@ -100,11 +100,11 @@ def _table(comparison: Comparison) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("measure")
-    for heading in ("base", "candidate", "change", "95% interval", "p", "p (Holm)"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("measure", no_wrap=True)
+    for heading in ("base", "candidate", "change", "95% interval", "p", "Holm p"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for measure, found in comparison.difference.items():
         low, high = found.ci95
         table.add_row(
