@@ -37,7 +37,7 @@ class Encoder:
         self._set_up(bundle, graph, TextTokenizer(bundle.tokenizer_path, bundle.max_tokens), batch_tokens)
 
     @classmethod
-    def _of(cls, bundle: Bundle, graph: TextGraph, tokenizer: TextTokenizer, batch_tokens: int) -> Encoder:
+    def from_parts(cls, bundle: Bundle, graph: TextGraph, tokenizer: TextTokenizer, batch_tokens: int) -> Encoder:
         """An encoder over parts that are loaded already, and may serve other encoders too."""
         encoder = cls.__new__(cls)
         encoder._set_up(bundle, graph, tokenizer, batch_tokens)
@@ -112,7 +112,7 @@ def load_encoders(
         tokenizer = tokenizers.get(key)
         if tokenizer is None:
             tokenizer = tokenizers[key] = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
-        encoders[name] = Encoder._of(bundle, graph, tokenizer, batch_tokens)
+        encoders[name] = Encoder.from_parts(bundle, graph, tokenizer, batch_tokens)
     return encoders
 
 

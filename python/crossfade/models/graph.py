@@ -53,7 +53,7 @@ class GraphBuilder:
     def constant(self, value: NDArray[Any]) -> str:
         """Add a weight or constant and return its name."""
         name = f"{self._prefix}constant_{len(self.initializers)}"
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def integers(self, *values: int) -> str:

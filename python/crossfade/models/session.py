@@ -74,7 +74,7 @@ def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     # Idle threads sleep: two models, the scorer and the server share these cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors; they arrive as exceptions too
+    options.log_severity_level = 4  # fatal; errors arrive as exceptions, and stderr is the user's
     try:
         session: _Session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
     except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception

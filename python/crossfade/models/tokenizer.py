@@ -69,7 +69,10 @@ class TextTokenizer:
         truncated: list[bool] = []
         for start in range(0, len(texts), _SLICE):
             part = texts[start : start + _SLICE]
-            prompted = [prompt + text for text in part] if prompt and _all_strings(part) else list(part)
+            # Of tuples, the library would make pairs.
+            if not all(isinstance(text, str) for text in part):
+                raise _bad_text(part, start)
+            prompted = [prompt + text for text in part] if prompt else list(part)
             try:
                 encodings = self._tokenizer.encode_batch_fast(prompted)
             except TypeError:
@@ -92,10 +95,6 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise BundleError(f"{path} is missing: a bundle needs the model's tokenizer.json") from None
     except Exception as error:  # noqa: BLE001 - the library raises bare Exception for whatever it cannot read
         raise BundleError(f"{path} cannot be read as a tokenizer: {error}") from None
-
-
-def _all_strings(texts: Sequence[object]) -> bool:
-    return all(isinstance(text, str) for text in texts)
 
 
 def _bad_text(texts: Sequence[object], offset: int) -> InvalidInput:

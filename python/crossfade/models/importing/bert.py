@@ -21,6 +21,7 @@ from crossfade.models.session import ATTENTION_MASK, INPUT_IDS
 _INT32, _INT64 = 6, 7
 _MASKED = float(np.finfo(np.float32).min)
 _GELU_TANH = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
+_NORM_PARTS = {False: ("weight", "bias"), True: ("gamma", "beta")}
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 SUPPORTED = ("bert", "distilbert", *_ROBERTA)
 # These count positions from pad_id + 1 on, over the tokens that are not padding.
@@ -257,7 +258,9 @@ class _Transformer:
         return self._get(f"{name}.weight", outputs, inputs).T, self._get(f"{name}.bias", outputs)
 
     def _norm(self, name: str) -> tuple[str, str]:
-        gamma, beta = (self._get(f"{name}.{part}", self._shape.hidden) for part in ("weight", "bias"))
+        # Checkpoints of BERT's first years call them gamma and beta.
+        old = f"{self._prefix}{name}.gamma" in self._weights.names
+        gamma, beta = (self._get(f"{name}.{part}", self._shape.hidden) for part in _NORM_PARTS[old])
         return self._builder.constant(gamma), self._builder.constant(beta)
 
     def _get(self, name: str, *shape: int) -> NDArray[np.float32]:

@@ -38,7 +38,7 @@ def check_bundle(bundle: Bundle, *, threads: int = 0) -> None:
     tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
     graph = TextGraph(bundle.graph_path, threads=threads)
     check_tokenizer(tokenizer, graph, bundle)
-    encoder = Encoder._of(bundle, graph, tokenizer, batch_tokens=1 << 20)
+    encoder = Encoder.from_parts(bundle, graph, tokenizer, batch_tokens=1 << 20)
     batch = encoder.encode(_TEXTS, InputType.DOCUMENT).vectors
     _check_rows(batch, bundle)
     for row, text in zip(batch, _TEXTS, strict=True):

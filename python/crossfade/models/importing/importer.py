@@ -96,7 +96,13 @@ def _limit(options: ImportOptions, source: Source, plan: GraphPlan) -> int:
 
 def _prompts(options: ImportOptions, source: Source) -> Prompts:
     query, document = options.query_prompt, options.document_prompt
-    return Prompts(
+    prompts = Prompts(
         query=source.prompts.query if query is None else query,
         document=source.prompts.document if document is None else document,
     )
+    for prompt in (prompts.query, prompts.document):
+        try:
+            prompt.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(f"the prompt {prompt!a} is not Unicode text: give it as UTF-8") from None
+    return prompts

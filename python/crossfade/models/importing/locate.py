@@ -29,11 +29,11 @@ def locate(source: str, tell: Callable[[str], None]) -> Located:
     Raises InvalidInput when it is none of these, NotFound or Unavailable when it cannot be had.
     """
     path = Path(source)
-    if path.is_dir():
+    if source and path.is_dir():
         return Located(path, _name_of(path.resolve().name))
     if source == MINILM:
         return Located(_minilm(), MINILM)
-    if path.exists():
+    if source and path.exists():
         raise InvalidInput(f"{source} is a file; give the model's directory")
     if is_hub_id(source):
         return Located(fetch(source, tell), _name_of(hub_name(source)))
