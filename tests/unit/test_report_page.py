@@ -221,9 +221,9 @@ def test_rankings_say_how_documents_moved() -> None:
     query["relevant"], query["relevant_total"] = [row("c", 2), row("d", 1), row("e", 1)], 9
     page = render(record)
     base, candidate = (re.findall(r"<li>.*?</li>", part, re.DOTALL) for part in page.split("<ol>")[1:])
-    moved = [(re.findall(r'class="moved">(.*?)<', item) or [""])[0] for item in base + candidate]
+    moved = [(re.findall(r"<i>(.*?)<", item) or [""])[0] for item in base + candidate]
     assert moved == ["", "gone", "", "↑2", "↓1", "new"]
-    badges = re.findall(r'class="badge grade-(\w+)">(.*?)<', page)
+    badges = re.findall(r'<b class="(\w+)">(.*?)<', page)
     assert badges[:3] == [("none", "unjudged"), ("no", "not relevant"), ("yes", "grade 2")]
     cells = re.findall(r"<tr><td><bdi>About (\w)</bdi></td><td>(\d)</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
     assert cells == [
