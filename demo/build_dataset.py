@@ -17,7 +17,7 @@ import shutil
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from crossfade.cli.progress import StageBars
 from crossfade.errors import CrossfadeError, InvalidInput
 from crossfade.evaluation.dataset import Progress
 from demo.corpus import Corpus, read_corpus
-from demo.queries import SPLITS, Query, read_queries
+from demo.queries import NOT_RELEVANT, QUERIES, SPLITS, Query, read_not_relevant, read_queries
 
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE / "work" / "python-stdlib"
@@ -38,8 +38,9 @@ def build(output: Path = OUTPUT, progress: Progress | None = None) -> dict[str, 
     """Build the data set at `output`, or find it built already; return what dataset.json holds.
 
     `documents`: how many there are. `queries`: `written`, `train`, `test`, `by_kind` of each half, and `left_out`, the
-    ids of queries whose every grade-3 document this interpreter lacks. `judgments`: how many in `train` and `test`, and
-    how many are `absent` because they name a document that this interpreter lacks (of queries that stay).
+    ids of queries whose every grade-3 document this interpreter lacks. `judgments`: how many documents are relevant in
+    `train` and in `test`; how many more were judged `not_relevant` (grade 0); how many relevant ones of these queries
+    are `absent` from this interpreter.
     `progress`: (stage, done, total).
 
     Raises DataError when queries.jsonl is malformed, InvalidInput when `output` is something else or cannot be written,
@@ -52,9 +53,10 @@ def build(output: Path = OUTPUT, progress: Progress | None = None) -> dict[str, 
     if found is None and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InvalidInput(f"{output} exists and is not a demo data set: remove it, or name another directory")
     queries = read_queries()
+    not_relevant = read_not_relevant(queries)
     corpus = read_corpus(progress)
     try:
-        return _replace(output, corpus, queries, inputs)
+        return _replace(output, lambda directory: _write(directory, corpus, queries, not_relevant, inputs))
     except OSError as error:
         raise InvalidInput(f"cannot write {output}: {error.strerror or error}; choose another place") from error
 
@@ -65,7 +67,7 @@ def inputs_hash() -> str:
     library = sysconfig.get_path("stdlib")
     for part in (sys.version, platform.platform(), library, str(Path(library).stat().st_mtime_ns)):
         state.update(f"{part}\0".encode())
-    for name in (*_CODE, "queries.jsonl"):
+    for name in (*_CODE, QUERIES.name, NOT_RELEVANT.name):
         state.update(hashlib.sha256((HERE / name).read_bytes()).digest())
     return state.hexdigest()
 
@@ -100,13 +102,13 @@ def _is_whole(output: Path, files: dict[str, str]) -> bool:
     return all((output / name).is_file() and _sha256(output / name) == digest for name, digest in files.items())
 
 
-def _replace(output: Path, corpus: Corpus, queries: Sequence[Query], inputs: str) -> dict[str, Any]:
-    """Write beside `output`, then put it in its place."""
+def _replace(output: Path, write: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Let `write` fill a directory beside `output`, then put that in its place; return what `write` returned."""
     output.parent.mkdir(parents=True, exist_ok=True)
     new = output.with_name(f".{output.name}.{secrets.token_hex(6)}.new")
     old = new.with_suffix(".old")
     try:
-        summary = _write(new, corpus, queries, inputs)
+        summary = write(new)
         if output.exists():
             output.rename(old)
         new.rename(output)
@@ -118,16 +120,23 @@ def _replace(output: Path, corpus: Corpus, queries: Sequence[Query], inputs: str
     return summary
 
 
-def _write(directory: Path, corpus: Corpus, queries: Sequence[Query], inputs: str) -> dict[str, Any]:
-    kept, left_out, dropped = select(queries, frozenset(document["_id"] for document in corpus.documents))
+def _write(
+    directory: Path, corpus: Corpus, queries: Sequence[Query], not_relevant: dict[str, list[str]], inputs: str
+) -> dict[str, Any]:
+    known = frozenset(document["_id"] for document in corpus.documents)
+    kept, left_out, dropped = select(queries, known)
+    zeros = {query.id: [name for name in not_relevant.get(query.id, ()) if name in known] for query in kept}
     (directory / "qrels").mkdir(parents=True)
     _write_lines(directory / "corpus.jsonl", (json.dumps(one, ensure_ascii=False) for one in corpus.documents))
     texts = ({"_id": query.id, "text": query.text, "metadata": {"kind": query.kind}} for query in kept)
     _write_lines(directory / "queries.jsonl", (json.dumps(one, ensure_ascii=False) for one in texts))
     for split in SPLITS:
-        rows = (
-            f"{one.id}\t{name}\t{grade}" for one in kept if one.split == split for name, grade in one.relevant.items()
-        )
+        rows = [
+            f"{query.id}\t{name}\t{grade}"
+            for query in kept
+            if query.split == split
+            for name, grade in (*query.relevant.items(), *((name, 0) for name in zeros[query.id]))
+        ]
         _write_lines(directory / "qrels" / f"{split}.tsv", ("query-id\tcorpus-id\tscore", *rows))
     files = ("corpus.jsonl", "queries.jsonl", *(f"qrels/{split}.tsv" for split in SPLITS))
     summary: dict[str, Any] = {
@@ -146,6 +155,7 @@ def _write(directory: Path, corpus: Corpus, queries: Sequence[Query], inputs: st
         },
         "judgments": {
             **{split: sum(len(query.relevant) for query in kept if query.split == split) for split in SPLITS},
+            "not_relevant": sum(map(len, zeros.values())),
             "absent": dropped,
         },
         "files": {name: _sha256(directory / name) for name in files},

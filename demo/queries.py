@@ -1,13 +1,15 @@
 """The queries of the demo and their judgments: `queries.jsonl`, read and checked.
 
 One JSON object a line: `id`, `kind`, `split` ("train" or "test"), `text`, and `relevant`, which maps document ids to
-grades: 3 is exactly what is asked for, 2 a very useful alternative, 1 related. docs/demo-dataset.md tells how the
-documents to judge were found; the others count as not relevant.
+grades: 3 is exactly what is asked for, 2 a very useful alternative, 1 related. Beside it, `not_relevant.tsv`: the
+documents that were looked at for a query and found not to help, one `query id, tab, document id` a line. What stands in
+neither was not looked at. docs/demo-dataset.md tells how the documents to judge were found.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +17,7 @@ from typing import Any, Literal, get_args
 from crossfade.errors import DataError
 
 QUERIES = Path(__file__).with_name("queries.jsonl")
+NOT_RELEVANT = Path(__file__).with_name("not_relevant.tsv")
 BEST = 3
 
 Kind = Literal["howto", "paraphrase", "exact", "error", "short", "long"]
@@ -59,6 +62,24 @@ def read_queries(path: Path = QUERIES) -> list[Query]:
         texts.add(query.text)
         queries.append(query)
     return queries
+
+
+def read_not_relevant(queries: Iterable[Query], path: Path = NOT_RELEVANT) -> dict[str, list[str]]:
+    """Query id -> documents judged not to help, in file order.
+
+    Raises DataError, naming the line, when a query is unknown or a document is judged twice for it.
+    """
+    judged = {query.id: set(query.relevant) for query in queries}
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        query, tab, document = line.partition("\t")
+        if not tab or not document or query not in judged:
+            raise DataError(path, f"expected a query id, a tab and a document id, not {line!r}", line=number)
+        if document in judged[query]:
+            raise DataError(path, f"{document!r} is judged twice for query {query!r}", line=number)
+        judged[query].add(document)
+        found.setdefault(query, []).append(document)
+    return found
 
 
 def write_queries(queries: list[Query], path: Path = QUERIES) -> None:

@@ -45,14 +45,16 @@ class TestContent:
             assert dataset.absent_judgments == 0
             assert len(dataset.documents) == summary["documents"]
             assert len(dataset.queries) == summary["queries"][split]
-            assert sum(map(len, dataset.qrels.values())) == summary["judgments"][split]
+            grades = [grade for judged in dataset.qrels.values() for grade in judged.values()]
+            assert sum(grade > 0 for grade in grades) == summary["judgments"][split]
+            assert 0 in grades
 
     def test_nothing_is_lost_without_being_counted(self, built: tuple[Path, dict[str, Any]]) -> None:
         counts = built[1]["queries"]
         assert counts["written"] == len(read_queries())
         assert counts["train"] + counts["test"] + len(counts["left_out"]) == counts["written"]
         assert counts["train"] + counts["test"] >= 240
-        judged = sum(built[1]["judgments"].values())
+        judged = sum(built[1]["judgments"][name] for name in ("train", "test", "absent"))
         left = sum(len(query.relevant) for query in read_queries() if query.id in counts["left_out"])
         assert judged + left == sum(len(query.relevant) for query in read_queries())
 

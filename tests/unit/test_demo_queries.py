@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crossfade.errors import DataError
-from demo.queries import KINDS, SPLITS, Query, read_queries, write_queries
+from demo.queries import KINDS, SPLITS, Query, read_not_relevant, read_queries, write_queries
 from demo.split import assign, families
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +62,24 @@ def test_documentation_counts_what_is_there(queries: list[Query]) -> None:
         assert re.search(rf"^\| {kind} \| .* \| {found[kind, 'train']} \| {found[kind, 'test']} \|$", table, re.M), kind
     totals = Counter(query.split for query in queries)
     assert f"| **all {len(queries)}** | | {totals['train']} | {totals['test']} |" in table
+    assert f"{sum(len(query.relevant) for query in queries):,} documents are judged relevant" in table
+    assert f"{sum(map(len, read_not_relevant(queries).values())):,} more were looked at" in table
+    assert f"({len(families(queries))} families, the largest of {max(map(len, families(queries)))})" in table
+
+
+def test_every_query_has_documents_that_were_seen_and_found_not_to_help(queries: list[Query]) -> None:
+    found = read_not_relevant(queries)
+    assert found.keys() == {query.id for query in queries}
+    assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("line", ["q1 open", "q1\t", "q2\topen", "", "q1\tvars\nq1\tvars", "q1\topen"])
+def test_malformed_judgment_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "not_relevant.tsv"
+    path.write_text(f"q1\tdir\n{line}\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_not_relevant([query("q1", "open")], path)
+    assert caught.value.line in (2, 3)
 
 
 def query(name: str, *relevant: str, kind: Any = "howto") -> Query:
