@@ -161,6 +161,7 @@ def test_it_loads_without_a_complaint_or_a_request(browser: Browser, report: Pat
 
 def test_the_filter_finds_queries(browser: Browser, report: Path) -> None:
     browser.open(report)
+    assert browser.evaluate("document.getElementById('filter').getClientRects().length") == 1
     assert browser.evaluate(VISIBLE) == 120
     some = browser.evaluate("document.querySelector('.group-others .ask').textContent")
     assert 1 <= type_words(browser, some) < 120

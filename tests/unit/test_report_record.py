@@ -185,6 +185,23 @@ def test_marks_follow_the_verdict_rule(measure: str, found: dict[str, Any], outc
     assert row.outcome == outcome
 
 
+def test_an_interval_is_drawn_where_it_lies() -> None:
+    page = build(read(RECORD))
+    for row in page.rows:
+        found = RECORD["difference"][row.difference.measure]
+        drawn = (row.left, row.point, row.right)
+        assert drawn == tuple(page.axis.at(value) for value in (found["ci95"][0], found["delta"], found["ci95"][1]))
+        mark = f'<line class="bar" x1="{row.left}%" x2="{row.right}%" y1="50%" y2="50%"/>'
+        assert mark in render(RECORD)
+
+
+def test_latency_bars_are_in_proportion() -> None:
+    for row in build(read(RECORD)).latency:
+        longest = max(RECORD[side]["latency_ms"]["p99"] for side in ("base", "candidate"))
+        assert row.base_bar == pytest.approx(100 * RECORD["base"]["latency_ms"][row.name] / longest, abs=0.01)
+        assert row.candidate_bar == pytest.approx(100 * RECORD["candidate"]["latency_ms"][row.name] / longest, abs=0.01)
+
+
 def test_alpha_is_the_records_own() -> None:
     record = changed("settings/alpha", 0.0001)
     assert {row.outcome for row in build(read(record)).rows} == {"unclear"}
