@@ -77,5 +77,5 @@ $(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
 
 $(VENV)/.native: $(VENV)/.runtime pyproject.toml $(RUST_SOURCES)
 	@echo 'building the Rust extension ...' >&2
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	VIRTUAL_ENV=$(abspath $(VENV)) PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
 	@touch $@

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.files import check_writable, write_atomically
+from crossfade.files import check_writable, write_atomically
 
 STDOUT = Path("-")
 _PIPE_WIDTH = 120  # columns of a table that goes into a file or a pipe, where there is no window to fit

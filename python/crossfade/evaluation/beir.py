@@ -14,7 +14,8 @@ from typing import Any
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
-from crossfade.evaluation.files import decode, read_lines, write_atomically
+from crossfade.evaluation.lines import decode, read_lines
+from crossfade.files import write_atomically
 from crossfade.store.types import Document
 
 _HEADER = ("query-id", "corpus-id", "score")

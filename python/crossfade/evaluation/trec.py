@@ -17,8 +17,9 @@ from typing import IO, cast
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.beir import parse_grade
 from crossfade.evaluation.dataset import Qrels, Run
-from crossfade.evaluation.files import decode, read_lines, write_atomically
+from crossfade.evaluation.lines import decode, read_lines
 from crossfade.evaluation.order import Ties, trec_order
+from crossfade.files import write_atomically
 
 _ASCII_SPACE = re.compile(r"[\t-\r ]")
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.files import check_writable, write_atomically
+from crossfade.files import check_writable, write_atomically
 
 _FORMAT = 1
 _MAX_HEADER_BYTES = 4096

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.evaluation.results import Comparison
-from crossfade.report.output import write_atomically
+from crossfade.files import write_atomically
 from crossfade.report.page import draw
 from crossfade.report.parse import read
 from crossfade.report.view import build
@@ -28,6 +28,8 @@ def render(comparison: Mapping[str, Any] | Comparison) -> str:
 def write(comparison: Mapping[str, Any] | Comparison, path: str | PathLike[str]) -> None:
     """Render to a file. An existing report is replaced as a whole, or not at all.
 
-    Raises InvalidInput as `render` does, before the file is touched, and OSError when it cannot be written.
+    Raises InvalidInput as `render` does, before the file is touched, and when it cannot be written.
     """
-    write_atomically(Path(path), render(comparison))
+    page = render(comparison).encode()
+    with write_atomically(Path(path)) as stream:
+        stream.write(page)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.files import check_writable, write_atomically
+from crossfade.files import check_writable, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -101,3 +101,23 @@ def test_a_full_disk_is_reported_and_nothing_is_left() -> None:
 def write_to_full_device() -> None:
     with write_atomically(Path("/dev/full")) as stream:
         stream.write(b"x" * 100_000)
+
+
+@pytest.mark.parametrize("failing", ["fsync", "rename"])
+def test_a_late_failure_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old", encoding="utf-8")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if failing == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InvalidInput, match="No space left"), write_atomically(path) as stream:
+        stream.write(b"new")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
