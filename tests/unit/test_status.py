@@ -91,6 +91,7 @@ class FakeRpcError(grpc.RpcError):
         (grpc.StatusCode.UNAVAILABLE, "refused", errors.Unavailable, "no answer from there:1 (refused): check"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", errors.DeadlineExceeded, "there:1 did not answer in time: give"),
         (grpc.StatusCode.UNIMPLEMENTED, "no method", CrossfadeError, "does not know this call (no method)"),
+        (grpc.StatusCode.CANCELLED, "", errors.Unavailable, "there:1 ended the call"),
         (grpc.StatusCode.NOT_FOUND, "", errors.NotFound, "there:1: NOT_FOUND"),
         (grpc.StatusCode.INTERNAL, "oh", CrossfadeError, "there:1: oh"),
     ],

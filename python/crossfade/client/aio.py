@@ -210,7 +210,7 @@ class AsyncClient:
         try:
             answer: Message = await call(request, timeout=self._timeout if timeout is None else timeout)
         except grpc.RpcError as error:
-            raise failure(error, self._target) from None
+            raise InvalidInput(CLOSED) if self._closed else failure(error, self._target) from None
         except grpc.aio.UsageError as error:
             if self._closed:
                 raise InvalidInput(CLOSED) from None

@@ -45,6 +45,8 @@ def failure(error: grpc.RpcError, target: str) -> CrossfadeError:
         return errors.Unavailable(
             f"no answer from {target} ({message}): check the address, and that `crossfade serve` runs there"
         )
+    if code is grpc.StatusCode.CANCELLED:  # not by us: gRPC ends so what reaches a server in its last moment
+        return errors.Unavailable(f"{target} ended the call, as a server does that stops: try again")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded(f"{target} did not answer in time: give the call a longer timeout, or less work")
     if code is grpc.StatusCode.UNIMPLEMENTED:

@@ -211,7 +211,7 @@ class Client:
         try:
             answer: Message = call(request, timeout=self._timeout if timeout is None else timeout)
         except grpc.RpcError as error:
-            raise failure(error, self._target) from None
+            raise InvalidInput(CLOSED) if self._closed else failure(error, self._target) from None
         except ValueError as error:
             if self._closed:
                 raise InvalidInput(CLOSED) from None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from crossfade.errors import Overloaded, Unavailable
 
@@ -19,36 +18,51 @@ class Admission:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._active = 0
+        self._running: set[asyncio.Future[Any]] = set()
         self._draining = False
+        self._cutting = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def active(self) -> int:
-        return self._active
+        return len(self._running)
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Raises Overloaded or Unavailable."""
+    async def run(self, start: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Raises Overloaded or Unavailable when the call is not let in, Unavailable also when it is cut."""
         if self._draining:
             raise Unavailable("the server is shutting down: try another replica, or try again when it is back")
-        if self._active >= self._limit:
+        if self.active >= self._limit:
             raise Overloaded(
-                f"{self._active} calls are in progress, which is this server's limit: try again later, or raise "
+                f"{self.active} calls are in progress, which is this server's limit: try again later, or raise "
                 "CROSSFADE_MAX_CONCURRENT_CALLS on the server"
             )
-        self._active += 1
+        running = asyncio.ensure_future(start())
+        self._running.add(running)
         self._idle.clear()
         try:
-            yield
+            return await running
+        except asyncio.CancelledError:
+            if not self._cutting:
+                raise
+            raise Unavailable(
+                "the server shut down before the call was done: try another replica, or try again when it is back"
+            ) from None
         finally:
-            self._active -= 1
-            if self._active == 0:
+            self._running.discard(running)
+            if not self._running:
                 self._idle.set()
 
     def close(self) -> None:
+        """From now on no call is let in."""
         self._draining = True
+
+    def cut(self) -> int:
+        """End the calls in progress; returns how many there were."""
+        self._cutting = True
+        for running in self._running:
+            running.cancel()
+        return self.active
 
     async def wait_idle(self) -> None:
         await self._idle.wait()

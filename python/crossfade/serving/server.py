@@ -27,7 +27,7 @@ from crossfade.serving.wire import Clock
 
 log = logging.getLogger(__name__)
 
-# After the last call of ours has its answer: what the streams of health watchers and reflection get to close.
+# What answers on their way, and the streams of health watchers, get once no call is in progress.
 _LINGER_SECONDS = 1.0
 
 
@@ -66,19 +66,17 @@ class Server:
     async def drain(self, seconds: float, hurry: asyncio.Event) -> int:
         """Refuse new calls, let those in progress finish for up to `seconds` or until `hurry`, stop.
 
-        Returns how many calls were cut.
+        Returns how many calls were cut; those end as UNAVAILABLE, as new ones do. gRPC's own way to stop comes last: it
+        would end a call that arrives meanwhile as CANCELLED, which no client takes for an invitation to try again.
         """
         await self._health.enter_graceful_shutdown()
         self._admission.close()
-        # gRPC turns new connections away from here on. Its own grace is longer: the count of cut calls is taken first.
-        stopping = asyncio.ensure_future(self._server.stop(seconds + 60))
         waits = [asyncio.ensure_future(self._admission.wait_idle()), asyncio.ensure_future(hurry.wait())]
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-        cut = self.active_calls
-        await self._server.stop(None if cut else _LINGER_SECONDS)
-        await stopping
+        cut = self._admission.cut()
+        await self._server.stop(_LINGER_SECONDS)
         self._lanes.close()
         return cut
 
@@ -106,12 +104,12 @@ class Server:
             return encode(method.answer(decode(method.request, data), call, clock))
 
         try:
-            with self._admission.admit():
-                return await self._lanes.run(work, computes=method.computes)
-        except asyncio.CancelledError:  # the caller went away, its deadline passed, or the drain's time is over
+            return await self._admission.run(lambda: self._lanes.run(work, computes=method.computes))
+        except asyncio.CancelledError:  # the caller went away, or its deadline passed
             call.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: every error becomes a status, in one table
+            call.cancel()
             status = status_of(error)
             return await context.abort(status.code, status.message, status.trailers)
 
