@@ -68,12 +68,16 @@ impl<B: Backend> Block<B> {
         while first < end {
             let last = end.min(first + self.capacity);
             self.load(corpus, first, last)?;
-            for (query, panel) in queries.panels::<B>() {
-                let count = last - first;
-                let length = count.next_multiple_of(B::ROWS);
+            let count = last - first;
+            let length = count.next_multiple_of(B::ROWS);
+            // The next block is fetched while this one is scored, a part of it with every panel.
+            let ahead = corpus.range(last, corpus.len().min(last + self.capacity));
+            let part = ahead.len().div_ceil(queries.len().div_ceil(B::QUERIES)).max(1);
+            let parts = ahead.chunks(part).chain(std::iter::repeat(&[][..]));
+            for ((query, panel), ahead) in queries.panels::<B>().zip(parts) {
                 let rows = &self.panels.as_slice()[..length * padded::<B>(corpus.dimension())];
                 let scores = &mut self.scores.as_mut_slice()[..length * B::QUERIES];
-                self.backend.score(self.metric.operation(), panel, rows, scores);
+                self.backend.score(self.metric.operation(), panel, rows, scores, ahead);
                 self.score_wild(queries, query, corpus, first, count);
                 self.offer(query, first, count, selector);
             }
@@ -122,20 +126,16 @@ impl<B: Backend> Block<B> {
 
     /// Hand the scores that exceed their query's threshold to `selector`.
     fn offer(&self, panel: usize, first: usize, count: usize, selector: &mut Selector) {
-        let rows = self.scores.as_slice().chunks_exact(B::QUERIES).zip(&self.scales).take(count);
-        for (i, (scores, scale)) in rows.enumerate() {
-            let thresholds = selector.thresholds(panel, B::QUERIES);
-            let exceeds = |(score, threshold): (&f32, &f32)| score * scale > *threshold;
-            // No early end: all comparisons of a row are one vector operation.
-            if !scores.iter().zip(thresholds).fold(false, |any, pair| any | exceeds(pair)) {
-                continue;
-            }
-            for (q, score) in scores.iter().enumerate() {
-                let score = self.metric.bounded(score * scale);
+        let (scores, scales) = (self.scores.as_slice(), &self.scales[..count]);
+        let mut row = 0;
+        while let Some(i) = self.backend.next_above(scores, scales, selector.thresholds(panel, B::QUERIES), row) {
+            for (q, score) in scores[i * B::QUERIES..][..B::QUERIES].iter().enumerate() {
+                let score = self.metric.bounded(score * scales[i]);
                 if score > selector.thresholds(panel + q, 1)[0] {
                     selector.push(panel + q, score, first + i);
                 }
             }
+            row = i + 1;
         }
     }
 }

@@ -109,9 +109,13 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { query_bytes: 256 << 10, block_keys: 1 << 22, chunk_bytes: 1 << 20, products_per_thread: 1 << 20 }
+        Self { query_bytes: 384 << 10, block_keys: 1 << 22, chunk_bytes: 1 << 20, products_per_thread: 1 << 20 }
     }
 }
+
+/// Blocks of queries for each thread from which on it is better to share them out than the corpus: then the threads
+/// need not wait for one another after every block, and the last ones finish nearly together.
+const BLOCKS_PER_THREAD: usize = 8;
 
 /// What the workers share.
 struct Search<'a, B> {
@@ -137,8 +141,9 @@ impl<'a, B: Backend> Search<'a, B> {
         let Task { queries, corpus, k, metric } = task;
         let k = k.min(corpus.len());
         let row_bytes = padded::<B>(corpus.dimension()) * size_of::<f32>();
-        let block = (limits.query_bytes / row_bytes).min(limits.block_keys / k.max(1)).max(B::QUERIES) / B::QUERIES
-            * B::QUERIES;
+        let most = (limits.query_bytes / row_bytes).min(limits.block_keys / k.max(1)).max(1);
+        let blocks = queries.len().div_ceil(most).max(1);
+        let block = queries.len().div_ceil(blocks).max(1).next_multiple_of(B::QUERIES);
         let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         let threads = if threads == 0 { cores() } else { threads };
         let products = queries.len().saturating_mul(corpus.len()).saturating_mul(corpus.dimension());
@@ -164,7 +169,7 @@ impl<'a, B: Backend> Search<'a, B> {
     fn run(&self, interrupted: &dyn Fn() -> bool) -> Result<(), Error> {
         if self.k > 0 {
             let blocks = self.best.len();
-            if blocks >= 2 * self.threads {
+            if blocks >= BLOCKS_PER_THREAD * self.threads {
                 let next = AtomicUsize::new(0);
                 self.on_all_threads(interrupted, |interrupted| {
                     while let Some(block) = take(&next, 1, blocks) {

@@ -41,7 +41,13 @@ pub(crate) trait Backend: Copy + Send + Sync {
     fn pack_rows(self, rows: &[f32], dimension: usize, norms: bool, panels: &mut [f32], facts: &mut [Facts]);
 
     /// Sum up one panel of queries against several panels of rows. `scores` is laid out row by row, `QUERIES` each.
-    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32]);
+    ///
+    /// `ahead`: memory that will be read next. Fetching it while the tile computes may save the time that it takes.
+    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32], ahead: &[f32]);
+
+    /// The first row, from `from` on, with a score that exceeds its query's threshold once multiplied by the row's
+    /// scale. `scores` is laid out as `score` does.
+    fn next_above(self, scores: &[f32], scales: &[f32], thresholds: &[f32], from: usize) -> Option<usize>;
 }
 
 /// Elements of one packed vector: `dimension`, rounded up to whole registers.

@@ -24,11 +24,19 @@ impl Backend for Portable {
         pack::<ROWS, LANES>(rows, dimension, norms, panels, facts);
     }
 
-    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32]) {
+    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32], _ahead: &[f32]) {
         match operation {
             Operation::Dot => tiles(queries, rows, scores, |q, r| q * r),
             Operation::SquaredDifference => tiles(queries, rows, scores, |q, r| (r - q) * (r - q)),
         }
+    }
+
+    fn next_above(self, scores: &[f32], scales: &[f32], thresholds: &[f32], from: usize) -> Option<usize> {
+        let (scores, _) = scores.as_chunks::<QUERIES>();
+        let above = |scores: &[f32; QUERIES], scale: f32| {
+            scores.iter().zip(thresholds).any(|(score, threshold)| score * scale > *threshold)
+        };
+        (from..scales.len()).find(|&row| above(&scores[row], scales[row]))
     }
 }
 
