@@ -14,6 +14,8 @@ mod measure;
 mod random;
 mod ranking;
 mod significance;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 pub use columns::{Columns, Judgments, Run};
