@@ -80,7 +80,11 @@ def test_an_address_where_nobody_listens() -> None:
 
 
 def test_a_server_that_is_not_crossfade() -> None:
-    with pretender({}) as (address, _), Client(address) as client, pytest.raises(CrossfadeError, match="is it a crossfade"):
+    with (
+        pretender({}) as (address, _),
+        Client(address) as client,
+        pytest.raises(CrossfadeError, match="is it a crossfade server"),
+    ):
         client.list_models()
 
 

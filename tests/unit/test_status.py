@@ -9,6 +9,7 @@ import pytest
 from crossfade import errors
 from crossfade.client.failures import failure
 from crossfade.errors import CrossfadeError
+from crossfade.serving.logs import calm
 from crossfade.serving.status import CODES, ERROR_TRAILER, status_of
 
 EVERY_ERROR = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, CrossfadeError)]
@@ -105,3 +106,22 @@ def test_statuses_that_are_not_crossfades_are_explained(code, details, kind, mes
 def test_a_strange_trailer_is_ignored() -> None:
     found = failure(FakeRpcError(grpc.StatusCode.NOT_FOUND, "x", ((ERROR_TRAILER, "fspath"),)), "there:1")
     assert type(found) is errors.NotFound
+
+
+def test_an_answer_to_a_client_that_is_gone_is_one_calm_line() -> None:
+    class ExecuteBatchError(Exception):
+        pass
+
+    record = logging.LogRecord(
+        "grpc", logging.ERROR, "x", 1, "raised in %s", ("Score",), (ExecuteBatchError, None, None)
+    )
+    assert calm(record)
+    assert record.getMessage() == "a client went away before its answer was sent (raised in Score)"
+    assert (record.levelno, record.exc_info) == (logging.INFO, None)
+
+
+def test_other_records_are_left_alone() -> None:
+    record = logging.LogRecord("grpc", logging.ERROR, "x", 1, "bad", (), (KeyError, KeyError("k"), None))
+    assert calm(record)
+    assert (record.getMessage(), record.levelno) == ("bad", logging.ERROR)
+    assert record.exc_info is not None

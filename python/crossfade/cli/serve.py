@@ -40,11 +40,12 @@ def command(
     """
     # Here and not above: every other command starts faster without gRPC.
     from crossfade.models import load_encoders
+    from crossfade.serving import logs
     from crossfade.serving.executor import Executor
     from crossfade.serving.server import check_bindable, serve, split_address
     from crossfade.store import MemoryStore
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up()
     settings = load_settings(threads=threads, max_concurrent_calls=max_concurrent_calls, drain_seconds=drain_seconds)
     bundles = parse_models(model)
     check_bindable(*split_address(listen))  # before the models load: that takes seconds

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 # What answers on their way, and the streams of health watchers, get once no call is in progress.
 _LINGER_SECONDS = 1.0
 
+# How long, at the end of a drain, the server still answers new calls, with UNAVAILABLE.
+_REFUSING_SECONDS = 0.2
+
 
 class Server:
     """One listening server. Make, start, drain and close it within one running event loop."""
@@ -73,9 +76,11 @@ class Server:
         self._admission.close()
         waits = [asyncio.ensure_future(self._admission.wait_idle()), asyncio.ensure_future(hurry.wait())]
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        cut = self._admission.cut()
+        # Calls that were on their way when the door closed are told so, where an early stop would only drop them.
+        await asyncio.wait(waits[1:], timeout=min(_REFUSING_SECONDS, seconds))
         for wait in waits:
             wait.cancel()
-        cut = self._admission.cut()
         await self._server.stop(_LINGER_SECONDS)
         self._lanes.close()
         return cut
