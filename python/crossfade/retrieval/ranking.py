@@ -53,7 +53,7 @@ def _ordered(scores: NDArray[np.float32], rows: NDArray[np.int64], snapshot: Sna
     tied: Any = (scores[1:] == scores[:-1]).any()
     keep = scores.size if tied else wanted
     ids = [snapshot.ids[row] for row in rows[:keep].tolist()]
-    hits = [Hit(name, score) for name, score in zip(ids, scores[:keep].tolist(), strict=True)]
+    hits = list(map(Hit._make, zip(ids, scores[:keep].tolist(), strict=True)))
     if tied:
         # Python compares strings by code point, and UTF-8 bytes keep that order.
         hits.sort(key=lambda hit: (-hit.score, hit.id))

@@ -56,10 +56,11 @@ class RowIds(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
             return [self._lease.ids[row] for row in range(*index.indices(self._count))]
-        row = index + self._count if index < 0 else index
-        if not 0 <= row < self._count:
-            raise IndexError(f"row {index} of {self._count}")
-        return self._lease.ids[row]
+        if 0 <= index < self._count:
+            return self._lease.ids[index]
+        if -self._count <= index < 0:
+            return self._lease.ids[index + self._count]
+        raise IndexError(f"row {index} of {self._count}")
 
     def __iter__(self) -> Iterator[str]:
         return islice(self._lease.ids, self._count)
