@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,11 +52,23 @@ def rank(queries: NDArray[np.float32], snapshot: Snapshot, k: int, metric: Metri
 
 def _ordered(scores: NDArray[np.float32], rows: NDArray[np.int64], snapshot: Snapshot, wanted: int) -> list[Hit]:
     """The first `wanted` hits of one query whose ties are all in hand."""
+    ids = snapshot.ids
+    last = scores[wanted - 1]
+    if len(scores) > wanted and scores[wanted] == last:
+        # A tie crosses the cut, and may be as large as the collection: take its lowest ids, and sort no more of it.
+        above = int(np.count_nonzero(scores > last))
+        within = rows[above : above + int(np.count_nonzero(scores == last))]
+        chosen = heapq.nsmallest(wanted - above, (ids[row] for row in within.tolist()))
+        tail = [Hit(name, float(last)) for name in chosen]
+        return [*_sorted(scores[:above], rows[:above], ids), *tail]
+    return _sorted(scores[:wanted], rows[:wanted], ids)
+
+
+def _sorted(scores: NDArray[np.float32], rows: NDArray[np.int64], ids: Sequence[str]) -> list[Hit]:
+    names = [ids[row] for row in rows.tolist()]
+    hits = list(map(Hit._make, zip(names, scores.tolist(), strict=True)))
     tied: Any = (scores[1:] == scores[:-1]).any()
-    keep = scores.size if tied else wanted
-    ids = [snapshot.ids[row] for row in rows[:keep].tolist()]
-    hits = list(map(Hit._make, zip(ids, scores[:keep].tolist(), strict=True)))
     if tied:
         # Python compares strings by code point, and UTF-8 bytes keep that order.
         hits.sort(key=lambda hit: (-hit.score, hit.id))
-    return hits[:wanted]
+    return hits
