@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,8 @@ def top_k(
 
     Raises InvalidInput for a wrong shape or type, NaN or infinity, `k` < 1, or an unknown metric.
     """
+    if metric not in get_args(Metric):
+        raise InvalidInput(f'metric {metric!r} is not known: use "cosine", "ip" or "l2"')
     query_rows, corpus_rows = _matrix(queries, "queries"), _matrix(corpus, "corpus")
     found = _native.top_k(
         query_rows, corpus_rows, _whole(k, "k", 1, 2**63 - 1), metric, _whole(threads, "threads", 0, _MAX_THREADS)

@@ -18,7 +18,7 @@ import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -120,6 +120,10 @@ def evaluate(
     names = _unique(measures)
     if not names:
         raise InvalidInput('no measure was asked for: name at least one, as in ["nDCG@10"]')
+    if ties not in get_args(Ties):
+        raise InvalidInput(f'ties {ties!r} is not known: use "float32" or "float64"')
+    if missing not in get_args(Missing):
+        raise InvalidInput(f'missing {missing!r} is not known: use "skip" or "zero"')
     query_ids, values, absent = _native.evaluate(qrels, run, names, ties, missing)
     if not query_ids:
         raise InvalidInput(_nothing_evaluated(qrels, run))

@@ -1,0 +1,205 @@
+"""The door to the measures and the paired tests."""
+
+from __future__ import annotations
+
+import math
+from collections import UserDict
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crossfade.errors import InvalidInput
+from crossfade.measures import (
+    Interval,
+    MeasureTable,
+    canonical,
+    evaluate,
+    holm,
+    paired_bootstrap,
+    paired_randomisation,
+    parse_list,
+)
+
+QRELS = {"q1": {"a": 2, "b": 0, "c": 1}, "q2": {"a": 1}, "q3": {}, "q4": {"x": 0}, "q5": {"a": 1}}
+RUN = {"q2": {"b": 2.0, "a": 1.0}, "q1": {"a": 0.5, "c": 0.25, "z": 0.75}, "q4": {"a": 1.0}, "other": {"a": 1.0}}
+
+
+def test_values_by_hand() -> None:
+    table = evaluate(QRELS, RUN, ["nDCG@2", "AP", "RR", "R@2", "P@2", "P(rel=2)@1", "Success@1", "Judged@3"])
+    assert isinstance(table, MeasureTable)
+    assert table.query_ids == ("q1", "q2", "q4")
+    assert table.missing == ("q5",)
+    ideal = 2 + 1 / math.log2(3)
+    wanted = [
+        [2 / math.log2(3) / ideal, (1 / 2 + 2 / 3) / 2, 1 / 2, 1 / 2, 1 / 2, 0, 0, 2 / 3],
+        [1 / math.log2(3), 1 / 2, 1 / 2, 1, 1 / 2, 0, 0, 1 / 2],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    np.testing.assert_allclose(table.values, wanted, atol=1e-15)
+
+
+def test_a_query_with_negative_grades_alone_counts_as_zero() -> None:
+    table = evaluate({"q": {"a": -1, "b": -2}}, {"q": {"a": 1.0, "z": 0.5}}, ["nDCG", "nDCG@1", "AP", "R@5", "Judged"])
+    assert table.values.tolist() == [[0, 0, 0, 0, 0.5]]
+
+
+def test_table_by_name() -> None:
+    table = evaluate(QRELS, RUN, ["RR", "MAP", "AP"])
+    assert table.measures == ("RR", "AP")
+    assert table.per_query("MRR") == {"q1": 0.5, "q2": 0.5, "q4": 0.0}
+    assert table.mean("RR") == pytest.approx(1 / 3)
+    assert table.means() == {"RR": table.mean("RR"), "AP": table.mean("AP")}
+    assert not table.values.flags.writeable
+    with pytest.raises(InvalidInput, match="measure P@5 was not evaluated: this table holds RR, AP"):
+        table.mean("P@5")
+    with pytest.raises(InvalidInput, match="no measure"):
+        table.per_query("F1")
+
+
+def test_missing_queries_count_only_when_asked() -> None:
+    table = evaluate(QRELS, RUN, ["RR"], missing="zero")
+    assert table.query_ids == ("q1", "q2", "q4", "q5")
+    assert table.missing == ("q5",)
+    assert table.mean("RR") == 0.25
+    assert evaluate(QRELS, {}, ["RR"], missing="zero").mean("RR") == 0.0
+    assert evaluate(QRELS, {"q5": {}}, ["RR", "Judged"]).means() == {"RR": 0.0, "Judged": 0.0}
+
+
+def test_ties_are_those_of_the_precision_asked_for() -> None:
+    run = {"q": {"a": 1.0 + 1e-9, "b": 1.0}}
+    assert evaluate({"q": {"a": 1}}, run, ["RR"]).mean("RR") == 0.5
+    assert evaluate({"q": {"a": 1}}, run, ["RR"], ties="float64").mean("RR") == 1.0
+
+
+def test_any_mapping_and_any_number() -> None:
+    qrels: Any = UserDict({"q": MappingProxyType({"a": np.int64(1), "b": True})})
+    run: Any = MappingProxyType({"q": UserDict({"a": np.float32(0.5), "b": 1})})
+    assert evaluate(qrels, run, ("P@2",)).mean("P@2") == 1.0
+
+
+def test_surprising_ids_are_ids() -> None:
+    run = {"": {"": 1.0, "\0": 2.0, "𝄞": 3.0}}
+    assert evaluate({"": {"": 1}}, run, ["RR"]).per_query("RR") == {"": 1 / 3}
+
+
+@pytest.mark.parametrize(
+    ("qrels", "run", "part"),
+    [
+        ({"q": {"a": 1.5}}, RUN, r"qrels\[\"q\"\]\[\"a\"\] must be a whole number that fits 32 bits, not 1.5"),
+        ({"q": {"a": 2**31}}, RUN, r"must be a whole number that fits 32 bits, not 2147483648"),
+        ({"q": {"a": None}}, RUN, r"must be a whole number"),
+        ({"q": {1: 1}}, RUN, r"a document id of qrels\[\"q\"\] must be a str, not 1"),
+        ({1: {"a": 1}}, RUN, r"a query id of qrels must be a str, not 1"),
+        ({"q": ["a"]}, RUN, r"qrels\[\"q\"\] must be a dict, not list"),
+        ([("q", "a", 1)], RUN, r"qrels must be a dict, not list"),
+        ({"q\ud800": {"a": 1}}, RUN, r"a query id of qrels is not valid Unicode"),
+        (QRELS, {"q1": {"a": "1"}}, r"run\[\"q1\"\]\[\"a\"\] must be a number, not '1'"),
+        (QRELS, {"q1": {"a": math.nan}}, r"score of document \"a\" for query \"q1\" is NaN: scores must be finite"),
+        (QRELS, {"q1": {"a": -math.inf}}, r"score of document \"a\" for query \"q1\" is -inf"),
+        (QRELS, {"q1": {"a\udc00": 1.0}}, r"a document id of run\[\"q1\"\] is not valid Unicode"),
+        (QRELS, None, r"run must be a dict, not NoneType"),
+        ({}, RUN, r"the qrels hold no judgment"),
+        ({"q": {}}, RUN, r"the qrels hold no judgment"),
+        (QRELS, {}, r"the run is empty \(missing=\"zero\""),
+        (QRELS, {"1": {}}, r"run and qrels have no query in common \(a judged one is 'q1', one of the run's is '1'\)"),
+    ],
+)
+def test_bad_data_is_named(qrels: Any, run: Any, part: str) -> None:
+    with pytest.raises(InvalidInput, match=part):
+        evaluate(qrels, run, ["AP"])
+
+
+def test_bad_settings_are_named() -> None:
+    with pytest.raises(InvalidInput, match="use parse_list"):
+        evaluate(QRELS, RUN, "AP")
+    with pytest.raises(InvalidInput, match="no measure was asked for"):
+        evaluate(QRELS, RUN, [])
+    with pytest.raises(InvalidInput, match="the cutoff must be a whole number"):
+        evaluate(QRELS, RUN, ["AP@0x"])
+    with pytest.raises(InvalidInput, match="ties None is not known"):
+        evaluate(QRELS, RUN, ["AP"], ties=None)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(InvalidInput, match="missing 'drop' is not known"):
+        evaluate(QRELS, RUN, ["AP"], missing="drop")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_canonical_names() -> None:
+    assert canonical("MRR(rel=1)@010") == "RR@10"
+    with pytest.raises(InvalidInput, match=r"there is no measure \"ndcg\" \(capitals count\)\. There are: nDCG"):
+        canonical("ndcg@10")
+    with pytest.raises(InvalidInput, match="must be a str, not 10"):
+        canonical(10)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_lists_of_names() -> None:
+    assert parse_list("nDCG@10, R@100 ,MAP,AP,") == ["nDCG@10", "R@100", "AP"]
+    assert parse_list("P(rel=2,rel=3)@5,RR") == ["P(rel=3)@5", "RR"]
+    for text in ("", " , ,"):
+        with pytest.raises(InvalidInput, match="names no measure"):
+            parse_list(text)
+    with pytest.raises(InvalidInput, match="R needs a cutoff"):
+        parse_list("nDCG@10,R")
+
+
+def test_paired_tests_are_repeatable() -> None:
+    random = np.random.default_rng(3)
+    base, candidate = random.random(300), random.random(300) + 0.02
+    interval = paired_bootstrap(base, candidate)
+    assert isinstance(interval, Interval)
+    assert interval == paired_bootstrap(base.tolist(), candidate.tolist(), resamples=10_000, confidence=0.95, seed=0)
+    assert interval.delta == pytest.approx((candidate - base).mean())
+    assert interval.low < interval.delta < interval.high
+    assert interval != paired_bootstrap(base, candidate, seed=1)
+    p = paired_randomisation(base, candidate)
+    assert p == paired_randomisation(base, candidate, permutations=10_000, seed=0)
+    assert 0 < p < 1
+
+
+def test_seeds_mean_the_same_on_every_machine() -> None:
+    """Frozen: a record made elsewhere or last year must come out again. The sums are exact in binary."""
+    candidate = [i * i / 64 for i in range(16)]
+    interval = paired_bootstrap([0] * 16, candidate, resamples=97, seed=5)
+    assert interval == pytest.approx((1.2109375, 0.754296875, 1.7671875), abs=1e-12)
+    assert paired_randomisation(range(8), [1, 2, 1, 4, 5, 6, 6.5, 8], permutations=999, seed=5) == 0.059
+
+
+def test_holm() -> None:
+    assert holm([0.01, 0.04, 0.03]) == [0.03, 0.06, 0.06]
+    assert holm([]) == []
+    assert holm(iter([0.6, 0.7])) == [1.0, 1.0]
+    with pytest.raises(InvalidInput, match=r"p value 1 is 1\.5"):
+        holm([0.5, 1.5])
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "settings", "part"),
+    [
+        ([], [], {}, "paired samples are empty"),
+        ([1.0], [1.0, 2.0], {}, "base has 1, candidate 2"),
+        ([1.0], [math.nan], {}, "value 0 of candidate is NaN"),
+        ([[1.0]], [1.0], {}, r"base must have one axis \(queries,\), not shape \(1, 1\)"),
+        (["a"], [1.0], {}, "base must hold real numbers"),
+        ([[1.0], [1.0, 2.0]], [1.0], {}, "base cannot be read as an array"),
+        ([1.0], [1.0], {"seed": -1}, "seed must be at least 0"),
+        ([1.0], [1.0], {"seed": 0.5}, "seed must be a whole number"),
+    ],
+)
+def test_bad_samples_are_named(base: Any, candidate: Any, settings: Any, part: str) -> None:
+    with pytest.raises(InvalidInput, match=part):
+        paired_bootstrap(base, candidate, **settings)
+    with pytest.raises(InvalidInput, match=part):
+        paired_randomisation(base, candidate, **settings)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, math.nan, "0.95", None, True])
+def test_confidence_is_a_fraction(confidence: Any) -> None:
+    with pytest.raises(InvalidInput, match="confidence must"):
+        paired_bootstrap([1.0], [1.0], confidence=confidence)
+
+
+def test_counts_start_at_one() -> None:
+    with pytest.raises(InvalidInput, match="resamples must be at least 1"):
+        paired_bootstrap([1.0], [1.0], resamples=0)
+    with pytest.raises(InvalidInput, match="permutations must be at least 1"):
+        paired_randomisation([1.0], [1.0], permutations=0)
