@@ -238,3 +238,30 @@ def test_prompts_are_put_before_texts_by_input_type(base: Bundle, tmp_path: Path
     expected = encoder.encode(["how fox", "the fox"], InputType.QUERY).vectors
     np.testing.assert_allclose(prompted.encode(["fox"], InputType.QUERY).vectors[0], expected[0], atol=2e-6)
     np.testing.assert_allclose(prompted.encode(["fox"], InputType.DOCUMENT).vectors[0], expected[1], atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "message"),
+    [
+        (ModuleNotFoundError("No module named 'onnxruntime'"), InvalidInput, r"install crossfade\[cpu\]"),
+        (ImportError("libcudart.so: cannot open"), InvalidInput, r"cannot be loaded \(libcudart.*install it again"),
+        (KeyboardInterrupt(), KeyboardInterrupt, "^$"),
+    ],
+)
+def test_a_runtime_that_cannot_be_loaded(
+    base: Bundle, monkeypatch: pytest.MonkeyPatch, cause: BaseException, kind: type[BaseException], message: str
+) -> None:
+    def fail(name: str) -> None:
+        if isinstance(cause, KeyboardInterrupt):  # as native modules put it
+            raise ImportError("initialization failed") from cause
+        raise cause
+
+    monkeypatch.setattr("crossfade.models.session.importlib.import_module", fail)
+    with pytest.raises(kind, match=message):
+        Encoder(base)
+
+
+def test_an_inference_that_fails_names_the_graph(encoder: Encoder) -> None:
+    ids = np.full((1, 3), 10**6, dtype=np.int64)
+    with pytest.raises(BundleError, match=r"model\.onnx failed on input_ids \(1, 3\), attention_mask \(1, 3\)"):
+        encoder._graph.run(ids, np.ones_like(ids))

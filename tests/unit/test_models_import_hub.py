@@ -175,3 +175,9 @@ def test_a_directory_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     assert import_model("minilm", tmp_path / "a").dimension == Tiny().hidden
     assert import_model("acme/tiny", tmp_path / "b").dimension == Tiny().hidden
+
+
+def test_a_bundle_is_not_a_source(tmp_path: Path) -> None:
+    bundle = import_model(str(write_model(tmp_path / "source", Tiny())), tmp_path / "bundle")
+    with pytest.raises(InvalidInput, match="is a bundle already"):
+        import_model(str(bundle.path), tmp_path / "again")

@@ -180,6 +180,18 @@ def test_lower_case_of_sentence_transformers(tmp_path: Path) -> None:
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_tokenizer_config_goes_before_the_normalizer(tmp_path: Path) -> None:
+    source = write_model(tmp_path / "source", Tiny())
+    write_json(source / "tokenizer_config.json", {"do_lower_case": False, "strip_accents": False, "pad_token": "[SEP]"})
+    bundle = import_model(str(source), tmp_path / "bundle")
+    tokenizer = json.loads(bundle.tokenizer_path.read_bytes())
+    assert (tokenizer["normalizer"]["lowercase"], tokenizer["normalizer"]["strip_accents"]) == (False, False)
+    assert tokenizer["normalizer"]["handle_chinese_chars"] is True
+    assert (tokenizer["padding"]["pad_id"], tokenizer["padding"]["pad_token"]) == (3, "[SEP]")
+    upper, lower = Encoder(bundle).encode(["FOX", "fox"], InputType.QUERY).vectors
+    assert not np.allclose(upper, lower, atol=1e-3)
+
+
 def test_a_plain_directory_needs_to_be_told_the_pooling(tmp_path: Path) -> None:
     tiny = Tiny(pooling="cls")
     write_transformer(tmp_path / "source", tiny)

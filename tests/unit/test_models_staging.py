@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,20 @@ def test_the_old_bundle_comes_back_when_the_new_one_cannot_take_its_place(
         import_model(source, tmp_path / "bundle", name="new", overwrite=True)
     assert everything(tmp_path) == {"source", "bundle"}
     assert Bundle.load(old.path).name == "old"
+
+
+def test_a_write_that_fails_half_way_names_the_output(source: str, tmp_path: Path) -> None:
+    """In a process of its own, whose files may not grow: what a full disk does."""
+    script = (
+        "import resource, sys; from pathlib import Path; from crossfade.models.importing import import_model\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "import_model(sys.argv[1], Path(sys.argv[2]))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, source, str(tmp_path / "bundle")], capture_output=True, text=True, timeout=60
+    )
+    assert f"BundleError: {tmp_path / 'bundle'} cannot be written: File too large; nothing was left" in found.stderr
+    assert everything(tmp_path) == {"source"}
 
 
 def test_a_disk_that_cannot_sync_is_an_error(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

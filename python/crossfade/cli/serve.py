@@ -60,9 +60,9 @@ def command(
     def ready(address: str) -> None:
         print(f"listening on {address}", flush=True)
 
-    cut = asyncio.run(serve(executor, listen, ready))
+    working = asyncio.run(serve(executor, listen, ready))
     log.info("stopped")
-    if cut:
+    if working:
         # Inference cannot be interrupted; waiting for its threads would outlast the drain's promise.
         logging.shutdown()
         sys.stdout.flush()

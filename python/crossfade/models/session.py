@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import BundleError, InvalidInput
+from crossfade.models.cores import usable_cores
 from crossfade.models.types import Pooling
 
 INPUT_IDS = "input_ids"
@@ -52,13 +53,12 @@ _PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionPro
 
 
 def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -> _Session:
-    """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores.
+    """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores that this process may use.
 
     Raises BundleError when the file is missing or cannot be run, InvalidInput when this machine lacks the device: a
     model never runs anywhere else than asked.
     """
-    # Loaded when a model is, not when the package is; untyped, hence not by an import statement.
-    onnxruntime: Any = importlib.import_module("onnxruntime")
+    onnxruntime = _load_runtime()
     provider = _PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise InvalidInput(
@@ -68,12 +68,15 @@ def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -
     if not path.is_file():
         raise BundleError(f"{path} is missing: import the model again")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # Its own 0 would bind one thread to each core of the machine, whoever else runs there.
+    options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     # Idle threads sleep: two models, the scorer and the server share these cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # It remembers one pattern for every shape it meets, and texts come in every shape.
+    options.enable_mem_pattern = False
     options.log_severity_level = 4  # fatal; errors arrive as exceptions, and stderr is the user's
     try:
         session: _Session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
@@ -91,18 +94,32 @@ def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -
     return session
 
 
+def _load_runtime() -> Any:
+    """ONNX Runtime: loaded when a model is, not when the package is; untyped, hence not by an import statement."""
+    try:
+        return importlib.import_module("onnxruntime")
+    except ModuleNotFoundError:
+        raise InvalidInput("ONNX Runtime is not installed: install crossfade[cpu] or crossfade[gpu]") from None
+    except ImportError as error:
+        # Ctrl-C while its native part starts comes out as an ImportError whose cause is the interrupt.
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise InvalidInput(f"ONNX Runtime is installed and cannot be loaded ({error}): install it again") from None
+
+
 class TextGraph:
     """`model.onnx`: token ids in, one vector a text out. Safe to run from many threads."""
 
     def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU) -> None:
         self._session = open_session(path, threads=threads, device=device)
+        self._path = path
         _check_signature(self._session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
         self.device = device
         self.properties: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension)."""
-        return self._session.run([EMBEDDING], {INPUT_IDS: ids, ATTENTION_MASK: mask})[0]
+        return _run(self._session, self._path, EMBEDDING, {INPUT_IDS: ids, ATTENTION_MASK: mask})
 
 
 class QueryAdapter:
@@ -111,11 +128,23 @@ class QueryAdapter:
     def __init__(self, path: Path) -> None:
         # One thread: the work of a few thousand multiplications is done before a second one wakes up.
         self._session = open_session(path, threads=1)
+        self._path = path
         _check_signature(self._session, path, {EMBEDDING}, ADAPTED)
 
     def run(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32, (batch, dimension), both ways."""
-        return self._session.run([ADAPTED], {EMBEDDING: vectors})[0]
+        return _run(self._session, self._path, ADAPTED, {EMBEDDING: vectors})
+
+
+def _run(session: _Session, path: Path, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    try:
+        return session.run([output], inputs)[0]
+    except Exception as error:
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in inputs.items())
+        raise BundleError(
+            f"{path} failed on {shapes}: {_first_line(error)}; if memory is short, lower batch_tokens, else import "
+            "the model again"
+        ) from error
 
 
 def graph_properties(pooling: Pooling, dimension: int, *, normalise: bool) -> dict[str, str]:

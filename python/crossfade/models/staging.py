@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from crossfade.errors import AlreadyExists, BundleError, InvalidInput
 from crossfade.models.bundle import Bundle
@@ -47,12 +48,20 @@ def staged(output: Path, *, overwrite: bool) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     # Not mkdtemp: that one makes it for the owner alone, and a bundle is as readable as any directory the user makes.
     staging = parent / f".{output.name}.{secrets.token_hex(8)}.partial"
-    staging.mkdir()
     try:
+        staging.mkdir()  # in here: an interrupt may come as soon as it exists
         yield staging
         check_target(output, overwrite=overwrite)
         _replace(staging, parent / output.name)
         _sync(parent)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # A write that fails half way (disk full, quota, file size limit) does not say where.
+        raise BundleError(
+            f"{output} cannot be written: {error.strerror or error}; nothing was left there. Free some space, or "
+            "choose another output"
+        ) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -60,7 +69,7 @@ def staged(output: Path, *, overwrite: bool) -> Iterator[Path]:
 def seal(staging: Path, manifest: Manifest) -> Bundle:
     """Record the hashes of the files in `staging`, write its bundle.toml, put all of it on the disk, and load it."""
     files = {name: file_sha256(staging / name) for name in FILES if (staging / name).exists()}
-    manifest = replace(manifest, files=files)
+    manifest = replace(manifest, files=MappingProxyType(files))
     (staging / MANIFEST_FILE).write_bytes(dump_manifest(manifest))
     for name in (*files, MANIFEST_FILE):
         _sync(staging / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -79,10 +80,26 @@ class Lanes:
         workers = max(2, os.cpu_count() or 1)
         self._compute = ThreadPoolExecutor(workers, thread_name_prefix="crossfade-compute")
         self._control = ThreadPoolExecutor(1, thread_name_prefix="crossfade-control")
+        self._lock = threading.Lock()
+        self._working = 0
+
+    @property
+    def working(self) -> int:
+        """Threads at work, also for calls that nobody waits for any more."""
+        return self._working
 
     async def run(self, work: Callable[[], Result], *, computes: bool) -> Result:
         pool = self._compute if computes else self._control
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        return await asyncio.get_running_loop().run_in_executor(pool, self._counted, work)
+
+    def _counted(self, work: Callable[[], Result]) -> Result:
+        with self._lock:
+            self._working += 1
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._working -= 1
 
     def close(self) -> None:
         """Drop what still waits; what runs already cannot be stopped and is left to its thread."""

