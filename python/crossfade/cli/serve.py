@@ -61,12 +61,13 @@ def command(
         print(f"listening on {address}", flush=True)
 
     working = asyncio.run(serve(executor, listen, ready))
-    log.info("stopped")
     if working:
         # Inference cannot be interrupted; waiting for its threads would outlast the drain's promise.
+        log.info("stopped; %d threads were still at work for callers that are gone", working)
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)
+    log.info("stopped")
 
 
 def parse_models(given: list[str]) -> dict[str, str]:
