@@ -145,7 +145,7 @@ def paired_bootstrap(
     pair = _sample(base, "base"), _sample(candidate, "candidate")
     if isinstance(confidence, bool) or not isinstance(confidence, int | float | np.floating):
         raise InvalidInput(f"confidence must be a number between 0 and 1, not {confidence!r}: 0.95 is usual")
-    count = _whole(resamples, "resamples", 1, 2**32)
+    count = _whole(resamples, "resamples", 1, 10_000_000)
     return Interval(*_native.paired_bootstrap(*pair, count, float(confidence), _whole(seed, "seed", 0, 2**64 - 1)))
 
 
@@ -160,7 +160,7 @@ def paired_randomisation(base: ArrayLike, candidate: ArrayLike, *, permutations:
     negative seed.
     """
     pair = _sample(base, "base"), _sample(candidate, "candidate")
-    count = _whole(permutations, "permutations", 1, 2**32)
+    count = _whole(permutations, "permutations", 1, 10_000_000)
     return _native.paired_randomisation(*pair, count, _whole(seed, "seed", 0, 2**64 - 1))
 
 

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 
 from crossfade._pb import collections_pb2, embedding_pb2, evaluation_pb2
 from crossfade.errors import InvalidInput
-from crossfade.serving.decode import decode
+from crossfade.serving.decode import _FIELDS_SEARCHED, bad_string, decode
 
 MARK = b"MARK"
 BAD = b"M\xffRK"
@@ -73,3 +73,10 @@ def test_fields_before_the_bad_one_are_stepped_over() -> None:
     # Unknown fields of every wire type, then texts = "\xff".
     data = b"\xa0\x06\x01" + b"\xa1\x06" + bytes(8) + b"\xa5\x06" + bytes(4) + b"\xa2\x06\x02\xff\xff" + b"\x1a\x01\xff"
     assert refused(embedding_pb2.EmbedRequest, data).startswith("texts[0] of the crossfade.v1.EmbedRequest")
+
+
+def test_a_hostile_message_of_many_fields_is_given_up_on() -> None:
+    """The search for the bad field stops at its budget; the bad string behind it is not reached."""
+    fields = b"\x50\x01" * (_FIELDS_SEARCHED + 1)
+    assert bad_string(fields + b"\x0a\x01\xff", embedding_pb2.EmbedRequest.DESCRIPTOR) is None
+    assert bad_string(fields[:200] + b"\x0a\x01\xff", embedding_pb2.EmbedRequest.DESCRIPTOR) == ("model", 0)

@@ -26,7 +26,7 @@ from crossfade.cli.evaluation_options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from crossfade.evaluation.results import Comparison, Difference
+    from crossfade.evaluation.results import Comparison
 
 _VERDICTS = {"ship": "ship it", "do_not_ship": "do not ship it", "inconclusive": "inconclusive"}
 _STYLES = {"ship": "bold green", "do_not_ship": "bold red", "inconclusive": "bold yellow"}
@@ -115,13 +115,13 @@ def _table(comparison: Comparison) -> Table:
             f"{low:+.4f} {high:+.4f}",
             f"{found.p:.4f}",
             f"{found.p_holm:.4f}",
-            _mark(found),
+            _mark(comparison, measure),
         )
     return table
 
 
-def _mark(found: Difference) -> str:
-    """Significance in words, so that it reads without colour."""
-    if found.p_holm > 0.05:
-        return ""
-    return "better" if found.delta > 0 else "worse"
+def _mark(comparison: Comparison, measure: str) -> str:
+    """Significance in words, so that it reads without colour, by the rule that the verdict follows."""
+    from crossfade.evaluation.verdict import direction
+
+    return {1: "better", -1: "worse", 0: ""}[direction(comparison, measure)]

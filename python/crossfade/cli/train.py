@@ -44,18 +44,20 @@ def query_adapter(
     """
     from crossfade.cli.evaluation_options import load_dataset, load_models
     from crossfade.cli.progress import StageBars
+    from crossfade.errors import InvalidInput
     from crossfade.evaluation.index import CorpusIndexes
-    from crossfade.models import InputType
+    from crossfade.models import Bundle, InputType
     from crossfade.models.adapter import write_adapter_bundle
     from crossfade.models.staging import check_target
     from crossfade.training.query_adapter import TrainingSet, fit_query_adapter
 
     check_target(output, overwrite=overwrite)
+    if Bundle.load(model).adapter_path is not None:
+        raise InvalidInput(f"{model} has a query adapter already: fit the new one on the bundle it came from")
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         encoder = load_models({"base": model}, threads)["base"]
         vectors = CorpusIndexes(data, cache=cache, progress=bars).vectors(encoder).vectors
-        # Without the base's own adapter, were there one: write_adapter_bundle refuses such a base.
         queries = encoder.encode(list(data.queries.values()), InputType.QUERY).vectors
         ids = [document.id for document in data.documents]
         fit = fit_query_adapter(TrainingSet(list(data.queries), queries, ids, vectors, data.qrels))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crossfade.evaluation.results import Difference, Evaluation, Verdict
+from crossfade.evaluation.results import Comparison, Difference, Evaluation, Verdict
 
 ALPHA = 0.05
 MIN_QUERIES = 20
@@ -81,6 +81,21 @@ def decide(
         reasons.extend(story.power(primary))
     reasons.append(story.balance(primary))
     return Decision(verdict, reasons)
+
+
+def direction(comparison: Comparison, measure: str) -> int:
+    """1 where the candidate is proven better, -1 where proven worse, 0 otherwise.
+
+    The primary measure by its interval and its own p, the others by Holm's p; what describes the judgments, never.
+    """
+    found = comparison.difference[measure]
+    if not decides(measure):
+        return 0
+    if measure == comparison.primary:
+        return int(_is_better(found)) - int(_is_worse(found))
+    if found.p_holm > ALPHA:
+        return 0
+    return (found.delta > 0) - (found.delta < 0)
 
 
 def _is_better(difference: Difference) -> bool:

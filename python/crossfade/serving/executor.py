@@ -145,6 +145,11 @@ class Executor:
                 for name, document in zip(ids, collection.documents(ids), strict=True)
                 if document is not None
             }
+            sizes = {
+                name: len(document.id) + len(document.title) + len(document.text)
+                for name, document in documents.items()
+            }
+            self._limits.answer(sum(sizes.get(hit.id, 0) for hits in result.hits for hit in hits))
         return Found(result, documents)
 
     def score(self, batch: ScoreBatch, call: Call) -> Scored:
@@ -166,6 +171,7 @@ class Executor:
         """Measures of a run, ties as trec_eval orders them. Raises InvalidInput."""
         if not batch.measures:
             raise InvalidInput("no measures in the call: name at least one, such as nDCG@10")
+        self._limits.measures(len(batch.measures), len(batch.qrels))
         if not batch.qrels:
             raise InvalidInput("no judgments in the call: send the qrels of at least one query")
         qrels = _by_query(batch.qrels, "qrels")

@@ -56,6 +56,25 @@ class Limits:
                 f"{limit}: send fewer queries a call, lower k, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
             )
 
+    def measures(self, measures: int, queries: int) -> None:
+        """Values in one answer: measures times judged queries."""
+        limit = self.settings.max_results_per_call
+        if measures * queries > limit:
+            raise LimitExceeded(
+                f"{measures} measures of {queries} queries make {measures * queries} values, the limit is {limit}: "
+                "send fewer queries or measures a call, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
+            )
+
+    def answer(self, size: int) -> None:
+        """`size`: characters of the documents that an answer would carry, which are its bytes or fewer."""
+        limit = self.settings.max_message_bytes
+        if size > limit:
+            raise LimitExceeded(
+                f"the documents of the hits are at least {size} bytes, the limit of an answer is {limit}: "
+                "send fewer queries a call, lower k, search without documents, or raise "
+                "CROSSFADE_MAX_MESSAGE_BYTES on the server"
+            )
+
     def score_side(self, count: int, what: str) -> None:
         if count == 0:
             raise InvalidInput(f"no {what} vectors in the call: send at least one")

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 # The trailer that names the exact class, for clients that want to raise it again.
 ERROR_TRAILER = "crossfade-error"
 
-# Trailers larger than 8 KiB are dropped by default, and percent-encoding makes three bytes of one.
-_MESSAGE_LIMIT = 1500
+# Trailers larger than 8 KiB end a call with another status; half of that is left to the other trailers.
+_MESSAGE_LIMIT = 4096
 
 CODES: dict[type[CrossfadeError], grpc.StatusCode] = {
     errors.CrossfadeError: grpc.StatusCode.INTERNAL,
@@ -54,7 +54,15 @@ def status_of(error: BaseException) -> Status:
             f"internal error {reference}: this is a fault of the server; its log says more under this reference",
         )
     kind = next(base for base in type(error).__mro__ if base in CODES)
-    message = str(error)
-    if len(message) > _MESSAGE_LIMIT:
-        message = message[: _MESSAGE_LIMIT - 3] + "..."
-    return Status(CODES[kind], message, ((ERROR_TRAILER, kind.__name__),))
+    return Status(CODES[kind], _fitting(str(error)), ((ERROR_TRAILER, kind.__name__),))
+
+
+def _fitting(message: str) -> str:
+    """The message, cut where its form on the wire, percent-encoded, would pass the limit."""
+    size = 0
+    for position, character in enumerate(message):
+        plain = " " <= character <= "~" and character != "%"
+        size += 1 if plain else 3 * len(character.encode(errors="surrogatepass"))
+        if size > _MESSAGE_LIMIT:
+            return message[:position] + "..."
+    return message

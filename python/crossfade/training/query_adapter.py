@@ -11,7 +11,8 @@ examples move W little. With Q (n, d) and T (n, d) as rows the solution is
 
     W = (T'Q + ridge I)(Q'Q + ridge I)^-1
 
-The ridge is chosen by cross-validation over the training queries: each query is judged by a W that never saw it.
+The ridge is chosen by cross-validation over the training queries: each query is judged by a W that saw neither it nor
+any query that shares a relevant document with it, directly or through others.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def fit_query_adapter(
             f"{len(used)} training queries have a relevant document in the corpus; an adapter needs at least "
             f"{2 * folds}: judge more queries or take another split"
         )
-    fold_of = np.random.default_rng(seed).permutation(len(used)) % folds
+    fold_of = _folds([data.qrels[query_id] for query_id in used], folds, seed)
     scores = {
         float(ridge): _held_out_score(data, queries, targets, used, fold_of, folds, float(ridge)) for ridge in ridges
     }
@@ -114,6 +115,37 @@ def _examples(data: TrainingSet) -> tuple[NDArray[np.float64], NDArray[np.float6
         targets.append(target / norm)
     queries = data.query_vectors[rows].astype(np.float64)
     return queries, np.array(targets).reshape(len(used), dimension), used
+
+
+def _folds(judged: Sequence[Mapping[str, int]], folds: int, seed: int) -> NDArray[np.int64]:
+    """A fold for each query; queries joined by relevant documents they share, however far, are in one fold.
+
+    Groups are dealt in a shuffled order, larger ones first, each to the fold that holds the fewest queries.
+    """
+    group = list(range(len(judged)))
+
+    def root(query: int) -> int:
+        while group[query] != query:
+            group[query] = group[group[query]]
+            query = group[query]
+        return query
+
+    owner: dict[str, int] = {}
+    for query, grades in enumerate(judged):
+        for document in (document for document, grade in grades.items() if grade > 0):
+            group[root(query)] = root(owner.setdefault(document, query))
+    members: dict[int, list[int]] = {}
+    for query in range(len(judged)):
+        members.setdefault(root(query), []).append(query)
+    groups = list(members.values())
+    shuffled = [groups[position] for position in np.random.default_rng(seed).permutation(len(groups))]
+    fold_of = np.zeros(len(judged), dtype=np.int64)
+    sizes = [0] * folds
+    for queries in sorted(shuffled, key=len, reverse=True):
+        smallest = sizes.index(min(sizes))
+        fold_of[queries] = smallest
+        sizes[smallest] += len(queries)
+    return fold_of
 
 
 def _solve(queries: NDArray[np.float64], targets: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:

@@ -53,6 +53,18 @@ fn cosine_of_zero_is_zero_and_of_anything_with_itself_is_one() {
 }
 
 #[test]
+fn rounding_carries_no_cosine_past_one() {
+    let corpus: Vec<f32> = (0..200 * 37).map(|i| (i as f32 * 0.731).sin()).collect();
+    let opposite: Vec<f32> = corpus.iter().map(|x| -3.0 * x).collect();
+    for other in [&corpus, &opposite] {
+        let task = Task { queries: rows(&corpus, 37), corpus: rows(other, 37), k: 200, metric: Metric::Cosine };
+        for (name, found) in on_every_backend(task, 1, TINY) {
+            assert!(found.unwrap().scores.iter().all(|score| score.abs() <= 1.0), "{name}");
+        }
+    }
+}
+
+#[test]
 fn scores_beyond_the_range_are_bounded_and_still_ordered() {
     let corpus = [1e38, 1e38, -1e38, 1e38, 1.0, 1.0, -1e38, -1e38];
     let task = Task { queries: rows(&[1e38, 1e38], 2), corpus: rows(&corpus, 2), k: 9, metric: Metric::InnerProduct };
