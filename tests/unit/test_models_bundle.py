@@ -219,6 +219,18 @@ def test_whatever_moves_a_vector_moves_the_fingerprint(
     assert {kind.value for kind in InputType if other.fingerprint(kind) != made.fingerprint(kind)} == moved
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"pooling": "cls"}, {"normalise": False}, {"dimension": 31}, {"max_tokens": 23}, {"precision": "fp16"}],
+    ids=str,
+)
+def test_every_setting_is_in_the_fingerprint_by_itself(bundle: Bundle, change: dict[str, Any]) -> None:
+    rewrite(bundle, lambda content: content.update(change))
+    other = Bundle.load(bundle.path)
+    assert other.document_fingerprint != bundle.document_fingerprint
+    assert other.query_fingerprint != bundle.query_fingerprint
+
+
 def test_normalisation_is_in_the_fingerprint(made: Bundle, tmp_path: Path) -> None:
     other = import_model(str(write_model(tmp_path / "source", Tiny(normalise=False))), tmp_path / "bundle")
     assert other.document_fingerprint != made.document_fingerprint

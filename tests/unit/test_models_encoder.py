@@ -143,6 +143,15 @@ def test_adapter_moves_queries_and_nothing_else(base: Bundle, tmp_path: Path) ->
     assert encoders["tuned"].dimension == encoders["base"].dimension == 32
 
 
+def test_normalisation_of_short_vectors_and_of_none(base: Bundle, tmp_path: Path) -> None:
+    """A vector of any length becomes one of length 1; the zero vector stays what it is, and never NaN."""
+    short = write_adapter_bundle(base, WEIGHT * np.float32(1e-6), None, tmp_path / "short", name="short")
+    vectors = Encoder(short, threads=1).encode(TEXTS, InputType.QUERY).vectors
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    zero = write_adapter_bundle(base, np.zeros((32, 32), np.float32), None, tmp_path / "zero", name="zero")
+    np.testing.assert_array_equal(Encoder(zero, threads=1).encode(TEXTS, InputType.QUERY).vectors, 0)
+
+
 def test_adapter_of_a_model_that_does_not_normalise(tmp_path: Path) -> None:
     raw = import_model(str(write_model(tmp_path / "source", Tiny(normalise=False))), tmp_path / "raw")
     tuned = write_adapter_bundle(raw, WEIGHT, None, tmp_path / "tuned", name="tuned")
