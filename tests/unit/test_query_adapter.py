@@ -89,3 +89,14 @@ def test_queries_that_share_a_document_are_in_one_fold() -> None:
         assert len(set(folds[start : start + 3])) == 1
     assert len({folds[0], folds[3], folds[60]}) == 1
     assert np.bincount(folds, minlength=5).min() >= 11
+
+
+def test_only_directions_count() -> None:
+    data = planted()
+    longer = np.random.default_rng(3).uniform(0.1, 20, size=(200, 1)).astype(np.float32)
+    scaled = TrainingSet(
+        data.query_ids, data.query_vectors * longer, data.document_ids, data.document_vectors * 7, data.qrels
+    )
+    first, second = fit_query_adapter(data), fit_query_adapter(scaled)
+    assert first.ridge == second.ridge
+    np.testing.assert_allclose(first.weight, second.weight, atol=1e-5)

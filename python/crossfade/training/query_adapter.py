@@ -35,7 +35,8 @@ _DEPTH = 10
 class TrainingSet:
     """Queries, the corpus they were judged against, and the judgments of the training split.
 
-    `query_vectors` is float32 (len(query_ids), d), `document_vectors` float32 (len(document_ids), d); both unit length.
+    `query_vectors` is float32 (len(query_ids), d), `document_vectors` float32 (len(document_ids), d). Only directions
+    count: rows are brought to unit length, and a query or target without one is left out.
     """
 
     query_ids: Sequence[str]
@@ -106,15 +107,21 @@ def _examples(data: TrainingSet) -> tuple[NDArray[np.float64], NDArray[np.float6
         if not relevant:
             continue
         weights = np.array([grade for _, grade in relevant], dtype=np.float64)
-        target = weights @ data.document_vectors[[document for document, _ in relevant]].astype(np.float64)
+        target = weights @ _unit(data.document_vectors[[document for document, _ in relevant]])
         norm = float(np.linalg.norm(target))
-        if norm == 0.0:
+        if norm == 0.0 or not data.query_vectors[row].any():
             continue
         used.append(query_id)
         rows.append(row)
         targets.append(target / norm)
-    queries = data.query_vectors[rows].astype(np.float64)
+    queries = _unit(data.query_vectors[rows])
     return queries, np.array(targets).reshape(len(used), dimension), used
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    exact = rows.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1, keepdims=True)
+    return np.asarray(np.divide(exact, norms, out=np.zeros_like(exact), where=norms > 0))
 
 
 def _folds(judged: Sequence[Mapping[str, int]], folds: int, seed: int) -> NDArray[np.int64]:
