@@ -21,7 +21,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="forbid", frozen=True)
 
-    threads: int = Field(default=0, ge=0, description="CPU threads for inference and search; 0 = all cores")
+    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads for inference and search; 0 = all cores")
     batch_tokens: int = Field(
         default=0, ge=0, description="padded tokens in one inference batch; 0 = what suits the device"
     )

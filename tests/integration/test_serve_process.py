@@ -109,16 +109,6 @@ def wait_full(client: Client) -> None:
             return
 
 
-def wait_free(client: Client) -> None:
-    """Until the server takes a call again."""
-    while True:
-        try:
-            client.list_collections()
-        except Overloaded:
-            continue
-        return
-
-
 def test_sigterm_lets_calls_in_progress_finish(minilm_bundle: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     documents = [Document(str(number), text=f"a sentence of some words, number {number}") for number in range(200)]
