@@ -16,7 +16,7 @@ from serving_harness import PATIENCE, ServeProcess, serve_process
 
 from crossfade.cli.main import run
 from crossfade.client import Client, Document, Upserted
-from crossfade.errors import FingerprintMismatch, Overloaded, Unavailable
+from crossfade.errors import FingerprintMismatch, InvalidInput, Overloaded, Unavailable
 from crossfade.models import Bundle, InputType, load_encoders
 from crossfade.models.adapter import write_adapter_bundle
 
@@ -109,6 +109,16 @@ def wait_full(client: Client) -> None:
             return
 
 
+def wait_free(client: Client) -> None:
+    """Until the server takes a call again."""
+    while True:
+        try:
+            client.list_collections()
+        except Overloaded:
+            continue
+        return
+
+
 def test_sigterm_lets_calls_in_progress_finish(minilm_bundle: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     documents = [Document(str(number), text=f"a sentence of some words, number {number}") for number in range(200)]
@@ -158,6 +168,30 @@ def test_a_drain_ends_by_its_bound_or_by_a_second_signal(minilm_bundle: Path, tm
         assert server.wait() == 0
         assert "1 calls were still in progress and are cut" in log.read_text()
         assert "Traceback" not in log.read_text()
+
+
+def test_work_that_nobody_waits_for_does_not_hold_up_the_end(minilm_bundle: Path, tmp_path: Path) -> None:
+    long = [Document(str(number), text=f"{number} word " * 300) for number in range(256)]  # one slice, many seconds
+    log = tmp_path / "log"
+    with (
+        serve_process(
+            log, "--model", f"base={minilm_bundle}", "--max-concurrent-calls", "1", "--threads", "1"
+        ) as server,
+        Client(server.address) as client,
+        ThreadPoolExecutor() as pool,
+    ):
+        client.create_collection("docs", model="base")
+        with Client(server.address) as leaver:
+            leaver.limits()
+            future = pool.submit(upsert_insistently, leaver, long)
+            wait_full(client)
+        with pytest.raises(InvalidInput, match="closed"):
+            future.result(PATIENCE)
+        wait_free(client)
+        server.terminate()
+        assert server.wait() == 0
+        assert "draining: 0 calls in progress" in log.read_text()
+        assert "stopped; 1 threads were still at work" in log.read_text()
 
 
 def test_settings_come_from_the_environment(minilm_bundle: Path, tmp_path: Path) -> None:
