@@ -217,7 +217,8 @@ def test_hashes_follow_content_and_nothing_else(tmp_path: Path) -> None:
     spaced = [json.dumps(json.loads(line), indent=None, separators=(" ,", " : ")) for line in CORPUS]
     swapped = [QRELS[0], QRELS[2], QRELS[3], QRELS[1]]  # the queries in another order, and q1's documents too
     second = read_beir(make(tmp_path / "b", spaced, QUERIES[::-1], swapped))
-    assert first.content_hash == second.content_hash
+    for name in ("corpus_hash", "queries_hash", "qrels_hash"):
+        assert getattr(first, name) == getattr(second, name)
     moved = [CORPUS[0].replace("One", "Onef").replace("first", "irst"), *CORPUS[1:]]
     assert read_beir(make(tmp_path / "c", moved)).corpus_hash != first.corpus_hash
     graded = [*QRELS[:3], "q1\td3\t1"]
@@ -231,3 +232,9 @@ def test_progress_reaches_the_end(tmp_path: Path) -> None:
     read_beir(make(tmp_path), progress=lambda *state: seen.append(state))
     size = (tmp_path / "toy" / "corpus.jsonl").stat().st_size
     assert seen[-1] == ("reading corpus", size, size)
+
+
+def test_an_id_that_no_store_takes_is_refused_by_line(tmp_path: Path) -> None:
+    corpus = [*CORPUS, json.dumps({"_id": "é" * 513, "text": "long name"})]
+    with pytest.raises(DataError, match=rf'corpus\.jsonl:{len(corpus)}: "_id" is 1,026 bytes long, the limit is 1,024'):
+        read_beir(make(tmp_path, corpus))

@@ -206,3 +206,10 @@ def test_a_prompt_must_be_text(tmp_path: Path) -> None:
     """A byte that is not UTF-8 reaches Python from a shell as a lone surrogate."""
     with pytest.raises(InvalidInput, match=r"the prompt 'q\\udcff' is not Unicode text"):
         imported(tmp_path, Tiny(), query_prompt="q\udcff")
+
+
+@pytest.mark.parametrize("prompt", ["query_prompt", "document_prompt"])
+def test_a_prompt_that_leaves_no_room_is_refused(tmp_path: Path, prompt: str) -> None:
+    with pytest.raises(BundleError, match=rf"the {prompt.removesuffix('_prompt')} prompt fills the limit of 10 tokens"):
+        imported(tmp_path, Tiny(), max_tokens=10, **{prompt: "fox " * 8})
+    assert imported(tmp_path / "fits", Tiny(), max_tokens=11, **{prompt: "fox " * 8}).max_tokens == 11

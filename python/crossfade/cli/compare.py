@@ -74,12 +74,12 @@ def compare(
             progress=bars,
         )
     record = result.to_json()
+    if json != STDOUT:
+        _show(result)  # first: should a file fail now, the result is not lost with it
     if json is not None:
         write_json(json, record)
     if report is not None:
         write_text(report, render(record))
-    if json != STDOUT:
-        _show(result)
 
 
 def _show(comparison: Comparison) -> None:

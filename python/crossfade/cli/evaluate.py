@@ -56,12 +56,12 @@ def evaluate(
         encoder = load_models({"model": model}, threads)["model"]
         indexes = CorpusIndexes(data, cache=cache, progress=bars)
         result = evaluate_model(data, encoder, settings, indexes=indexes, progress=bars)
+    if json != STDOUT:
+        _show(result.evaluation)  # first: should a file fail now, the result is not lost with it
     if run_out is not None:
         write_run(run_out, result.run)
     if json is not None:
         write_json(json, result.evaluation.to_json())
-    if json != STDOUT:
-        _show(result.evaluation)
 
 
 def _show(evaluation: Evaluation) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -51,6 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code instead of raising."""
     try:
         code = app(args=arguments, prog_name="crossfade", standalone_mode=False)
+        sys.stdout.flush()  # what is still held back may meet a closed pipe or a full disk too
     except CrossfadeError as error:
         return _fail(str(error))
     except typer.Abort:
@@ -59,8 +61,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.format_message()} (see crossfade --help)")
     except KeyboardInterrupt:
         return _interrupted()
-    except BrokenPipeError:
-        # The reader went away (`crossfade ... | head`): not an error, and nothing may be written to it at exit.
+    except (BrokenPipeError, SystemExit):
+        # The reader went away (`crossfade ... | head`): not an error, and nothing may be written to it at exit. Typer
+        # turns a broken pipe, and nothing else in this mode, into SystemExit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -83,6 +86,10 @@ def _interrupted() -> int:
 
 def main() -> None:
     """The `crossfade` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A name that the terminal's encoding lacks is shown escaped; it must not lose a result.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())
 
 

@@ -107,12 +107,13 @@ def _show(bundle: Bundle, as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
     from rich.text import Text
+
+    from crossfade.cli.output import table_console
 
     rows = _rows(facts)
     width = max(len(key) for key, _ in rows)
-    console = Console(soft_wrap=True)  # a path or fingerprint broken over two lines cannot be copied
+    console = table_console(soft_wrap=True)  # a path or fingerprint broken over two lines cannot be copied
     for key, value in rows:
         console.print(Text.assemble((key.ljust(width), "bold"), "  ", value))
 

@@ -17,10 +17,17 @@ STDOUT = Path("-")
 _PIPE_WIDTH = 120  # columns of a table that goes into a file or a pipe, where there is no window to fit
 
 
-def table_console() -> Console:
+class _PipedConsole(Console):
+    """A reader that goes away is the command line's own affair (`cli/main.py`), not an exit from within."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def table_console(*, soft_wrap: bool = False) -> Console:
     """Stdout for people. Text is printed as it is: no markup, no emoji codes, no guessed highlighting."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(width=width, markup=False, emoji=False, highlight=False)
+    return _PipedConsole(width=width, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
 
 
 def print_paragraph(console: Console, text: str, *, style: str | None = None) -> None:

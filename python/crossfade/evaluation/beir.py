@@ -16,6 +16,7 @@ from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
 from crossfade.evaluation.lines import decode, read_lines
 from crossfade.files import write_atomically
+from crossfade.store.checks import MAX_ID_BYTES
 from crossfade.store.types import Document
 
 _HEADER = ("query-id", "corpus-id", "score")
@@ -76,6 +77,11 @@ def read_corpus(path: Path, *, progress: Progress | None = None) -> Iterator[Doc
             title = ""
         elif not isinstance(title, str):
             raise DataError(path, f'"title" is {_kind(title)}; expected a string', line=line)
+        size_of_id = len(record["_id"].encode())
+        if size_of_id > MAX_ID_BYTES:
+            # Here, where the line is known, and not when the store refuses it after the corpus is embedded.
+            reason = f'"_id" is {size_of_id:,} bytes long, the limit is {MAX_ID_BYTES:,}: use a shorter id'
+            raise DataError(path, reason, line=line)
         yield Document(record["_id"], title, record["text"])
         seen += length
         if progress and line % _REPORT_EVERY == 0:

@@ -54,11 +54,6 @@ class Dataset:
             for part in (query_id, document_id, str(grade))
         )
 
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 (hex) of everything that a measure of this split depends on."""
-        return _digest((self.corpus_hash, self.queries_hash, self.qrels_hash))
-
     @cached_property
     def documents_by_id(self) -> dict[str, Document]:
         return {document.id: document for document in self.documents}

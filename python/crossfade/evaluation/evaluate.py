@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from os import cpu_count
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from crossfade.evaluation.dataset import Dataset, Progress, Run
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.order import Ties
 from crossfade.evaluation.results import Evaluation, Latency, ModelRef
+from crossfade.models.cores import usable_cores
 from crossfade.retrieval.retriever import Retriever
 
 DEFAULT_MEASURES = ("nDCG@10", "AP", "RR", "R@10", "R@100", "P@10")
@@ -215,7 +215,7 @@ def build_evaluation(
             "absent_judgments": dataset.absent_judgments,
             **(notes or {}),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "cpus": cpu_count() or 0,
+            "cpus": usable_cores(),
             "machine": platform.machine(),
             "versions": {"python": platform.python_version(), **_versions()},
         },

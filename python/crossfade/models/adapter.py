@@ -79,6 +79,6 @@ def _checked(value: NDArray[np.float32], what: str, shape: tuple[int, ...]) -> N
 
 def _link(source: Path, target: Path) -> None:
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)  # a link to a link would dangle where it is relative
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)

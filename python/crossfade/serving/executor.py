@@ -186,7 +186,7 @@ class Executor:
         table = measures.evaluate(
             qrels, run, list(batch.measures), missing="zero" if batch.count_missing_queries else "skip"
         )
-        return Measured(table.measures, table.query_ids, table.means(), table.values, missing)
+        return Measured(table.measures, table.query_ids, table.means(), table.values, len(table.missing))
 
     def _search_texts(self, collection: Collection, batch: SearchBatch, call: Call) -> SearchResult:
         if not batch.model:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from crossfade.errors import Overloaded, Unavailable
+from crossfade.models.cores import usable_cores
 
 Result = TypeVar("Result")
 
@@ -77,7 +77,7 @@ class Lanes:
 
     def __init__(self) -> None:
         # Two at least: a search need not wait for the end of a long Upsert.
-        workers = max(2, os.cpu_count() or 1)
+        workers = max(2, usable_cores())
         self._compute = ThreadPoolExecutor(workers, thread_name_prefix="crossfade-compute")
         self._control = ThreadPoolExecutor(1, thread_name_prefix="crossfade-control")
         self._lock = threading.Lock()

@@ -140,7 +140,12 @@ async def serve(executor: Executor, listen: str, ready: Callable[[str], None]) -
         loop.add_signal_handler(number, on_signal)
     try:
         server = Server(executor)
-        ready(await server.start(listen))
+        address = await server.start(listen)
+        try:
+            ready(address)
+        except BaseException:  # nobody can learn the address: end in order, then say so
+            await server.drain(0, hurry)
+            raise
         await stop.wait()
         seconds = executor.settings.drain_seconds
         log.info("draining: %d calls in progress get up to %g s", server.active_calls, seconds)

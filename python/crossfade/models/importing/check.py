@@ -39,6 +39,7 @@ def check_bundle(bundle: Bundle, *, threads: int = 0) -> None:
     tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
     graph = TextGraph(bundle.graph_path, threads=threads)
     check_tokenizer(tokenizer, graph, bundle)
+    check_prompts(tokenizer, bundle)
     encoder = Encoder.from_parts(bundle, graph, tokenizer, batch_tokens=1 << 20)
     texts = [*_TEXTS, "dog " * min(bundle.max_tokens, _LONGEST)]
     batch = encoder.encode(texts, InputType.DOCUMENT).vectors
@@ -69,6 +70,17 @@ def check_tokenizer(tokenizer: TextTokenizer, graph: TextGraph, bundle: Bundle) 
             f"{bundle.name}: the tokenizer does not match the model: it gives ids up to {largest}, and the model has "
             "fewer token embeddings; use the tokenizer.json that the model came with"
         ) from None
+
+
+def check_prompts(tokenizer: TextTokenizer, bundle: Bundle) -> None:
+    """A prompt that fills the token limit would give every text the same vector."""
+    for input_type in InputType:
+        prompt = bundle.prompts.of(input_type)
+        if prompt and int(tokenizer.tokenise([prompt]).token_counts[0]) >= bundle.max_tokens:
+            raise BundleError(
+                f"{bundle.name}: the {input_type} prompt fills the limit of {bundle.max_tokens} tokens and leaves no "
+                "room for a text: use a shorter prompt or a higher --max-tokens"
+            )
 
 
 def _check_rows(vectors: NDArray[np.float32], bundle: Bundle) -> None:

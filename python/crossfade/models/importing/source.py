@@ -36,7 +36,7 @@ class Source:
     """A model directory, understood.
 
     `root`: where modules.json is. `transformer`: where config.json, weights and tokenizer are. `pooling`: None when
-    nothing says it. `has_modules`: whether a modules.json describes the whole model.
+    nothing says it.
     """
 
     root: Path
@@ -48,7 +48,6 @@ class Source:
     prompts: Prompts
     max_tokens: int | None
     lower_case: bool
-    has_modules: bool
 
 
 def read_source(root: Path) -> Source:
@@ -87,7 +86,6 @@ def read_source(root: Path) -> Source:
         prompts=prompts,
         max_tokens=_read_limit(transformer, settings),
         lower_case=bool(settings.get("do_lower_case", False)),
-        has_modules=bool(modules),
     )
 
 
