@@ -65,3 +65,14 @@ def test_a_result_is_printed_even_when_its_file_cannot_be_written(minilm_bundle:
     assert done.returncode == 2
     assert "nDCG@10" in done.stdout
     assert done.stderr == "crossfade: error: cannot write /dev/full: No space left on device\n"
+
+
+@pytest.mark.parametrize("environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_a_full_stdout_is_one_line(minilm_bundle: Path, environment: dict[str, str]) -> None:
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("model", "info", minilm_bundle, "--json"),
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False, env=plain | environment,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "crossfade: error: No space left on device\n")

@@ -64,13 +64,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader went away (`crossfade ... | head`): not an error, and nothing may be written to it at exit. Typer
         # turns a broken pipe, and nothing else in this mode, into SystemExit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return 0
     except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _give_up_stdout()  # Python would try again at exit, and print a traceback of its own
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}")
     # Typer turns Ctrl-C into this exit code itself.
     return _interrupted() if code == INTERRUPTED else code if isinstance(code, int) else 0
+
+
+def _give_up_stdout() -> None:
+    """What stdout still holds back goes nowhere, instead of failing once more when Python exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _fail(message: str) -> int:
