@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::aligned::Aligned;
 use crate::backend::{BIT_LANES, Backend, TileBits};
 use crate::drive::{Job, Limits, Shape, Worker, drive};
+use crate::scan::Bits;
 use crate::select::{Selector, ordered, unordered};
 use crate::{Error, Options, Rows, TopK, on_backend};
 
@@ -16,7 +17,8 @@ use crate::{Error, Options, Rows, TopK, on_backend};
 /// in queries and corpus, as zeros are.
 ///
 /// # Errors
-/// [`Error::Dimension`], [`Error::Length`] for the mask, [`Error::Interrupted`].
+/// [`Error::Dimension`]; [`Error::TooLarge`] for rows of more than 2^24 bits; [`Error::Length`] for the mask;
+/// [`Error::Interrupted`].
 pub fn top_k_binary(
     queries: Rows<'_, u8>,
     corpus: Rows<'_, u8>,
@@ -26,11 +28,17 @@ pub fn top_k_binary(
     on_backend!(backend => top_k_binary_with(backend, queries, corpus, k, options, Limits::default()))
 }
 
+/// Bytes of a row: so many bits are a number that f32 holds.
+const MOST_BYTES: usize = 1 << 21;
+
 /// Bytes in a word.
 const WORD: usize = 8;
 
 /// Bytes of rows in a block.
 const BLOCK_BYTES: usize = 16 << 10;
+
+/// Rows whose hits are looked for at once: hits are rare.
+const GROUP: usize = 16;
 
 /// Queries in a panel.
 const PANEL: usize = u64::BITS as usize;
@@ -45,6 +53,9 @@ pub(crate) fn top_k_binary_with<B: Backend>(
     limits: Limits,
 ) -> Result<TopK, Error> {
     let bytes = corpus.dimension();
+    if bytes > MOST_BYTES {
+        return Err(Error::TooLarge);
+    }
     if queries.dimension() != bytes {
         return Err(Error::Dimension { queries: queries.dimension() * 8, corpus: bytes * 8 });
     }
@@ -61,16 +72,16 @@ pub(crate) fn top_k_binary_with<B: Backend>(
         row_bytes: bytes,
         most_rows: (BLOCK_BYTES / bytes).clamp(8, 256),
     };
-    drive(&Bits { backend, queries, corpus }, shape, options, limits)
+    drive(&Binary { backend, queries, corpus }, shape, options, limits)
 }
 
-struct Bits<'a, B> {
+struct Binary<'a, B> {
     backend: B,
     queries: Rows<'a, u8>,
     corpus: Rows<'a, u8>,
 }
 
-impl<B: Backend> Job for Bits<'_, B> {
+impl<B: Backend> Job for Binary<'_, B> {
     type Queries = Panels;
     type Worker<'w>
         = Scanner<'w, B>
@@ -152,6 +163,13 @@ fn to_words(bytes: &[u8], words: &mut [u64]) {
     }
 }
 
+/// Bytes as words where they lie, if that can be.
+fn as_words(bytes: &[u8]) -> Option<&[u64]> {
+    // SAFETY: any eight bytes are a u64.
+    let (before, words, after) = unsafe { bytes.align_to::<u64>() };
+    (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(words)
+}
+
 /// One worker.
 struct Scanner<'a, B> {
     backend: B,
@@ -168,9 +186,19 @@ struct Scanner<'a, B> {
 impl<B: Backend> Worker for Scanner<'_, B> {
     fn block(&mut self, ids: &[u32], _next: &[u32]) -> Result<(), usize> {
         let (words, count) = (self.queries.words, self.queries.count);
-        for (&id, to) in ids.iter().zip(self.rows.chunks_exact_mut(words)) {
-            to_words(self.corpus.row(id as usize), to);
-        }
+        let (first_row, last_row) = (ids[0] as usize, ids[ids.len() - 1] as usize);
+        let in_place = if last_row - first_row + 1 == ids.len() && self.corpus.dimension() == words * WORD {
+            self.corpus.packed(first_row, last_row + 1).and_then(as_words)
+        } else {
+            None
+        };
+        let mut copied = std::mem::replace(&mut self.rows, Aligned::zeroed(0));
+        let rows = in_place.unwrap_or_else(|| {
+            for (&id, to) in ids.iter().zip(copied.chunks_exact_mut(words)) {
+                to_words(self.corpus.row(id as usize), to);
+            }
+            &copied[..ids.len() * words]
+        });
         for query in 0..count {
             let least = self.least[query].load(Ordering::Relaxed);
             if least != 0 && self.selector.raise(query, unordered(least).next_down()) {
@@ -179,21 +207,27 @@ impl<B: Backend> Worker for Scanner<'_, B> {
         }
         for first in (0..count).step_by(PANEL) {
             let lanes = Panels::lanes(count, first);
+            let last = count.min(first + PANEL);
             self.backend.hamming(TileBits {
+                queries: &self.queries.queries[first * words..last * words],
                 panel: &self.queries.words_by_panel[first * words..][..lanes * words],
-                rows: &self.rows[..ids.len() * words],
+                rows,
                 thresholds: &self.thresholds[first..first + lanes],
                 hits: &mut self.hits[..ids.len()],
             });
-            for (row, &id) in ids.iter().enumerate() {
-                let mut hits = self.hits[row];
-                while hits != 0 {
-                    let query = first + hits.trailing_zeros() as usize;
-                    hits &= hits - 1;
-                    self.offer(query, row, id as usize);
+            for start in (0..ids.len()).step_by(GROUP) {
+                let end = ids.len().min(start + GROUP);
+                if self.hits[start..end].iter().fold(0, |any, hits| any | hits) == 0 {
+                    continue;
+                }
+                for row in start..end {
+                    for lane in Bits(self.hits[row]) {
+                        self.offer(first + lane, &rows[row * words..][..words], ids[row] as usize);
+                    }
                 }
             }
         }
+        self.rows = copied;
         Ok(())
     }
 
@@ -203,20 +237,17 @@ impl<B: Backend> Worker for Scanner<'_, B> {
 }
 
 impl<B: Backend> Scanner<'_, B> {
-    fn offer(&mut self, query: usize, row: usize, id: usize) {
+    fn offer(&mut self, query: usize, row: &[u64], id: usize) {
         let words = self.queries.words;
-        let pairs = self.queries.queries[query * words..][..words].iter().zip(&self.rows[row * words..][..words]);
-        let distance: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
+        let distance = self.backend.distance(&self.queries.queries[query * words..][..words], row);
         if let Some(least) = self.selector.offer(query, 0.0 - distance as f32, id) {
             self.least[query].fetch_max(ordered(least), Ordering::Relaxed);
             self.set_threshold(query);
         }
     }
 
-    /// A score that exceeds t is that of a distance below -t. Bits of a row are at most 2^25, and those beyond 2^24 are
-    /// rounded: the comparison of the score, not this one, decides.
+    /// A score that exceeds t is that of a distance below -t; distances are whole numbers that f32 holds.
     fn set_threshold(&mut self, query: usize) {
-        let distance = -f64::from(self.selector.threshold(query));
-        self.thresholds[query] = if distance < 1e9 { (distance.ceil() as u64) + 1 } else { u64::MAX };
+        self.thresholds[query] = (-self.selector.threshold(query)).ceil() as u64;
     }
 }

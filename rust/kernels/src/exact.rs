@@ -1,18 +1,18 @@
 //! The scores that callers see: sums in f64 in one fixed order, so that they are the same on every processor, whatever
 //! else is in the batch, and however the work is cut up.
 //!
-//! Lane l of sixteen sums the elements l, l + 16, l + 32, ... in order; then the upper half of the lanes is added to the
+//! Lane l of thirty-two sums the elements l, l + 32, l + 64, ... in order; then the upper half of the lanes is added to the
 //! lower until one is left. A product of two f32 is exact in f64, so a fused multiply-add gives the same as a
 //! multiplication and an addition: the products need no rule about it. Squares of differences are rounded before they
 //! are added, and no back end may fuse them.
 //!
-//! With u = 2^-53 a sum of n terms has a relative error of at most (n / 16 + 5) u, of the sum of the terms' sizes
+//! With u = 2^-53 a sum of n terms has a relative error of at most (n / 32 + 6) u, of the sum of the terms' sizes
 //! (Higham 2002, section 4.2), before it is rounded to f32.
 
 use crate::metric::Metric;
 
 /// Lanes of a sum.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// Σ query · row.
 #[inline(always)]

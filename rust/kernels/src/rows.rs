@@ -67,6 +67,11 @@ impl<'a, T> Rows<'a, T> {
         self.dimension
     }
 
+    /// Elements from one row to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Row `i`.
     ///
     /// # Panics
@@ -82,5 +87,10 @@ impl<'a, T> Rows<'a, T> {
         let elements = if rows == 0 { 0 } else { (rows - 1) * self.stride + self.dimension };
         let range = self.data[..elements].as_ptr_range();
         range.start.addr()..range.end.addr()
+    }
+
+    /// Rows `start..end` as one slice, where they lie one after the other.
+    pub(crate) fn packed(&self, start: usize, end: usize) -> Option<&'a [T]> {
+        (self.stride == self.dimension).then(|| &self.data[start * self.dimension..end * self.dimension])
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::aligned::Aligned;
-use crate::backend::{Ahead, BIAS, Backend, FEW, FewRows, Tile, TileI8};
+use crate::backend::{Ahead, BIAS, Backend, FEW, FewRows, LINE_BYTES, Tile, TileI8};
 use crate::bound::{LEAST_SQUARE, MOST_SQUARE, error_above, norm_above};
 use crate::drive::Worker;
 use crate::element::{Element, Table};
@@ -13,7 +13,7 @@ use crate::queries::{Queries, Way};
 use crate::select::{Selector, ordered, unordered};
 
 /// Bytes of rows in a block that is scanned row by row: they are read again, by chance, to be scored.
-const FEW_BYTES: usize = 32 << 10;
+const FEW_BYTES: usize = 8 << 10;
 
 /// Bytes of rows, as they are compared, in a block that is scanned in tiles: panel after panel of queries passes over
 /// them, so that they should lie in the second-level cache.
@@ -21,6 +21,16 @@ const TILE_BYTES: usize = 96 << 10;
 
 /// Rows in a block however short they are.
 pub(crate) const MOST_ROWS: usize = 96;
+
+/// Bytes from one row to the next, or a multiple of it, with which the same element of all rows competes for the same few
+/// lines of the nearest cache: a tile cannot read such rows where they lie.
+const ALIASED: usize = 4096;
+
+/// Elements from one copied row to the next.
+fn pitch<T>(dimension: usize) -> usize {
+    let aliased = (dimension * size_of::<T>()).is_multiple_of(ALIASED);
+    if aliased { dimension + LINE_BYTES / size_of::<T>() } else { dimension }
+}
 
 /// What all workers know of a block of queries; see [`crate::drive::Job::worker`].
 pub(crate) struct Shared<'a> {
@@ -64,8 +74,14 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let queries = shared.queries;
         let dimension = table.rows.dimension();
         let most = Self::most_rows(queries.way, dimension);
-        let decoded = queries.way != Way::Few && !E::F32 || Self::few_decodes(queries);
-        let coded = queries.way == Way::Codes && !E::INT8;
+        let stride = table.rows.stride() * size_of::<E>();
+        let aliased = stride.is_multiple_of(ALIASED);
+        let decoded = match queries.way {
+            Way::Few => Self::few_decodes(queries),
+            Way::Float => !E::F32 || aliased,
+            Way::Codes => false,
+        };
+        let coded = queries.way == Way::Codes && (!E::INT8 || aliased);
         let padded = queries.len().next_multiple_of(B::LANES);
         let mut scanner = Self {
             backend,
@@ -81,8 +97,8 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             hits: vec![0; most],
             wild: Vec::new(),
             sums: vec![0.0; FEW * most],
-            floats: Aligned::zeroed(if decoded { most * dimension } else { 0 }),
-            codes: Aligned::zeroed(if coded { most * dimension } else { 0 }),
+            floats: Aligned::zeroed(if decoded { most * pitch::<f32>(dimension) } else { 0 }),
+            codes: Aligned::zeroed(if coded { most * pitch::<i8>(dimension) } else { 0 }),
             one: vec![0.0; if E::F32 { 0 } else { dimension }],
             shared,
         };
@@ -117,12 +133,14 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let decodes = Self::few_decodes(queries);
         if decodes {
             self.decode(ids);
+            let ahead = Ahead { rows: &[], size: size_of::<E>() };
             let mut rows = [&[][..]; MOST_ROWS];
             let rows = decoded(&self.floats, self.table.rows.dimension(), count, &mut rows);
             self.backend
-                .few_f32(FewRows { operation, queries: vectors, rows, sums: &mut self.sums }, &mut self.squares);
+                .few_f32(FewRows { operation, queries: vectors, rows, sums: &mut self.sums, ahead }, &mut self.squares);
         } else {
-            let rows = FewRows { operation, queries: vectors, rows: &self.rows, sums: &mut self.sums };
+            let ahead = Ahead { rows: &self.ahead, size: size_of::<E>() };
+            let rows = FewRows { operation, queries: vectors, rows: &self.rows, sums: &mut self.sums, ahead };
             E::few(self.backend, rows, &mut self.squares);
         }
         let table = self.table;
@@ -141,11 +159,12 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     fn float(&mut self, ids: &[u32]) -> Result<(), usize> {
         let (queries, dimension) = (self.shared.queries, self.table.rows.dimension());
         let mut rows = [&[][..]; MOST_ROWS];
-        if !E::F32 {
+        let in_place = self.floats.is_empty();
+        if !in_place {
             self.decode(ids);
         }
         let floats = std::mem::replace(&mut self.floats, Aligned::zeroed(0));
-        let rows = if E::F32 {
+        let rows = if in_place {
             for (to, row) in rows.iter_mut().zip(&self.rows) {
                 *to = E::as_f32(row).unwrap_or(&[]);
             }
@@ -183,7 +202,10 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let codes = std::mem::replace(&mut self.codes, Aligned::zeroed(0));
         let mut rows = [&[][..]; MOST_ROWS];
         for (i, to) in rows.iter_mut().enumerate().take(ids.len()) {
-            *to = E::as_i8(self.rows[i]).unwrap_or_else(|| &codes[i * dimension..][..dimension]);
+            *to = match E::as_i8(self.rows[i]) {
+                Some(row) if codes.is_empty() => row,
+                _ => &codes[i * pitch::<i8>(dimension)..][..dimension],
+            };
         }
         for (first, lanes) in queries.panels::<B>() {
             self.backend.tile_i8(TileI8 {
@@ -203,8 +225,9 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
 
     fn decode(&mut self, ids: &[u32]) {
         let dimension = self.table.rows.dimension();
-        for ((&id, row), to) in ids.iter().zip(&self.rows).zip(self.floats.chunks_exact_mut(dimension)) {
-            E::decode(self.backend, row, self.table.scale(id as usize), to);
+        let floats = self.floats.chunks_exact_mut(pitch::<f32>(dimension));
+        for ((&id, row), to) in ids.iter().zip(&self.rows).zip(floats) {
+            E::decode(self.backend, row, self.table.scale(id as usize), &mut to[..dimension]);
         }
     }
 
@@ -238,7 +261,11 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     fn know_codes(&mut self, ids: &[u32]) -> Greatest {
         let mut most = 0.0_f32;
         for (row, &id) in ids.iter().enumerate() {
-            let (sum, square) = self.backend.sums_i8(E::as_i8(self.rows[row]).unwrap_or(&[]));
+            let codes = E::as_i8(self.rows[row]).unwrap_or(&[]);
+            if !self.codes.is_empty() {
+                self.codes[row * pitch::<i8>(codes.len())..][..codes.len()].copy_from_slice(codes);
+            }
+            let (sum, square) = self.backend.sums_i8(codes);
             let scale = self.table.scale(id as usize);
             self.biases[row] = BIAS * sum;
             let norm = (square as f32).sqrt();
@@ -275,7 +302,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
                 // What its codes are does not matter.
                 continue;
             }
-            let codes = &mut self.codes[row * dimension..][..dimension];
+            let codes = &mut self.codes[row * pitch::<i8>(dimension)..][..dimension];
             let coded = self.backend.encode_i8(to, codes);
             self.biases[row] = BIAS * self.backend.sums_i8(codes).0;
             let norm = norm_above(square, dimension);
@@ -399,14 +426,14 @@ fn decoded<'r>(
     count: usize,
     rows: &'r mut [&'r [f32]; MOST_ROWS],
 ) -> &'r [&'r [f32]] {
-    for (to, row) in rows.iter_mut().zip(floats.chunks_exact(dimension)) {
-        *to = row;
+    for (to, row) in rows.iter_mut().zip(floats.chunks_exact(pitch::<f32>(dimension))) {
+        *to = &row[..dimension];
     }
     &rows[..count]
 }
 
 /// The set bits of a word.
-struct Bits(u64);
+pub(crate) struct Bits(pub(crate) u64);
 
 impl Iterator for Bits {
     type Item = usize;

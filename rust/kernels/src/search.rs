@@ -52,7 +52,7 @@ impl TopK {
 ///
 /// A score is that of the two vectors alone, computed in f64 in a fixed order and rounded to f32: the same on every
 /// processor, with any number of threads, whatever else is in the batch or the corpus. Before that rounding its error is
-/// below (n / 16 + 6) 2^-53, for n elements, of Σ|q r| for the inner product, of the distance for L2, and of 1 for the
+/// below (n / 32 + 7) 2^-53, for n elements, of Σ|q r| for the inner product, of the distance for L2, and of 1 for the
 /// cosine.
 ///
 /// Memory: O(queries k), and a megabyte or two for each thread.

@@ -66,6 +66,7 @@ compiled! {
     fn exact_dot(query: &[f64], row: &[f32]) -> f64 = exact::dot(query, row);
     fn exact_squared_difference(query: &[f64], row: &[f32]) -> f64 = exact::squared_difference(query, row);
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
+    fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
 }
 
@@ -160,6 +161,11 @@ impl Backend for Avx2 {
     fn exact_squares(self, row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
         unsafe { exact_squares(row) }
+    }
+
+    fn distance(self, a: &[u64], b: &[u64]) -> u32 {
+        // SAFETY: `self` proves the target features.
+        unsafe { distance(a, b) }
     }
 
     fn hamming(self, tile: TileBits<'_>) {

@@ -8,15 +8,21 @@
 )]
 
 use std::arch::x86_64::{
-    __m512, __m512i, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_loadu_si256,
-    _mm512_abs_epi8, _mm512_add_epi64, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cmplt_epu64_mask,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_popcnt_epi64,
-    _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sub_epi32, _mm512_sub_ps, _mm512_xor_si512,
+    __m512, __m512i, __mmask8, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_storeu_si128,
+    _mm256_loadu_si256, _mm512_abs_epi8, _mm512_abs_ps, _mm512_add_epi64, _mm512_add_ps, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi64, _mm512_maskz_loadu_ps, _mm512_maskz_xor_epi64,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_ps,
+    _mm512_reduce_max_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_slli_epi32, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
+use std::ops::Range;
 
-use super::{Ahead, BIT_LANES, Backend, Coded, FEW, FewRows, Operation, Tile, TileBits, TileI8, generic};
+use super::{
+    Ahead, BIT_LANES, Backend, Coded, FEW, FEW_STEP, FewRows, LINE_BYTES, Operation, Tile, TileBits, TileI8, generic,
+};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -42,7 +48,8 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
         has.then(|| Self {
             vnni: is_x86_feature_detected!("avx512vnni"),
             popcnt: is_x86_feature_detected!("avx512vpopcntdq"),
@@ -60,7 +67,7 @@ impl Avx512 {
 macro_rules! compiled {
     ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $body:expr;)*) => {$(
         $(#[$meta])*
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt")]
         fn $name($($argument: $type),*) $(-> $result)? {
             $body
         }
@@ -73,10 +80,10 @@ compiled! {
     fn squares(row: &[f32]) -> f32 = generic::squares(row);
     fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
         generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
-    fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded = generic::encode_i8(row, codes);
     fn exact_dot(query: &[f64], row: &[f32]) -> f64 = exact::dot(query, row);
     fn exact_squared_difference(query: &[f64], row: &[f32]) -> f64 = exact::squared_difference(query, row);
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
+    fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
 }
 
 impl Backend for Avx512 {
@@ -188,12 +195,21 @@ impl Backend for Avx512 {
         unsafe { exact_squares(row) }
     }
 
+    fn distance(self, a: &[u64], b: &[u64]) -> u32 {
+        // SAFETY: `self` proves the target features.
+        unsafe { distance(a, b) }
+    }
+
     fn hamming(self, tile: TileBits<'_>) {
         if !self.popcnt {
             return generic::hamming(tile);
         }
+        let words = tile.panel.len() / tile.thresholds.len();
         // SAFETY: `self` proves the target features, and `popcnt` that one.
         unsafe {
+            if tile.queries.len() <= FEW * words {
+                return hamming_few(tile, words);
+            }
             match tile.thresholds.len() / BIT_LANES {
                 1 => hamming::<1, 8>(tile),
                 2 => hamming::<2, 4>(tile),
@@ -361,6 +377,41 @@ fn add_steps_i8<const V: usize>(
     }
 }
 
+/// As `generic::encode_i8` does it.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded {
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let (codes_whole, codes_rest) = codes.as_chunks_mut::<LANES>();
+    // SAFETY: the slice has as many elements as it says.
+    let last = unsafe { F32::load_part(rest.as_ptr(), rest.len()) };
+    let mut greatest = _mm512_abs_ps(last);
+    for i in 0..whole.len() {
+        greatest = _mm512_max_ps(greatest, _mm512_abs_ps(load(&whole[i])));
+    }
+    let scale = _mm512_reduce_max_ps(greatest) / 127.0;
+    if scale < f32::MIN_POSITIVE {
+        return generic::encode_i8(row, codes);
+    }
+    let (scales, inverse) = (_mm512_set1_ps(scale), _mm512_set1_ps(1.0 / scale));
+    let mut errors = _mm512_setzero_ps();
+    let mut encode = |values: __m512| {
+        let code = _mm512_cvtps_epi32(_mm512_mul_ps(values, inverse));
+        let error = _mm512_fnmadd_ps(scales, _mm512_cvtepi32_ps(code), values);
+        errors = _mm512_fmadd_ps(error, error, errors);
+        _mm512_cvtepi32_epi8(code)
+    };
+    for i in 0..whole.len() {
+        let code = encode(load(&whole[i]));
+        // SAFETY: the reference is to exactly the 16 bytes that are written; no alignment is asked for.
+        unsafe { _mm_storeu_si128(codes_whole[i].as_mut_ptr().cast(), code) };
+    }
+    let mut code = [0_i8; LANES];
+    // SAFETY: the array is exactly the 16 bytes that are written; no alignment is asked for.
+    unsafe { _mm_storeu_si128(code.as_mut_ptr().cast(), encode(last)) };
+    codes_rest.copy_from_slice(&code[..rest.len()]);
+    Coded { scale, error: _mm512_reduce_add_ps(errors).sqrt() }
+}
+
 /// Σ x and Σ x² of codes: 1 · x, and |x| · |x| but for -128, whose square is added apart.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn sums_i8(row: &[i8]) -> (i32, i32) {
@@ -485,9 +536,6 @@ fn decode_f16(row: &[F16], to: &mut [f32]) {
     to_rest.copy_from_slice(&last[..rest.len()]);
 }
 
-/// Rows that `few` takes at once: enough sums to hide the latency of an addition.
-const FEW_ROWS: usize = 4;
-
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
 fn few<L: Load>(rows: FewRows<'_, L::Element>, squares: &mut [f32]) {
     match (rows.operation, rows.queries.len()) {
@@ -502,57 +550,157 @@ fn few<L: Load>(rows: FewRows<'_, L::Element>, squares: &mut [f32]) {
     }
 }
 
+/// Vectors of a row that are summed up apart: enough to hide the latency of an addition.
+const FEW_SUMS: usize = FEW_STEP / LANES;
+
+/// One row after another, as they lie in memory: the processor's own prefetching understands that best.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
 fn few_of<L: Load, const Q: usize, const DIFFERENCE: bool>(rows: FewRows<'_, L::Element>, squares: &mut [f32]) {
-    let FewRows { queries, rows, sums, .. } = rows;
+    let FewRows { queries, rows, sums, ahead, .. } = rows;
     let count = rows.len();
     let dimension = rows.first().map_or(0, |row| row.len());
-    let filled = dimension.next_multiple_of(LANES);
     let mut query = [&[][..]; Q];
     for q in 0..Q {
-        query[q] = &queries[q][..filled];
+        query[q] = &queries[q][..dimension.next_multiple_of(FEW_STEP)];
     }
-    let mut first = 0;
-    while first < count {
-        let mut tile = [rows[count - 1]; FEW_ROWS];
-        for r in 0..FEW_ROWS.min(count - first) {
-            tile[r] = rows[first + r];
-        }
-        for r in 0..FEW_ROWS {
-            tile[r] = &tile[r][..dimension];
-        }
-        let mut square = [_mm512_setzero_ps(); FEW_ROWS];
-        let mut sum = [[_mm512_setzero_ps(); Q]; FEW_ROWS];
-        let mut d = 0;
-        while d < dimension {
-            for r in 0..FEW_ROWS {
-                // SAFETY: every row has `dimension` elements, and all those read lie before that.
-                let values = unsafe {
-                    let from = tile[r].as_ptr().add(d);
-                    if dimension - d >= LANES { L::load(from) } else { L::load_part(from, dimension - d) }
-                };
-                square[r] = _mm512_fmadd_ps(values, values, square[r]);
+    for (r, row) in rows.iter().enumerate() {
+        let row = &row[..dimension];
+        let next = ahead.rows.get(r).copied();
+        let mut square = [_mm512_setzero_ps(); FEW_SUMS];
+        let mut sum = [[_mm512_setzero_ps(); FEW_SUMS]; Q];
+        let mut add = |d: usize, values: [__m512; FEW_SUMS]| {
+            for v in 0..FEW_SUMS {
+                square[v] = _mm512_fmadd_ps(values[v], values[v], square[v]);
                 for q in 0..Q {
-                    // SAFETY: every query has `filled` elements, a multiple of sixteen above `d`.
-                    let query = unsafe { _mm512_loadu_ps(query[q].as_ptr().add(d)) };
-                    sum[r][q] = if DIFFERENCE {
-                        let difference = _mm512_sub_ps(values, query);
-                        _mm512_fmadd_ps(difference, difference, sum[r][q])
+                    // SAFETY: every query has as many elements as there are in whole steps, and `d` is one's first.
+                    let query = unsafe { _mm512_loadu_ps(query[q].as_ptr().add(d + v * LANES)) };
+                    sum[q][v] = if DIFFERENCE {
+                        let difference = _mm512_sub_ps(values[v], query);
+                        _mm512_fmadd_ps(difference, difference, sum[q][v])
                     } else {
-                        _mm512_fmadd_ps(values, query, sum[r][q])
+                        _mm512_fmadd_ps(values[v], query, sum[q][v])
                     };
                 }
             }
-            d += LANES;
+        };
+        let whole = dimension - dimension % FEW_STEP;
+        for d in (0..whole).step_by(FEW_STEP) {
+            if let Some(next) = next {
+                for line in 0..(FEW_STEP * size_of::<L::Element>()).div_ceil(LINE_BYTES) {
+                    // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
+                    let at = d * size_of::<L::Element>() + line * LINE_BYTES;
+                    _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(at).cast());
+                }
+            }
+            let mut values = [_mm512_setzero_ps(); FEW_SUMS];
+            for v in 0..FEW_SUMS {
+                // SAFETY: the row has all elements of a whole step.
+                values[v] = unsafe { L::load(row.as_ptr().add(d + v * LANES)) };
+            }
+            add(d, values);
         }
-        for r in 0..FEW_ROWS.min(count - first) {
-            squares[first + r] = _mm512_reduce_add_ps(square[r]);
-            for q in 0..Q {
-                sums[q * count + first + r] = _mm512_reduce_add_ps(sum[r][q]);
+        if whole < dimension {
+            let mut values = [_mm512_setzero_ps(); FEW_SUMS];
+            for v in 0..FEW_SUMS {
+                let from = &row[dimension.min(whole + v * LANES)..dimension.min(whole + (v + 1) * LANES)];
+                // SAFETY: the slice has as many elements as it says, sixteen at most.
+                values[v] = unsafe {
+                    if from.len() == LANES { L::load(from.as_ptr()) } else { L::load_part(from.as_ptr(), from.len()) }
+                };
+            }
+            add(whole, values);
+        }
+        squares[r] = _mm512_reduce_add_ps(add_vectors(square));
+        for q in 0..Q {
+            sums[q * count + r] = _mm512_reduce_add_ps(add_vectors(sum[q]));
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_vectors(vectors: [__m512; FEW_SUMS]) -> __m512 {
+    _mm512_add_ps(_mm512_add_ps(vectors[0], vectors[1]), _mm512_add_ps(vectors[2], vectors[3]))
+}
+
+/// Eight rows at a time against one query after another: the words of a row lie in the lanes, and the sums over the lanes
+/// of eight vectors are found together.
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+fn hamming_few(tile: TileBits<'_>, words: usize) {
+    let count = tile.hits.len();
+    tile.hits.fill(0);
+    if count == 0 {
+        return;
+    }
+    for (q, query) in tile.queries.chunks_exact(words).enumerate() {
+        let threshold = _mm512_set1_epi64(tile.thresholds[q].cast_signed());
+        for first in (0..count).step_by(BIT_LANES) {
+            // A load that leaves out lanes is slow where it passes a cache line, on some processors: what follows the rows is
+            // read with them, where there is enough of it.
+            let follow = first + BIT_LANES <= count
+                && (first + BIT_LANES - 1) * words + words.next_multiple_of(BIT_LANES) <= tile.rows.len();
+            let distances = if follow {
+                eight_distances::<true>(query, tile.rows, first..count)
+            } else {
+                eight_distances::<false>(query, tile.rows, first..count)
+            };
+            let mut below = _mm512_cmplt_epu64_mask(add_words(&distances), threshold);
+            while below != 0 {
+                let row = first + below.trailing_zeros() as usize;
+                below &= below - 1;
+                if row < count {
+                    tile.hits[row] |= 1 << q;
+                }
             }
         }
-        first += FEW_ROWS;
     }
+}
+
+/// The bits in which each of eight rows from `range.start` on differs from the query, not yet summed up over the lanes.
+/// Where there are fewer rows, the last is repeated. `FOLLOWED`: there are eight, and more words than the last one needs
+/// to fill its vectors.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+fn eight_distances<const FOLLOWED: bool>(query: &[u64], rows: &[u64], range: Range<usize>) -> [__m512i; BIT_LANES] {
+    let words = query.len();
+    let mut from = [std::ptr::null::<u64>(); BIT_LANES];
+    for r in 0..BIT_LANES {
+        let row = (range.end - 1).min(range.start + r);
+        from[r] = rows[row * words..][..words].as_ptr();
+    }
+    let mut distances = [_mm512_setzero_si512(); BIT_LANES];
+    for w in (0..words).step_by(BIT_LANES) {
+        let part = words.min(w + BIT_LANES);
+        let mask = (0xff_u32 >> (w + BIT_LANES - part)) as __mmask8;
+        // SAFETY: the slice has the words that the mask lets through.
+        let of_query = unsafe { _mm512_maskz_loadu_epi64(mask, query[w..part].as_ptr().cast()) };
+        for r in 0..BIT_LANES {
+            // SAFETY: there are the words that are read: eight, by `FOLLOWED`, or those that the mask lets through.
+            let of_row = unsafe {
+                let from = from[r].add(w);
+                if FOLLOWED { _mm512_loadu_si512(from.cast()) } else { _mm512_maskz_loadu_epi64(mask, from.cast()) }
+            };
+            let difference = _mm512_popcnt_epi64(_mm512_maskz_xor_epi64(mask, of_query, of_row));
+            distances[r] = _mm512_add_epi64(distances[r], difference);
+        }
+    }
+    distances
+}
+
+/// The sum over the lanes of each of eight vectors, in order.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn add_words(vectors: &[__m512i; BIT_LANES]) -> __m512i {
+    // Each step adds two halves of two vectors each: pairs of lanes, then pairs of pairs, then halves.
+    let pair = |a, b| _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    let &[a, b, c, d, e, f, g, h] = vectors;
+    let (ab, cd, ef, gh) = (pair(a, b), pair(c, d), pair(e, f), pair(g, h));
+    // Lanes of 128 bits: 0 2 of the one, 0 2 of the other, and 1 3 of each.
+    let quad = |a, b| {
+        _mm512_add_epi64(_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b), _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b))
+    };
+    // Then a0 + a1, a2 + a3, b0 + b1, b2 + b3 of 128 bits each, for ab and cd, and for ef and gh.
+    quad(quad(ab, cd), quad(ef, gh))
 }
 
 /// `G` vectors of eight queries against `R` rows at a time.

@@ -72,7 +72,7 @@ pub(crate) fn few<E: Copy>(
     zero: E,
     decode: impl Fn(&[E; LANES]) -> [f32; LANES],
 ) {
-    let FewRows { operation, queries, rows, sums } = rows;
+    let FewRows { operation, queries, rows, sums, ahead: _ } = rows;
     let count = rows.len();
     for (r, row) in rows.iter().enumerate() {
         let mut square = [0.0_f32; LANES];
@@ -244,7 +244,7 @@ pub(crate) fn tile_i8(tile: TileI8<'_>) {
 /// See `Backend::hamming`.
 #[inline(always)]
 pub(crate) fn hamming(tile: TileBits<'_>) {
-    let TileBits { panel, rows, thresholds, hits } = tile;
+    let TileBits { queries: _, panel, rows, thresholds, hits } = tile;
     let (panel, _) = panel.as_chunks::<BIT_LANES>();
     let groups = thresholds.len() / BIT_LANES;
     let words = panel.len() / groups;
@@ -264,4 +264,10 @@ pub(crate) fn hamming(tile: TileBits<'_>) {
             }
         }
     }
+}
+
+/// See `Backend::distance`.
+#[inline(always)]
+pub(crate) fn distance(a: &[u64], b: &[u64]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }

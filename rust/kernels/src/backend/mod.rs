@@ -41,6 +41,9 @@ pub(crate) const FEW: usize = 4;
 /// Elements that the queries of `few` are filled up to with zeros.
 pub(crate) const FEW_STEP: usize = 64;
 
+/// Bytes of a cache line.
+pub(crate) const LINE_BYTES: usize = 64;
+
 /// Rows against up to [`FEW`] queries.
 pub(crate) struct FewRows<'a, E> {
     pub(crate) operation: Operation,
@@ -49,6 +52,7 @@ pub(crate) struct FewRows<'a, E> {
     pub(crate) rows: &'a [&'a [E]],
     /// Gets the sums, query by query, a row each.
     pub(crate) sums: &'a mut [f32],
+    pub(crate) ahead: Ahead<'a>,
 }
 
 /// Where the rows lie that will be scanned next: to fetch them meanwhile may save the time that it takes.
@@ -156,10 +160,14 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
 
     /// Find the hits of a block of binary rows.
     fn hamming(self, tile: TileBits<'_>);
+    /// Bits that differ.
+    fn distance(self, a: &[u64], b: &[u64]) -> u32;
 }
 
 /// A block of binary rows against one panel of binary queries.
 pub(crate) struct TileBits<'a> {
+    /// The queries, one after the other.
+    pub(crate) queries: &'a [u64],
     /// For each word in turn: that of all queries, `thresholds.len()` of them, a multiple of [`BIT_LANES`].
     pub(crate) panel: &'a [u64],
     /// Row after row, of `panel.len() / thresholds.len()` words.

@@ -106,4 +106,8 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
     fn hamming(self, tile: TileBits<'_>) {
         generic::hamming(tile);
     }
+
+    fn distance(self, a: &[u64], b: &[u64]) -> u32 {
+        generic::distance(a, b)
+    }
 }

@@ -11,7 +11,7 @@ pub(super) fn score(query: &[f32], row: &[f32], metric: Metric) -> (f64, f64) {
     let (product, size) = (sum(|q, r| q * r), sum(|q, r| (q * r).abs()));
     let distance = sum(|q, r| (q - r) * (q - r));
     let norms = sum(|q, _| q * q).sqrt() * sum(|_, r| r * r).sqrt();
-    let relative = (query.len() as f64 + query.len() as f64 / 16.0 + 6.0) * 2.0_f64.powi(-53);
+    let relative = (query.len() as f64 + query.len() as f64 / 32.0 + 7.0) * 2.0_f64.powi(-53);
     let (score, bound) = match metric {
         Metric::InnerProduct => (product, relative * size),
         Metric::L2 => (-distance, relative * distance),
@@ -26,14 +26,14 @@ pub(super) fn is_rounded((exact, bound): (f64, f64), score: f32) -> bool {
     (exact - bound) as f32 <= score && score <= (exact + bound) as f32
 }
 
-/// The score as every back end gives it: sixteen lanes, added by halves, in f64.
+/// The score as every back end gives it: thirty-two lanes, added by halves, in f64.
 pub(super) fn canonical(query: &[f32], row: &[f32], metric: Metric) -> f32 {
     let sum = |term: fn(f64, f64) -> f64| {
-        let mut lanes = [0.0; 16];
+        let mut lanes = [0.0; 32];
         for (i, (&q, &r)) in query.iter().zip(row).enumerate() {
-            lanes[i % 16] += term(f64::from(q), f64::from(r));
+            lanes[i % 32] += term(f64::from(q), f64::from(r));
         }
-        for half in [8, 4, 2, 1] {
+        for half in [16, 8, 4, 2, 1] {
             for l in 0..half {
                 lanes[l] += lanes[l + half];
             }

@@ -21,7 +21,12 @@ proptest! {
             on_every_backend!(|backend| encode(vec![0; row.len()], &|codes| backend.encode_i8(&row, codes)))
         {
             let error = |(x, code): (&f32, &i8)| f64::from(*x) - f64::from(coded.scale) * f64::from(*code);
-            let norm: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+            let square: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+            if !(crate::bound::LEAST_SQUARE..=crate::bound::MOST_SQUARE).contains(&(square as f32)) {
+                // Such a row is scored without a scan.
+                continue;
+            }
+            let norm = square.sqrt();
             let error = row.iter().zip(&codes).map(error).map(|x| x * x).sum::<f64>().sqrt();
             let above = f64::from(crate::bound::error_above(coded.error, norm as f32, row.len()));
             prop_assert!(error <= above, "{name} {error} {above}");
