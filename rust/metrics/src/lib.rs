@@ -15,6 +15,7 @@ mod evaluate;
 pub mod fusion;
 mod intervals;
 mod measure;
+mod ordered;
 mod random;
 mod ranking;
 mod sample;

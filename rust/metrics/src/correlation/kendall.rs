@@ -2,6 +2,7 @@
 
 use super::check;
 use crate::Error;
+use crate::ordered::ascending;
 
 /// Kendall's `τ_b` (Kendall 1945): (C - D) / √((N - X)(N - Y)) over the N pairs of items, of which C are in the same order
 /// in both, D in opposite orders, X tied in `x` and Y tied in `y`. Without ties it is Kendall's (1938) τ. Counted by a
@@ -12,13 +13,13 @@ use crate::Error;
 /// when all values of one are tied, which leaves τ undefined.
 pub fn kendall_tau(x: &[f64], y: &[f64]) -> Result<f64, Error> {
     check((x, "x"), (y, "y"))?;
-    // Adding zero turns -0 into 0, which total_cmp would tell apart.
-    let mut items: Vec<(f64, f64)> = x.iter().zip(y).map(|(x, y)| (x + 0.0, y + 0.0)).collect();
-    items.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let tied_x = tied(items.chunk_by(|a, b| a.0 == b.0));
+    let mut items: Vec<u128> =
+        x.iter().zip(y).map(|(&x, &y)| u128::from(ascending(x)) << 64 | u128::from(ascending(y))).collect();
+    items.sort_unstable();
+    let tied_x = tied(items.chunk_by(|a, b| a >> 64 == b >> 64));
     let tied_both = tied(items.chunk_by(|a, b| a == b));
-    let mut by_y: Vec<f64> = items.iter().map(|item| item.1).collect();
-    let discordant = inversions(&mut by_y, &mut vec![0.0; items.len()]);
+    let mut by_y: Vec<u64> = items.iter().map(|&item| item as u64).collect();
+    let discordant = inversions(&mut by_y, &mut vec![0; items.len()]);
     let tied_y = tied(by_y.chunk_by(|a, b| a == b));
     let pairs = items.len() as u64 * (items.len() as u64 - 1) / 2;
     for (tied, name) in [(tied_x, "x"), (tied_y, "y")] {
@@ -37,25 +38,40 @@ fn tied<'a, T: 'a>(groups: impl Iterator<Item = &'a [T]>) -> u64 {
 }
 
 /// Sort, and count the pairs that stood in the wrong order.
-fn inversions(values: &mut [f64], space: &mut [f64]) -> u64 {
+fn inversions(values: &mut [u64], space: &mut [u64]) -> u64 {
     let n = values.len();
-    if n < 2 {
-        return 0;
+    if n <= SHORT {
+        return inversions_of_few(values);
     }
     let (left, right) = values.split_at_mut(n / 2);
     let mut count = inversions(left, space) + inversions(right, space);
     let (mut l, mut r) = (0, 0);
-    for slot in &mut space[..n] {
-        if r == right.len() || (l < left.len() && left[l] <= right[r]) {
-            *slot = left[l];
-            l += 1;
-        } else {
-            // Everything left over on the left is greater.
-            count += (left.len() - l) as u64;
-            *slot = right[r];
-            r += 1;
-        }
+    while l < left.len() && r < right.len() {
+        // Which side comes next is as good as random: chosen without a branch.
+        let from_left = left[l] <= right[r];
+        space[l + r] = if from_left { left[l] } else { right[r] };
+        // Everything left over on the left is greater than what comes from the right.
+        count += if from_left { 0 } else { (left.len() - l) as u64 };
+        l += usize::from(from_left);
+        r += usize::from(!from_left);
     }
+    let merged = l + r;
+    space[merged..n].copy_from_slice(if l < left.len() { &left[l..] } else { &right[r..] });
     values.copy_from_slice(&space[..n]);
+    count
+}
+
+/// Up to this many values are sorted by insertion.
+const SHORT: usize = 16;
+
+fn inversions_of_few(values: &mut [u64]) -> u64 {
+    let mut count = 0;
+    for end in 1..values.len() {
+        let value = values[end];
+        let place = values[..end].iter().filter(|&&other| other <= value).count();
+        values.copy_within(place..end, place + 1);
+        values[place] = value;
+        count += (end - place) as u64;
+    }
     count
 }

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::sample::{Differences, positive};
 use crate::threads::shares;
 
-/// Assignments that are looked through as they are, rather than split among threads or drawn.
+/// Differences of which all assignments may be looked at, if the caller would draw as many.
 const MOST_ENUMERATED: u32 = 24;
 
 /// Fisher's paired randomisation test, two-sided (Smucker, Allan and Carterette 2007): under the null hypothesis each
