@@ -1,8 +1,8 @@
 """Paired tests, bootstrap intervals and Kendall's tau of 10,000 queries.
 
 The randomisation test, 10,000 permutations of 10,000 queries, runs beside ranx's at the full size, with its code
-compiled before; the others run beside SciPy's. `--quick` takes a tenth of the
-queries and of the permutations and records nothing.
+compiled before; the others run beside SciPy's. `--quick` takes a tenth of the queries and of the permutations and
+records nothing.
 """
 
 from __future__ import annotations

@@ -64,6 +64,26 @@ def test_arrays_by_hand() -> None:
     assert fuse_arrays([(np.empty((4, 0), int), np.empty((4, 0)))]).ids.shape == (4, 0)
 
 
+def test_long_lists() -> None:
+    """More documents than a table starts with, equal ids that are not one object, queries that share them."""
+    random = np.random.default_rng(8)
+    runs = [
+        {
+            query: {
+                f"d{i}": float(score) for i, score in zip(random.permutation(3_000), random.random(2_000), strict=False)
+            }
+            for query in ("q1", "q2", "q3")
+        }
+        for _ in range(2)
+    ]
+    for query, ranking in fuse(runs, Fusion("sum")).items():
+        wanted: dict[str, float] = {}
+        for run in runs:
+            for document, score in run[query].items():
+                wanted[document] = wanted.get(document, 0.0) + score
+        assert list(ranking.items()) == sorted(wanted.items(), key=lambda item: (-item[1], item[0]))
+
+
 ONE: Any = {"q": {"a": 1.0}}
 
 

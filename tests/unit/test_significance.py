@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,26 @@ def test_seeds_mean_the_same_on_every_machine() -> None:
     mixed = [(i * 7 % 11 - 4) / 8 for i in range(100)]
     assert randomisation_test([0] * 100, mixed, permutations=2_999, seed=5).p == 20 / 3_000
     assert bootstrap_test([0] * 100, mixed, resamples=999, seed=5).p == 8 / 1_000
+
+
+def test_one_core_finds_what_all_cores_find() -> None:
+    base, candidate = pair()
+
+    def everything() -> tuple[Interval, PairedTest, PairedTest]:
+        return (
+            difference_interval(base, candidate, Bootstrap(2_000)),
+            randomisation_test(base, candidate, permutations=50_000),
+            bootstrap_test(base, candidate, resamples=2_000),
+        )
+
+    cores = os.sched_getaffinity(0)
+    together = everything()
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        alone = everything()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert alone == together
 
 
 def test_equal_systems() -> None:

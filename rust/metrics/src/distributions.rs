@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn student_becomes_normal() {
-        // The first term of the expansion in 1 / df (Abramowitz and Stegun 1964, 26.7.8) is (t³ + t) φ(t) / (4 df).
+        // The first term of Fisher's (1925) expansion in 1 / df is (t³ + t) φ(t) / (4 df).
         let (t, df) = (1.7_f64, 1e9);
         let density = (-t * t / 2.0).exp() / (2.0 * PI).sqrt();
         let wanted = normal_cdf(-t) + (t.powi(3) + t) * density / (4.0 * df);

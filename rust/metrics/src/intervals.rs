@@ -131,7 +131,12 @@ fn accelerated(sample: &[f64], estimate: f64, means: &[f64], tail: f64) -> Resul
     // factor cancels.
     let moment = |power: i32| sample.iter().map(|x| (x - estimate).powi(power)).sum::<f64>();
     let acceleration = moment(3) / (6.0 * moment(2).powf(1.5));
-    let place = |z: f64| normal_cdf(bias + (bias + z) / (1.0 - acceleration * (bias + z)));
+    let place = |z: f64| {
+        let moved = bias + z;
+        let scale = 1.0 - acceleration * moved;
+        // Where the scale falls to zero the end has gone to infinity, and does not come back from the other side.
+        normal_cdf(if scale > 0.0 { bias + moved / scale } else { moved * f64::INFINITY })
+    };
     let z = normal_quantile(tail);
     Ok((place(z), place(-z)))
 }

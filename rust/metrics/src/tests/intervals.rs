@@ -123,6 +123,17 @@ fn a_skewed_sample_moves_the_accelerated_interval_its_way() {
 }
 
 #[test]
+fn an_outlier_and_all_the_confidence_there_is_reach_the_last_resample() {
+    // One value apart gives the greatest skewness there can be; 1e-16 leaves eight standard deviations on either side.
+    let mut values = [0.0; 50];
+    values[7] = 1.0;
+    let bca = Bootstrap { method: Method::Bca, confidence: 1.0 - 2e-16, ..BOOTSTRAP };
+    let all = Bootstrap { method: Method::Percentile, ..bca };
+    let ends = |settings| bootstrap_means(&values, 1, settings).unwrap()[0];
+    assert_eq!(ends(bca).high, ends(all).high);
+}
+
+#[test]
 fn values_that_are_all_alike_have_no_width() {
     for method in [Method::Percentile, Method::Bca] {
         let found = bootstrap_means(&[0.25; 8], 1, Bootstrap { method, ..BOOTSTRAP }).unwrap()[0];

@@ -136,6 +136,15 @@ fn the_bootstrap_test_is_the_same_at_any_thread_count() {
 }
 
 #[test]
+fn two_queries_have_one_degree_of_freedom() {
+    // t = 2 of Cauchy's distribution: p = 2 / π atan(1 / 2).
+    let found = t_test(&[0.0, 0.0], &[1.0, 3.0]).unwrap();
+    assert!(
+        (found.statistic - 2.0).abs() < 1e-15 && (found.p - 0.5_f64.atan() * std::f64::consts::FRAC_2_PI).abs() < 1e-14
+    );
+}
+
+#[test]
 fn systems_that_are_alike() {
     let same = [0.5, 0.25, 1.0];
     for outcome in [t_test(&same, &same), bootstrap_test(&same, &same, DRAWS), wilcoxon_test(&same, &same, true)] {
