@@ -164,6 +164,8 @@ fn ties_and_zeros_of_wilcoxon() {
     assert!((found.p - 0.197_466_073_358_018_7).abs() < 1e-12, "{}", found.p);
     let corrected = wilcoxon_test(&[0.0; 5], &[0.0, 1.0, -1.0, 2.0, 3.0], true).unwrap();
     assert!(corrected.p > found.p);
+    // A zero alone is enough to leave the exact distribution.
+    assert!(!wilcoxon_test(&[0.0; 3], &[0.0, 1.0, 2.0], false).unwrap().exact);
     // At the middle there is nothing to correct.
     assert_eq!(wilcoxon_test(&[0.0; 3], &[0.0, 1.0, -1.0], true).unwrap().p, 1.0);
 }
