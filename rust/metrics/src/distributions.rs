@@ -126,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn ratios_of_gamma_functions() {
+        // Γ(1) / Γ(1/2), Γ(3/2) / Γ(1), Γ(2) / Γ(3/2); forty factors and the series, each rounded.
+        let root = PI.sqrt();
+        for (a, wanted) in [(0.5, 1.0 / root), (1.0, root / 2.0), (1.5, 2.0 / root)] {
+            assert!((gamma_ratio(a) / wanted - 1.0).abs() < 1e-14, "{a}");
+        }
+    }
+
+    #[test]
     fn student_where_it_has_a_closed_form() {
         for t in [-30.0_f64, -1.5, 0.0, 1e-8, 0.3, 2.0, 40.0, 1e6] {
             // df = 1: Cauchy. df = 2: t / sqrt(2 + t²).

@@ -65,7 +65,8 @@ impl Differences {
             return None;
         }
         let squares: f64 = self.values.iter().map(|d| (d - mean) * (d - mean)).sum();
-        Some((squares / (self.n() - 1) as f64).sqrt())
+        // Zero where the squares underflow.
+        (squares > 0.0).then(|| (squares / (self.n() - 1) as f64).sqrt())
     }
 
     /// The standard deviation where a test divides by it. Without any variation a test's statistic is infinite, which

@@ -27,13 +27,13 @@ impl Normalisation {
             }
             Self::ZScore => {
                 let n = scores.len() as f64;
-                // Of equal scores the mean may be off by rounding, which a division by it would blow up.
-                if scores.iter().all(|&s| s == scores[0]) {
+                let mean = scores.iter().sum::<f64>() / n;
+                let deviation = (scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / n).sqrt();
+                // Of equal scores the mean may be off by rounding; of tiny ones the squares may underflow.
+                if deviation == 0.0 || scores.iter().all(|&s| s == scores[0]) {
                     scores.fill(0.0);
                     return;
                 }
-                let mean = scores.iter().sum::<f64>() / n;
-                let deviation = (scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / n).sqrt();
                 for score in scores {
                     *score = (*score - mean) / deviation;
                 }

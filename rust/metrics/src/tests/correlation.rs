@@ -52,6 +52,17 @@ fn all_ways(x: &[f64], y: &[f64]) -> f64 {
     ways.iter().map(|way| yilmaz(x, &broken(way))).sum::<f64>() / ways.len() as f64
 }
 
+/// `τ_AP,b` in one direction: of what is above an item that `y` does not rank first, the share that `x` has above too.
+fn one_way(x: &[f64], y: &[f64]) -> f64 {
+    let share = |i: usize| {
+        let above: Vec<usize> = (0..y.len()).filter(|&j| y[j] > y[i]).collect();
+        let concordant = above.iter().filter(|&&j| x[j] > x[i]).count();
+        (!above.is_empty()).then(|| concordant as f64 / above.len() as f64)
+    };
+    let shares: Vec<f64> = (0..y.len()).filter_map(share).collect();
+    2.0 * shares.iter().sum::<f64>() / shares.len() as f64 - 1.0
+}
+
 /// Extrapolated RBO by the formula, overlaps counted anew at each depth.
 fn formula(first: &[u32], second: &[u32], p: f64) -> f64 {
     let (s, l) = (first.len().min(second.len()), first.len().max(second.len()));
@@ -88,6 +99,14 @@ proptest! {
     fn ap_correlation_over_all_ways_to_break_ties((x, y) in (2..7_usize).prop_flat_map(|n| (order(n), tied(n)))) {
         let found = ap_correlation(&x, &y, ApTies::Accuracy).unwrap();
         prop_assert!((found - all_ways(&x, &y)).abs() < 1e-12, "{found}");
+    }
+
+    #[test]
+    fn ap_correlation_of_observers((x, y) in (2..30_usize).prop_flat_map(|n| (tied(n), tied(n)))) {
+        let distinct = |values: &[f64]| values.iter().any(|v| *v != values[0]);
+        prop_assume!(distinct(&x) && distinct(&y));
+        let wanted = f64::midpoint(one_way(&x, &y), one_way(&y, &x));
+        prop_assert!((ap_correlation(&x, &y, ApTies::Agreement).unwrap() - wanted).abs() < 1e-12);
     }
 
     #[test]

@@ -132,6 +132,15 @@ fn ties_go_by_id() {
 }
 
 #[test]
+fn scores_without_spread_stand_at_the_mean() {
+    let z = Fusion { normalisation: Normalisation::ZScore, ..SUM };
+    for scores in [[0.1; 3], [0.0, 5e-324, 1e-322]] {
+        let ranking = vec![(1, scores[0]), (2, scores[1]), (3, scores[2])];
+        assert_eq!(fused(&[vec![ranking]], &z).unwrap().scores, [0.0; 3]);
+    }
+}
+
+#[test]
 fn the_same_at_any_thread_count() {
     let ranking = |seed: i64| (0..100).map(|i| ((i * seed) % 101, ((i * i * seed) % 97) as f64)).collect::<Ranking>();
     let queries: Vec<Vec<Ranking>> =

@@ -199,6 +199,8 @@ fn what_cannot_be_tested_is_refused() {
     assert!(message(t_test(&base, &candidate).map(|o| o.p)).contains("differences that vary"));
     assert!(message(bootstrap_test(&base, &candidate, DRAWS).map(|o| o.p)).contains("differences that vary"));
     assert!(message(t_test(&[1.0], &[2.0]).map(|o| o.p)).contains("at least two"));
+    // The squares of the least doubles are zero.
+    assert!(message(t_test(&[0.0; 2], &[5e-324, 1e-322]).map(|o| o.p)).contains("differences that vary"));
     let equivalence = |margins, alpha| message(equivalence_test(&base, &[0.0; 3], margins, alpha).map(|e| e.p_lower));
     assert!(equivalence((0.0, 1.0), 0.05).contains("surround zero"));
     assert!(equivalence((-1.0, f64::NAN), 0.05).contains("surround zero"));
