@@ -1,4 +1,4 @@
-"""10,000 queries x 100 results x 5 measures, and 1,000 sign assignments of the paired randomisation test.
+"""10,000 queries x 100 results x 5 measures.
 
 Each rival is timed from dictionaries to per-query values. ranx is timed twice: from dictionaries, and over its own
 objects once they are built and its code is compiled. `--quick` takes a tenth of the queries and records nothing.
@@ -16,13 +16,12 @@ import numpy as np
 import pytrec_eval
 
 from bench.harness import OURS, installed, interleaved, report, save
-from crossfade.measures import evaluate, paired_randomisation
+from crossfade.measures import evaluate
 
 MEASURES = ["nDCG@10", "AP", "RR", "R@100", "P@10"]
 TREC_EVAL = {"nDCG@10": "ndcg_cut_10", "AP": "map", "RR": "recip_rank", "R@100": "recall_100", "P@10": "P_10"}
 RANX = ["ndcg@10", "map", "mrr", "recall@100", "precision@10"]
 DEPTH = 100
-PERMUTATIONS = 1_000
 
 Qrels = dict[str, dict[str, int]]
 Run = dict[str, dict[str, float]]
@@ -77,18 +76,6 @@ def main() -> int:
     seconds = interleaved(entrants(qrels, run, ranx), rounds=3 if quick else 7)
     case = f"{queries:,} queries x {DEPTH} results x {len(MEASURES)} measures"
     cases = [report(case, seconds, "queries", queries)]
-
-    random = np.random.default_rng(1)
-    base, candidate = random.random(queries), random.random(queries)
-    tests: dict[str, Callable[[], object]] = {
-        OURS: lambda: paired_randomisation(base, candidate, permutations=PERMUTATIONS)
-    }
-    if ranx is not None:
-        from ranx.statistical_tests import fisher_randomization_test
-
-        tests["ranx"] = lambda: fisher_randomization_test(base, candidate, n_permutations=PERMUTATIONS)
-    case = f"paired randomisation test, {PERMUTATIONS:,} permutations of {queries:,} queries"
-    cases.append(report(case, interleaved(tests, rounds=3), "permutations", PERMUTATIONS))
     if not quick:
         save("measures", cases, versions)
     return 0

@@ -1,9 +1,9 @@
-"""Typing of the Rust extension. Use `crossfade.kernels` and `crossfade.measures`, which check and explain.
+"""Typing of the Rust extension. Use the modules of the package that stand before it, which check and explain.
 
 Every function raises crossfade.errors.InvalidInput for a value that cannot be used and releases the GIL at work.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,33 @@ from numpy.typing import NDArray
 
 __all__ = [
     "__version__",
+    "ap_correlation",
+    "benjamini_hochberg",
+    "bootstrap_difference",
+    "bootstrap_means",
+    "bootstrap_test",
     "canonical_measure",
+    "detectable_effect",
+    "equivalence_test",
     "evaluate",
+    "fuse_arrays",
+    "fuse_runs",
     "holm",
     "instruction_set",
+    "kendall_tau",
     "max_sim",
-    "paired_bootstrap",
-    "paired_randomisation",
+    "power",
+    "queries_needed",
+    "randomisation_test",
+    "rank_biased_overlap",
     "rescore",
+    "t_test",
     "to_binary",
     "to_int8",
     "to_words",
     "top_k",
     "top_k_binary",
+    "wilcoxon_test",
 ]
 
 __version__: str
@@ -76,12 +90,48 @@ def evaluate(
 ) -> tuple[list[str], NDArray[np.float64], list[str]]:
     """Query ids, values of shape (queries, measures), and the judged queries that the run lacks."""
 
-def paired_bootstrap(
-    base: NDArray[np.float64], candidate: NDArray[np.float64], resamples: int, confidence: float, seed: int
+def bootstrap_means(
+    values: NDArray[np.float64], resamples: int, confidence: float, method: str, seed: int
+) -> list[tuple[float, float, float]]:
+    """Mean, lower end, upper end of every column; shape (queries, measures)."""
+
+def bootstrap_difference(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], resamples: int, confidence: float, method: str, seed: int
 ) -> tuple[float, float, float]:
     """Mean difference, lower end, upper end."""
 
-def paired_randomisation(
+# The paired tests give statistic, p, effect, effect size, number of queries, whether p is exact.
+def randomisation_test(
     base: NDArray[np.float64], candidate: NDArray[np.float64], permutations: int, seed: int
-) -> float: ...
+) -> tuple[float, float, float, float | None, int, bool]: ...
+def bootstrap_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], resamples: int, seed: int
+) -> tuple[float, float, float, float | None, int, bool]: ...
+def t_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64]
+) -> tuple[float, float, float, float | None, int, bool]: ...
+def wilcoxon_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], continuity: bool
+) -> tuple[float, float, float, float | None, int, bool]: ...
 def holm(p_values: Sequence[float]) -> list[float]: ...
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]: ...
+def equivalence_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], lower: float, upper: float, alpha: float
+) -> tuple[float, float, float, float, float, int]:
+    """Mean difference, its interval's ends, p against the lower and the upper margin, number of queries."""
+
+def power(effect: float, deviation: float, n: int, alpha: float) -> float: ...
+def detectable_effect(deviation: float, n: int, alpha: float, power: float) -> float: ...
+def queries_needed(effect: float, deviation: float, alpha: float, power: float) -> int: ...
+def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> float: ...
+def ap_correlation(x: NDArray[np.float64], y: NDArray[np.float64], ties: str) -> float: ...
+def rank_biased_overlap(first: list[Hashable], second: list[Hashable], persistence: float) -> float: ...
+def fuse_runs(
+    runs: list[Mapping[str, Mapping[str, float]]], settings: tuple[str, str, list[float], float, int]
+) -> dict[str, dict[str, float]]:
+    """Settings: rule, normalisation, weights (none for 1 each), k, depth."""
+
+def fuse_arrays(
+    runs: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], settings: tuple[str, str, list[float], float, int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Ids and scores, shape (queries, width). All arrays in C order."""

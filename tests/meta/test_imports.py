@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
-BASE = {"errors", "config", "files", "kernels", "measures"}
+STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
+BASE = {"errors", "config", "files", "kernels", "measures"} | STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
     "kernels": {"errors", "_native"},
     "measures": {"errors", "_native"},
+    "arguments": {"errors"},
+    **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,
     "store": BASE,
     "retrieval": BASE | {"models", "store"},

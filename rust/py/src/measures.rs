@@ -2,18 +2,12 @@
 
 use std::collections::HashSet;
 
-use crossfade_metrics::{
-    Bootstrap, Columns, Error, Judgments, Measure, Missing, Options, Randomisation, Run, Ties, Vocabulary,
-};
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use crossfade_metrics::{Columns, Judgments, Measure, Missing, Options, Run, Ties, Vocabulary};
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
-use crate::InvalidInput;
-
-fn invalid(error: &Error) -> PyErr {
-    InvalidInput::new_err(error.to_string())
-}
+use crate::{InvalidInput, invalid};
 
 /// The canonical spelling of a measure.
 #[pyfunction]
@@ -127,41 +121,4 @@ fn text<'a>(id: &'a Bound<'_, PyAny>, what: impl Fn() -> String) -> PyResult<&'a
         }
         Err(_) => Err(InvalidInput::new_err(format!("{} must be a str, not {id:?}", what()))),
     }
-}
-
-/// Mean difference and the two ends of its interval.
-#[pyfunction]
-pub(crate) fn paired_bootstrap(
-    py: Python<'_>,
-    base: PyReadonlyArray1<'_, f64>,
-    candidate: PyReadonlyArray1<'_, f64>,
-    resamples: usize,
-    confidence: f64,
-    seed: u64,
-) -> PyResult<(f64, f64, f64)> {
-    let (base, candidate) = (base.as_array().to_vec(), candidate.as_array().to_vec());
-    let settings = Bootstrap { resamples, confidence, seed, threads: 0 };
-    let found = py.detach(|| crossfade_metrics::paired_bootstrap(&base, &candidate, settings));
-    let interval = found.map_err(|error| invalid(&error))?;
-    Ok((interval.delta, interval.low, interval.high))
-}
-
-/// The two-sided p value.
-#[pyfunction]
-pub(crate) fn paired_randomisation(
-    py: Python<'_>,
-    base: PyReadonlyArray1<'_, f64>,
-    candidate: PyReadonlyArray1<'_, f64>,
-    permutations: usize,
-    seed: u64,
-) -> PyResult<f64> {
-    let (base, candidate) = (base.as_array().to_vec(), candidate.as_array().to_vec());
-    let settings = Randomisation { permutations, seed, threads: 0 };
-    py.detach(|| crossfade_metrics::paired_randomisation(&base, &candidate, settings)).map_err(|error| invalid(&error))
-}
-
-/// Holm-adjusted p values.
-#[pyfunction]
-pub(crate) fn holm(p_values: Vec<f64>) -> PyResult<Vec<f64>> {
-    crossfade_metrics::holm(&p_values).map_err(|error| invalid(&error))
 }
