@@ -1,6 +1,6 @@
 //! What the elements of a corpus can be, and a corpus of any of them.
 
-use crate::backend::{Backend, FewRows};
+use crate::backend::{Backend, Coded, FewRows};
 use crate::{Error, Rows};
 
 /// IEEE 754 binary16, by its bits.
@@ -110,6 +110,11 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// See [`Backend::few_f32`].
     fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]);
 
+    /// See [`Backend::encode_f16`]; None for elements that are not turned into codes.
+    fn encode<B: Backend>(_: B, _row: &[Self], _scratch: &mut [f32], _codes: &mut [i8]) -> Option<Coded> {
+        None
+    }
+
     /// The row itself, where the elements are f32.
     fn as_f32(_row: &[Self]) -> Option<&[f32]> {
         None
@@ -145,6 +150,10 @@ impl Element for F16 {
     fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]) {
         backend.few_f16(rows, squares);
     }
+
+    fn encode<B: Backend>(backend: B, row: &[Self], scratch: &mut [f32], codes: &mut [i8]) -> Option<Coded> {
+        Some(backend.encode_f16(row, scratch, codes))
+    }
 }
 
 impl Element for Bf16 {
@@ -154,6 +163,10 @@ impl Element for Bf16 {
 
     fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]) {
         backend.few_bf16(rows, squares);
+    }
+
+    fn encode<B: Backend>(backend: B, row: &[Self], scratch: &mut [f32], codes: &mut [i8]) -> Option<Coded> {
+        Some(backend.encode_bf16(row, scratch, codes))
     }
 }
 

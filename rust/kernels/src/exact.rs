@@ -17,14 +17,14 @@ const LANES: usize = 32;
 /// Σ query · row.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "a target feature reaches only what is inlined into the function that has it")]
-pub(crate) fn dot(query: &[f64], row: &[f32]) -> f64 {
+pub(crate) fn dot(query: &[f32], row: &[f32]) -> f64 {
     sum(query, row, |q, r| q * r)
 }
 
 /// Σ (query - row)².
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see dot")]
-pub(crate) fn squared_difference(query: &[f64], row: &[f32]) -> f64 {
+pub(crate) fn squared_difference(query: &[f32], row: &[f32]) -> f64 {
     sum(query, row, |q, r| (q - r) * (q - r))
 }
 
@@ -37,17 +37,17 @@ pub(crate) fn squares(row: &[f32]) -> f64 {
 
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see dot")]
-fn sum<Q: Copy + Into<f64>>(query: &[Q], row: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+fn sum(query: &[f32], row: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     let (queries, query_rest) = query.as_chunks::<LANES>();
     let (rows, row_rest) = row.as_chunks::<LANES>();
     let mut lanes = [0.0_f64; LANES];
     for (query, row) in queries.iter().zip(rows) {
         for l in 0..LANES {
-            lanes[l] += term(query[l].into(), f64::from(row[l]));
+            lanes[l] += term(f64::from(query[l]), f64::from(row[l]));
         }
     }
     for (l, (&query, &row)) in query_rest.iter().zip(row_rest).enumerate() {
-        lanes[l] += term(query.into(), f64::from(row));
+        lanes[l] += term(f64::from(query), f64::from(row));
     }
     let mut half = LANES / 2;
     while half > 0 {

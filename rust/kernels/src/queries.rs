@@ -27,7 +27,7 @@ pub(crate) struct Queries {
     dimension: usize,
     count: usize,
     /// As they were given, row by row, and their norms.
-    vectors: Vec<f64>,
+    vectors: Vec<f32>,
     norms: Vec<f64>,
     /// `Way::Few`: one query after another, filled up with zeros. `Way::Float`: see [`crate::backend::Tile`].
     floats: Aligned<f32>,
@@ -73,7 +73,7 @@ impl Queries {
         let square = exact::squares(query);
         let norm = square.sqrt();
         let divisor = if self.metric == Metric::L2 || norm == 0.0 { 1.0 } else { norm };
-        self.vectors.extend(query.iter().map(|&x| f64::from(x)));
+        self.vectors.extend_from_slice(query);
         self.norms.push(norm);
         if self.metric == Metric::L2 && square > f64::from(MOST_SQUARE) {
             self.wild.push(number);
@@ -173,7 +173,7 @@ impl Queries {
         backend.exact_dot(self.vector(number), row)
     }
 
-    fn vector(&self, number: usize) -> &[f64] {
+    fn vector(&self, number: usize) -> &[f32] {
         &self.vectors[number * self.dimension..][..self.dimension]
     }
 }

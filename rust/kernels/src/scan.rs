@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::aligned::Aligned;
-use crate::backend::{Ahead, BIAS, Backend, FEW, FewRows, LINE_BYTES, Tile, TileI8};
+use crate::backend::{Ahead, BIAS, Backend, FEW, FEW_STEP, FewRows, LINE_BYTES, Tile, TileI8};
 use crate::bound::{LEAST_SQUARE, MOST_SQUARE, error_above, norm_above};
 use crate::drive::Worker;
 use crate::element::{Element, Table};
@@ -59,6 +59,7 @@ pub(crate) struct Scanner<'a, B, E> {
     sums: Vec<f32>,
     floats: Aligned<f32>,
     codes: Aligned<i8>,
+    scratch: Aligned<f32>,
     one: Vec<f32>,
 }
 
@@ -98,7 +99,9 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             wild: Vec::new(),
             sums: vec![0.0; FEW * most],
             floats: Aligned::zeroed(if decoded { most * pitch::<f32>(dimension) } else { 0 }),
-            codes: Aligned::zeroed(if coded { most * pitch::<i8>(dimension) } else { 0 }),
+            // A row that is coded is filled up, over the beginning of the next.
+            codes: Aligned::zeroed(if coded { most * pitch::<i8>(dimension) + FEW_STEP } else { 0 }),
+            scratch: Aligned::zeroed(if coded { dimension.next_multiple_of(FEW_STEP) } else { 0 }),
             one: vec![0.0; if E::F32 { 0 } else { dimension }],
             shared,
         };
@@ -291,23 +294,20 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let cosine = self.shared.queries.metric == Metric::Cosine;
         let mut greatest = Greatest::default();
         for (row, &id) in ids.iter().enumerate() {
-            let to = &mut self.one;
-            E::decode(self.backend, self.rows[row], self.table.scale(id as usize), to);
-            let square = self.backend.squares(to);
-            self.squares[row] = square;
+            let codes = &mut self.codes[row * pitch::<i8>(dimension)..];
+            let coded = E::encode(self.backend, self.rows[row], &mut self.scratch, codes).unwrap_or_default();
+            let square = coded.square;
             if !(LEAST_SQUARE..=MOST_SQUARE).contains(&square) {
+                // What its codes are does not matter.
                 self.biases[row] = 0;
                 self.scales[row] = 0.0;
                 self.doubt(row, id)?;
-                // What its codes are does not matter.
                 continue;
             }
-            let codes = &mut self.codes[row * pitch::<i8>(dimension)..][..dimension];
-            let coded = self.backend.encode_i8(to, codes);
-            self.biases[row] = BIAS * self.backend.sums_i8(codes).0;
             let norm = norm_above(square, dimension);
             let error = error_above(coded.error, norm, dimension);
             let (norm, error) = if cosine { (1.0, error / square.sqrt() * 1.0001) } else { (norm, error) };
+            self.biases[row] = BIAS * coded.sum;
             self.scales[row] = if cosine { coded.scale / square.sqrt() } else { coded.scale };
             greatest.norm = greatest.norm.max(norm + error);
             greatest.error = greatest.error.max(error);

@@ -59,12 +59,15 @@ compiled! {
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
     fn squares(row: &[f32]) -> f32 = generic::squares(row);
     fn sums_i8(row: &[i8]) -> (i32, i32) = generic::sums_i8(row);
-    fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded = generic::encode_i8(row, codes);
+    fn encode_f16(row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded =
+        generic::encode(row, scratch, codes, generic::from_f16);
+    fn encode_bf16(row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded =
+        generic::encode(row, scratch, codes, generic::from_bf16);
     fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
         generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
     fn tile_i8(tile: TileI8<'_>) = generic::tile_i8(tile);
-    fn exact_dot(query: &[f64], row: &[f32]) -> f64 = exact::dot(query, row);
-    fn exact_squared_difference(query: &[f64], row: &[f32]) -> f64 = exact::squared_difference(query, row);
+    fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row);
+    fn exact_squared_difference(query: &[f32], row: &[f32]) -> f64 = exact::squared_difference(query, row);
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
@@ -121,9 +124,14 @@ impl Backend for Avx2 {
         unsafe { sums_i8(row) }
     }
 
-    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded {
+    fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
         // SAFETY: `self` proves the target features.
-        unsafe { encode_i8(row, codes) }
+        unsafe { encode_f16(row, scratch, codes) }
+    }
+
+    fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        // SAFETY: `self` proves the target features.
+        unsafe { encode_bf16(row, scratch, codes) }
     }
 
     fn tile(self, tile: Tile<'_>) {
@@ -148,12 +156,12 @@ impl Backend for Avx2 {
         unsafe { tile_i8(tile) }
     }
 
-    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64 {
+    fn exact_dot(self, query: &[f32], row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
         unsafe { exact_dot(query, row) }
     }
 
-    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64 {
+    fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
         unsafe { exact_squared_difference(query, row) }
     }

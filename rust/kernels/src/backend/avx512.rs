@@ -8,15 +8,15 @@
 )]
 
 use std::arch::x86_64::{
-    __m512, __m512i, __mmask8, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_storeu_si128,
-    _mm256_loadu_si256, _mm512_abs_epi8, _mm512_abs_ps, _mm512_add_epi64, _mm512_add_ps, _mm512_castsi512_ps,
-    _mm512_cmp_ps_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps,
-    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi64, _mm512_maskz_loadu_ps, _mm512_maskz_xor_epi64,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_ps,
-    _mm512_reduce_max_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_slli_epi32, _mm512_sub_epi32, _mm512_sub_ps,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    __m512, __m512i, __mmask8, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _kor_mask8, _mm_loadu_si128, _mm_prefetch,
+    _mm_storeu_si128, _mm256_loadu_si256, _mm512_abs_epi8, _mm512_abs_ps, _mm512_add_epi32, _mm512_add_epi64,
+    _mm512_add_ps, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_maskz_loadu_epi64, _mm512_maskz_loadu_ps, _mm512_maskz_xor_epi64, _mm512_max_ps, _mm512_mul_ps,
+    _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_set1_epi32,
+    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i64x2,
+    _mm512_slli_epi32, _mm512_sub_epi32, _mm512_sub_ps, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 use std::ops::Range;
 
@@ -80,8 +80,8 @@ compiled! {
     fn squares(row: &[f32]) -> f32 = generic::squares(row);
     fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
         generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
-    fn exact_dot(query: &[f64], row: &[f32]) -> f64 = exact::dot(query, row);
-    fn exact_squared_difference(query: &[f64], row: &[f32]) -> f64 = exact::squared_difference(query, row);
+    fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row);
+    fn exact_squared_difference(query: &[f32], row: &[f32]) -> f64 = exact::squared_difference(query, row);
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
 }
@@ -145,9 +145,14 @@ impl Backend for Avx512 {
         }
     }
 
-    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded {
+    fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
         // SAFETY: `self` proves the target features.
-        unsafe { encode_i8(row, codes) }
+        unsafe { encode::<Half>(row, scratch, codes) }
+    }
+
+    fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        // SAFETY: `self` proves the target features.
+        unsafe { encode::<Brain>(row, scratch, codes) }
     }
 
     fn tile(self, tile: Tile<'_>) {
@@ -180,12 +185,12 @@ impl Backend for Avx512 {
         }
     }
 
-    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64 {
+    fn exact_dot(self, query: &[f32], row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
         unsafe { exact_dot(query, row) }
     }
 
-    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64 {
+    fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
         unsafe { exact_squared_difference(query, row) }
     }
@@ -369,39 +374,50 @@ fn add_up_i8<const V: usize>(
     sums
 }
 
-/// As `generic::encode_i8` does it.
+/// As `generic::encode` does it.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded {
-    let (whole, rest) = row.as_chunks::<LANES>();
-    let (codes_whole, codes_rest) = codes.as_chunks_mut::<LANES>();
-    // SAFETY: the slice has as many elements as it says.
-    let last = unsafe { F32::load_part(rest.as_ptr(), rest.len()) };
-    let mut greatest = _mm512_abs_ps(last);
-    for i in 0..whole.len() {
-        greatest = _mm512_max_ps(greatest, _mm512_abs_ps(load(&whole[i])));
+fn encode<L: Load>(row: &[L::Element], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+    let steps = row.len().div_ceil(FEW_STEP);
+    let (scratch_steps, _) = scratch.as_chunks_mut::<FEW_STEP>();
+    let (code_steps, _) = codes.as_chunks_mut::<FEW_STEP>();
+    let (scratch_steps, code_steps) = (&mut scratch_steps[..steps], &mut code_steps[..steps]);
+    let mut greatest = [_mm512_setzero_ps(); FEW_SUMS];
+    let mut squares = [_mm512_setzero_ps(); FEW_SUMS];
+    for step in 0..steps {
+        let (to, _) = scratch_steps[step].as_chunks_mut::<LANES>();
+        for v in 0..FEW_SUMS {
+            let at = step * FEW_STEP + v * LANES;
+            let from = &row[row.len().min(at)..row.len().min(at + LANES)];
+            // SAFETY: the slice has as many elements as it says, sixteen at most.
+            let values = unsafe {
+                if from.len() == LANES { L::load(from.as_ptr()) } else { L::load_part(from.as_ptr(), from.len()) }
+            };
+            store(&mut to[v], values);
+            greatest[v] = _mm512_max_ps(greatest[v], _mm512_abs_ps(values));
+            squares[v] = _mm512_fmadd_ps(values, values, squares[v]);
+        }
     }
-    let scale = _mm512_reduce_max_ps(greatest) / 127.0;
-    if scale < f32::MIN_POSITIVE {
-        return generic::encode_i8(row, codes);
-    }
+    let square = _mm512_reduce_add_ps(add_vectors(squares));
+    let greatest = _mm512_max_ps(_mm512_max_ps(greatest[0], greatest[1]), _mm512_max_ps(greatest[2], greatest[3]));
+    let scale = generic::scale(_mm512_reduce_max_ps(greatest));
     let (scales, inverse) = (_mm512_set1_ps(scale), _mm512_set1_ps(1.0 / scale));
-    let mut errors = _mm512_setzero_ps();
-    let mut encode = |values: __m512| {
-        let code = _mm512_cvtps_epi32(_mm512_mul_ps(values, inverse));
-        let error = _mm512_fnmadd_ps(scales, _mm512_cvtepi32_ps(code), values);
-        errors = _mm512_fmadd_ps(error, error, errors);
-        _mm512_cvtepi32_epi8(code)
-    };
-    for i in 0..whole.len() {
-        let code = encode(load(&whole[i]));
-        // SAFETY: the reference is to exactly the 16 bytes that are written; no alignment is asked for.
-        unsafe { _mm_storeu_si128(codes_whole[i].as_mut_ptr().cast(), code) };
+    let mut errors = [_mm512_setzero_ps(); FEW_SUMS];
+    let mut sums = [_mm512_setzero_si512(); FEW_SUMS];
+    for step in 0..steps {
+        let (from, _) = scratch_steps[step].as_chunks::<LANES>();
+        let (to, _) = code_steps[step].as_chunks_mut::<LANES>();
+        for v in 0..FEW_SUMS {
+            let values = load(&from[v]);
+            let code = _mm512_cvtps_epi32(_mm512_mul_ps(values, inverse));
+            let error = _mm512_fnmadd_ps(scales, _mm512_cvtepi32_ps(code), values);
+            errors[v] = _mm512_fmadd_ps(error, error, errors[v]);
+            sums[v] = _mm512_add_epi32(sums[v], code);
+            // SAFETY: the reference is to exactly the 16 bytes that are written; no alignment is asked for.
+            unsafe { _mm_storeu_si128(to[v].as_mut_ptr().cast(), _mm512_cvtepi32_epi8(code)) };
+        }
     }
-    let mut code = [0_i8; LANES];
-    // SAFETY: the array is exactly the 16 bytes that are written; no alignment is asked for.
-    unsafe { _mm_storeu_si128(code.as_mut_ptr().cast(), encode(last)) };
-    codes_rest.copy_from_slice(&code[..rest.len()]);
-    Coded { scale, error: _mm512_reduce_add_ps(errors).sqrt() }
+    let sum = _mm512_add_epi32(_mm512_add_epi32(sums[0], sums[1]), _mm512_add_epi32(sums[2], sums[3]));
+    Coded { scale, error: _mm512_reduce_add_ps(add_vectors(errors)).sqrt(), square, sum: _mm512_reduce_add_epi32(sum) }
 }
 
 /// Σ x and Σ x² of codes: 1 · x, and |x| · |x| but for -128, whose square is added apart.
@@ -696,7 +712,7 @@ fn add_words(vectors: &[__m512i; BIT_LANES]) -> __m512i {
 }
 
 /// `G` vectors of eight queries against `R` rows at a time.
-#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
 fn hamming<const G: usize, const R: usize>(tile: TileBits<'_>) {
     let (panel, _) = tile.panel.as_chunks::<BIT_LANES>();
     let (panel, _) = panel.as_chunks::<G>();
@@ -721,10 +737,18 @@ fn hamming<const G: usize, const R: usize>(tile: TileBits<'_>) {
             }
         }
         for r in 0..R.min(count - first) {
-            let mut hits = 0;
+            let mut masks = [0; G];
+            let mut any = 0;
             for g in 0..G {
-                let mask = _mm512_cmplt_epu64_mask(distances[r][g], load_words(&thresholds[g]));
-                hits |= u64::from(mask) << (g * BIT_LANES);
+                masks[g] = _mm512_cmplt_epu64_mask(distances[r][g], load_words(&thresholds[g]));
+                any = _kor_mask8(any, masks[g]);
+            }
+            // Most rows hit nothing, and the word takes longer to put together than to see that.
+            let mut hits = 0;
+            if any != 0 {
+                for g in 0..G {
+                    hits |= u64::from(masks[g]) << (g * BIT_LANES);
+                }
             }
             tile.hits[first + r] = hits;
         }

@@ -106,40 +106,41 @@ pub(crate) fn few<E: Copy>(
 /// What adding this number leaves of a small one is its nearest whole number, ties to even, in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// See `Backend::encode_i8`.
+/// The scale of codes of a row with this greatest element; 1 where there are only zeros, or so little that the scale's
+/// reciprocal would overflow, or something that is not finite.
 #[inline(always)]
-pub(crate) fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded {
-    let mut greatest = [0_u32; LANES];
-    let (whole, rest) = row.as_chunks::<LANES>();
-    for from in whole {
+pub(crate) fn scale(greatest: f32) -> f32 {
+    let scale = greatest / 127.0;
+    if scale >= f32::MIN_POSITIVE && scale.is_finite() { scale } else { 1.0 }
+}
+
+/// See `Backend::encode_f16`.
+#[inline(always)]
+pub(crate) fn encode<E: Copy>(row: &[E], scratch: &mut [f32], codes: &mut [i8], element: impl Fn(E) -> f32) -> Coded {
+    let filled = row.len().next_multiple_of(FEW_STEP);
+    let (scratch, codes) = (&mut scratch[..filled], &mut codes[..filled]);
+    decode(row, scratch, element);
+    scratch[row.len()..].fill(0.0);
+    let square = squares(scratch);
+    let mut greatest = [0.0_f32; LANES];
+    for from in scratch.as_chunks::<LANES>().0 {
         for l in 0..LANES {
-            greatest[l] = greatest[l].max(from[l].to_bits() & 0x7fff_ffff);
+            greatest[l] = greatest[l].max(from[l].abs());
         }
     }
-    let greatest = rest.iter().map(|x| x.to_bits() & 0x7fff_ffff).chain(greatest).fold(0, u32::max);
-    let scale = f32::from_bits(greatest) / 127.0;
-    if scale < f32::MIN_POSITIVE {
-        // Nothing but zeros, or so little that its reciprocal would overflow.
-        codes.fill(0);
-        return Coded { scale: 1.0, error: squares(row).sqrt() + row.len() as f32 * f32::MIN_POSITIVE };
-    }
+    let scale = scale(greatest.into_iter().fold(0.0, f32::max));
     let inverse = 1.0 / scale;
     let mut errors = [0.0_f32; LANES];
-    let code = |x: f32| (x * inverse + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32 as i8;
-    let (to_whole, to_rest) = codes.as_chunks_mut::<LANES>();
-    for (from, to) in whole.iter().zip(to_whole) {
+    let mut sums = [0_i32; LANES];
+    for (from, to) in scratch.as_chunks::<LANES>().0.iter().zip(codes.as_chunks_mut::<LANES>().0) {
         for l in 0..LANES {
-            to[l] = code(from[l]);
+            to[l] = (from[l] * inverse + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32 as i8;
             let error = from[l] - scale * f32::from(to[l]);
             errors[l] += error * error;
+            sums[l] += i32::from(to[l]);
         }
     }
-    for (l, (&from, to)) in rest.iter().zip(to_rest).enumerate() {
-        *to = code(from);
-        let error = from - scale * f32::from(*to);
-        errors[l] += error * error;
-    }
-    Coded { scale, error: add(errors).sqrt() }
+    Coded { scale, error: add(errors).sqrt(), square, sum: sums.iter().sum() }
 }
 
 #[inline(always)]

@@ -38,7 +38,7 @@ pub(crate) enum Operation {
 /// Queries that `few` takes at most.
 pub(crate) const FEW: usize = 4;
 
-/// Elements that the queries of `few` are filled up to with zeros.
+/// Elements that the queries of `few`, and rows that are coded, are filled up to with zeros.
 pub(crate) const FEW_STEP: usize = 64;
 
 /// Bytes of a cache line.
@@ -108,11 +108,15 @@ pub(crate) struct TileI8<'a> {
 pub(crate) const BIAS: i32 = 128;
 
 /// A row turned into codes: row = scale * codes, but for an error.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Coded {
     pub(crate) scale: f32,
     /// No less than the Euclidean norm of the difference between the row and its codes, but for f32 rounding.
     pub(crate) error: f32,
+    /// The row's sum of squares, in f32.
+    pub(crate) square: f32,
+    /// The sum of the codes.
+    pub(crate) sum: i32,
 }
 
 pub(crate) trait Backend: Copy + Send + Sync + 'static {
@@ -150,8 +154,11 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     fn squares(self, row: &[f32]) -> f32;
     /// The sum and the sum of squares of codes, of 2^16 at most.
     fn sums_i8(self, row: &[i8]) -> (i32, i32);
-    /// Turn a finite row into codes, -127 to 127.
-    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded;
+    /// Turn a row into codes, -127 to 127; what they are does not matter where the row's square is not finite, or very
+    /// small. `scratch` and `codes` have room for the row filled up to a multiple of [`FEW_STEP`], which they are.
+    fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded;
+    /// The same for bfloat16.
+    fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded;
 
     /// Find the hits of a block.
     fn tile(self, tile: Tile<'_>);
@@ -161,9 +168,9 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     fn tile_i8(self, tile: TileI8<'_>);
 
     /// `exact::dot`
-    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64;
+    fn exact_dot(self, query: &[f32], row: &[f32]) -> f64;
     /// `exact::squared_difference`
-    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64;
+    fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64;
     /// `exact::squares`
     fn exact_squares(self, row: &[f32]) -> f64;
 

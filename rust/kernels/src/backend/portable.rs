@@ -68,8 +68,12 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
         generic::sums_i8(row)
     }
 
-    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded {
-        generic::encode_i8(row, codes)
+    fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        generic::encode(row, scratch, codes, generic::from_f16)
+    }
+
+    fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        generic::encode(row, scratch, codes, generic::from_bf16)
     }
 
     fn tile(self, tile: Tile<'_>) {
@@ -91,11 +95,11 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
         generic::tile_i8(tile);
     }
 
-    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64 {
+    fn exact_dot(self, query: &[f32], row: &[f32]) -> f64 {
         exact::dot(query, row)
     }
 
-    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64 {
+    fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64 {
         exact::squared_difference(query, row)
     }
 

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::on_every_backend;
-use crate::backend::{Backend, Coded};
+use crate::backend::{Backend, Coded, FEW_STEP};
 use crate::element::{Bf16, F16};
 
 fn rows() -> impl Strategy<Value = Vec<f32>> {
@@ -16,10 +16,19 @@ proptest! {
 
     #[test]
     fn codes_are_near(row in rows()) {
-        let encode = |mut codes: Vec<i8>, encode: &dyn Fn(&mut [i8]) -> Coded| (encode(&mut codes), codes);
-        for (name, (coded, codes)) in
-            on_every_backend!(|backend| encode(vec![0; row.len()], &|codes| backend.encode_i8(&row, codes)))
-        {
+        let bits: Vec<u16> = row.iter().map(|x| (x.to_bits() >> 16) as u16).collect();
+        let row: Vec<f32> = bits.iter().map(|&x| half::bf16::from_bits(x).to_f32()).collect();
+        let filled = row.len().next_multiple_of(FEW_STEP);
+        let encode = |encode: &dyn Fn(&mut [f32], &mut [i8]) -> Coded| {
+            let (mut scratch, mut codes) = (vec![f32::NAN; filled], vec![77; filled]);
+            (encode(&mut scratch, &mut codes), codes)
+        };
+        let everywhere = on_every_backend!(|backend| {
+            encode(&|scratch, codes| backend.encode_bf16(Bf16::from_bits(&bits), scratch, codes))
+        });
+        for (name, (coded, codes)) in everywhere {
+            prop_assert_eq!(coded.sum, codes.iter().map(|&code| i32::from(code)).sum::<i32>(), "{}", name);
+            prop_assert!(codes[row.len()..].iter().all(|&code| code == 0), "{name}");
             let error = |(x, code): (&f32, &i8)| f64::from(*x) - f64::from(coded.scale) * f64::from(*code);
             let square: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
             if !(crate::bound::LEAST_SQUARE..=crate::bound::MOST_SQUARE).contains(&(square as f32)) {
