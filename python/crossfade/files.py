@@ -1,15 +1,36 @@
-"""Outputs that appear whole or not at all, and places checked before long work."""
+"""Files whole: read at once, written whole or not at all, places checked before long work."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from crossfade.errors import InvalidInput
+from crossfade.errors import DataError, InvalidInput
+
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a file, unpacked when it is gzip by its first bytes, whatever its name.
+
+    Raises DataError when the file is missing, cannot be read, or is a damaged gzip file.
+    """
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+    except FileNotFoundError:
+        raise DataError(path, "no such file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(path, f"damaged gzip file: {error}") from None
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror or error}") from None
 
 
 def check_writable(path: Path) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
-BASE = {"errors", "config", "files", "kernels", "measures"}
+BASE = {"errors", "config", "files", "kernels", "measures", "tables"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
     "kernels": {"errors", "_native"},
-    "measures": {"errors", "_native"},
+    "measures": {"errors", "tables", "_native"},
+    "tables": {"errors", "files", "_native"},
     "models": BASE,
     "store": BASE,
     "retrieval": BASE | {"models", "store"},
