@@ -5,6 +5,7 @@ Every function raises crossfade.errors.InvalidInput for a value that cannot be u
 """
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Literal, final
 
 import numpy as np
@@ -47,8 +48,8 @@ class Qrels:
         """The names of the columns of queries, documents and grades."""
 
     @staticmethod
-    def parse(content: bytes, format: Literal["trec", "beir"], path: str) -> Qrels:
-        """Raises DataError, naming the file `path`."""
+    def parse(path: PathLike[str], format: Literal["trec", "beir"], content: bytes | None) -> Qrels:
+        """Of the content given, or of the file. Raises DataError naming the file, and OSError when it cannot be opened."""
 
     @property
     def rows(self) -> int: ...
@@ -70,8 +71,8 @@ class Run:
         """The names of the columns of queries, documents and scores."""
 
     @staticmethod
-    def parse(content: bytes, path: str) -> Run:
-        """Raises DataError, naming the file `path`."""
+    def parse(path: PathLike[str], content: bytes | None) -> Run:
+        """Of the content given, or of the file. Raises DataError naming the file, and OSError when it cannot be opened."""
 
     @property
     def rows(self) -> int: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import secrets
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +18,20 @@ from crossfade.errors import DataError, InvalidInput
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def read_whole(path: Path) -> bytes:
-    """The content of a file, unpacked when it is gzip by its first bytes, whatever its name.
+def read_unless_plain(path: Path) -> bytes | None:
+    """The content of a file that cannot be read in parts from its place: unpacked when it is gzip by its first bytes,
+    whatever its name, and of a pipe or a device what comes. None for a plain file, which Rust reads itself.
 
     Raises DataError when the file is missing, cannot be read, or is a damaged gzip file.
     """
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+        with path.open("rb") as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                packed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+                stream.seek(0)
+                return gzip.decompress(stream.read()) if packed else None
+            content = stream.read()
+            return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
     except FileNotFoundError:
         raise DataError(path, "no such file") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossfade import _native
 from crossfade.errors import InvalidInput
-from crossfade.files import read_whole
+from crossfade.files import read_unless_plain
 
 IdsLike = Sequence[str] | Sequence[int] | NDArray[Any]
 """Ids: a sequence or array of strings, or of whole numbers."""
@@ -69,14 +69,14 @@ class Qrels:
     @classmethod
     def read_trec(cls, path: Path) -> Qrels:
         """From a TREC file (query, iteration, document, grade), gzipped or not. Raises DataError naming file and line."""
-        return cls(_native.Qrels.parse(read_whole(path), "trec", str(path)))
+        return cls(_native.Qrels.parse(path, "trec", read_unless_plain(path)))
 
     @classmethod
     def read_beir(cls, path: Path) -> Qrels:
         """From a BEIR file (query, document, grade, tabs between, header optional), gzipped or not. Raises DataError
         naming file and line.
         """
-        return cls(_native.Qrels.parse(read_whole(path), "beir", str(path)))
+        return cls(_native.Qrels.parse(path, "beir", read_unless_plain(path)))
 
     @property
     def query_ids(self) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ class Run:
         """From a TREC file (query, Q0, document, rank, score, tag), gzipped or not; the rank is ignored. Raises DataError
         naming file and line.
         """
-        return cls(_native.Run.parse(read_whole(path), str(path)))
+        return cls(_native.Run.parse(path, read_unless_plain(path)))
 
     @property
     def query_ids(self) -> tuple[str, ...]:

@@ -71,20 +71,4 @@ impl<V> Columns<V> {
     pub(crate) fn longest(&self) -> usize {
         self.offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
     }
-
-    /// Add queries and rows that come after those here; the queries' names are the caller's business.
-    pub(crate) fn append(&mut self, sizes: &[usize], documents: Texts, tags: Vec<u32>, values: Vec<V>) {
-        let mut end = self.values.len();
-        self.offsets.extend(sizes.iter().map(|size| {
-            end += size;
-            end
-        }));
-        if self.values.is_empty() {
-            (self.documents, self.tags, self.values) = (documents, tags, values);
-        } else {
-            self.documents.append(&documents);
-            self.tags.extend(tags);
-            self.values.extend(values);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use crate::texts::Texts;
 use crate::{Error, Rows, Vocabulary, threads};
 
 /// What a column holds: grades or scores.
-pub(crate) trait Value: Copy + Send + Sync {
+pub(crate) trait Value: Copy + Default + Send + Sync {
     /// Whether the rows of a query are put in rank order; otherwise they keep the order of the source.
     const RANKED: bool;
 
@@ -51,22 +51,39 @@ pub(crate) fn gather<V: Value>(pieces: &[Rows<V>], threads: usize) -> Result<Col
     let (queries, segments) = segments(pieces);
     let total = pieces.iter().map(Rows::len).sum();
     let shares = shares(&segments, total, threads::count(threads, total, ROWS_PER_THREAD));
-    let parts = threads::run(shares, |segments| Part::of(pieces, segments, &queries));
-    if let Some(fault) = parts.iter().filter_map(|part| part.fault.clone()).min_by_key(|fault| fault.row) {
-        return Err(fault);
+    // Every thread writes its rows where they belong.
+    let text_bytes = |share: &[Segment]| -> usize {
+        share.iter().map(|segment| pieces[segment.piece].documents.bytes(segment.rows.clone())).sum()
+    };
+    let mut text = vec![0; text_bytes(&segments)];
+    let mut ends = vec![0; total];
+    let mut tags = vec![0; total];
+    let mut values = vec![V::default(); total];
+    let mut tasks = Vec::with_capacity(shares.len());
+    let mut rest = Part { start: 0, text: &mut text, ends: &mut ends, tags: &mut tags, values: &mut values };
+    for share in shares {
+        let (part, others) = rest.split_at(share.iter().map(|segment| segment.rows.len()).sum(), text_bytes(share));
+        rest = others;
+        tasks.push((share, part));
     }
-    let mut columns = Columns::default();
-    if parts.len() > 1 {
-        columns.offsets.reserve(queries.len());
-        columns.documents.reserve(total, parts.iter().map(|part| part.documents.bytes()).sum());
-        columns.tags.reserve(total);
-        columns.values.reserve(total);
+    let results = threads::run(tasks, |(share, part)| part.fill(pieces, share, &queries));
+    let mut offsets = Vec::with_capacity(queries.len() + 1);
+    offsets.push(0);
+    let mut fault: Option<Fault> = None;
+    for result in results {
+        match result {
+            Ok(sizes) => offsets.extend(sizes.into_iter().scan(offsets[offsets.len() - 1], |end, size| {
+                *end += size;
+                Some(*end)
+            })),
+            Err(other) if fault.as_ref().is_none_or(|fault| other.row < fault.row) => fault = Some(other),
+            Err(_) => {}
+        }
     }
-    for part in parts {
-        columns.append(&part.sizes, part.documents, part.tags, part.values);
+    match fault {
+        None => Ok(Columns { queries, offsets, documents: Texts::from_parts(text, ends), tags, values }),
+        Some(fault) => Err(fault),
     }
-    columns.queries = queries;
-    Ok(columns)
 }
 
 /// The queries in the order they were first seen, and all segments: by query, then in the order of the source.
@@ -99,13 +116,14 @@ fn shares(segments: &[Segment], total: usize, count: usize) -> Vec<&[Segment]> {
     shares
 }
 
-/// What one thread makes of its share.
-struct Part<V> {
-    sizes: Vec<usize>,
-    documents: Texts,
-    tags: Vec<u32>,
-    values: Vec<V>,
-    fault: Option<Fault>,
+/// The part of the columns that one thread fills.
+struct Part<'a, V> {
+    /// Where the text of the part starts in all of the text.
+    start: usize,
+    text: &'a mut [u8],
+    ends: &'a mut [usize],
+    tags: &'a mut [u32],
+    values: &'a mut [V],
 }
 
 /// One row of the query at hand.
@@ -116,26 +134,36 @@ struct Entry {
     row: usize,
 }
 
-impl<V: Value> Part<V> {
-    fn of(pieces: &[Rows<V>], segments: &[Segment], queries: &Vocabulary) -> Self {
-        let rows = segments.iter().map(|segment| segment.rows.len()).sum();
-        let mut part = Self {
-            sizes: Vec::new(),
-            documents: Texts::default(),
-            tags: Vec::with_capacity(rows),
-            values: Vec::with_capacity(rows),
-            fault: None,
+impl<V: Value> Part<'_, V> {
+    fn split_at(self, rows: usize, bytes: usize) -> (Self, Self) {
+        let (text, text_after) = self.text.split_at_mut(bytes);
+        let (ends, ends_after) = self.ends.split_at_mut(rows);
+        let (tags, tags_after) = self.tags.split_at_mut(rows);
+        let (values, values_after) = self.values.split_at_mut(rows);
+        let after = Self {
+            start: self.start + bytes,
+            text: text_after,
+            ends: ends_after,
+            tags: tags_after,
+            values: values_after,
         };
-        part.documents.reserve(rows, 8 * rows);
+        (Self { start: self.start, text, ends, tags, values }, after)
+    }
+
+    /// Put the rows of whole queries in their places; the number of rows of each query.
+    fn fill(self, pieces: &[Rows<V>], share: &[Segment], queries: &Vocabulary) -> Result<Vec<usize>, Fault> {
         let document = |entry: &Entry| pieces[entry.piece].documents.get(entry.row);
+        let mut sizes = Vec::new();
+        let mut fault: Option<Fault> = None;
+        let (mut row, mut byte) = (0, 0);
         let mut entries: Vec<Entry> = Vec::new();
         let mut lookup = Lookup::default();
-        for group in segments.chunk_by(|a, b| a.query == b.query) {
+        for group in share.chunk_by(|a, b| a.query == b.query) {
             entries.clear();
             lookup.clear(group.iter().map(|segment| segment.rows.len()).sum());
-            if let Err(fault) = read(pieces, group, queries, &mut entries, &mut lookup) {
-                if part.fault.as_ref().is_none_or(|earlier| fault.row < earlier.row) {
-                    part.fault = Some(fault);
+            if let Err(other) = read(pieces, group, queries, &mut entries, &mut lookup) {
+                if fault.as_ref().is_none_or(|fault| other.row < fault.row) {
+                    fault = Some(other);
                 }
                 continue;
             }
@@ -148,14 +176,18 @@ impl<V: Value> Part<V> {
                     entries.sort_unstable_by(order);
                 }
             }
-            part.sizes.push(entries.len());
+            sizes.push(entries.len());
             for entry in &entries {
-                part.documents.push(document(entry));
-                part.tags.push(pieces[entry.piece].tags[entry.row]);
-                part.values.push(pieces[entry.piece].values[entry.row]);
+                let text = document(entry).as_bytes();
+                self.text[byte..byte + text.len()].copy_from_slice(text);
+                byte += text.len();
+                self.ends[row] = self.start + byte;
+                self.tags[row] = pieces[entry.piece].tags[entry.row];
+                self.values[row] = pieces[entry.piece].values[entry.row];
+                row += 1;
             }
         }
-        part
+        fault.map_or(Ok(sizes), Err)
     }
 }
 

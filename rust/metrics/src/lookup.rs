@@ -35,7 +35,7 @@ pub(crate) struct Lookup {
 impl Lookup {
     /// Forget everything and make room for `count` documents.
     pub(crate) fn clear(&mut self, count: usize) {
-        let size = (count * 2).next_power_of_two().max(2);
+        let size = (count * 4).next_power_of_two().max(2);
         self.slots.clear();
         self.slots.resize(size, (0, 0));
         self.mask = size - 1;

@@ -1,5 +1,7 @@
 //! Many short strings in one allocation.
 
+use std::ops::Range;
+
 /// Strings one after another in an arena; a string's number is its position.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Texts {
@@ -23,11 +25,12 @@ impl Texts {
         self.ends.len()
     }
 
-    /// Add all strings of `other`, in their order.
-    pub(crate) fn append(&mut self, other: &Self) {
-        let shift = self.text.len();
-        self.text.push_str(&other.text);
-        self.ends.extend(other.ends.iter().map(|end| end + shift));
+    /// Strings from their bytes and ends.
+    ///
+    /// # Panics
+    /// When the bytes are not those of strings.
+    pub(crate) fn from_parts(bytes: Vec<u8>, ends: Vec<usize>) -> Self {
+        Self { text: String::from_utf8(bytes).expect("strings make a string"), ends }
     }
 
     pub(crate) fn reserve(&mut self, strings: usize, bytes: usize) {
@@ -35,9 +38,10 @@ impl Texts {
         self.text.reserve(bytes);
     }
 
-    /// Bytes in all strings together.
-    pub(crate) fn bytes(&self) -> usize {
-        self.text.len()
+    /// How many bytes the strings with these numbers have together.
+    pub(crate) fn bytes(&self, numbers: Range<usize>) -> usize {
+        let end_of = |count: usize| if count == 0 { 0 } else { self.ends[count - 1] };
+        end_of(numbers.end) - end_of(numbers.start)
     }
 }
 
@@ -47,11 +51,11 @@ mod tests {
 
     #[test]
     fn strings_come_back() {
-        let (mut texts, mut more) = (Texts::default(), Texts::default());
-        ["a", "", "雪", ""].iter().for_each(|text| texts.push(text));
-        ["b", ""].iter().for_each(|text| more.push(text));
-        texts.append(&more);
-        assert_eq!((0..texts.len()).map(|i| texts.get(i)).collect::<Vec<_>>(), ["a", "", "雪", "", "b", ""]);
-        assert_eq!((texts.len(), texts.bytes()), (6, 5));
+        let mut texts = Texts::default();
+        ["a", "", "雪", "", "b"].iter().for_each(|text| texts.push(text));
+        assert_eq!((0..texts.len()).map(|i| texts.get(i)).collect::<Vec<_>>(), ["a", "", "雪", "", "b"]);
+        assert_eq!([texts.bytes(0..5), texts.bytes(1..3), texts.bytes(5..5), texts.bytes(0..0)], [5, 3, 0, 0]);
+        let again = Texts::from_parts("a雪".into(), vec![1, 1, 4]);
+        assert_eq!((0..again.len()).map(|i| again.get(i)).collect::<Vec<_>>(), ["a", "", "雪"]);
     }
 }

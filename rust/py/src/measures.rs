@@ -5,8 +5,8 @@ use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::{InvalidInput, invalid};
 use crate::tables::{Qrels, RunTable};
+use crate::{InvalidInput, invalid};
 
 /// The canonical spelling of a measure.
 #[pyfunction]

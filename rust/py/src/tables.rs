@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::ids::IdArray;
-use crate::{arrow, data_error, invalid, mappings};
+use crate::{arrow, files, invalid, mappings};
 
 /// Judgments; use `crossfade.tables.Qrels`.
 #[pyclass(frozen, module = "crossfade._native")]
@@ -42,16 +42,20 @@ impl Qrels {
         Self::gather(py, arrow::rows(table, &columns, arrow::grades)?)
     }
 
-    /// The content of a file, "trec" or "beir"; errors name the file `path`.
+    /// A file, "trec" or "beir", from its content or, without it, from its place.
     #[staticmethod]
-    fn parse(py: Python<'_>, content: &Bound<'_, PyBytes>, format: &str, path: &str) -> PyResult<Self> {
+    fn parse(
+        py: Python<'_>,
+        path: &Bound<'_, PyAny>,
+        format: &str,
+        content: Option<&Bound<'_, PyBytes>>,
+    ) -> PyResult<Self> {
         let read = match format {
             "trec" => parse::trec_judgments,
             "beir" => parse::beir_judgments,
             other => return Err(PyValueError::new_err(format!("no format {other:?}"))),
         };
-        let content = content.as_bytes();
-        py.detach(|| read(content, 0)).map(Self).map_err(|error| data_error(py, path, &error))
+        files::parse(py, path, content, read).map(Self)
     }
 
     /// Queries, judged or not.
@@ -106,11 +110,10 @@ impl RunTable {
         Self::gather(py, arrow::rows(table, &columns, arrow::scores)?)
     }
 
-    /// The content of a TREC file; errors name the file `path`.
+    /// A TREC file, from its content or, without it, from its place.
     #[staticmethod]
-    fn parse(py: Python<'_>, content: &Bound<'_, PyBytes>, path: &str) -> PyResult<Self> {
-        let content = content.as_bytes();
-        py.detach(|| parse::trec_run(content, 0)).map(Self).map_err(|error| data_error(py, path, &error))
+    fn parse(py: Python<'_>, path: &Bound<'_, PyAny>, content: Option<&Bound<'_, PyBytes>>) -> PyResult<Self> {
+        files::parse(py, path, content, parse::trec_run).map(Self)
     }
 
     /// Queries, with or without results.

@@ -26,5 +26,6 @@ pub(super) const JUDGMENTS: Format<i32> = Format {
         }
         Ok(Some((query, document, grade(last.trim())?)))
     },
+    header: true,
     empty: "empty: expected a header line and at least one judgment",
 };

@@ -1,18 +1,25 @@
 //! From bytes to rows, line by line.
 
+use std::io;
+use std::ops::Range;
+
+use super::blocks::Blocks;
+use super::source::Source;
 use crate::gather::Fault;
 use crate::{Error, Rows, threads};
-
-/// A line's query, document and value; None when the line holds no row.
-type Row<'a, V> = Option<(&'a str, &'a str, V)>;
 
 /// How to read the lines of a format.
 pub(super) struct Format<V> {
     /// Read a line without its LF; `first` says that no line before it held anything.
     pub(super) read: fn(line: &str, first: bool) -> Result<Row<'_, V>, String>,
+    /// Whether the first line differs from others, so that all are read from the start.
+    pub(super) header: bool,
     /// What to say of a file without rows.
     pub(super) empty: &'static str,
 }
+
+/// A line's query, document and value; None when the line holds no row.
+pub(super) type Row<'a, V> = Option<(&'a str, &'a str, V)>;
 
 /// Bytes for which a second thread is worth its start.
 const BYTES_PER_THREAD: usize = 1 << 18;
@@ -20,25 +27,29 @@ const BYTES_PER_THREAD: usize = 1 << 18;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Read all lines, in pieces that follow each other.
-pub(super) fn read<V: Copy + Send>(bytes: &[u8], threads: usize, format: &Format<V>) -> Result<Vec<Rows<V>>, Error> {
-    let bytes = without_mark(bytes);
-    let chunks = chunks(bytes, threads::count(threads, bytes.len(), BYTES_PER_THREAD));
-    let starts: Vec<usize> = chunks
-        .iter()
-        .scan(0, |start, chunk| {
-            *start += chunk.len();
-            Some(*start - chunk.len())
-        })
-        .collect();
-    let results = threads::run(chunks, |chunk| read_chunk(chunk, chunk.as_ptr() == bytes.as_ptr(), format));
+pub(super) fn read<V: Copy + Send>(
+    source: &dyn Source,
+    threads: usize,
+    format: &Format<V>,
+) -> Result<Vec<Rows<V>>, Error> {
+    let size = source.size().map_err(|error| unreadable(&error))?;
+    let threads = if format.header { 1 } else { threads::count(threads, size as usize, BYTES_PER_THREAD) };
+    let bound = |i: usize| (u128::from(size) * i as u128 / threads as u128) as u64;
+    let ranges = (0..threads).map(|i| bound(i)..bound(i + 1)).collect();
+    let results = threads::run(ranges, |range| {
+        let mut rows = Rows::default();
+        let lines = visit(source, range, format, |_, (query, document, value)| {
+            rows.open(query);
+            rows.push(document, value);
+        })?;
+        Ok((rows, lines))
+    });
     let mut pieces = Vec::with_capacity(results.len());
-    for (result, start) in results.into_iter().zip(starts) {
-        pieces.push(
-            result.map_err(|Stop { line, reason }| Error::Line {
-                line: 1 + count_lines(&bytes[..start]) + line,
-                reason,
-            })?,
-        );
+    let mut before = 0;
+    for result in results {
+        let (rows, lines) = result.map_err(|stop: Stop| stop.after(before))?;
+        pieces.push(rows);
+        before += lines;
     }
     if pieces.iter().all(Rows::is_empty) {
         return Err(Error::Data(format.empty.into()));
@@ -46,88 +57,86 @@ pub(super) fn read<V: Copy + Send>(bytes: &[u8], threads: usize, format: &Format
     Ok(pieces)
 }
 
-/// The line of a row at fault.
-pub(super) fn place<V>(bytes: &[u8], fault: Fault, format: &Format<V>) -> Error {
-    let text = std::str::from_utf8(without_mark(bytes)).unwrap_or_default();
-    let mut first = true;
-    let holds_row = |line: &str| {
-        let row = !is_blank(line) && matches!((format.read)(line, first), Ok(Some(_)));
-        first &= is_blank(line);
-        row
-    };
-    let number = text.split('\n').map(holds_row).enumerate().filter(|&(_, row)| row).nth(fault.row);
-    match number {
-        Some((line, _)) => Error::Line { line: line + 1, reason: fault.reason },
+/// The error of a row at fault, with its line.
+pub(super) fn place<V>(source: &dyn Source, fault: Fault, format: &Format<V>) -> Error {
+    let mut rows = 0;
+    let mut found = None;
+    let size = source.size().unwrap_or(0);
+    // The lines were read before; should the file have changed since, the fault is still told, without a line.
+    let _ = visit(source, 0..size, format, |line, _| {
+        if rows == fault.row {
+            found = Some(line);
+        }
+        rows += 1;
+    });
+    match found {
+        Some(line) => Error::Line { line: line + 1, reason: fault.reason },
         None => Error::Data(fault.reason),
     }
 }
 
-fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
+fn unreadable(error: &io::Error) -> Error {
+    Error::Data(format!("cannot be read: {error}"))
 }
 
-/// Cut into at most `count` chunks of about equal size, each but the last ending with a LF. The first chunk holds the
-/// first line that is not blank, so that what may be a header is where the reading begins.
-fn chunks(bytes: &[u8], count: usize) -> Vec<&[u8]> {
-    let mut chunks = Vec::with_capacity(count);
-    let first = bytes.iter().position(|&byte| !is_space(byte)).unwrap_or(bytes.len());
-    let mut start = 0;
-    for i in 1..=count {
-        let aim = (bytes.len() / count * i).max(start).max(first);
-        let end = if i == count {
-            bytes.len()
-        } else {
-            bytes[aim..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |lf| aim + lf + 1)
-        };
-        if end > start {
-            chunks.push(&bytes[start..end]);
-            start = end;
+/// Why the reading stopped.
+enum Stop {
+    /// At which line of the range, counted from 0, and what is wrong with it.
+    Line(usize, String),
+    Unreadable(io::Error),
+}
+
+impl Stop {
+    /// The error when so many lines come before the range.
+    fn after(self, before: usize) -> Error {
+        match self {
+            Self::Line(line, reason) => Error::Line { line: before + line + 1, reason },
+            Self::Unreadable(error) => unreadable(&error),
         }
     }
-    chunks
 }
 
-fn count_lines(bytes: &[u8]) -> usize {
-    bytes.split(|&b| b == b'\n').count() - 1
+/// Visit the rows of the lines that start within a range of bytes, each with its line in the range, counted from 0. How
+/// many lines there are.
+fn visit<V>(
+    source: &dyn Source,
+    range: Range<u64>,
+    format: &Format<V>,
+    mut row: impl FnMut(usize, (&str, &str, V)),
+) -> Result<usize, Stop> {
+    let mut first = range.start == 0;
+    let mut mark = if first { BYTE_ORDER_MARK } else { b"" };
+    let mut lines = 0;
+    let mut blocks = Blocks::new(source, range);
+    while let Some(block) = blocks.next().map_err(Stop::Unreadable)? {
+        let block = block.strip_prefix(mark).unwrap_or(block);
+        mark = b"";
+        let (text, fault) = text(block);
+        for line in text.split_terminator('\n') {
+            if let Some(found) = (format.read)(line, first).map_err(|reason| Stop::Line(lines, reason))? {
+                row(lines, found);
+            }
+            first = first && is_blank(line);
+            lines += 1;
+        }
+        if let Some(reason) = fault {
+            return Err(Stop::Line(lines, reason));
+        }
+    }
+    Ok(lines)
 }
 
-/// Why and at which line of the chunk, from 0, the reading stopped.
-struct Stop {
-    line: usize,
-    reason: String,
-}
-
-fn read_chunk<V: Copy>(chunk: &[u8], is_first: bool, format: &Format<V>) -> Result<Rows<V>, Stop> {
-    let (text, invalid) = match std::str::from_utf8(chunk) {
+/// The lines of a block up to the first that is not UTF-8, and what is wrong with that one.
+fn text(block: &[u8]) -> (&str, Option<String>) {
+    match std::str::from_utf8(block) {
         Ok(text) => (text, None),
         Err(error) => {
-            // The lines before the invalid one come first.
             let at = error.valid_up_to();
-            let line = chunk[..at].iter().rposition(|&b| b == b'\n').map_or(0, |lf| lf + 1);
-            (std::str::from_utf8(&chunk[..line]).unwrap_or_default(), Some((at, line)))
+            let line = block[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |lf| lf + 1);
+            let (byte, column) = (block[at], at - line + 1);
+            let reason = format!("invalid UTF-8: byte 0x{byte:02x} at column {column}; convert the file to UTF-8");
+            (std::str::from_utf8(&block[..line]).unwrap_or_default(), Some(reason))
         }
-    };
-    let mut rows = Rows::default();
-    let mut first = is_first;
-    for (number, line) in text.split('\n').enumerate() {
-        if let Some((query, document, value)) =
-            (format.read)(line, first).map_err(|reason| Stop { line: number, reason })?
-        {
-            rows.open(query);
-            rows.push(document, value);
-        }
-        first = first && is_blank(line);
-    }
-    match invalid {
-        None => Ok(rows),
-        Some((at, line)) => Err(Stop {
-            line: count_lines(&chunk[..line]),
-            reason: format!(
-                "invalid UTF-8: byte 0x{:02x} at column {}; convert the file to UTF-8",
-                chunk[at],
-                at - line + 1
-            ),
-        }),
     }
 }
 
@@ -138,24 +147,4 @@ pub(super) fn is_space(byte: u8) -> bool {
 
 pub(super) fn is_blank(line: &str) -> bool {
     line.bytes().all(is_space)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_end_at_line_ends_and_hold_everything() {
-        for text in ["", "\n", "a", "a\n", "a\nbb\nccc\n", "aaaaaaaaaaaaaaaaa\nb", "\n\n\n\n\n\n", "\n\n\n\n\n\na\nb\n"]
-        {
-            for count in 1..9 {
-                let chunks = chunks(text.as_bytes(), count);
-                assert_eq!(chunks.concat(), text.as_bytes());
-                let found = |line: &[u8]| line.iter().any(|&byte| !is_space(byte));
-                assert_eq!(chunks.first().is_some_and(|chunk| found(chunk)), found(text.as_bytes()));
-                assert!(chunks.len() <= count && chunks.iter().all(|chunk| !chunk.is_empty()));
-                assert!(chunks.iter().rev().skip(1).all(|chunk| chunk.ends_with(b"\n")), "{text:?} {count}");
-            }
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub(super) const RUN: Format<f64> = Format {
             _ => Err(format!("score {score:?} is not a finite number")),
         }
     },
+    header: false,
     empty: "empty: expected lines of 6 columns: query Q0 document rank score tag",
 };
 
@@ -23,6 +24,7 @@ pub(super) const JUDGMENTS: Format<i32> = Format {
         };
         Ok(Some((query, document, grade(text)?)))
     },
+    header: false,
     empty: "empty: expected lines of 4 columns: query 0 document grade",
 };
 

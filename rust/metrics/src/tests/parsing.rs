@@ -60,14 +60,14 @@ fn naive_beir(bytes: &[u8]) -> Read<i32> {
 }
 
 fn check(bytes: &[u8], threads: usize) {
-    let run = parse::trec_run(bytes, threads).map_err(|_| ()).map(|run| {
+    let run = parse::trec_run(&bytes, threads).map_err(|_| ()).map(|run| {
         let ranking = |query| run.ranking(query).map(|(document, score)| (document.to_owned(), score)).collect();
         (0..run.len() as u32).map(|query| (run.query(query).to_owned(), ranking(query))).collect::<Vec<_>>()
     });
     assert_eq!(run, naive_run(bytes));
     for (parsed, naive) in [
-        (parse::trec_judgments(bytes, threads), naive_judgments(bytes)),
-        (parse::beir_judgments(bytes, threads), naive_beir(bytes)),
+        (parse::trec_judgments(&bytes, threads), naive_judgments(bytes)),
+        (parse::beir_judgments(&bytes, threads), naive_beir(bytes)),
     ] {
         let parsed = parsed.map_err(|_| ()).map(|judgments| {
             let grades =
@@ -136,7 +136,7 @@ fn the_line_at_fault_is_named_at_any_thread_count() {
             bytes.push(b'\n');
         }
         for threads in 1..5 {
-            let error = parse::trec_run(&bytes, threads).unwrap_err();
+            let error = parse::trec_run(&bytes.as_slice(), threads).unwrap_err();
             let (found, said) = line_of(&error);
             assert_eq!(found, line);
             assert!(said.contains(reason), "{said}");
@@ -144,9 +144,9 @@ fn the_line_at_fault_is_named_at_any_thread_count() {
     }
     let mut bytes = b"\n\n".to_vec();
     bytes.extend(good.as_bytes());
-    let whole = parse::trec_run(&bytes, 1).unwrap();
+    let whole = parse::trec_run(&bytes.as_slice(), 1).unwrap();
     for threads in 2..5 {
-        let other = parse::trec_run(&bytes, threads).unwrap();
+        let other = parse::trec_run(&bytes.as_slice(), threads).unwrap();
         assert_eq!((other.len(), other.rows()), (400, 40_000));
         for query in 0..400 {
             assert!(other.query(query) == whole.query(query) && other.ranking(query).eq(whole.ranking(query)));
@@ -156,11 +156,11 @@ fn the_line_at_fault_is_named_at_any_thread_count() {
 
 #[test]
 fn of_several_faults_the_first_line_is_named() {
-    let error = parse::trec_run(b"q Q0 d 1 1 t\nq Q0 d 1\nq \xff", 1).unwrap_err();
+    let error = parse::trec_run(&b"q Q0 d 1 1 t\nq Q0 d 1\nq \xff".as_slice(), 1).unwrap_err();
     assert_eq!(line_of(&error).0, 2);
-    let error = parse::trec_judgments(b"q 0 d 1\n\nq 0 d 1\nq 0 d 2", 1).unwrap_err();
+    let error = parse::trec_judgments(&b"q 0 d 1\n\nq 0 d 1\nq 0 d 2".as_slice(), 1).unwrap_err();
     assert_eq!(line_of(&error), (3, "document \"d\" is judged twice for query \"q\" (grade 1 before, 1 here)"));
-    let error = parse::beir_judgments(b"\nQuery_ID\tcorpus-id\tscore\nq\td\t1\nq\td\t2\n", 1).unwrap_err();
+    let error = parse::beir_judgments(&b"\nQuery_ID\tcorpus-id\tscore\nq\td\t1\nq\td\t2\n".as_slice(), 1).unwrap_err();
     assert_eq!(line_of(&error), (4, "document \"d\" is judged twice for query \"q\" (grade 1 before, 2 here)"));
     assert_eq!(error.to_string(), format!("line 4: {}", line_of(&error).1));
 }
@@ -168,9 +168,9 @@ fn of_several_faults_the_first_line_is_named() {
 #[test]
 fn nothing_is_an_error() {
     for bytes in [b"".as_slice(), b"\n \t\n", b"\xef\xbb\xbf"] {
-        assert!(parse::trec_run(bytes, 1).unwrap_err().to_string().contains("6 columns"));
-        assert!(parse::trec_judgments(bytes, 1).unwrap_err().to_string().contains("4 columns"));
-        assert!(parse::beir_judgments(bytes, 1).unwrap_err().to_string().contains("at least one judgment"));
+        assert!(parse::trec_run(&bytes, 1).unwrap_err().to_string().contains("6 columns"));
+        assert!(parse::trec_judgments(&bytes, 1).unwrap_err().to_string().contains("4 columns"));
+        assert!(parse::beir_judgments(&bytes, 1).unwrap_err().to_string().contains("at least one judgment"));
     }
-    assert!(parse::beir_judgments(b"query-id\tcorpus-id\tscore\n", 1).is_err());
+    assert!(parse::beir_judgments(&b"query-id\tcorpus-id\tscore\n".as_slice(), 1).is_err());
 }
