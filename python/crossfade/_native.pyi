@@ -35,6 +35,7 @@ def top_k(
     """Scores and rows, shape (queries, min(k, rows)). Both matrices in C order."""
 
 def canonical_measure(name: str) -> str: ...
+
 @final
 class Qrels:
     @staticmethod
@@ -48,8 +49,8 @@ class Qrels:
         """The names of the columns of queries, documents and grades."""
 
     @staticmethod
-    def parse(path: PathLike[str], format: Literal["trec", "beir"], content: bytes | None) -> Qrels:
-        """Of the content given, or of the file. Raises DataError naming the file, and OSError when it cannot be opened."""
+    def parse(path: PathLike[str], format_name: Literal["trec", "beir"], content: bytes | None) -> Qrels:
+        """Of the content given, or of the file. Raises DataError, and OSError when it cannot be opened."""
 
     @property
     def rows(self) -> int: ...
@@ -72,7 +73,7 @@ class Run:
 
     @staticmethod
     def parse(path: PathLike[str], content: bytes | None) -> Run:
-        """Of the content given, or of the file. Raises DataError naming the file, and OSError when it cannot be opened."""
+        """Of the content given, or of the file. Raises DataError, and OSError when it cannot be opened."""
 
     @property
     def rows(self) -> int: ...
@@ -88,9 +89,7 @@ def evaluate(
 
 def tie_bounds(
     qrels: Qrels, run: Run, measures: Sequence[str], ties: str, missing: str
-) -> tuple[
-    tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...]], NDArray[np.float64], NDArray[np.float64]
-]:
+) -> tuple[tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...]], NDArray[np.float64], NDArray[np.float64]]:
     """What `evaluate` returns, then the worst and the best values, each of the shape of the values."""
 
 def paired_bootstrap(

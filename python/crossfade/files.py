@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 from crossfade.errors import DataError, InvalidInput
 
-
 _GZIP_MAGIC = b"\x1f\x8b"
 
 

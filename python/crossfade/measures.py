@@ -156,8 +156,8 @@ def evaluate(
 ) -> MeasureTable:
     """Measure `run` (query id to document id to score) against `qrels` (query id to document id to grade).
 
-    Qrels and Run (`crossfade.tables`) are read as they are; mappings are turned into them first, which takes longer than
-    the measuring: build them once when you evaluate more than once.
+    Qrels and Run (`crossfade.tables`) are read as they are; mappings are turned into them first, which takes longer
+    than the measuring: build them once when you evaluate more than once.
 
     Documents are ordered as trec_eval orders them: score descending, then document id descending by UTF-8 bytes.
     `ties="float32"` rounds scores to single precision first, as trec_eval 9.0.8 does; "float64" takes them as they are,

@@ -68,7 +68,9 @@ class Qrels:
 
     @classmethod
     def read_trec(cls, path: Path) -> Qrels:
-        """From a TREC file (query, iteration, document, grade), gzipped or not. Raises DataError naming file and line."""
+        """From a TREC file (query, iteration, document, grade), gzipped or not. Raises DataError naming file and
+        line.
+        """
         return cls(_native.Qrels.parse(path, "trec", read_unless_plain(path)))
 
     @classmethod
@@ -121,7 +123,8 @@ class Run:
     @classmethod
     def from_arrays(cls, query_ids: IdsLike, document_ids: IdsLike, scores: ArrayLike) -> Run:
         """From columns, shape (rows,) each, in any order; or from matrices `document_ids` and `scores`, shape
-        (queries, k), and `query_ids`, shape (queries,), as a search in batches returns them. `scores` hold real numbers.
+        (queries, k), and `query_ids`, shape (queries,), as a search in batches returns them. `scores` hold real
+        numbers.
         """
         array = np.asarray(scores)
         if array.dtype.kind not in "fiub" and array.size:
@@ -138,8 +141,8 @@ class Run:
 
     @classmethod
     def read_trec(cls, path: Path) -> Run:
-        """From a TREC file (query, Q0, document, rank, score, tag), gzipped or not; the rank is ignored. Raises DataError
-        naming file and line.
+        """From a TREC file (query, Q0, document, rank, score, tag), gzipped or not; the rank is ignored. Raises
+        DataError naming file and line.
         """
         return cls(_native.Run.parse(path, read_unless_plain(path)))
 

@@ -99,7 +99,9 @@ fn inferred(grades: &[i64], ends: &[usize], rel: i64, end: End) -> f64 {
     let mut sums: Vec<f64> = Vec::new();
     for tie in ties(ends) {
         let mut here = Before::default();
-        grades[tie].iter().for_each(|&grade| here.add(grade, rel));
+        for &grade in &grades[tie] {
+            here.add(grade, rel);
+        }
         let mut start = before;
         if end == End::Worst {
             start.nonrelevant += here.nonrelevant;

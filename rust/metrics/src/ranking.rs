@@ -73,7 +73,9 @@ mod tests {
     fn read(scores: &[(&str, f64)], ties: Ties, depth: usize) -> (Vec<String>, Vec<usize>) {
         let mut rows = Rows::default();
         rows.open("q");
-        scores.iter().for_each(|&(name, score)| rows.push(name, score));
+        for &(name, score) in scores {
+            rows.push(name, score);
+        }
         let run = Run::gather(&[rows], 1).unwrap();
         let mut ranking = Ranking::default();
         ranking.read(&run.group(0), ties, depth);

@@ -52,7 +52,9 @@ mod tests {
     #[test]
     fn strings_come_back() {
         let mut texts = Texts::default();
-        ["a", "", "雪", "", "b"].iter().for_each(|text| texts.push(text));
+        for text in ["a", "", "雪", "", "b"] {
+            texts.push(text);
+        }
         assert_eq!((0..texts.len()).map(|i| texts.get(i)).collect::<Vec<_>>(), ["a", "", "雪", "", "b"]);
         assert_eq!([texts.bytes(0..5), texts.bytes(1..3), texts.bytes(5..5), texts.bytes(0..0)], [5, 3, 0, 0]);
         let again = Texts::from_parts("a雪".into(), vec![1, 1, 4]);

@@ -47,10 +47,10 @@ impl Qrels {
     fn parse(
         py: Python<'_>,
         path: &Bound<'_, PyAny>,
-        format: &str,
+        format_name: &str,
         content: Option<&Bound<'_, PyBytes>>,
     ) -> PyResult<Self> {
-        let read = match format {
+        let read = match format_name {
             "trec" => parse::trec_judgments,
             "beir" => parse::beir_judgments,
             other => return Err(PyValueError::new_err(format!("no format {other:?}"))),

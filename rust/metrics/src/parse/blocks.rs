@@ -47,7 +47,7 @@ impl<'a, S: Source + ?Sized> Blocks<'a, S> {
             let start = self.offset - self.pending.len() as u64;
             let filled = &self.buffer[self.pending.clone()];
             if self.state == State::Before {
-                let skipped = filled.iter().position(|&byte| byte == b'\n').map(|lf| lf + 1);
+                let skipped = memchr::memchr(b'\n', filled).map(|lf| lf + 1);
                 self.pending.start += skipped.unwrap_or(filled.len());
                 if skipped.is_some() {
                     self.state = State::Within;
@@ -59,7 +59,7 @@ impl<'a, S: Source + ?Sized> Blocks<'a, S> {
             }
             // The last line of the range ends with the first LF from the range's last byte on.
             let last_byte = (self.range.end - 1).saturating_sub(start) as usize;
-            let end_of_range = filled.get(last_byte..).and_then(|rest| rest.iter().position(|&byte| byte == b'\n'));
+            let end_of_range = filled.get(last_byte..).and_then(|rest| memchr::memchr(b'\n', rest));
             let length = match end_of_range {
                 Some(lf) => {
                     self.state = State::Done;
@@ -69,7 +69,7 @@ impl<'a, S: Source + ?Sized> Blocks<'a, S> {
                     self.state = State::Done;
                     filled.len()
                 }
-                None => filled.iter().rposition(|&byte| byte == b'\n').map_or(0, |lf| lf + 1),
+                None => memchr::memrchr(b'\n', filled).map_or(0, |lf| lf + 1),
             };
             if length > 0 {
                 let first = self.pending.start;
@@ -135,7 +135,7 @@ mod tests {
         let text = format!("a\n{long}\nb\n{long}");
         let size = text.len() as u64;
         assert!(lines_of(text.as_bytes(), 0..size) == text.as_bytes());
-        assert!(lines_of(text.as_bytes(), 1..size) == &text.as_bytes()[2..]);
+        assert!(lines_of(text.as_bytes(), 1..size) == text.as_bytes()[2..]);
         assert_eq!(lines_of(text.as_bytes(), 3..size - 1).len(), text.len() - 3 - long.len());
         assert!(lines_of(text.as_bytes(), 3 + long.len() as u64..size).starts_with(b"b\nx"));
     }

@@ -112,7 +112,7 @@ fn visit<V>(
         let block = block.strip_prefix(mark).unwrap_or(block);
         mark = b"";
         let (text, fault) = text(block);
-        for line in text.split_terminator('\n') {
+        for line in split(text) {
             if let Some(found) = (format.read)(line, first).map_err(|reason| Stop::Line(lines, reason))? {
                 row(lines, found);
             }
@@ -140,10 +140,31 @@ fn text(block: &[u8]) -> (&str, Option<String>) {
     }
 }
 
+/// The lines of a text without their LF.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let bytes = text.as_bytes();
+    let unended = (!bytes.is_empty() && !bytes.ends_with(b"\n")).then_some(bytes.len());
+    memchr::memchr_iter(b'\n', bytes).chain(unended).scan(0, move |start, end| {
+        let line = &text[*start..end];
+        *start = end + 1;
+        Some(line)
+    })
+}
+
 /// ASCII white space, as the C library has it.
 pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
+    SPACE[byte as usize]
 }
+
+const SPACE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte == b' ' as usize || (byte >= b'\t' as usize && byte <= b'\r' as usize);
+        byte += 1;
+    }
+    table
+};
 
 pub(super) fn is_blank(line: &str) -> bool {
     line.bytes().all(is_space)

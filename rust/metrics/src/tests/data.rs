@@ -74,7 +74,9 @@ pub(super) fn rows<V: Copy>(nested: &Nested<V>) -> Rows<V> {
     let mut rows = Rows::default();
     for (query, documents) in nested {
         rows.open(query);
-        documents.iter().for_each(|(document, &value)| rows.push(document, value));
+        for (document, &value) in documents {
+            rows.push(document, value);
+        }
     }
     rows
 }

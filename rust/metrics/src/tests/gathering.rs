@@ -26,7 +26,9 @@ proptest! {
         }
         scattered.sort_by_key(|row| row.0);
         let mut pieces: Vec<Rows<f64>> = vec![Rows::default()];
-        found.keys().for_each(|query| pieces[0].open(query));
+        for query in found.keys() {
+            pieces[0].open(query);
+        }
         for (i, &(_, query, document, score)) in scattered.iter().enumerate() {
             if cuts.contains(&i) {
                 pieces.push(Rows::default());
@@ -55,7 +57,7 @@ proptest! {
 #[test]
 fn many_rows_are_shared_between_threads() {
     let found: Nested<f64> = (0..700)
-        .map(|q| (format!("q{q:03}"), (0..100).map(|d| (format!("d{}", d * 7919 % 1009), (d % 13) as f64)).collect()))
+        .map(|q| (format!("q{q:03}"), (0..100).map(|d| (format!("d{}", d * 7919 % 1009), f64::from(d % 13))).collect()))
         .collect();
     let one = contents(&Run::gather(&[rows(&found)], 1).unwrap());
     for threads in [2, 3, 4] {
