@@ -84,9 +84,10 @@ impl<'a, S: Source + ?Sized> Blocks<'a, S> {
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
-        // A line longer than a block makes the buffer grow.
-        if self.buffer.len() < self.pending.len() + BLOCK / 2 {
-            self.buffer.resize((2 * self.buffer.len()).max(BLOCK), 0);
+        // A small file needs a small buffer; a line longer than the buffer makes it grow.
+        if self.buffer.len() <= 2 * self.pending.len() {
+            let least = (self.range.end - self.range.start).min(BLOCK as u64) as usize + 1;
+            self.buffer.resize((2 * self.buffer.len()).max(least), 0);
         }
         let count = self.source.read_at(&mut self.buffer[self.pending.end..], self.offset)?;
         self.offset += count as u64;
