@@ -162,7 +162,7 @@ def test_faults_of_files_name_the_file_and_the_line(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         Qrels.read_trec(path)
     assert (caught.value.path, caught.value.line) == (str(path), 3)
-    assert caught.value.reason == 'document "a" is judged twice for query "q" (grade 1 before, 2 here)'
+    assert caught.value.reason == 'document "a" is judged twice for query "q" (grade 1 before, 2 here): keep one'
     path.write_bytes(gzip.compress(b"q\ta\t1\nq\tb\n"))
     with pytest.raises(DataError, match=r"file:2: 2 columns separated by tabs; expected 3"):
         Qrels.read_beir(path)

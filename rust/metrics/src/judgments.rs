@@ -16,7 +16,9 @@ impl Value for i32 {
     }
 
     fn twice(query: &str, document: &str, before: Self, here: Self) -> String {
-        format!("document {document:?} is judged twice for query {query:?} (grade {before} before, {here} here)")
+        format!(
+            "document {document:?} is judged twice for query {query:?} (grade {before} before, {here} here): keep one"
+        )
     }
 }
 

@@ -19,7 +19,7 @@ impl Value for f64 {
     }
 
     fn twice(query: &str, document: &str, _: Self, _: Self) -> String {
-        format!("document {document:?} is twice in the ranking of query {query:?}")
+        format!("document {document:?} is twice in the ranking of query {query:?}: keep one")
     }
 }
 

@@ -69,7 +69,7 @@ fn many_rows_are_shared_between_threads() {
     pieces[1].push("d0", 9.0);
     for threads in 1..5 {
         let error = Run::gather(&pieces, threads).unwrap_err();
-        assert_eq!(error, Error::Data("document \"d0\" is twice in the ranking of query \"q001\"".into()));
+        assert_eq!(error, Error::Data("document \"d0\" is twice in the ranking of query \"q001\": keep one".into()));
     }
 }
 
@@ -95,5 +95,5 @@ fn what_breaks_the_rules_is_refused() {
     qrels.open("q");
     qrels.push("a", 2);
     let message = Judgments::gather(&[qrels], 1).unwrap_err().to_string();
-    assert_eq!(message, "document \"a\" is judged twice for query \"q\" (grade 1 before, 2 here)");
+    assert_eq!(message, "document \"a\" is judged twice for query \"q\" (grade 1 before, 2 here): keep one");
 }

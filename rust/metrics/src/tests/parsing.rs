@@ -160,9 +160,15 @@ fn of_several_faults_the_first_line_is_named() {
     let error = parse::trec_run(&b"q Q0 d 1 1 t\nq Q0 d 1\nq \xff".as_slice(), 1).unwrap_err();
     assert_eq!(line_of(&error).0, 2);
     let error = parse::trec_judgments(&b"q 0 d 1\n\nq 0 d 1\nq 0 d 2".as_slice(), 1).unwrap_err();
-    assert_eq!(line_of(&error), (3, "document \"d\" is judged twice for query \"q\" (grade 1 before, 1 here)"));
+    assert_eq!(
+        line_of(&error),
+        (3, "document \"d\" is judged twice for query \"q\" (grade 1 before, 1 here): keep one")
+    );
     let error = parse::beir_judgments(&b"\nQuery_ID\tcorpus-id\tscore\nq\td\t1\nq\td\t2\n".as_slice(), 1).unwrap_err();
-    assert_eq!(line_of(&error), (4, "document \"d\" is judged twice for query \"q\" (grade 1 before, 2 here)"));
+    assert_eq!(
+        line_of(&error),
+        (4, "document \"d\" is judged twice for query \"q\" (grade 1 before, 2 here): keep one")
+    );
     assert_eq!(error.to_string(), format!("line 4: {}", line_of(&error).1));
 }
 
