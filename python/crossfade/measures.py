@@ -187,7 +187,7 @@ def tie_sensitivity(
     """Measure as `evaluate` does, and find the best and the worst that other orders of tied documents would give.
 
     The bounds are exact for every measure, except that those of infAP assume rankings of at most 100,000 documents.
-    Takes about three times as long as `evaluate`, and raises the same.
+    Takes up to about twice as long as `evaluate`, and raises the same.
     """
     names, mode = _request(measures, ties, missing)
     qrels, run = _tables(qrels, run)

@@ -194,7 +194,7 @@ def test_expected_reciprocal_rank_like_gdeval(qrels: Qrels, run: Run) -> None:
 @settings(max_examples=100, deadline=None)
 @given(qrels=QRELS, run=RUNS, rel=st.integers(1, 4), p=st.sampled_from([0.05, 0.5, 0.8, 0.95]), k=st.integers(1, 9))
 def test_rank_biased_precision_like_its_paper(qrels: Qrels, run: Run, rel: int, p: float, k: int) -> None:
-    """Moffat and Zobel 2008, equation 4, with binary gains. No outside program computes it offline."""
+    """Moffat and Zobel 2008, equation 4, with binary gains. No program at hand computes it so."""
     shared = [query for query in qrels if query in run]
     if not shared:
         return
