@@ -173,6 +173,20 @@ fn of_several_faults_the_first_line_is_named() {
 }
 
 #[test]
+fn ids_are_not_empty_and_only_the_first_line_is_a_header() {
+    for (text, reason) in [
+        ("q\td\t1\n\td\t1\n", "an id is empty"),
+        ("q\td\t1\nq\t\t1\n", "an id is empty"),
+        ("q\td\t1\nquery-id\tcorpus-id\tscore\n", "grade \"score\" is not an integer"),
+    ] {
+        let error = parse::beir_judgments(&text.as_bytes(), 1).unwrap_err();
+        let (line, said) = line_of(&error);
+        assert_eq!(line, 2, "{text:?}");
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
 fn nothing_is_an_error() {
     for bytes in [b"".as_slice(), b"\n \t\n", b"\xef\xbb\xbf"] {
         assert!(parse::trec_run(&bytes, 1).unwrap_err().to_string().contains("6 columns"));
