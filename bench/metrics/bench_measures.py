@@ -17,14 +17,13 @@ import numpy as np
 import pytrec_eval
 
 from bench.harness import OURS, installed, interleaved, report, save
-from crossfade.measures import evaluate, paired_randomisation, tie_sensitivity
+from crossfade.measures import evaluate, tie_sensitivity
 from crossfade.tables import Qrels, Run
 
 MEASURES = ["nDCG@10", "AP", "RR", "R@100", "P@10"]
 TREC_EVAL = {"nDCG@10": "ndcg_cut_10", "AP": "map", "RR": "recip_rank", "R@100": "recall_100", "P@10": "P_10"}
 RANX = ["ndcg@10", "map", "mrr", "recall@100", "precision@10"]
 DEPTH = 100
-PERMUTATIONS = 1_000
 
 QrelsDict = dict[str, dict[str, int]]
 RunDict = dict[str, dict[str, float]]
@@ -89,16 +88,6 @@ def main() -> int:
     for source, entrants in (("objects built", from_objects), ("from dictionaries", from_dictionaries)):
         seconds = interleaved(entrants(qrels, run, ranx), rounds=3 if quick else 7)
         cases.append(report(f"{size}, {source}", seconds, "queries", queries))
-
-    random = np.random.default_rng(1)
-    base, candidate = random.random(queries), random.random(queries)
-    tests: Entrants = {OURS: lambda: paired_randomisation(base, candidate, permutations=PERMUTATIONS)}
-    if ranx is not None:
-        from ranx.statistical_tests import fisher_randomization_test
-
-        tests["ranx"] = lambda: fisher_randomization_test(base, candidate, n_permutations=PERMUTATIONS)
-    case = f"paired randomisation test, {PERMUTATIONS:,} permutations of {queries:,} queries"
-    cases.append(report(case, interleaved(tests, rounds=3), "permutations", PERMUTATIONS))
     if not quick:
         save("measures", cases, versions)
     return 0

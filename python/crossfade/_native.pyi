@@ -1,12 +1,11 @@
-"""Typing of the Rust extension. Use `crossfade.kernels`, `crossfade.measures` and `crossfade.tables`, which check and
-explain.
+"""Typing of the Rust extension. Use the modules of the package that stand before it, which check and explain.
 
 Every function raises crossfade.errors.InvalidInput for a value that cannot be used and releases the GIL at work.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from os import PathLike
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +14,78 @@ __all__ = [
     "Qrels",
     "Run",
     "__version__",
+    "ap_correlation",
+    "benjamini_hochberg",
+    "bootstrap_difference",
+    "bootstrap_means",
+    "bootstrap_test",
     "canonical_measure",
+    "detectable_effect",
+    "equivalence_test",
     "evaluate",
+    "fuse_arrays",
+    "fuse_runs",
     "holm",
-    "paired_bootstrap",
-    "paired_randomisation",
+    "instruction_set",
+    "kendall_tau",
+    "max_sim",
+    "power",
+    "queries_needed",
+    "randomisation_test",
+    "rank_biased_overlap",
+    "rescore",
+    "t_test",
     "tie_bounds",
+    "to_binary",
+    "to_int8",
+    "to_words",
     "top_k",
+    "top_k_binary",
+    "wilcoxon_test",
 ]
 
 __version__: str
 
 # Whole numbers; code points of fixed-width text, shape (ids, width); or strings.
 _Ids = NDArray[np.int64] | NDArray[np.uint32] | list[str]
+# Rows: one flat array, the elements of a row, the elements from one row to the next, and the number of rows.
+_Floats = tuple[NDArray[np.float32], int, int, int]
+_Bytes = tuple[NDArray[np.uint8], int, int, int]
+# Rows of float32, the bits of half precision or bfloat16, or int8; the scales of int8; whether the bits are bfloat16.
+_Corpus = tuple[tuple[NDArray[Any], int, int, int], NDArray[np.float32] | None, bool]
+# "mask" (packed bits or None), "threads", "mapped".
+_Way = Mapping[str, Any]
 
+def instruction_set() -> str: ...
 def top_k(
-    queries: NDArray[np.float32], corpus: NDArray[np.float32], k: int, metric: str, threads: int
+    queries: _Floats,
+    corpus: _Corpus,
+    k: int,
+    metric: str,
+    way: _Way,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Scores and rows, shape (queries, min(k, rows)). Both matrices in C order."""
+    """Scores and rows, shape (queries, min(k, rows that may be found))."""
 
+def top_k_binary(
+    queries: _Bytes, corpus: _Bytes, k: int, way: _Way
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+def rescore(
+    queries: _Floats,
+    corpus: _Corpus,
+    candidates: NDArray[np.int64],
+    k: int,
+    metric: str,
+    way: _Way,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+def max_sim(
+    query: _Floats,
+    tokens: _Corpus,
+    offsets: NDArray[np.int64],
+    way: _Way,
+) -> NDArray[np.float32]: ...
+def to_words(vectors: _Floats, to: NDArray[np.uint16], bfloat: bool, way: _Way) -> None: ...
+def to_int8(vectors: _Floats, codes: NDArray[np.int8], scales: NDArray[np.float32], way: _Way) -> None: ...
+def to_binary(vectors: _Floats, to: NDArray[np.uint8], way: _Way) -> None: ...
 def canonical_measure(name: str) -> str: ...
 
 @final
@@ -92,12 +144,48 @@ def tie_bounds(
 ) -> tuple[tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...]], NDArray[np.float64], NDArray[np.float64]]:
     """What `evaluate` returns, then the worst and the best values, each of the shape of the values."""
 
-def paired_bootstrap(
-    base: NDArray[np.float64], candidate: NDArray[np.float64], resamples: int, confidence: float, seed: int
+def bootstrap_means(
+    values: NDArray[np.float64], resamples: int, confidence: float, method: str, seed: int
+) -> list[tuple[float, float, float]]:
+    """Mean, lower end, upper end of every column; shape (queries, measures)."""
+
+def bootstrap_difference(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], resamples: int, confidence: float, method: str, seed: int
 ) -> tuple[float, float, float]:
     """Mean difference, lower end, upper end."""
 
-def paired_randomisation(
+# The paired tests give statistic, p, effect, effect size, number of queries, whether p is exact.
+def randomisation_test(
     base: NDArray[np.float64], candidate: NDArray[np.float64], permutations: int, seed: int
-) -> float: ...
+) -> tuple[float, float, float, float | None, int, bool]: ...
+def bootstrap_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], resamples: int, seed: int
+) -> tuple[float, float, float, float | None, int, bool]: ...
+def t_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64]
+) -> tuple[float, float, float, float | None, int, bool]: ...
+def wilcoxon_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], continuity: bool
+) -> tuple[float, float, float, float | None, int, bool]: ...
 def holm(p_values: Sequence[float]) -> list[float]: ...
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]: ...
+def equivalence_test(
+    base: NDArray[np.float64], candidate: NDArray[np.float64], lower: float, upper: float, alpha: float
+) -> tuple[float, float, float, float, float, int]:
+    """Mean difference, its interval's ends, p against the lower and the upper margin, number of queries."""
+
+def power(effect: float, deviation: float, n: int, alpha: float) -> float: ...
+def detectable_effect(deviation: float, n: int, alpha: float, power: float) -> float: ...
+def queries_needed(effect: float, deviation: float, alpha: float, power: float) -> int: ...
+def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> float: ...
+def ap_correlation(x: NDArray[np.float64], y: NDArray[np.float64], ties: str) -> float: ...
+def rank_biased_overlap(first: list[Hashable], second: list[Hashable], persistence: float) -> float: ...
+def fuse_runs(
+    runs: list[Mapping[str, Mapping[str, float]]], settings: tuple[str, str, list[float], float, int]
+) -> dict[str, dict[str, float]]:
+    """Settings: rule, normalisation, weights (none for 1 each), k, depth."""
+
+def fuse_arrays(
+    runs: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], settings: tuple[str, str, list[float], float, int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Ids and scores, shape (queries, width). All arrays in C order."""

@@ -1,4 +1,4 @@
-"""Retrieval measures and paired significance tests: the door to the Rust metrics.
+"""Retrieval measures: the door to the Rust metrics.
 
 Measures are spelled as ir-measures spells them and defined as trec_eval defines them. R is the number of relevant
 documents of a query; docs/measures.md gives each formula, its source and its name in trec_eval.
@@ -19,14 +19,13 @@ A document is relevant from grade 1, or from grade N in the form `P(rel=N)@10`, 
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from crossfade import _native
 from crossfade.errors import InvalidInput
@@ -116,14 +115,6 @@ class TieSensitivity:
         return dict(zip(self.table.measures, zip(*columns, strict=True), strict=True))
 
 
-class Interval(NamedTuple):
-    """A mean difference, candidate minus base, and the ends of its confidence interval."""
-
-    delta: float
-    low: float
-    high: float
-
-
 def canonical(name: str) -> str:
     """The one spelling of a measure: `canonical("MRR(rel=1)@010") == "RR@10"`.
 
@@ -196,71 +187,8 @@ def tie_sensitivity(
     return TieSensitivity(_table(names, *found, mode, qrels, run), worst, best)
 
 
-def paired_bootstrap(
-    base: ArrayLike, candidate: ArrayLike, *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 0
-) -> Interval:
-    """The percentile bootstrap interval of the mean difference, candidate minus base.
-
-    `base`, `candidate`: shape (queries,), one measure's values, paired by query. Queries are drawn with replacement
-    `resamples` times (Efron and Tibshirani 1993, chapter 13). Equal seeds give equal results on every machine.
-
-    Raises InvalidInput for samples that are empty, of different lengths or not finite, `resamples` < 1, `confidence`
-    not between 0 and 1, or a negative seed.
-    """
-    pair = _sample(base, "base"), _sample(candidate, "candidate")
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float | np.floating):
-        raise InvalidInput(f"confidence must be a number between 0 and 1, not {confidence!r}: 0.95 is usual")
-    count = _whole(resamples, "resamples", 1, 10_000_000)
-    return Interval(*_native.paired_bootstrap(*pair, count, float(confidence), _whole(seed, "seed", 0, 2**64 - 1)))
-
-
-def paired_randomisation(base: ArrayLike, candidate: ArrayLike, *, permutations: int = 10_000, seed: int = 0) -> float:
-    """The two-sided p value of Fisher's paired randomisation test on the mean difference.
-
-    `base`, `candidate`: shape (queries,), one measure's values, paired by query. The sign of each difference is
-    flipped at random `permutations` times; p = (1 + times at least as extreme) / (1 + permutations), so it is never 0
-    (Phipson and Smyth 2010). Equal seeds give equal results on every machine.
-
-    Raises InvalidInput for samples that are empty, of different lengths or not finite, `permutations` < 1, or a
-    negative seed.
-    """
-    pair = _sample(base, "base"), _sample(candidate, "candidate")
-    count = _whole(permutations, "permutations", 1, 10_000_000)
-    return _native.paired_randomisation(*pair, count, _whole(seed, "seed", 0, 2**64 - 1))
-
-
-def holm(p_values: Iterable[float]) -> list[float]:
-    """Holm's (1979) adjusted p values, in the order given: hold each against the level of the whole family.
-
-    Raises InvalidInput for a p value that is not between 0 and 1.
-    """
-    return _native.holm(_sample(list(p_values), "p_values").tolist())
-
-
 def _unique(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(canonical(name) for name in names))
-
-
-def _sample(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    try:
-        array: NDArray[Any] = np.asarray(values)
-        if array.dtype.kind not in "fiu" and array.size:
-            raise InvalidInput(f"{name} must hold real numbers, not {array.dtype}")
-    except ValueError as error:  # rows of different lengths
-        raise InvalidInput(f"{name} cannot be read as an array: {error}") from None
-    if array.ndim != 1:
-        raise InvalidInput(f"{name} must have one axis (queries,), not shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-def _whole(value: SupportsIndex, name: str, least: int, most: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InvalidInput(f"{name} must be a whole number, not {value!r}") from None
-    if not least <= number <= most:
-        raise InvalidInput(f"{name} must be at least {least} and at most {most}, not {number}")
-    return number
 
 
 def _request(measures: Iterable[str], ties: Ties, missing: Missing) -> tuple[list[str], Mode]:

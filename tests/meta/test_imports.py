@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
-BASE = {"errors", "config", "files", "kernels", "measures", "tables"}
+STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
+BASE = {"errors", "config", "files", "kernels", "measures", "tables"} | STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
@@ -17,6 +18,8 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": {"errors", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "_native"},
+    "arguments": {"errors"},
+    **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,
     "store": BASE,
     "retrieval": BASE | {"models", "store"},

@@ -1,4 +1,4 @@
-"""The door to the measures and the paired tests."""
+"""The door to the measures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ import pytest
 
 from crossfade.errors import InvalidInput
 from crossfade.measures import (
-    Interval,
     MeasureTable,
     Mode,
     canonical,
     evaluate,
-    holm,
-    paired_bootstrap,
-    paired_randomisation,
     parse_list,
     tie_sensitivity,
 )
@@ -200,66 +196,3 @@ def test_lists_of_names() -> None:
     assert parse_list("RBP(rel=2,p=0.5)@5,IPrec@0.1") == ["RBP(rel=2,p=0.5)@5", "IPrec@0.1"]
     with pytest.raises(InvalidInput, match="R needs a cutoff"):
         parse_list("nDCG@10,R")
-
-
-def test_paired_tests_are_repeatable() -> None:
-    random = np.random.default_rng(3)
-    base, candidate = random.random(300), random.random(300) + 0.02
-    interval = paired_bootstrap(base, candidate)
-    assert isinstance(interval, Interval)
-    assert interval == paired_bootstrap(base.tolist(), candidate.tolist(), resamples=10_000, confidence=0.95, seed=0)
-    assert interval.delta == pytest.approx((candidate - base).mean())
-    assert interval.low < interval.delta < interval.high
-    assert interval != paired_bootstrap(base, candidate, seed=1)
-    p = paired_randomisation(base, candidate)
-    assert p == paired_randomisation(base, candidate, permutations=10_000, seed=0)
-    assert 0 < p < 1
-
-
-def test_seeds_mean_the_same_on_every_machine() -> None:
-    """Frozen: a record made elsewhere or last year must come out again. The sums are exact in binary."""
-    candidate = [i * i / 64 for i in range(16)]
-    interval = paired_bootstrap([0] * 16, candidate, resamples=97, seed=5)
-    assert interval == pytest.approx((1.2109375, 0.754296875, 1.7671875), abs=1e-12)
-    assert paired_randomisation(range(8), [1, 2, 1, 4, 5, 6, 6.5, 8], permutations=999, seed=5) == 0.059
-
-
-def test_holm() -> None:
-    assert holm([0.01, 0.04, 0.03]) == [0.03, 0.06, 0.06]
-    assert holm([]) == []
-    assert holm(iter([0.6, 0.7])) == [1.0, 1.0]
-    with pytest.raises(InvalidInput, match=r"p value 1 is 1\.5"):
-        holm([0.5, 1.5])
-
-
-@pytest.mark.parametrize(
-    ("base", "candidate", "settings", "part"),
-    [
-        ([], [], {}, "paired samples are empty"),
-        ([1.0], [1.0, 2.0], {}, "base has 1, candidate 2"),
-        ([1.0], [math.nan], {}, "value 0 of candidate is NaN"),
-        ([[1.0]], [1.0], {}, r"base must have one axis \(queries,\), not shape \(1, 1\)"),
-        (["a"], [1.0], {}, "base must hold real numbers"),
-        ([[1.0], [1.0, 2.0]], [1.0], {}, "base cannot be read as an array"),
-        ([1.0], [1.0], {"seed": -1}, "seed must be at least 0"),
-        ([1.0], [1.0], {"seed": 0.5}, "seed must be a whole number"),
-    ],
-)
-def test_bad_samples_are_named(base: Any, candidate: Any, settings: Any, part: str) -> None:
-    with pytest.raises(InvalidInput, match=part):
-        paired_bootstrap(base, candidate, **settings)
-    with pytest.raises(InvalidInput, match=part):
-        paired_randomisation(base, candidate, **settings)
-
-
-@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, math.nan, "0.95", None, True])
-def test_confidence_is_a_fraction(confidence: Any) -> None:
-    with pytest.raises(InvalidInput, match="confidence must"):
-        paired_bootstrap([1.0], [1.0], confidence=confidence)
-
-
-def test_counts_start_at_one() -> None:
-    with pytest.raises(InvalidInput, match="resamples must be at least 1"):
-        paired_bootstrap([1.0], [1.0], resamples=0)
-    with pytest.raises(InvalidInput, match="permutations must be at least 1"):
-        paired_randomisation([1.0], [1.0], permutations=0)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade import measures as ir
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.dataset import Dataset, Progress
@@ -20,6 +17,9 @@ from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.results import Comparison, Difference, Evaluation
 from crossfade.evaluation.showcase import query_comparisons
 from crossfade.evaluation.verdict import ALPHA, MIN_QUERIES, decide, decides
+from crossfade.intervals import Bootstrap, difference_interval
+from crossfade.power import minimum_detectable_effect
+from crossfade.significance import PairedTest, holm, randomisation_test
 
 POWER = 0.8
 _EQUAL = 1e-9  # values of one measure on one query that are nearer than this are a tie
@@ -130,28 +130,27 @@ def paired_differences(
     Holm's correction runs over the measures that describe the ranking; one that describes the judgments (Judged@k)
     keeps its own p, because it decides nothing.
     """
-    rows: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]] = {}
+    rows: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], PairedTest]] = {}
     for done, (measure, values) in enumerate(base.items(), start=1):
         first = np.array(list(values.values()), dtype=np.float64)
         second = np.array([candidate[measure][query_id] for query_id in values], dtype=np.float64)
-        p = ir.paired_randomisation(first, second, permutations=settings.permutations, seed=settings.seed)
-        rows[measure] = (first, second, p)
+        test = randomisation_test(first, second, permutations=settings.permutations, seed=settings.seed)
+        rows[measure] = (first, second, test)
         if progress:
             progress("testing differences", done, len(base))
     family = [measure for measure in rows if decides(measure)]
-    corrected = dict(zip(family, ir.holm([rows[measure][2] for measure in family]), strict=True))
+    corrected = dict(zip(family, holm(rows[measure][2].p for measure in family), strict=True))
     differences = {}
-    for measure, (first, second, p) in rows.items():
+    bootstrap = Bootstrap(settings.resamples, confidence=1 - ALPHA, seed=settings.seed)
+    for measure, (first, second, test) in rows.items():
         change = second - first
-        interval = ir.paired_bootstrap(
-            first, second, resamples=settings.resamples, confidence=1 - ALPHA, seed=settings.seed
-        )
+        interval = difference_interval(first, second, bootstrap)
         wins, losses = int((change > _EQUAL).sum()), int((change < -_EQUAL).sum())
         differences[measure] = Difference(
-            delta=interval.delta,
+            delta=interval.estimate,
             ci95=(interval.low, interval.high),
-            p=p,
-            p_holm=corrected.get(measure, p),
+            p=test.p,
+            p_holm=corrected.get(measure, test.p),
             wins=wins,
             losses=losses,
             ties=change.size - wins - losses,
@@ -161,16 +160,12 @@ def paired_differences(
 
 
 def minimum_detectable(change: NDArray[np.float64]) -> float:
-    """The true mean difference that a two-sided test at level alpha finds with probability `POWER`.
+    """The true mean difference that a two-sided paired t test at level alpha finds with probability `POWER`.
 
-    (z[1 - alpha/2] + z[power]) * s / sqrt(n), the normal approximation for paired values (Cohen 1988, chapter 2);
     `change`: differences by query, shape (n,). 0 with fewer than two values or none that differs.
     """
-    if change.size < 2:
-        return 0.0
-    normal = NormalDist()
-    factor = normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)
-    return float(factor * change.std(ddof=1) / math.sqrt(change.size))
+    deviation = float(change.std(ddof=1)) if change.size > 1 else 0.0
+    return minimum_detectable_effect(deviation, change.size, alpha=ALPHA, power=POWER) if deviation > 0 else 0.0
 
 
 def check_primary(measure: str) -> None:

@@ -1,7 +1,7 @@
 //! Rows grouped by query, as columns of integers.
 
-use crate::Vocabulary;
 use crate::texts::Texts;
+use crate::vocabulary::Vocabulary;
 
 /// Rows grouped by query. Queries are the codes 0, 1, ... in the order in which they were first seen; the rows of query
 /// `q` lie between `offsets[q]` and `offsets[q + 1]` in every column.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::columns::Columns;
 use crate::lookup::Lookup;
 use crate::texts::Texts;
-use crate::{Error, Rows, Vocabulary, threads};
+use crate::vocabulary::Vocabulary;
+use crate::{Error, Rows, threads};
 
 /// What a column holds: grades or scores.
 pub(crate) trait Value: Copy + Default + Send + Sync {

@@ -1,5 +1,5 @@
-//! Information-retrieval measures as `trec_eval` defines them, named as `ir-measures` names them, and paired
-//! significance tests.
+//! Information-retrieval measures as `trec_eval` defines them, named as `ir-measures` names them; intervals, paired
+//! tests, rank correlation and fusion.
 //!
 //! [`Rows`] from any source, or the bytes of a file ([`parse`]), become [`Judgments`] and a [`Run`]: columns of integers
 //! grouped by query. [`evaluate`] holds one against the other; [`tie_bounds`] also says how much the order of tied
@@ -10,17 +10,23 @@
 mod bounds;
 mod columns;
 mod compute;
+mod correlation;
+mod distributions;
 mod error;
 mod evaluate;
+pub mod fusion;
 mod gather;
+mod intervals;
 mod judgments;
 mod lookup;
 mod measure;
+mod ordered;
 pub mod parse;
 mod random;
 mod ranking;
 mod rows;
 mod run;
+mod sample;
 mod significance;
 mod spelling;
 #[cfg(test)]
@@ -29,12 +35,16 @@ mod texts;
 mod threads;
 mod vocabulary;
 
+pub use correlation::{ApTies, ap_correlation, kendall_tau, rank_biased_overlap};
 pub use error::Error;
 pub use evaluate::{Bounds, Missing, Options, Table, evaluate, tie_bounds};
+pub use intervals::{Bootstrap, Interval, Method, bootstrap_difference, bootstrap_means};
 pub use judgments::Judgments;
 pub use measure::{Kind, Measure};
 pub use ranking::Ties;
 pub use rows::Rows;
 pub use run::Run;
-pub use significance::{Bootstrap, Interval, Randomisation, holm, paired_bootstrap, paired_randomisation};
-pub use vocabulary::Vocabulary;
+pub use significance::{
+    Draws, Equivalence, Outcome, benjamini_hochberg, bootstrap_test, detectable_effect, equivalence_test, holm, power,
+    queries_needed, randomisation_test, t_test, wilcoxon_test,
+};

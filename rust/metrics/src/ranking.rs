@@ -21,12 +21,6 @@ impl Ties {
     }
 }
 
-/// The bits of a float, permuted so that unsigned comparison is numerical comparison; both zeros are one.
-pub(crate) fn ordered(score: f64) -> u64 {
-    let bits = (score + 0.0).to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-}
-
 /// One query's rows in rank order.
 #[derive(Debug, Default)]
 pub(crate) struct Ranking {

@@ -1,8 +1,8 @@
 //! Rows as a source gives them: a mapping, arrays, a table, a piece of a file.
 
-use crate::Vocabulary;
 use crate::lookup::Tagger;
 use crate::texts::Texts;
+use crate::vocabulary::Vocabulary;
 
 /// (query, document, value) rows in any order, on their way into [`Judgments`](crate::Judgments) or a
 /// [`Run`](crate::Run).

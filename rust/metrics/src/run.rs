@@ -2,14 +2,14 @@
 
 use crate::columns::{Columns, Group};
 use crate::gather::{Fault, Value, gather};
-use crate::ranking::ordered;
+use crate::ordered::ascending;
 use crate::{Error, Rows};
 
 impl Value for f64 {
     const RANKED: bool = true;
 
     fn key(self) -> u64 {
-        ordered(self)
+        ascending(self)
     }
 
     fn fault(self, query: &str, document: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Work shared between threads.
 
 use std::num::NonZero;
+use std::ops::Range;
 use std::thread;
 
 /// How many threads `work` units deserve when `asked` may work (0 is one for every core) and each should find at least
@@ -22,6 +23,22 @@ pub(crate) fn run<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + Sync)
         let others = others.into_iter().map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         own.into_iter().chain(others).collect()
     })
+}
+
+/// Steps for which a second thread is worth its start.
+const STEPS_PER_THREAD: usize = 1 << 16;
+
+/// `work` on contiguous parts of 0..count, one a thread; the results in order. `cost` is the number of steps of one
+/// item; 0 `threads` is one for every core.
+pub(crate) fn shares<T: Send>(
+    count: usize,
+    cost: usize,
+    threads: usize,
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let threads = self::count(threads, count.saturating_mul(cost), STEPS_PER_THREAD).min(count.max(1));
+    let bound = |t: usize| (count as u128 * t as u128 / threads as u128) as usize;
+    run((0..threads).map(|t| bound(t)..bound(t + 1)).collect(), work)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::texts::Texts;
 /// One arena holds the text, so a million identifiers are three allocations. Identifiers come from users: the table
 /// is keyed (`SipHash` with a random key), so nobody can choose identifiers that collide.
 #[derive(Debug, Clone, Default)]
-pub struct Vocabulary {
+pub(crate) struct Vocabulary {
     names: Texts,
     /// Open addressing with linear probing; a power of two long, at most half full.
     slots: Vec<Slot>,
@@ -33,7 +33,7 @@ impl Vocabulary {
     ///
     /// # Panics
     /// When more than 2^32 - 1 names are added.
-    pub fn code(&mut self, name: &str) -> u32 {
+    pub(crate) fn code(&mut self, name: &str) -> u32 {
         if self.len() * 2 >= self.slots.len() {
             self.grow();
         }
@@ -51,8 +51,7 @@ impl Vocabulary {
     }
 
     /// The code of `name`, if it was added.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<u32> {
+    pub(crate) fn get(&self, name: &str) -> Option<u32> {
         if self.slots.is_empty() {
             return None;
         }
@@ -63,21 +62,13 @@ impl Vocabulary {
     ///
     /// # Panics
     /// When no name has this code.
-    #[must_use]
-    pub fn name(&self, code: u32) -> &str {
+    pub(crate) fn name(&self, code: u32) -> &str {
         self.names.get(code as usize)
     }
 
     /// How many names there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.names.len()
-    }
-
-    /// Whether there is no name.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn tag(&self, name: &str) -> u32 {
@@ -136,7 +127,6 @@ mod tests {
     #[test]
     fn the_empty_name_is_a_name() {
         let mut vocabulary = Vocabulary::default();
-        assert!(vocabulary.is_empty());
         assert_eq!((vocabulary.code("a"), vocabulary.code(""), vocabulary.code("")), (0, 1, 1));
         assert_eq!(vocabulary.name(1), "");
     }

@@ -3,11 +3,16 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands every argument over by value")]
 
 mod arrow;
+mod correlation;
 mod files;
+mod fusion;
 mod ids;
+mod intervals;
 mod kernels;
 mod mappings;
 mod measures;
+mod ranked_lists;
+mod significance;
 mod tables;
 
 use pyo3::prelude::*;
@@ -18,15 +23,26 @@ fn invalid(error: &crossfade_metrics::Error) -> PyErr {
     InvalidInput::new_err(error.to_string())
 }
 
-/// Native code of crossfade. Use `crossfade.kernels`, `crossfade.measures` and `crossfade.tables`, which check and explain.
+/// Native code of crossfade. Use the modules of the package that stand before it, which check and explain.
 #[pymodule]
 mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::kernels::top_k;
+    use crate::correlation::{ap_correlation, kendall_tau, rank_biased_overlap};
     #[pymodule_export]
-    use crate::measures::{canonical_measure, evaluate, holm, paired_bootstrap, paired_randomisation, tie_bounds};
+    use crate::fusion::{fuse_arrays, fuse_runs};
+    #[pymodule_export]
+    use crate::intervals::{bootstrap_difference, bootstrap_means};
+    #[pymodule_export]
+    use crate::kernels::{instruction_set, max_sim, rescore, to_binary, to_int8, to_words, top_k, top_k_binary};
+    #[pymodule_export]
+    use crate::measures::{canonical_measure, evaluate, tie_bounds};
+    #[pymodule_export]
+    use crate::significance::{
+        benjamini_hochberg, bootstrap_test, detectable_effect, equivalence_test, holm, power, queries_needed,
+        randomisation_test, t_test, wilcoxon_test,
+    };
     #[pymodule_export]
     use crate::tables::{Qrels, RunTable};
 

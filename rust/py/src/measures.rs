@@ -1,7 +1,7 @@
 //! The door to `crossfade-metrics`.
 
-use crossfade_metrics::{Bootstrap, Judgments, Measure, Missing, Options, Randomisation, Table, Ties};
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use crossfade_metrics::{Judgments, Measure, Missing, Options, Table, Ties};
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -75,41 +75,4 @@ fn to_python<'py>(py: Python<'py>, judgments: &Judgments, table: Table, measures
     let names = |codes: &[u32]| PyTuple::new(py, codes.iter().map(|&code| judgments.query(code)));
     let shape = [table.queries.len(), measures];
     Ok((names(&table.queries)?, table.values.into_pyarray(py).reshape(shape)?, names(&table.missing)?))
-}
-
-/// Mean difference and the two ends of its interval.
-#[pyfunction]
-pub(crate) fn paired_bootstrap(
-    py: Python<'_>,
-    base: PyReadonlyArray1<'_, f64>,
-    candidate: PyReadonlyArray1<'_, f64>,
-    resamples: usize,
-    confidence: f64,
-    seed: u64,
-) -> PyResult<(f64, f64, f64)> {
-    let (base, candidate) = (base.as_array().to_vec(), candidate.as_array().to_vec());
-    let settings = Bootstrap { resamples, confidence, seed, threads: 0 };
-    let found = py.detach(|| crossfade_metrics::paired_bootstrap(&base, &candidate, settings));
-    let interval = found.map_err(|error| invalid(&error))?;
-    Ok((interval.delta, interval.low, interval.high))
-}
-
-/// The two-sided p value.
-#[pyfunction]
-pub(crate) fn paired_randomisation(
-    py: Python<'_>,
-    base: PyReadonlyArray1<'_, f64>,
-    candidate: PyReadonlyArray1<'_, f64>,
-    permutations: usize,
-    seed: u64,
-) -> PyResult<f64> {
-    let (base, candidate) = (base.as_array().to_vec(), candidate.as_array().to_vec());
-    let settings = Randomisation { permutations, seed, threads: 0 };
-    py.detach(|| crossfade_metrics::paired_randomisation(&base, &candidate, settings)).map_err(|error| invalid(&error))
-}
-
-/// Holm-adjusted p values.
-#[pyfunction]
-pub(crate) fn holm(p_values: Vec<f64>) -> PyResult<Vec<f64>> {
-    crossfade_metrics::holm(&p_values).map_err(|error| invalid(&error))
 }

@@ -1,141 +1,208 @@
-//! The paired tests against enumeration and known values.
+//! The parametric, bootstrap and rank tests, equivalence and the corrections, by definition and at their edges.
 
 use proptest::prelude::*;
 
-use crate::{Bootstrap, Error, Interval, Randomisation, holm, paired_bootstrap, paired_randomisation};
+use super::samples::{pairs, two_hundred};
+use crate::random::Random;
+use crate::{
+    Draws, Error, benjamini_hochberg, bootstrap_test, equivalence_test, holm, randomisation_test, t_test, wilcoxon_test,
+};
 
-const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 10_000, confidence: 0.95, seed: 1, threads: 1 };
-const RANDOMISATION: Randomisation = Randomisation { permutations: 20_000, seed: 1, threads: 1 };
+const DRAWS: Draws = Draws { count: 4_000, seed: 1, threads: 1 };
 
-fn values(n: usize) -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec((0..=10_i32).prop_map(|v| f64::from(v) / 10.0), n)
+/// Mean and sample standard deviation, by their definitions.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
 
-fn pairs(most: usize) -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
-    (1..=most).prop_flat_map(|n| (values(n), values(n)))
+fn differences(base: &[f64], candidate: &[f64]) -> Vec<f64> {
+    base.iter().zip(candidate).map(|(b, c)| c - b).collect()
 }
 
-/// The p value over all sign assignments, in exact arithmetic: the values are tenths.
-fn enumerated(base: &[f64], candidate: &[f64]) -> f64 {
-    let differences: Vec<i64> = base.iter().zip(candidate).map(|(b, c)| ((c - b) * 10.0).round() as i64).collect();
-    let observed = differences.iter().sum::<i64>().abs();
-    let count = 1_u32 << differences.len();
-    let sum = |signs: u32| -> i64 {
-        differences.iter().enumerate().map(|(i, d)| if signs >> i & 1 == 1 { -d } else { *d }).sum()
-    };
-    f64::from((0..count).filter(|&signs| sum(signs).abs() >= observed).count() as u32) / f64::from(count)
+/// p of Wilcoxon's test over all signs, for values without zeros and ties.
+fn all_signs(differences: &[f64]) -> f64 {
+    let rank = |d: &f64| differences.iter().filter(|other| other.abs() <= d.abs()).count();
+    let ranks: Vec<usize> = differences.iter().map(rank).collect();
+    let total: usize = ranks.iter().sum();
+    let least = |plus: usize| plus.min(total - plus);
+    let observed = least(differences.iter().zip(&ranks).filter(|(d, _)| **d > 0.0).map(|(_, r)| r).sum());
+    let sum = |signs: u32| ranks.iter().enumerate().filter(|(i, _)| signs >> i & 1 == 1).map(|(_, r)| r).sum();
+    let count = 1_u32 << ranks.len();
+    f64::from((0..count).filter(|&signs| least(sum(signs)) <= observed).count() as u32) / f64::from(count)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn randomisation_is_near_the_enumeration((base, candidate) in pairs(10), seed: u64) {
-        let p = paired_randomisation(&base, &candidate, Randomisation { seed, ..RANDOMISATION }).unwrap();
-        let exact = enumerated(&base, &candidate);
-        // Six standard deviations of the proportion, and the one that is added above and below the line.
-        let allowed = 6.0 * (exact * (1.0 - exact) / 20_000.0).sqrt() + 1.0 / 20_001.0;
-        prop_assert!((p - exact).abs() <= allowed, "{p}, not {exact}");
-        prop_assert_eq!(paired_randomisation(&candidate, &base, Randomisation { seed, ..RANDOMISATION }), Ok(p));
+    fn t_and_effect_size_by_definition((base, candidate) in pairs(3, 40)) {
+        let (mean, deviation) = moments(&differences(&base, &candidate));
+        prop_assume!(deviation > 1e-9);
+        let found = t_test(&base, &candidate).unwrap();
+        let d = mean / deviation;
+        prop_assert!((found.statistic - d * (base.len() as f64).sqrt()).abs() < 1e-12);
+        prop_assert!((found.effect_size.unwrap() - d).abs() < 1e-12);
+        prop_assert!((found.effect - mean).abs() < 1e-15);
     }
 
     #[test]
-    fn the_interval_holds_the_mean_and_stays_within_the_differences((base, candidate) in pairs(30), seed: u64) {
-        let settings = Bootstrap { resamples: 500, seed, ..BOOTSTRAP };
-        let Interval { delta, low, high } = paired_bootstrap(&base, &candidate, settings).unwrap();
-        let differences: Vec<f64> = base.iter().zip(&candidate).map(|(b, c)| c - b).collect();
-        let (least, most) = differences.iter().fold((f64::MAX, f64::MIN), |(l, m), &d| (l.min(d), m.max(d)));
-        let rounding = 1e-12;
-        prop_assert!(least - rounding <= low && low <= high && high <= most + rounding);
-        prop_assert!((delta - differences.iter().sum::<f64>() / differences.len() as f64).abs() < rounding);
-        let wider = paired_bootstrap(&base, &candidate, Bootstrap { confidence: 0.99, ..settings }).unwrap();
-        prop_assert!(wider.low <= low && high <= wider.high);
+    fn bootstrap_by_definition((base, candidate) in pairs(3, 20), seed: u64) {
+        let changes = differences(&base, &candidate);
+        let (mean, deviation) = moments(&changes);
+        prop_assume!(deviation > 1e-9);
+        let n = changes.len();
+        let t = mean / deviation * (n as f64).sqrt();
+        let draws = Draws { seed, count: 300, threads: 2 };
+        let (mut surely, mut maybe) = (0, 0);
+        for i in 0..draws.count as u64 {
+            let mut random = Random::new(seed, i);
+            let sample: Vec<f64> = (0..n).map(|_| changes[random.below(n as u64) as usize] - mean).collect();
+            let (mean, deviation) = moments(&sample);
+            let drawn = if deviation > 1e-9 { (mean / deviation * (n as f64).sqrt()).abs() } else { f64::INFINITY };
+            let constant_zero = deviation <= 1e-9 && mean == 0.0;
+            // Where both are equal in exact arithmetic, rounding decides.
+            surely += usize::from(!constant_zero && drawn > t.abs() + 1e-7);
+            maybe += usize::from(drawn >= t.abs() - 1e-7);
+        }
+        let found = bootstrap_test(&base, &candidate, draws).unwrap();
+        let count = found.p * 301.0 - 1.0;
+        prop_assert!(surely as f64 - 1e-6 <= count && count <= maybe as f64 + 1e-6, "{surely} {count} {maybe}");
+        prop_assert_eq!(found.statistic, t_test(&base, &candidate).unwrap().statistic);
     }
 
     #[test]
-    fn holm_never_lowers_keeps_order_and_spares_the_largest(p_values in prop::collection::vec(0.0..=1.0_f64, 0..9)) {
-        let adjusted = holm(&p_values).unwrap();
-        for (i, p) in p_values.iter().enumerate() {
-            prop_assert!(*p <= adjusted[i] && adjusted[i] <= 1.0);
-            for (j, q) in p_values.iter().enumerate() {
-                prop_assert!(p > q || adjusted[i] <= adjusted[j]);
+    fn wilcoxon_over_all_signs(order in Just((1..=11_i32).collect::<Vec<_>>()).prop_shuffle(), signs: u16, n in 1..=11_usize) {
+        let candidate: Vec<f64> = order[..n].iter().enumerate()
+            .map(|(i, &v)| f64::from(if signs >> i & 1 == 1 { -v } else { v })).collect();
+        let found = wilcoxon_test(&vec![0.0; n], &candidate, false).unwrap();
+        prop_assert!(found.exact);
+        prop_assert!((found.p - all_signs(&candidate)).abs() < 1e-15, "{}", found.p);
+    }
+
+    #[test]
+    fn corrections_keep_order_and_never_lower(p_values in prop::collection::vec(0.0..=1.0_f64, 0..9)) {
+        for adjusted in [holm(&p_values).unwrap(), benjamini_hochberg(&p_values).unwrap()] {
+            for (i, p) in p_values.iter().enumerate() {
+                prop_assert!(*p <= adjusted[i] && adjusted[i] <= 1.0);
+                for (j, q) in p_values.iter().enumerate() {
+                    prop_assert!(p > q || adjusted[i] <= adjusted[j]);
+                }
             }
         }
-        let least = p_values.iter().copied().fold(f64::INFINITY, f64::min);
-        if let Some(i) = p_values.iter().position(|&p| p == least) {
-            prop_assert_eq!(adjusted[i], (least * p_values.len() as f64).min(1.0));
+        let extreme = |pick: fn(f64, f64) -> f64| p_values.iter().copied().reduce(pick);
+        if let (Some(least), Some(most)) = (extreme(f64::min), extreme(f64::max)) {
+            let place = |p: f64| p_values.iter().position(|&q| p == q).unwrap();
+            prop_assert_eq!(holm(&p_values).unwrap()[place(least)], (least * p_values.len() as f64).min(1.0));
+            prop_assert_eq!(benjamini_hochberg(&p_values).unwrap()[place(most)], most);
         }
+    }
+
+    #[test]
+    fn equivalence_is_the_interval_within_the_margins((base, candidate) in pairs(3, 40), margin in 0.01..0.5_f64) {
+        let (_, deviation) = moments(&differences(&base, &candidate));
+        prop_assume!(deviation > 1e-9);
+        let found = equivalence_test(&base, &candidate, (-margin, 2.0 * margin), 0.05).unwrap();
+        let (low, high) = found.interval;
+        prop_assert!((found.effect - f64::midpoint(low, high)).abs() < 1e-12);
+        prop_assert_eq!(found.p_lower <= 0.05, low >= -margin, "{:?}", found);
+        prop_assert_eq!(found.p_upper <= 0.05, high <= 2.0 * margin, "{:?}", found);
     }
 }
 
 #[test]
-fn the_same_at_any_thread_count_and_another_with_another_seed() {
-    let base: Vec<f64> = (0..200).map(|i| f64::from(i * 37 % 101) / 101.0).collect();
-    let candidate: Vec<f64> = (0..200).map(|i| f64::from(i * 53 % 103) / 100.0).collect();
-    let interval = |seed, threads| paired_bootstrap(&base, &candidate, Bootstrap { seed, threads, ..BOOTSTRAP });
-    let p = |seed, threads| {
-        paired_randomisation(&base, &candidate, Randomisation { seed, threads, ..RANDOMISATION }).unwrap()
-    };
+fn known_families() {
+    let near = |found: Vec<f64>, wanted: [f64; 4]| found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 1e-15);
+    assert!(near(holm(&[0.01, 0.04, 0.03, 0.005]).unwrap(), [0.03, 0.06, 0.06, 0.02]));
+    assert!(near(benjamini_hochberg(&[0.01, 0.04, 0.03, 0.005]).unwrap(), [0.02, 0.04, 0.04, 0.02]));
+    for correct in [holm, benjamini_hochberg] {
+        assert_eq!(correct(&[]), Ok(vec![]));
+        assert!(correct(&[0.5, 1.1]).unwrap_err().to_string().contains("p value 1 is 1.1"));
+        assert!(correct(&[f64::NAN]).unwrap_err().to_string().contains("p value 0"));
+    }
+    assert_eq!(holm(&[0.9, 0.8]), Ok(vec![1.0, 1.0]));
+    assert_eq!(benjamini_hochberg(&[0.9, 0.8]), Ok(vec![0.9, 0.9]));
+}
+
+#[test]
+fn the_bootstrap_test_is_the_same_at_any_thread_count() {
+    let (base, candidate) = two_hundred();
+    let p = |seed, threads| bootstrap_test(&base, &candidate, Draws { seed, threads, ..DRAWS }).unwrap().p;
     for threads in [0, 2, 3, 7, 1000] {
-        assert_eq!(interval(1, threads), interval(1, 1));
         assert_eq!(p(1, threads), p(1, 1));
     }
-    assert_ne!(interval(2, 1), interval(1, 1));
     assert_ne!(p(2, 1), p(1, 1));
 }
 
 #[test]
-fn rounding_does_not_break_ties() {
-    // 0.1 + 0.2 - 0.3 is 5.6e-17 in this order and less in others; in truth all assignments are at least as extreme.
-    assert_eq!(paired_randomisation(&[0.0; 3], &[0.1, 0.2, -0.3], RANDOMISATION), Ok(1.0));
-    assert_eq!(paired_randomisation(&[0.5; 9], &[0.5; 9], RANDOMISATION), Ok(1.0));
-    assert_eq!(paired_randomisation(&[0.5], &[0.9], RANDOMISATION), Ok(1.0));
+fn two_queries_have_one_degree_of_freedom() {
+    // t = 2 of Cauchy's distribution: p = 2 / π atan(1 / 2).
+    let found = t_test(&[0.0, 0.0], &[1.0, 3.0]).unwrap();
+    assert!(
+        (found.statistic - 2.0).abs() < 1e-15 && (found.p - 0.5_f64.atan() * std::f64::consts::FRAC_2_PI).abs() < 1e-14
+    );
 }
 
 #[test]
-fn a_clear_difference_is_as_small_as_a_p_value_gets() {
-    assert_eq!(paired_randomisation(&[0.0; 64], &[0.3; 64], RANDOMISATION), Ok(1.0 / 20_001.0));
-}
-
-#[test]
-fn the_interval_of_a_mean_of_two_values() {
-    // The mean of n draws from {0, 1} is binomial: its quantiles are known. n = 100, p = 0.3.
-    let candidate: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i % 10 < 3))).collect();
-    let found = paired_bootstrap(&[0.0; 100], &candidate, Bootstrap { resamples: 40_000, ..BOOTSTRAP }).unwrap();
-    assert!((found.delta - 0.3).abs() < 1e-15, "{found:?}");
-    // 21 and 39 are the 2.5 % and 97.5 % quantiles of Binomial(100, 0.3).
-    assert!((found.low - 0.21).abs() < 1e-12 && (found.high - 0.39).abs() < 1e-12, "{found:?}");
-}
-
-#[test]
-fn holm_of_a_known_family() {
-    let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]).unwrap();
-    for (found, wanted) in adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]) {
-        assert!((found - wanted).abs() < 1e-15, "{adjusted:?}");
+fn systems_that_are_alike() {
+    let same = [0.5, 0.25, 1.0];
+    for outcome in [t_test(&same, &same), bootstrap_test(&same, &same, DRAWS), wilcoxon_test(&same, &same, true)] {
+        let outcome = outcome.unwrap();
+        assert_eq!((outcome.p, outcome.statistic, outcome.effect_size), (1.0, 0.0, Some(0.0)));
     }
-    assert_eq!(holm(&[]), Ok(vec![]));
-    assert_eq!(holm(&[0.9, 0.8]), Ok(vec![1.0, 1.0]));
+    let found = equivalence_test(&same, &same, (-0.01, 0.01), 0.05).unwrap();
+    assert_eq!((found.effect, found.interval, found.p_lower, found.p_upper), (0.0, (0.0, 0.0), 0.0, 0.0));
+}
+
+#[test]
+fn ties_and_zeros_of_wilcoxon() {
+    // |d|: 0 (dropped), 1, 1, 2, 3 at ranks 1.5, 1.5, 3, 4; W- is 1.5.
+    let found = wilcoxon_test(&[0.0; 5], &[0.0, 1.0, -1.0, 2.0, 3.0], false).unwrap();
+    assert_eq!((found.statistic, found.exact, found.effect_size), (1.5, false, Some(0.7)));
+    // z = (1.5 - 5) / sqrt(4 * 5 * 9 / 24 - (2^3 - 2) / 48), and p = 2 Φ(z).
+    assert!((found.p - 0.197_466_073_358_018_7).abs() < 1e-12, "{}", found.p);
+    let corrected = wilcoxon_test(&[0.0; 5], &[0.0, 1.0, -1.0, 2.0, 3.0], true).unwrap();
+    assert!(corrected.p > found.p);
+    // A zero alone is enough to leave the exact distribution.
+    assert!(!wilcoxon_test(&[0.0; 3], &[0.0, 1.0, 2.0], false).unwrap().exact);
+    // At the middle there is nothing to correct.
+    assert_eq!(wilcoxon_test(&[0.0; 3], &[0.0, 1.0, -1.0], true).unwrap().p, 1.0);
 }
 
 #[test]
 fn what_cannot_be_tested_is_refused() {
+    let refused = |base: &[f64], candidate: &[f64], part: &str| {
+        let messages = [
+            randomisation_test(base, candidate, DRAWS).map(|o| o.p),
+            t_test(base, candidate).map(|o| o.p),
+            bootstrap_test(base, candidate, DRAWS).map(|o| o.p),
+            wilcoxon_test(base, candidate, false).map(|o| o.p),
+            equivalence_test(base, candidate, (-1.0, 1.0), 0.05).map(|e| e.p_lower),
+        ];
+        for result in messages {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    };
+    refused(&[], &[], "empty");
+    refused(&[1.0], &[1.0, 2.0], "base has 1, candidate 2");
+    refused(&[1.0, f64::NAN], &[1.0, 2.0], "value 1 of base is NaN");
+    refused(&[1.0], &[f64::INFINITY], "value 0 of candidate is inf");
+    refused(&[f64::MIN], &[f64::MAX], "overflow");
     let message = |result: Result<f64, Error>| result.unwrap_err().to_string();
-    let p = |base: &[f64], candidate: &[f64]| paired_randomisation(base, candidate, RANDOMISATION);
-    assert!(message(p(&[], &[])).contains("empty"));
-    assert!(message(p(&[1.0], &[1.0, 2.0])).contains("base has 1, candidate 2"));
-    assert!(message(p(&[1.0, f64::NAN], &[1.0, 2.0])).contains("value 1 of base is NaN"));
-    assert!(message(p(&[1.0], &[f64::INFINITY])).contains("value 0 of candidate is inf"));
-    assert!(message(p(&[f64::MIN], &[f64::MAX])).contains("overflow"));
-    let none = Randomisation { permutations: 0, ..RANDOMISATION };
-    assert!(message(paired_randomisation(&[1.0], &[1.0], none)).contains("permutations must be at least 1"));
-    for (settings, part) in [
-        (Bootstrap { resamples: 0, ..BOOTSTRAP }, "resamples must be at least 1"),
-        (Bootstrap { confidence: 0.0, ..BOOTSTRAP }, "confidence must lie between 0 and 1"),
-        (Bootstrap { confidence: 1.0, ..BOOTSTRAP }, "confidence must lie between 0 and 1"),
-        (Bootstrap { confidence: f64::NAN, ..BOOTSTRAP }, "confidence must lie between 0 and 1"),
-    ] {
-        assert!(paired_bootstrap(&[1.0], &[1.0], settings).unwrap_err().to_string().contains(part));
-    }
-    assert!(holm(&[0.5, 1.1]).unwrap_err().to_string().contains("p value 1 is 1.1"));
-    assert!(holm(&[f64::NAN]).unwrap_err().to_string().contains("p value 0"));
+    let none = Draws { count: 0, ..DRAWS };
+    assert!(message(randomisation_test(&[1.0], &[1.0], none).map(|o| o.p)).contains("permutations must be at least 1"));
+    assert!(message(bootstrap_test(&[1.0], &[1.0], none).map(|o| o.p)).contains("resamples must be at least 1"));
+    // A difference of one tenth throughout, as far as doubles can tell.
+    let (base, candidate) = ([0.8, 0.2, 0.5], [0.9, 0.3, 0.6]);
+    assert!(message(t_test(&base, &candidate).map(|o| o.p)).contains("differences that vary"));
+    assert!(message(bootstrap_test(&base, &candidate, DRAWS).map(|o| o.p)).contains("differences that vary"));
+    assert!(message(t_test(&[1.0], &[2.0]).map(|o| o.p)).contains("at least two"));
+    // The squares of the least doubles are zero.
+    assert!(message(t_test(&[0.0; 2], &[5e-324, 1e-322]).map(|o| o.p)).contains("differences that vary"));
+    let equivalence = |margins, alpha| message(equivalence_test(&base, &[0.0; 3], margins, alpha).map(|e| e.p_lower));
+    assert!(equivalence((0.0, 1.0), 0.05).contains("surround zero"));
+    assert!(equivalence((-1.0, f64::NAN), 0.05).contains("surround zero"));
+    assert!(equivalence((-1.0, 1.0), 0.5).contains("twice alpha"));
 }

@@ -1,0 +1,43 @@
+//! Making scores of different systems comparable.
+
+/// What is done to the scores of one query in one run before they are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalisation {
+    /// Nothing.
+    None,
+    /// (score - least) / (greatest - least), from 0 to 1 (Fox and Shaw 1994; Lee 1997). Scores that are all equal
+    /// become 1: to have been found is worth more than not to have been.
+    MinMax,
+    /// (score - mean) / standard deviation, with n below the line (Montague and Aslam 2001). Scores that are all equal
+    /// become 0.
+    ZScore,
+}
+
+impl Normalisation {
+    /// Apply to the scores of one query in one run.
+    pub(super) fn apply(self, scores: &mut [f64]) {
+        match self {
+            Self::None => {}
+            Self::MinMax => {
+                let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
+                let range = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
+                for score in scores {
+                    *score = if range == 0.0 { 1.0 } else { (*score - least) / range };
+                }
+            }
+            Self::ZScore => {
+                let n = scores.len() as f64;
+                let mean = scores.iter().sum::<f64>() / n;
+                let deviation = (scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / n).sqrt();
+                // Of equal scores the mean may be off by rounding; of tiny ones the squares may underflow.
+                if deviation == 0.0 || scores.iter().all(|&s| s == scores[0]) {
+                    scores.fill(0.0);
+                    return;
+                }
+                for score in scores {
+                    *score = (*score - mean) / deviation;
+                }
+            }
+        }
+    }
+}
