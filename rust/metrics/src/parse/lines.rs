@@ -24,6 +24,9 @@ pub(super) type Row<'a, V> = Option<(&'a str, &'a str, V)>;
 /// Bytes for which a second thread is worth its start.
 const BYTES_PER_THREAD: usize = 1 << 18;
 
+/// About as many bytes as the lines of a file have when they are short.
+const SHORT_LINE: usize = 24;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Read all lines, in pieces that follow each other.
@@ -38,6 +41,8 @@ pub(super) fn read<V: Copy + Send>(
     let ranges = (0..threads).map(|i| bound(i)..bound(i + 1)).collect();
     let results = threads::run(ranges, |range| {
         let mut rows = Rows::default();
+        // Memory that is not written to costs nothing; growing moves what has been.
+        rows.reserve((range.end - range.start) as usize / SHORT_LINE);
         let lines = visit(source, range, format, |_, (query, document, value)| {
             rows.open(query);
             rows.push(document, value);
