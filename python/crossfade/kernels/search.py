@@ -18,7 +18,7 @@ Metric = Literal["cosine", "ip", "l2"]
 _MOST = 2**63 - 1
 
 # Candidates of the first stage for each result asked for, by the form that it searches: what docs/kernels.md measures.
-_CANDIDATES = {"f16": 2, "bf16": 4, "int8": 4, "binary": 20}
+_CANDIDATES = {"f16": 2, "bf16": 2, "int8": 2, "binary": 20}
 
 
 class TopK(NamedTuple):
@@ -131,11 +131,11 @@ def top_k_rescored(
 
     `quantised` is `quantise(vectors, ...)`: small enough for memory, or for its bandwidth. `vectors`, shape
     (m, dimension), may be a mapped file: only the candidates' rows are read. "binary" rows are searched by their
-    Hamming distance to the signs of the query, which stands for the angle: centre vectors whose signs are lopsided.
+    Hamming distance to the signs of the query, which stands for the angle between them.
 
-    `candidates`: how many the second stage gets for each query; None is 2 k for "f16", 4 k for "bf16" and "int8", 20 k
-    for "binary". The scores are those of `top_k` among `vectors`; what the first stage missed is not found, and the
-    share of it is for you to measure: compare with `top_k`.
+    `candidates`: how many the second stage gets for each query; None is 2 k, and 20 k for "binary". The scores are
+    those of `top_k` among `vectors`. What the first stage missed is not found: docs/kernels.md says how much that was
+    where it was measured, and `top_k` tells for your vectors.
     """
     depth = arrays.whole(k, "k", 1, _MOST)
     _check_metric(metric)

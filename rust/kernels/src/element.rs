@@ -55,13 +55,13 @@ impl<'a> Scaled<'a> {
     /// `scales`: one a row, each finite and greater than 0.
     ///
     /// # Errors
-    /// [`Error::Length`] when there is not one scale a row, [`Error::Row`] for the first that cannot be used.
+    /// [`Error::Length`] when there is not one scale a row, [`Error::Scale`] for the first that cannot be used.
     pub fn new(codes: Rows<'a, i8>, scales: &'a [f32]) -> Result<Self, Error> {
         if scales.len() != codes.len() {
             return Err(Error::Length { what: "scales, one a row", length: scales.len(), expected: codes.len() });
         }
         match scales.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
-            Some(row) => Err(Error::Row(row)),
+            Some(row) => Err(Error::Scale(row)),
             None => Ok(Self { codes, scales }),
         }
     }

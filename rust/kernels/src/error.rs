@@ -19,7 +19,7 @@ pub enum Error {
         /// Elements of a row of the corpus.
         corpus: usize,
     },
-    /// Something that must have one entry a row, or one bit a row, has another length.
+    /// Something that must have an entry, or a bit, for each row or query has another length.
     Length {
         /// What it is, with its unit.
         what: &'static str,
@@ -32,8 +32,10 @@ pub enum Error {
     TooLarge,
     /// This query, the first of its kind, holds NaN or infinity.
     Query(usize),
-    /// This row of the corpus, the first of its kind, holds NaN or infinity, or its scale is not a positive number.
+    /// This row of the corpus, the first of its kind, holds NaN or infinity.
     Row(usize),
+    /// The scale of this row, the first of its kind, is not a positive number.
+    Scale(usize),
     /// Offsets that do not rise from 0 to the number of rows; the first place where they do not.
     Offsets(usize),
     /// This document, the first of its kind, has no tokens.
@@ -59,13 +61,14 @@ impl fmt::Display for Error {
                 write!(f, "queries have dimension {queries} and the corpus {corpus}: both must come from one model")
             }
             Self::Length { what, length, expected } => {
-                write!(f, "the corpus needs {expected} {what}, not {length}")
+                write!(f, "expected {expected} {what}, not {length}")
             }
             Self::TooLarge => {
                 f.write_str("the matrix is too large: at most 4,294,967,294 rows of at most 4,194,304 elements")
             }
             Self::Query(i) => write!(f, "query {i} holds NaN or infinity: every element must be finite"),
             Self::Row(i) => write!(f, "corpus row {i} holds NaN or infinity: every element must be finite"),
+            Self::Scale(i) => write!(f, "corpus row {i} cannot be used: its scale is not a positive number"),
             Self::Offsets(i) => {
                 write!(f, "offset {i} is out of order: offsets must rise from 0 to the number of document tokens")
             }

@@ -99,6 +99,6 @@ mod tests {
                 assert_eq!(found, wanted, "{rows} {step} {most}");
             }
         }
-        assert!(Mask::new(&[0], 9).unwrap_err().to_string().contains("needs 2 bytes of mask"));
+        assert!(Mask::new(&[0], 9).unwrap_err().to_string().contains("expected 2 bytes of mask"));
     }
 }

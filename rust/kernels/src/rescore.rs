@@ -15,7 +15,7 @@ use crate::{Error, Rows, on_backend};
 
 /// The `k` best of each query's `candidates`, scored and ordered as [`crate::top_k`] does.
 ///
-/// `candidates`: shape (queries, some number), rows of `corpus`, each at most once for a query. The options' mask must be
+/// `candidates`: shape (queries, `per_query`), rows of `corpus`, each at most once for a query. The options' mask must be
 /// None: the first stage has applied it.
 ///
 /// # Errors
@@ -23,13 +23,17 @@ use crate::{Error, Rows, on_backend};
 pub fn rescore(
     queries: Rows<'_, f32>,
     corpus: Corpus<'_>,
-    candidates: &[i64],
+    (candidates, per_query): (&[i64], usize),
     k: usize,
     metric: Metric,
     options: Options<'_>,
 ) -> Result<TopK, Error> {
-    let task = Rescore { queries, candidates, k, metric, options };
+    let task = Rescore { queries, candidates, per_query, k, metric, options };
     check(queries, corpus, options.mask)?;
+    let expected = queries.len() * per_query;
+    if candidates.len() != expected {
+        return Err(Error::Length { what: "candidates", length: candidates.len(), expected });
+    }
     if let Some(place) = candidates.iter().position(|&row| !usize::try_from(row).is_ok_and(|row| row < corpus.len())) {
         return Err(Error::Candidate(place));
     }
@@ -39,6 +43,7 @@ pub fn rescore(
 struct Rescore<'a> {
     queries: Rows<'a, f32>,
     candidates: &'a [i64],
+    per_query: usize,
     k: usize,
     metric: Metric,
     options: Options<'a>,
@@ -59,7 +64,7 @@ const STEP: usize = 512;
 fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Table<'_, E>) -> Result<TopK, Error> {
     let (queries, metric) = (task.queries, task.metric);
     let count = queries.len();
-    let per_query = task.candidates.len() / count.max(1);
+    let per_query = task.per_query;
     let k = task.k.min(per_query);
     let mut keys = vec![0; task.candidates.len()];
     let steps: Vec<Mutex<(&[i64], &mut [Key])>> = if per_query == 0 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossfade_kernels::{Bf16, Corpus, Error, F16, Mask, Metric, Options, Rows, Scaled, TopK};
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1,
-    PyReadwriteArray2,
+    PyReadwriteArray2, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 
@@ -119,7 +119,7 @@ pub(crate) fn rescore<'py>(
     let metric = metric_of(metric)?;
     let (count, queries) = (queries.3, queries.rows("queries")?);
     let corpus = corpus.corpus()?;
-    let candidates = candidates.as_slice()?;
+    let candidates = (candidates.as_slice()?, candidates.shape()[1]);
     let found = work(py, &way, corpus.len(), |options| {
         crossfade_kernels::rescore(queries, corpus, candidates, k, metric, options)
     })?;

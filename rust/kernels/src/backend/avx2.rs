@@ -202,13 +202,13 @@ fn decode_f16(row: &[F16], to: &mut [f32]) {
     to_rest.copy_from_slice(&from_f16(&last)[..rest.len()]);
 }
 
-/// Fetch, for each of a tile's rows, the line with element `d` of the row that comes a block later.
+/// Fetch a line of one of the rows that come a block later: in sixteen steps, one line of each.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn fetch(ahead: Ahead<'_>, first: usize, d: usize) {
-    for row in &ahead.rows[first.min(ahead.rows.len())..ahead.rows.len().min(first + ROWS)] {
+fn fetch(ahead: Ahead<'_>, d: usize) {
+    if let Some(row) = ahead.rows.get(d % LINE) {
         // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(d * ahead.size).cast());
+        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add((d - d % LINE) * ahead.size).cast());
     }
 }
 
@@ -225,14 +225,7 @@ fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
         for r in 0..ROWS.min(tile.rows.len() - first) {
             rows[r] = tile.rows[first + r];
         }
-        let mut sums = [[_mm256_setzero_ps(); V]; ROWS];
-        let mut d = 0;
-        while d < steps.len() {
-            fetch(tile.ahead, first, d);
-            let end = steps.len().min(d + LINE);
-            add_steps::<V, DIFFERENCE>(&mut sums, &steps[d..end], &rows, d);
-            d = end;
-        }
+        let sums = add_up::<V, DIFFERENCE>(steps, &rows, tile.ahead.of(first, ROWS));
         for r in 0..ROWS.min(tile.rows.len() - first) {
             let scale = _mm256_set1_ps(tile.scales[first + r]);
             let mut word = 0;
@@ -247,27 +240,28 @@ fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
     }
 }
 
-/// Add the products of some steps, the elements from `d` on.
+/// The sums of a tile. They live in registers: one loop, and nothing in it that is not inlined.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn add_steps<const V: usize, const DIFFERENCE: bool>(
-    sums: &mut [[__m256; V]; ROWS],
+fn add_up<const V: usize, const DIFFERENCE: bool>(
     steps: &[[[f32; LANES]; V]],
     rows: &[&[f32]; ROWS],
-    d: usize,
-) {
+    ahead: Ahead<'_>,
+) -> [[__m256; V]; ROWS] {
     let mut elements = [std::ptr::null(); ROWS];
     for r in 0..ROWS {
-        elements[r] = rows[r][d..d + steps.len()].as_ptr();
+        elements[r] = rows[r][..steps.len()].as_ptr();
     }
-    for i in 0..steps.len() {
+    let mut sums = [[_mm256_setzero_ps(); V]; ROWS];
+    for d in 0..steps.len() {
+        fetch(ahead, d);
         let mut queries = [_mm256_setzero_ps(); V];
         for v in 0..V {
-            queries[v] = load(&steps[i][v]);
+            queries[v] = load(&steps[d][v]);
         }
         for r in 0..ROWS {
             // SAFETY: each pointer is to as many elements as there are steps.
-            let element = _mm256_set1_ps(unsafe { *elements[r].add(i) });
+            let element = _mm256_set1_ps(unsafe { *elements[r].add(d) });
             for v in 0..V {
                 sums[r][v] = if DIFFERENCE {
                     let difference = _mm256_sub_ps(element, queries[v]);
@@ -278,6 +272,7 @@ fn add_steps<const V: usize, const DIFFERENCE: bool>(
             }
         }
     }
+    sums
 }
 
 #[inline]

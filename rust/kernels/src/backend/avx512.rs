@@ -221,13 +221,13 @@ impl Backend for Avx512 {
     }
 }
 
-/// Fetch, for each of a tile's rows, the line with element `d` of the row that comes a block later.
+/// Fetch a line of one of the rows that come a block later: in sixteen steps, one line of each.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn fetch(ahead: Ahead<'_>, first: usize, d: usize) {
-    for row in &ahead.rows[first.min(ahead.rows.len())..ahead.rows.len().min(first + ROWS)] {
+fn fetch(ahead: Ahead<'_>, d: usize) {
+    if let Some(row) = ahead.rows.get(d % LINE) {
         // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(d * ahead.size).cast());
+        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add((d - d % LINE) * ahead.size).cast());
     }
 }
 
@@ -244,14 +244,7 @@ fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
         for r in 0..ROWS.min(tile.rows.len() - first) {
             rows[r] = tile.rows[first + r];
         }
-        let mut sums = [[_mm512_setzero_ps(); V]; ROWS];
-        let mut d = 0;
-        while d < steps.len() {
-            fetch(tile.ahead, first, d);
-            let end = steps.len().min(d + LINE);
-            add_steps::<V, DIFFERENCE>(&mut sums, &steps[d..end], &rows, d);
-            d = end;
-        }
+        let sums = add_up::<V, DIFFERENCE>(steps, &rows, tile.ahead.of(first, ROWS));
         for r in 0..ROWS.min(tile.rows.len() - first) {
             let scale = _mm512_set1_ps(tile.scales[first + r]);
             let mut word = 0;
@@ -266,27 +259,28 @@ fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
     }
 }
 
-/// Add the products of some steps, the elements from `d` on.
+/// The sums of a tile. They live in registers: one loop, and nothing in it that is not inlined.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn add_steps<const V: usize, const DIFFERENCE: bool>(
-    sums: &mut [[__m512; V]; ROWS],
+fn add_up<const V: usize, const DIFFERENCE: bool>(
     steps: &[[[f32; LANES]; V]],
     rows: &[&[f32]; ROWS],
-    d: usize,
-) {
+    ahead: Ahead<'_>,
+) -> [[__m512; V]; ROWS] {
     let mut elements = [std::ptr::null(); ROWS];
     for r in 0..ROWS {
-        elements[r] = rows[r][d..d + steps.len()].as_ptr();
+        elements[r] = rows[r][..steps.len()].as_ptr();
     }
-    for i in 0..steps.len() {
+    let mut sums = [[_mm512_setzero_ps(); V]; ROWS];
+    for d in 0..steps.len() {
+        fetch(ahead, d);
         let mut queries = [_mm512_setzero_ps(); V];
         for v in 0..V {
-            queries[v] = load(&steps[i][v]);
+            queries[v] = load(&steps[d][v]);
         }
         for r in 0..ROWS {
             // SAFETY: each pointer is to as many elements as there are steps.
-            let element = _mm512_set1_ps(unsafe { *elements[r].add(i) });
+            let element = _mm512_set1_ps(unsafe { *elements[r].add(d) });
             for v in 0..V {
                 sums[r][v] = if DIFFERENCE {
                     let difference = _mm512_sub_ps(element, queries[v]);
@@ -297,6 +291,7 @@ fn add_steps<const V: usize, const DIFFERENCE: bool>(
             }
         }
     }
+    sums
 }
 
 /// Bytes of a row's codes that one step takes.
@@ -314,27 +309,8 @@ fn tiles_i8<const V: usize>(tile: TileI8<'_>) {
         for r in 0..ROWS.min(tile.rows.len() - first) {
             rows[r] = tile.rows[first + r];
         }
-        let mut sums = [[_mm512_setzero_si512(); V]; ROWS];
-        let whole = rows[0].len() / CODES;
-        let mut step = 0;
-        while step < whole {
-            fetch(tile.ahead, first, step * CODES);
-            let end = whole.min(step + LINE * 4 / CODES);
-            add_steps_i8::<V>(&mut sums, &steps[step..end], &rows, step * CODES);
-            step = end;
-        }
-        if let Some(queries) = steps.get(whole) {
-            for r in 0..ROWS {
-                let mut rest = [0_u8; CODES];
-                for (to, &from) in rest.iter_mut().zip(&rows[r][whole * CODES..]) {
-                    *to = from.cast_unsigned();
-                }
-                let codes = _mm512_set1_epi32(i32::from_le_bytes(rest));
-                for v in 0..V {
-                    sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], load_bytes(&queries[v]), codes);
-                }
-            }
-        }
+        let ahead = Ahead { size: tile.ahead.size * CODES, ..tile.ahead.of(first, ROWS) };
+        let sums = add_up_i8::<V>(steps, &rows, ahead);
         for r in 0..ROWS.min(tile.rows.len() - first) {
             let scale = _mm512_set1_ps(tile.scales[first + r]);
             let bias = _mm512_set1_epi32(tile.biases[first + r]);
@@ -350,31 +326,47 @@ fn tiles_i8<const V: usize>(tile: TileI8<'_>) {
     }
 }
 
+/// The sums of a tile, the biases among them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn add_steps_i8<const V: usize>(
-    sums: &mut [[__m512i; V]; ROWS],
+fn add_up_i8<const V: usize>(
     steps: &[[[u8; LANES * CODES]; V]],
     rows: &[&[i8]; ROWS],
-    at: usize,
-) {
+    ahead: Ahead<'_>,
+) -> [[__m512i; V]; ROWS] {
+    let whole = rows[0].len() / CODES;
     let mut codes = [std::ptr::null::<i32>(); ROWS];
     for r in 0..ROWS {
-        codes[r] = rows[r][at..at + steps.len() * CODES].as_ptr().cast();
+        codes[r] = rows[r][..whole * CODES].as_ptr().cast();
     }
-    for i in 0..steps.len() {
+    let mut sums = [[_mm512_setzero_si512(); V]; ROWS];
+    for step in 0..whole {
+        fetch(ahead, step);
         let mut queries = [_mm512_setzero_si512(); V];
         for v in 0..V {
-            queries[v] = load_bytes(&steps[i][v]);
+            queries[v] = load_bytes(&steps[step][v]);
         }
         for r in 0..ROWS {
-            // SAFETY: each pointer is to four bytes for every step; they need not be aligned.
-            let codes = _mm512_set1_epi32(unsafe { codes[r].add(i).read_unaligned() });
+            // SAFETY: each pointer is to four bytes for every whole step; they need not be aligned.
+            let codes = _mm512_set1_epi32(unsafe { codes[r].add(step).read_unaligned() });
             for v in 0..V {
                 sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], queries[v], codes);
             }
         }
     }
+    if let Some(queries) = steps.get(whole) {
+        for r in 0..ROWS {
+            let mut rest = [0_u8; CODES];
+            for (to, &from) in rest.iter_mut().zip(&rows[r][whole * CODES..]) {
+                *to = from.cast_unsigned();
+            }
+            let codes = _mm512_set1_epi32(i32::from_le_bytes(rest));
+            for v in 0..V {
+                sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], load_bytes(&queries[v]), codes);
+            }
+        }
+    }
+    sums
 }
 
 /// As `generic::encode_i8` does it.

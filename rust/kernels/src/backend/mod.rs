@@ -64,6 +64,15 @@ pub(crate) struct Ahead<'a> {
     pub(crate) size: usize,
 }
 
+impl Ahead<'_> {
+    /// Those of `count` rows from `first` on.
+    #[cfg(target_arch = "x86_64")]
+    fn of(self, first: usize, count: usize) -> Self {
+        let rows = &self.rows[self.rows.len().min(first)..self.rows.len().min(first + count)];
+        Self { rows, size: self.size }
+    }
+}
+
 /// A block of rows against one panel of queries.
 pub(crate) struct Tile<'a> {
     pub(crate) operation: Operation,

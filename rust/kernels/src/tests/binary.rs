@@ -58,5 +58,5 @@ fn what_does_not_fit_is_refused() {
     assert!(error.to_string().contains("queries have dimension 32 and the corpus 24"), "{error}");
     let options = Options { mask: Some(Mask::new(&[0], 3).unwrap()), ..Options::default() };
     let error = top_k_binary(rows(&[0; 3], 3), rows(&[0; 6], 3), 1, options).unwrap_err();
-    assert_eq!(error.to_string(), "the corpus needs 2 bits of mask, not 3");
+    assert_eq!(error.to_string(), "expected 2 bits of mask, not 3");
 }

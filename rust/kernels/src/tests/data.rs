@@ -13,6 +13,9 @@ pub(super) enum Kind {
     Plain,
     /// Whole numbers from -2 to 2: every sum is exact in f32, and ties are everywhere.
     Whole,
+    /// Copies of one vector with a few elements moved by units in the last place: the order lies within what a scan cannot
+    /// tell apart.
+    Near,
     /// Any of: zero vectors, subnormal, tiny, plain, huge vectors; and copies of earlier vectors.
     Adverse,
 }
@@ -122,7 +125,18 @@ impl Source {
 
     fn vectors(&mut self, count: usize, dimension: usize, kind: Kind, copy_from: &[f32]) -> Vec<f32> {
         let mut vectors = Vec::with_capacity(count * dimension);
+        let near: Vec<f32> =
+            (0..dimension).map(|_| (self.next() % (1 << 24)) as f32 / (1 << 23) as f32 - 1.0).collect();
         for _ in 0..count {
+            if kind == Kind::Near && copy_from.is_empty() {
+                let mut vector = near.clone();
+                for _ in 0..3 {
+                    let x = &mut vector[self.next() as usize % dimension];
+                    *x = f32::from_bits(x.to_bits() + (self.next() % 8) as u32);
+                }
+                vectors.extend(vector);
+                continue;
+            }
             let known = if copy_from.is_empty() { vectors.len() } else { copy_from.len() } / dimension;
             let scale = match (kind, self.next() % 12) {
                 (Kind::Adverse, 0) => 0.0,

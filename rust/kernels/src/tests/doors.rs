@@ -6,7 +6,7 @@ use super::{METRICS, TINY, floats, rows, search_everywhere, threads};
 use crate::backend::Portable;
 use crate::drive::Limits;
 use crate::search::{Task, top_k_with};
-use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, top_k};
+use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, rescore, top_k};
 
 #[test]
 fn shapes_are_checked() {
@@ -126,11 +126,11 @@ fn masks_and_scales_have_one_entry_a_row() {
     let mask = Mask::new(&[0xff, 0xff], 9).unwrap();
     let options = Options { mask: Some(mask), ..Options::default() };
     let error = top_k(rows(&[1.0; 2], 2), floats(&corpus, 2), 1, Metric::Cosine, options).unwrap_err();
-    assert_eq!(error.to_string(), "the corpus needs 10 bits of mask, not 9");
+    assert_eq!(error.to_string(), "expected 10 bits of mask, not 9");
     let codes = rows(&[1_i8; 20], 2);
-    assert_eq!(Scaled::new(codes, &[1.0; 9]).unwrap_err().to_string(), "the corpus needs 10 scales, one a row, not 9");
+    assert_eq!(Scaled::new(codes, &[1.0; 9]).unwrap_err().to_string(), "expected 10 scales, one a row, not 9");
     for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        assert_eq!(Scaled::new(rows(&[1_i8; 4], 2), &[1.0, bad]).unwrap_err(), Error::Row(1));
+        assert_eq!(Scaled::new(rows(&[1_i8; 4], 2), &[1.0, bad]).unwrap_err(), Error::Scale(1));
     }
     let scaled = Corpus::Int8(Scaled::new(codes, &[1.0; 10]).unwrap());
     assert_eq!((scaled.len(), scaled.dimension(), scaled.is_empty()), (10, 2, false));
@@ -153,4 +153,21 @@ fn a_mapped_corpus_is_found_alike() {
     let corpus: Vec<f32> = (0..3000 * 33).map(|i| (i as f32 * 0.37).sin()).collect();
     let search = |options| top_k(rows(&corpus[..330], 33), floats(&corpus, 33), 7, Metric::L2, options).unwrap();
     assert_eq!(search(Options { mapped: true, ..threads(2) }), search(threads(1)));
+}
+
+#[test]
+fn candidates_are_rows_and_as_many_for_each_query() {
+    let rescored = |candidates: &[i64], per_query| {
+        let corpus = floats(&[1.0, 2.0, 3.0], 1);
+        rescore(rows(&[1.0, 1.0], 1), corpus, (candidates, per_query), 1, Metric::InnerProduct, threads(1))
+    };
+    assert_eq!(rescored(&[0, 1, 2, 0], 2).unwrap().indices, [1, 2]);
+    assert_eq!(rescored(&[], 0).unwrap().k, 0);
+    assert_eq!(rescored(&[0, 1, 2], 2).unwrap_err().to_string(), "expected 4 candidates, not 3");
+    assert_eq!(rescored(&[0, 3], 1), Err(Error::Candidate(1)));
+    assert_eq!(rescored(&[-1, 0], 1), Err(Error::Candidate(0)));
+    let bad = floats(&[1.0, f32::NAN, f32::INFINITY], 1);
+    let query = rows(&[1.0], 1);
+    assert_eq!(rescore(query, bad, (&[2, 1], 2), 1, Metric::L2, threads(1)), Err(Error::Row(1)));
+    assert!(rescore(query, bad, (&[0], 1), 1, Metric::L2, threads(1)).is_ok());
 }

@@ -16,7 +16,7 @@ proptest! {
 
     /// Within the bound of the sums, and the same on every back end.
     #[test]
-    fn close_to_the_oracle(case in cases(&[Kind::Plain, Kind::Whole, Kind::Adverse]), cuts in any::<u64>()) {
+    fn close_to_the_oracle(case in cases(&[Kind::Plain, Kind::Whole, Kind::Near, Kind::Adverse]), cuts in any::<u64>()) {
         let query = rows(&case.queries, case.dimension);
         for elements in Elements::all(&case) {
             let vectors = elements.vectors(case.dimension);

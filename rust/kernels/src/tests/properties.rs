@@ -23,7 +23,7 @@ proptest! {
     /// What is returned is, bit for bit, what sorting all scores returns: for every type, metric, back end, mask, number
     /// of threads, and however the work is cut up.
     #[test]
-    fn equal_to_the_oracle(case in cases(&[Kind::Plain, Kind::Whole, Kind::Adverse])) {
+    fn equal_to_the_oracle(case in cases(&[Kind::Plain, Kind::Whole, Kind::Near, Kind::Adverse])) {
         for elements in Elements::all(&case) {
             let vectors = elements.vectors(case.dimension);
             let corpus = elements.corpus(case.dimension);
@@ -90,8 +90,8 @@ proptest! {
             let chosen: Vec<i64> = (0..corpus.len() as i64).rev().filter(|&row| case.may(row as usize)).collect();
             let candidates = chosen.repeat(queries.len());
             for metric in METRICS {
-                let found = rescore(queries, corpus, &candidates, case.k, metric, threads(case.threads)).unwrap();
-                prop_assert_eq!(found.k, if queries.is_empty() { 0 } else { case.k.min(chosen.len()) });
+                let found = rescore(queries, corpus, (&candidates, chosen.len()), case.k, metric, threads(case.threads)).unwrap();
+                prop_assert_eq!(found.k, case.k.min(chosen.len()));
                 for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
                     let wanted = oracle::ranking(query, &vectors, metric, |row| case.may(row));
                     prop_assert_eq!(bits(&of(&found, q)), bits(&wanted[..found.k]), "{:?} {:?}", metric, elements);
