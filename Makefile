@@ -7,10 +7,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
+RUST_SOURCES := $(shell find rust -name fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print 2>/dev/null) Cargo.toml Cargo.lock
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 
-.PHONY: help demo test lint format bench proto lock clean setup check-tools test-rust test-python
+.PHONY: help demo test lint format bench fuzz proto lock clean setup check-tools test-rust test-python
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,16 @@ format: $(VENV)/.dev  ## rewrite the sources as `make lint` wants them
 bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers on the same input in the same run
 	$(BIN)/python -m bench
 
+# A minute in all by default; `make fuzz FUZZ_SECONDS=600` looks harder.
+FUZZ_SECONDS ?= 20
+fuzz:  ## parsers on any bytes (needs a nightly toolchain and cargo-fuzz)
+	@cargo +nightly fuzz --version >/dev/null 2>&1 \
+	  || { echo 'make fuzz needs: rustup toolchain install nightly && cargo install cargo-fuzz' >&2; exit 1; }
+	cd rust/metrics && for target in $$(cargo +nightly fuzz list); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
+	done
+
 proto: $(VENV)/.dev  ## regenerate the Python stubs from proto/
 	scripts/generate_proto.sh
 
@@ -51,7 +61,7 @@ lock:  ## resolve requirements/*.in again (needs uv)
 	scripts/lock.sh
 
 clean:  ## remove everything that the other targets made
-	rm -rf $(VENV) target dist demo/work demo/report.html demo/report.json .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) target rust/metrics/fuzz/target dist demo/work demo/report.html demo/report.json .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	rm -f python/crossfade/_native*.so
 

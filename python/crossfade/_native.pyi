@@ -4,12 +4,15 @@ Every function raises crossfade.errors.InvalidInput for a value that cannot be u
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from os import PathLike
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Qrels",
+    "Run",
     "__version__",
     "ap_correlation",
     "benjamini_hochberg",
@@ -32,6 +35,7 @@ __all__ = [
     "rank_biased_overlap",
     "rescore",
     "t_test",
+    "tie_bounds",
     "to_binary",
     "to_int8",
     "to_words",
@@ -42,6 +46,8 @@ __all__ = [
 
 __version__: str
 
+# Whole numbers; code points of fixed-width text, shape (ids, width); or strings.
+_Ids = NDArray[np.int64] | NDArray[np.uint32] | list[str]
 # Rows: one flat array, the elements of a row, the elements from one row to the next, and the number of rows.
 _Floats = tuple[NDArray[np.float32], int, int, int]
 _Bytes = tuple[NDArray[np.uint8], int, int, int]
@@ -81,14 +87,62 @@ def to_words(vectors: _Floats, to: NDArray[np.uint16], bfloat: bool, way: _Way) 
 def to_int8(vectors: _Floats, codes: NDArray[np.int8], scales: NDArray[np.float32], way: _Way) -> None: ...
 def to_binary(vectors: _Floats, to: NDArray[np.uint8], way: _Way) -> None: ...
 def canonical_measure(name: str) -> str: ...
+
+@final
+class Qrels:
+    @staticmethod
+    def from_dict(mapping: Mapping[str, Mapping[str, int]]) -> Qrels: ...
+    @staticmethod
+    def from_arrays(queries: _Ids, documents: _Ids, values: NDArray[np.int32], per_query: int) -> Qrels:
+        """One query id for every `per_query` rows; lengths are the caller's business."""
+
+    @staticmethod
+    def from_arrow(table: object, columns: tuple[str, str, str]) -> Qrels:
+        """The names of the columns of queries, documents and grades."""
+
+    @staticmethod
+    def parse(path: PathLike[str], format_name: Literal["trec", "beir"], content: bytes | None) -> Qrels:
+        """Of the content given, or of the file. Raises DataError, and OSError when it cannot be opened."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def query_ids(self) -> tuple[str, ...]: ...
+    def to_dict(self) -> dict[str, dict[str, int]]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Run:
+    @staticmethod
+    def from_dict(mapping: Mapping[str, Mapping[str, float]]) -> Run: ...
+    @staticmethod
+    def from_arrays(queries: _Ids, documents: _Ids, values: NDArray[np.float64], per_query: int) -> Run:
+        """One query id for every `per_query` rows; lengths are the caller's business."""
+
+    @staticmethod
+    def from_arrow(table: object, columns: tuple[str, str, str]) -> Run:
+        """The names of the columns of queries, documents and scores."""
+
+    @staticmethod
+    def parse(path: PathLike[str], content: bytes | None) -> Run:
+        """Of the content given, or of the file. Raises DataError, and OSError when it cannot be opened."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def query_ids(self) -> tuple[str, ...]: ...
+    def to_dict(self) -> dict[str, dict[str, float]]: ...
+    def __len__(self) -> int: ...
+
 def evaluate(
-    qrels: Mapping[str, Mapping[str, int]],
-    run: Mapping[str, Mapping[str, float]],
-    measures: Sequence[str],
-    ties: str,
-    missing: str,
-) -> tuple[list[str], NDArray[np.float64], list[str]]:
+    qrels: Qrels, run: Run, measures: Sequence[str], ties: str, missing: str
+) -> tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...]]:
     """Query ids, values of shape (queries, measures), and the judged queries that the run lacks."""
+
+def tie_bounds(
+    qrels: Qrels, run: Run, measures: Sequence[str], ties: str, missing: str
+) -> tuple[tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...]], NDArray[np.float64], NDArray[np.float64]]:
+    """What `evaluate` returns, then the worst and the best values, each of the shape of the values."""
 
 def bootstrap_means(
     values: NDArray[np.float64], resamples: int, confidence: float, method: str, seed: int

@@ -1,15 +1,42 @@
-"""Outputs that appear whole or not at all, and places checked before long work."""
+"""Files whole: read at once, written whole or not at all, places checked before long work."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import secrets
+import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from crossfade.errors import InvalidInput
+from crossfade.errors import DataError, InvalidInput
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_unless_plain(path: Path) -> bytes | None:
+    """The content of a file that cannot be read in parts from its place: unpacked when it is gzip by its first bytes,
+    whatever its name, and of a pipe or a device what comes. None for a plain file, which Rust reads itself.
+
+    Raises DataError when the file is missing, cannot be read, or is a damaged gzip file.
+    """
+    try:
+        with path.open("rb") as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                packed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+                stream.seek(0)
+                return gzip.decompress(stream.read()) if packed else None
+            content = stream.read()
+            return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+    except FileNotFoundError:
+        raise DataError(path, "no such file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(path, f"damaged gzip file: {error}") from None
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror or error}") from None
 
 
 def check_writable(path: Path) -> None:

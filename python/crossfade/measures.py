@@ -1,15 +1,20 @@
 """Retrieval measures: the door to the Rust metrics.
 
-Measures are spelled as ir-measures spells them and defined as trec_eval defines them:
+Measures are spelled as ir-measures spells them and defined as trec_eval defines them. R is the number of relevant
+documents of a query; docs/measures.md gives each formula, its source and its name in trec_eval.
 
 - `nDCG`, `nDCG@k`: linear gain, discount log2(rank + 1), ideal ranking cut at k too; negative grades gain nothing.
-- `AP`, `AP@k`: precision at each relevant document retrieved (within k), over all relevant documents.
+- `AP`, `AP@k`: precision at each relevant document retrieved (within k), over R.
 - `RR`, `RR@k`: 1 / rank of the first relevant document (within k), else 0.
-- `R@k`: relevant documents within k, over all relevant documents. `P@k`: the same, over k.
+- `R@k`: relevant documents within k, over R. `P@k`: the same, over k. `Rprec`: the same for k = R.
 - `Success@k`: 1 if a relevant document is within k, else 0.
 - `Judged`, `Judged@k`: judged documents among those retrieved (within k), over those retrieved (within k).
+- `ERR`, `ERR@k`: expected reciprocal rank, grades 0 to 4. `RBP(p=0.8)`, `RBP(p=0.8)@k`: rank-biased precision.
+- `Bpref`, `infAP`: for judgments that are a sample.
+- `IPrec@recall`: the greatest precision from the rank that reaches the recall on.
+- `SetP`, `SetR`, `SetF(beta=1.0)`, `SetAP`: of the documents retrieved as a set.
 
-A document is relevant from grade 1, or from grade N in the form `P(rel=N)@10`, which AP, RR, R, P and Success take.
+A document is relevant from grade 1, or from grade N in the form `P(rel=N)@10`, which all take but nDCG, ERR and Judged.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from numpy.typing import NDArray
 
 from crossfade import _native
 from crossfade.errors import InvalidInput
+from crossfade.tables import Qrels, Run
 
 Ties = Literal["float32", "float64"]
 Missing = Literal["skip", "zero"]
@@ -33,17 +39,36 @@ _COMMA = re.compile(r",(?![^()]*\))")
 
 
 @dataclass(frozen=True, slots=True)
+class Mode:
+    """Which trec_eval the values are those of.
+
+    `ties`: the precision at which scores are compared. `missing`: what became of judged queries that the run lacks.
+    The least relevant grade is part of a measure's name: 1 unless that says (rel=N).
+    """
+
+    ties: Ties
+    missing: Missing
+
+    @property
+    def trec_eval(self) -> str:
+        """The version and options of trec_eval that give these values."""
+        version = {"float32": "9.0.8", "float64": "10"}[self.ties]
+        return f"trec_eval {version}" + (" -c" if self.missing == "zero" else "")
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureTable:
-    """Every measure of every query.
+    """Every measure of every query, and how it was measured.
 
     `values`: float64, shape (queries, measures), read-only. `missing`: judged queries that the run lacks; they are
-    rows of zeros under `missing="zero"` and no rows under `missing="skip"`.
+    rows of zeros under `missing="zero"` and no rows under `missing="skip"`, which `mode` tells.
     """
 
     measures: tuple[str, ...]
     query_ids: tuple[str, ...]
     values: NDArray[np.float64]
     missing: tuple[str, ...]
+    mode: Mode
 
     def mean(self, measure: str) -> float:
         """The mean over queries. Raises InvalidInput when the table lacks the measure."""
@@ -55,13 +80,39 @@ class MeasureTable:
 
     def per_query(self, measure: str) -> dict[str, float]:
         """Query id to value. Raises InvalidInput when the table lacks the measure."""
-        return dict(zip(self.query_ids, self.values[:, self._column(measure)].tolist(), strict=True))
+        return dict(zip(self.query_ids, self.column(measure).tolist(), strict=True))
+
+    def column(self, measure: str) -> NDArray[np.float64]:
+        """The value of each query, shape (queries,), in the order of `query_ids`. Raises InvalidInput when the table
+        lacks the measure.
+        """
+        return self.values[:, self._column(measure)]
 
     def _column(self, measure: str) -> int:
         name = canonical(measure)
         if name not in self.measures:
             raise InvalidInput(f"measure {name} was not evaluated: this table holds {', '.join(self.measures)}")
         return self.measures.index(name)
+
+
+@dataclass(frozen=True, slots=True)
+class TieSensitivity:
+    """How far the order of tied documents could move each measure.
+
+    `table` holds the values in trec_eval's order, `worst` and `best` the least and greatest values over all orders of
+    tied documents, float64, each shaped as the table's values, read-only.
+    """
+
+    table: MeasureTable
+    worst: NDArray[np.float64]
+    best: NDArray[np.float64]
+
+    def means(self) -> dict[str, tuple[float, float, float]]:
+        """For every measure the mean over queries: worst, in trec_eval's order, best. Queries are independent, so the
+        outer two are the ends of what the mean can be.
+        """
+        columns = [values.mean(axis=0).tolist() for values in (self.worst, self.table.values, self.best)]
+        return dict(zip(self.table.measures, zip(*columns, strict=True), strict=True))
 
 
 def canonical(name: str) -> str:
@@ -87,8 +138,8 @@ def parse_list(text: str) -> list[str]:
 
 
 def evaluate(
-    qrels: Mapping[str, Mapping[str, int]],
-    run: Mapping[str, Mapping[str, float]],
+    qrels: Qrels | Mapping[str, Mapping[str, int]],
+    run: Run | Mapping[str, Mapping[str, float]],
     measures: Iterable[str],
     *,
     ties: Ties = "float32",
@@ -96,8 +147,12 @@ def evaluate(
 ) -> MeasureTable:
     """Measure `run` (query id to document id to score) against `qrels` (query id to document id to grade).
 
+    Qrels and Run (`crossfade.tables`) are read as they are; mappings are turned into them first, which takes longer
+    than the measuring: build them once when you evaluate more than once.
+
     Documents are ordered as trec_eval orders them: score descending, then document id descending by UTF-8 bytes.
-    `ties="float32"` rounds scores to single precision first, as trec_eval 9.0.8 does; "float64" takes them as they are.
+    `ties="float32"` rounds scores to single precision first, as trec_eval 9.0.8 does; "float64" takes them as they are,
+    as trec_eval 10 does. The two versions also differ in how `IPrec` turns a recall into a number of documents.
 
     Queries come in the order of `qrels`. A query without judgments is not evaluated; one whose judgments hold no
     relevant document counts, as 0. `missing` says what becomes of judged queries that the run lacks: "skip" leaves
@@ -106,6 +161,37 @@ def evaluate(
     Raises InvalidInput for a measure that does not exist, a score that is NaN or infinite, a grade that is no whole
     number, no measure at all, and when no query can be evaluated.
     """
+    names, mode = _request(measures, ties, missing)
+    qrels, run = _tables(qrels, run)
+    query_ids, values, absent = _native.evaluate(qrels.native, run.native, names, ties, missing)
+    return _table(names, query_ids, values, absent, mode, qrels, run)
+
+
+def tie_sensitivity(
+    qrels: Qrels | Mapping[str, Mapping[str, int]],
+    run: Run | Mapping[str, Mapping[str, float]],
+    measures: Iterable[str],
+    *,
+    ties: Ties = "float32",
+    missing: Missing = "skip",
+) -> TieSensitivity:
+    """Measure as `evaluate` does, and find the best and the worst that other orders of tied documents would give.
+
+    The bounds are exact for every measure, except that those of infAP assume rankings of at most 100,000 documents.
+    Takes up to about twice as long as `evaluate`, and raises the same.
+    """
+    names, mode = _request(measures, ties, missing)
+    qrels, run = _tables(qrels, run)
+    found, worst, best = _native.tie_bounds(qrels.native, run.native, names, ties, missing)
+    worst.flags.writeable = best.flags.writeable = False
+    return TieSensitivity(_table(names, *found, mode, qrels, run), worst, best)
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(canonical(name) for name in names))
+
+
+def _request(measures: Iterable[str], ties: Ties, missing: Missing) -> tuple[list[str], Mode]:
     if isinstance(measures, str):
         raise InvalidInput(f"measures must be a list of names, not the str {measures!r}: use parse_list")
     names = _unique(measures)
@@ -115,24 +201,39 @@ def evaluate(
         raise InvalidInput(f'ties {ties!r} is not known: use "float32" or "float64"')
     if missing not in get_args(Missing):
         raise InvalidInput(f'missing {missing!r} is not known: use "skip" or "zero"')
-    query_ids, values, absent = _native.evaluate(qrels, run, names, ties, missing)
+    return names, Mode(ties, missing)
+
+
+def _tables(
+    qrels: Qrels | Mapping[str, Mapping[str, int]], run: Run | Mapping[str, Mapping[str, float]]
+) -> tuple[Qrels, Run]:
+    return (
+        qrels if isinstance(qrels, Qrels) else Qrels.from_dict(qrels),
+        run if isinstance(run, Run) else Run.from_dict(run),
+    )
+
+
+def _table(
+    names: list[str],
+    query_ids: tuple[str, ...],
+    values: NDArray[np.float64],
+    absent: tuple[str, ...],
+    mode: Mode,
+    qrels: Qrels,
+    run: Run,
+) -> MeasureTable:
     if not query_ids:
-        raise InvalidInput(_nothing_evaluated(qrels, run))
+        raise InvalidInput(_nothing_evaluated(absent, qrels, run))
     values.flags.writeable = False
-    return MeasureTable(tuple(names), tuple(query_ids), values, tuple(absent))
+    return MeasureTable(tuple(names), query_ids, values, absent, mode)
 
 
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(canonical(name) for name in names))
-
-
-def _nothing_evaluated(qrels: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping[str, float]]) -> str:
-    judged = next((query for query, documents in qrels.items() if documents), None)
-    if judged is None:
+def _nothing_evaluated(absent: tuple[str, ...], qrels: Qrels, run: Run) -> str:
+    if not qrels.rows:
         return "no query can be evaluated: the qrels hold no judgment"
-    if not run:
+    if not len(run):
         return 'no query can be evaluated: the run is empty (missing="zero" counts its queries as 0)'
     return (
-        f"no query can be evaluated: run and qrels have no query in common (a judged one is {judged!r}, one of the "
-        f"run's is {next(iter(run))!r}): check that both name queries alike"
+        f"no query can be evaluated: run and qrels have no query in common (a judged one is {absent[0]!r}, one of the "
+        f"run's is {run.query_ids[0]!r}): check that both name queries alike"
     )

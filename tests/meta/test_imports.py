@@ -10,13 +10,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
-BASE = {"errors", "config", "files", "kernels", "measures"} | STATISTICS
+BASE = {"errors", "config", "files", "kernels", "measures", "tables"} | STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
     "kernels": {"errors", "_native"},
-    "measures": {"errors", "_native"},
+    "measures": {"errors", "tables", "_native"},
+    "tables": {"errors", "files", "_native"},
     "arguments": {"errors"},
     **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,

@@ -93,12 +93,12 @@ def test_the_same_run_gives_the_same_gzip_bytes(tmp_path: Path) -> None:
     [
         (b"q Q0 d2 1 0.5", "5 columns; expected 6"),
         (b"q Q0 d2 1 0.5 tag more", "7 columns; expected 6"),
-        (b"q Q0 d2 1 high tag", "score 'high' is not a finite number"),
-        (b"q Q0 d2 1 nan tag", "score 'nan' is not a finite number"),
-        (b"q Q0 d2 1 -inf tag", "score '-inf' is not a finite number"),
-        (b"q Q0 d2 1 1e999 tag", "score '1e999' is not a finite number"),
-        (b"q Q0 d2 1 1_0 tag", "score '1_0' is not a finite number"),
-        (b"q Q0 d1 1 0.5 tag", "document 'd1' is twice in the ranking of query 'q'"),
+        (b"q Q0 d2 1 high tag", 'score "high" is not a finite number'),
+        (b"q Q0 d2 1 nan tag", 'score "nan" is not a finite number'),
+        (b"q Q0 d2 1 -inf tag", 'score "-inf" is not a finite number'),
+        (b"q Q0 d2 1 1e999 tag", 'score "1e999" is not a finite number'),
+        (b"q Q0 d2 1 1_0 tag", 'score "1_0" is not a finite number'),
+        (b"q Q0 d1 1 0.5 tag", 'document "d1" is twice in the ranking of query "q"'),
         (b"q Q0 \xc3 1 0.5 tag", "invalid UTF-8: byte 0xc3 at column 6"),
     ],
 )
@@ -115,8 +115,8 @@ def test_a_bad_run_line_is_named(tmp_path: Path, line: bytes, reason: str) -> No
     ("line", "reason"),
     [
         (b"q 0 d2", "3 columns; expected 4"),
-        (b"q 0 d2 x", "grade 'x' is not an integer"),
-        (b"q 0 d1 1", "document 'd1' is judged twice for query 'q'"),
+        (b"q 0 d2 x", 'grade "x" is not an integer'),
+        (b"q 0 d1 1", 'document "d1" is judged twice for query "q"'),
     ],
 )
 def test_a_bad_qrels_line_is_named(tmp_path: Path, line: bytes, reason: str) -> None:

@@ -94,15 +94,15 @@ def test_invalid_utf8_is_named_by_line_and_column(tmp_path: Path) -> None:
         ("q1\td1", "2 columns separated by tabs; expected 3"),
         ("q1 0 d1 1", "1 columns separated by tabs; expected 3"),
         ("q1\td1\t1\tx", "4 columns separated by tabs; expected 3"),
-        ("q1\td2\tone", "grade 'one' is not an integer"),
-        ("q1\td2\t1.5", "grade '1.5' is not an integer"),
-        ("q1\td2\t1_0", "grade '1_0' is not an integer"),
-        ("q1\td2\t2147483648", "grade '2147483648' is not an integer (of 32 bits)"),
-        ("q1\td1\t2", "query 'q1' and document 'd1' are judged twice (again)"),
-        ("q1\td1\t3", "query 'q1' and document 'd1' are judged twice (2 before, 3 here)"),
+        ("q1\td2\tone", 'grade "one" is not an integer'),
+        ("q1\td2\t1.5", 'grade "1.5" is not an integer'),
+        ("q1\td2\t1_0", 'grade "1_0" is not an integer'),
+        ("q1\td2\t2147483648", 'grade "2147483648" is not an integer (of 32 bits)'),
+        ("q1\td1\t2", 'document "d1" is judged twice for query "q1" (grade 2 before, 2 here)'),
+        ("q1\td1\t3", 'document "d1" is judged twice for query "q1" (grade 2 before, 3 here)'),
         ("\td1\t3", "an id is empty"),
         ("q7\td1\t1", "query 'q7' is not in queries.jsonl"),
-        ("query-id\tcorpus-id\tscore", "grade 'score' is not an integer"),
+        ("query-id\tcorpus-id\tscore", 'grade "score" is not an integer'),
     ],
 )
 def test_a_bad_judgment_is_named_by_line(tmp_path: Path, line: str, reason: str) -> None:
@@ -115,7 +115,7 @@ def test_a_bad_judgment_is_named_by_line(tmp_path: Path, line: str, reason: str)
 
 def test_a_first_line_that_is_neither_header_nor_judgment(tmp_path: Path) -> None:
     directory = make(tmp_path, qrels=["qid\tdocid\tgrade", *QRELS[1:]])
-    with pytest.raises(DataError, match=r"test.tsv:1: grade 'grade' is not an integer"):
+    with pytest.raises(DataError, match=r'test.tsv:1: grade "grade" is not an integer'):
         read_beir(directory)
 
 

@@ -13,9 +13,11 @@ import pytest
 from crossfade.errors import InvalidInput
 from crossfade.measures import (
     MeasureTable,
+    Mode,
     canonical,
     evaluate,
     parse_list,
+    tie_sensitivity,
 )
 
 QRELS = {"q1": {"a": 2, "b": 0, "c": 1}, "q2": {"a": 1}, "q3": {}, "q4": {"x": 0}, "q5": {"a": 1}}
@@ -36,6 +38,62 @@ def test_values_by_hand() -> None:
     np.testing.assert_allclose(table.values, wanted, atol=1e-15)
 
 
+def test_values_of_cascades_samples_and_sets_by_hand() -> None:
+    qrels = {"q": {"a": 2, "b": 0, "c": 1, "d": -1, "e": 1, "f": 0}}
+    run = {"q": {"b": 9.0, "x": 8.0, "a": 7.0, "d": 6.0, "c": 5.0}}
+    e = 1e-5
+    wanted = {
+        "ERR": 3 / 16 / 3 + 13 / 16 * 1 / 16 / 5,
+        "ERR@3": 3 / 16 / 3,
+        "RBP(p=0.5)": 0.5 * (0.5**2 + 0.5**4),
+        "RBP(rel=2,p=0.5)": 0.5 * 0.5**2,
+        "RBP@4": 0.2 * 0.8**2,
+        "Bpref": (1 - 1 / 2 + 1 - 1 / 2) / 3,
+        "infAP": (1 / 3 + 2 / 3 * 1 / 2 * e / (1 + 2 * e) + 1 / 5 + 4 / 5 * 3 / 4 * (1 + e) / (2 + 2 * e)) / 3,
+        "Rprec": 1 / 3,
+        "IPrec@0.0": 2 / 5,
+        "IPrec@0.1": 2 / 5,
+        "IPrec(rel=2)@1.0": 1 / 3,
+        "IPrec@1.0": 0,
+        "SetP": 2 / 5,
+        "SetR": 2 / 3,
+        "SetF": 2 * 2 / 5 * 2 / 3 / (2 / 5 + 2 / 3),
+        "SetF(beta=2.0)": 3 * 2 / 5 * 2 / 3 / (2 * 2 / 5 + 2 / 3),
+        "SetAP": 2 / 5 * 2 / 3,
+    }
+    assert evaluate(qrels, run, wanted).means() == pytest.approx(wanted, abs=1e-15)
+
+
+def test_a_table_says_how_it_was_measured() -> None:
+    assert evaluate(QRELS, RUN, ["AP"]).mode == Mode("float32", "skip")
+    assert evaluate(QRELS, RUN, ["AP"]).mode.trec_eval == "trec_eval 9.0.8"
+    assert evaluate(QRELS, RUN, ["AP"], ties="float64", missing="zero").mode.trec_eval == "trec_eval 10 -c"
+
+
+def test_recall_levels_are_rounded_as_the_mode_says() -> None:
+    qrels = {"q": {f"r{i}": 1 for i in range(10)}}
+    run = {"q": {"r0": 9.0, "x": 8.0, "r1": 7.0}}
+    assert evaluate(qrels, run, ["IPrec@0.11"]).mean("IPrec@0.11") == 2 / 3
+    assert evaluate(qrels, run, ["IPrec@0.11"], ties="float64").mean("IPrec@0.11") == 1.0
+
+
+def test_tie_sensitivity() -> None:
+    run = {"q1": {"a": 1.0, "b": 1.0 + 1e-9, "z": 1.0, "c": 0.5}, "q2": {"a": 2.0, "b": 1.0}}
+    found = tie_sensitivity(QRELS, run, ["RR", "P@1", "SetP"], missing="zero")
+    assert found.table.query_ids == ("q1", "q2", "q4", "q5")
+    np.testing.assert_array_equal(found.table.values, [[1 / 3, 0, 1 / 2], [1, 1, 1 / 2], [0, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(found.worst, [[1 / 3, 0, 1 / 2], [1, 1, 1 / 2], [0, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(found.best, [[1, 1, 1 / 2], [1, 1, 1 / 2], [0, 0, 0], [0, 0, 0]])
+    assert found.means()["P@1"] == (0.25, 0.25, 0.5)
+    assert not found.worst.flags.writeable
+    assert not found.best.flags.writeable
+    # As doubles, b comes first and only a and z tie.
+    found = tie_sensitivity(QRELS, run, ["RR"], ties="float64")
+    assert (found.worst[0, 0], found.best[0, 0]) == (1 / 3, 1 / 2)
+    with pytest.raises(InvalidInput, match="no query in common"):
+        tie_sensitivity(QRELS, {"1": {}}, ["RR"])
+
+
 def test_a_query_with_negative_grades_alone_counts_as_zero() -> None:
     table = evaluate({"q": {"a": -1, "b": -2}}, {"q": {"a": 1.0, "z": 0.5}}, ["nDCG", "nDCG@1", "AP", "R@5", "Judged"])
     assert table.values.tolist() == [[0, 0, 0, 0, 0.5]]
@@ -45,6 +103,7 @@ def test_table_by_name() -> None:
     table = evaluate(QRELS, RUN, ["RR", "MAP", "AP"])
     assert table.measures == ("RR", "AP")
     assert table.per_query("MRR") == {"q1": 0.5, "q2": 0.5, "q4": 0.0}
+    assert table.column("MRR").tolist() == [0.5, 0.5, 0.0]
     assert table.mean("RR") == pytest.approx(1 / 3)
     assert table.means() == {"RR": table.mean("RR"), "AP": table.mean("AP")}
     assert not table.values.flags.writeable
@@ -134,5 +193,6 @@ def test_lists_of_names() -> None:
     for text in ("", " , ,"):
         with pytest.raises(InvalidInput, match="names no measure"):
             parse_list(text)
+    assert parse_list("RBP(rel=2,p=0.5)@5,IPrec@0.1") == ["RBP(rel=2,p=0.5)@5", "IPrec@0.1"]
     with pytest.raises(InvalidInput, match="R needs a cutoff"):
         parse_list("nDCG@10,R")

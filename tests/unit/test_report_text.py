@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossfade.errors import InvalidInput
+from crossfade.measures import canonical
 from crossfade.report import text
 from crossfade.report.wording import gloss
 
@@ -82,12 +85,25 @@ def test_figures(shown: str | None, expected: str | None) -> None:
         ("RR", "first relevant document"),
         ("AP(rel=2)@100", "precision"),
         ("Judged@10", "coverage, not quality"),
+        ("Bpref(rel=2)", "judged not relevant"),
+        ("IPrec@0.25", "this share"),
     ],
 )
 def test_known_measures_are_explained(measure: str, words: str) -> None:
     assert words in gloss(measure)
 
 
-@pytest.mark.parametrize("measure", ["", "Bpref", "made up measure", "nDCG@"])
+@pytest.mark.parametrize("measure", ["", "Brief", "made up measure", "nDCG@"])
 def test_unknown_measures_are_left_without_words(measure: str) -> None:
     assert gloss(measure) == ""
+
+
+def test_every_measure_there_is_has_words() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        canonical("none")
+    names = re.findall(
+        r"\b[A-Za-z]+(?:\([^)]*\))?(?:@\w+)?", str(caught.value).partition("There are: ")[2].partition(";")[0]
+    )
+    named = {re.sub("@recall$", "@0.1", re.sub("@k$", "@10", name)) for name in names}
+    assert {"nDCG@10", "IPrec@0.1", "SetAP", "RBP(p=0.8)@10"} <= named
+    assert [name for name in sorted(named) if canonical(name) and not gloss(name)] == []

@@ -7,11 +7,11 @@ separated by tabs, under a header line. The two JSONL files may be gzipped (corp
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from crossfade import tables
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
 from crossfade.evaluation.lines import decode, read_lines
@@ -20,8 +20,6 @@ from crossfade.store.checks import MAX_ID_BYTES
 from crossfade.store.types import Document
 
 _HEADER = ("query-id", "corpus-id", "score")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
-_MAX_GRADE = 2**31 - 1  # the wire's int32
 _REPORT_EVERY = 4096
 
 
@@ -43,15 +41,14 @@ def read_beir(
     texts = {query_id: text for query_id, text in read_queries(queries_path) if query_id in qrels}
     for query_id in qrels:
         if query_id not in texts:
-            line = next(line for line, judged, _, _ in _judgments(qrels_path) if judged == query_id)
+            line, _ = _first_line(qrels_path, 0, {query_id}.__contains__)
             raise DataError(qrels_path, f"query {query_id!r} is not in {queries_path.name}", line=line)
     documents = list(read_corpus(_jsonl_path(directory, "corpus.jsonl"), progress=progress))
     known = {document.id for document in documents}
     absent = sum(1 for grades in qrels.values() for document_id in grades if document_id not in known)
     if absent and not allow_absent:
-        line, missing = next(
-            (line, document_id) for line, _, document_id, _ in _judgments(qrels_path) if document_id not in known
-        )
+        judged = {document_id for grades in qrels.values() for document_id in grades}
+        line, missing = _first_line(qrels_path, 1, (judged - known).__contains__)
         more = f"; {absent - 1:,} more such judgments follow" if absent > 1 else ""
         raise DataError(
             qrels_path,
@@ -102,18 +99,7 @@ def read_qrels_tsv(path: Path) -> Qrels:
 
     Raises DataError on a wrong column count, a grade that is no integer, a pair judged twice, an empty file.
     """
-    qrels: Qrels = {}
-    for line, query_id, document_id, grade in _judgments(path):
-        grades = qrels.setdefault(query_id, {})
-        if document_id in grades:
-            again = "again" if grades[document_id] == grade else f"{grades[document_id]} before, {grade} here"
-            raise DataError(
-                path, f"query {query_id!r} and document {document_id!r} are judged twice ({again})", line=line
-            )
-        grades[document_id] = grade
-    if not qrels:
-        raise DataError(path, "empty: expected a header line and at least one judgment")
-    return qrels
+    return tables.Qrels.read_beir(path).to_dict()
 
 
 def write_beir(
@@ -136,13 +122,6 @@ def write_beir(
             for query_id, grades in judged.items():
                 for document_id, grade in grades.items():
                     stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
-
-
-def parse_grade(path: Path, line: int, text: str) -> int:
-    """A grade as judgments files spell it. Raises DataError when it is not an integer of 32 bits."""
-    if not _INTEGER.fullmatch(text) or not -_MAX_GRADE - 1 <= int(text) <= _MAX_GRADE:
-        raise DataError(path, f"grade {text!r} is not an integer (of 32 bits)", line=line)
-    return int(text)
 
 
 def _split_path(directory: Path, split: str) -> Path:
@@ -200,23 +179,10 @@ def _check_surrogates(path: Path, line: int, record: Mapping[str, Any]) -> None:
                 raise DataError(path, f'"{key}" holds half a surrogate pair (\\ud800-\\udfff)', line=line) from None
 
 
-def _judgments(path: Path) -> Iterator[tuple[int, str, str, int]]:
-    """Yield (line number, query id, document id, grade)."""
-    first = True
-    for line, content in read_lines(path):
-        columns = decode(path, line, content).split("\t")
-        if len(columns) != 3:
-            raise DataError(
-                path, f"{len(columns)} columns separated by tabs; expected 3: {', '.join(_HEADER)}", line=line
-            )
-        is_header = first and tuple(column.strip().lower().replace("_", "-") for column in columns) == _HEADER
-        first = False
-        if is_header:
-            continue
-        query_id, document_id, grade = columns
-        if not query_id or not document_id:
-            raise DataError(path, "an id is empty; expected query id, document id, grade", line=line)
-        yield line, query_id, document_id, parse_grade(path, line, grade.strip())
+def _first_line(path: Path, column: int, wanted: Callable[[str], bool]) -> tuple[int, str]:
+    """The first line of a judgments file, known to be sound, whose id in this column is wanted, and that id."""
+    rows = ((line, content.decode().split("\t")[column]) for line, content in read_lines(path))
+    return next((line, identifier) for line, identifier in rows if wanted(identifier))
 
 
 def _write_jsonl(path: Path, records: Iterable[Mapping[str, str]]) -> None:

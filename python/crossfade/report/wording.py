@@ -33,9 +33,19 @@ _MEASURES = {
     "R": "share of all relevant documents found among the {first}",
     "P": "share of the {first} that is relevant",
     "Success": "share of queries with a relevant document among the {first}",
+    "ERR": "how near the top a reader finds what satisfies, among the {first}",
+    "RBP": "what a reader gains who goes on from each of the {first} with the same probability",
+    "Bpref": "how seldom documents judged not relevant stand before relevant ones",
+    "infAP": "average precision, estimated from a sample of judgments",
+    "Rprec": "share of relevant documents among as many results as there are relevant documents",
+    "IPrec": "precision once this share of the relevant documents is found",
+    "SetP": "share of the results that is relevant",
+    "SetR": "share of all relevant documents found",
+    "SetF": "balance of SetP and SetR",
+    "SetAP": "SetP times SetR",
     "Judged": "share of the {first} that somebody judged; coverage, not quality",
 }
-_MEASURE = re.compile(r"(?P<name>[A-Za-z]+)(?:\([^)]*\))?(?:@(?P<cut>\d+))?")
+_MEASURE = re.compile(r"(?P<name>[A-Za-z]+)(?:\([^)]*\))?(?:@(?P<cut>\d+(?:\.\d+)?))?")
 
 
 def gloss(measure: str) -> str:

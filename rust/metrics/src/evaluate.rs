@@ -1,11 +1,11 @@
 //! A run against judgments: every measure of every query.
 
-use std::num::NonZero;
-use std::thread;
-
-use crate::compute::{Ranked, UNJUDGED, discounts, value};
-use crate::ranking::{Entry, Ties, sort};
-use crate::{Error, Judgments, Measure, Run, Vocabulary};
+use crate::bounds::Extremes;
+use crate::columns::Group;
+use crate::compute::{Constants, Ranked, UNJUDGED, value};
+use crate::lookup::Lookup;
+use crate::ranking::{Ranking, Ties};
+use crate::{Judgments, Measure, Run, threads};
 
 /// What becomes of judged queries that the run lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,7 +31,7 @@ pub struct Options {
 /// One row a query, one column a measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// The queries evaluated, in the order of the judgments.
+    /// The queries evaluated, by the judgments' codes, in the order of the judgments.
     pub queries: Vec<u32>,
     /// Shape (queries, measures), row by row.
     pub values: Vec<f64>,
@@ -39,201 +39,124 @@ pub struct Table {
     pub missing: Vec<u32>,
 }
 
-/// Measure `run` against `judgments`. Both are coded by the vocabularies `queries` and `documents`.
+/// A table and how far the order of tied documents could move each value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bounds {
+    /// The values in `trec_eval`'s order.
+    pub table: Table,
+    /// The least value of any order of tied documents; shaped as the table's values.
+    pub worst: Vec<f64>,
+    /// The greatest value of any order of tied documents; shaped as the table's values.
+    pub best: Vec<f64>,
+}
+
+/// Measure `run` against `judgments`.
 ///
 /// A query without a judgment is not evaluated. A query whose judgments hold no relevant document counts, as 0.
-///
-/// # Errors
-/// [`Error::Data`] for a query or, within a query, a document that comes twice, and for a score that is NaN or infinite.
-pub fn evaluate(
-    names: (&Vocabulary, &Vocabulary),
-    judgments: &Judgments,
-    run: &Run,
-    measures: &[Measure],
-    options: Options,
-) -> Result<Table, Error> {
-    let (queries, documents) = names;
-    let groups = groups_by_query(run.queries(), queries, "the run")?;
-    groups_by_query(judgments.queries(), queries, "the judgments")?;
-    let judged = (0..judgments.queries().len()).filter(|&g| !judgments.group(g).0.is_empty());
-    let (rows, missing): (Vec<usize>, Vec<usize>) = match options.missing {
-        Missing::Zero => (judged.clone().collect(), judged.filter(|&g| of(&groups, judgments, g).is_none()).collect()),
-        Missing::Skip => judged.partition(|&g| of(&groups, judgments, g).is_some()),
-    };
-    let task = Task { names: (queries, documents), judgments, run, measures, ties: options.ties, groups: &groups };
-    let mut values = vec![0.0; rows.len() * measures.len()];
-    task.fill(&rows, &mut values, options.threads)?;
-    let names_of = |groups: &[usize]| groups.iter().map(|&g| judgments.queries()[g]).collect();
-    Ok(Table { queries: names_of(&rows), values, missing: names_of(&missing) })
+#[must_use]
+pub fn evaluate(judgments: &Judgments, run: &Run, measures: &[Measure], options: Options) -> Table {
+    Task::new(judgments, run, measures, options, 1).table()
 }
 
-/// For every query code, its group; an error when a query has two.
-fn groups_by_query(codes: &[u32], queries: &Vocabulary, whose: &str) -> Result<Vec<Option<usize>>, Error> {
-    let mut groups = vec![None; queries.len()];
-    for (g, &code) in codes.iter().enumerate() {
-        if groups[code as usize].replace(g).is_some() {
-            return Err(Error::Data(format!("query {:?} comes twice in {whose}", queries.name(code))));
-        }
-    }
-    Ok(groups)
-}
-
-/// The run's group for the query of group `g` of the judgments.
-fn of(groups: &[Option<usize>], judgments: &Judgments, g: usize) -> Option<usize> {
-    groups[judgments.queries()[g] as usize]
-}
-
-/// Everything the workers share.
-struct Task<'a> {
-    names: (&'a Vocabulary, &'a Vocabulary),
-    judgments: &'a Judgments,
-    run: &'a Run,
-    measures: &'a [Measure],
-    ties: Ties,
-    groups: &'a [Option<usize>],
+/// Measure `run` against `judgments` in `trec_eval`'s order, and in the best and the worst order of tied documents.
+#[must_use]
+pub fn tie_bounds(judgments: &Judgments, run: &Run, measures: &[Measure], options: Options) -> Bounds {
+    let mut table = Task::new(judgments, run, measures, options, 3).table();
+    let column = |which: usize| table.values.iter().skip(which).step_by(3).copied().collect();
+    let (here, worst, best) = (column(0), column(1), column(2));
+    table.values = here;
+    Bounds { table, worst, best }
 }
 
 /// Retrieved documents for which a second thread is worth its start.
 const ROWS_PER_THREAD: usize = 1 << 14;
 
-impl Task<'_> {
-    /// Fill the values of the queries in `rows`, a contiguous share for every thread. The first error in the order of
-    /// `rows` wins, so that the message does not depend on the number of threads either.
-    fn fill(&self, rows: &[usize], values: &mut [f64], threads: usize) -> Result<(), Error> {
-        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = if threads == 0 { cores() } else { threads };
-        let threads = threads.min(self.run.rows().div_ceil(ROWS_PER_THREAD)).max(1);
-        let share = rows.len().div_ceil(threads).max(1);
-        let discounts = &discounts(self.depth().min(self.longest()));
-        // A table without columns has no chunks; the rows are still checked.
-        let width = self.measures.len();
-        let mut rest = values;
-        thread::scope(|scope| {
-            let workers: Vec<_> = rows
-                .chunks(share)
-                .map(|rows| {
-                    let (part, tail) = std::mem::take(&mut rest).split_at_mut(rows.len() * width);
-                    rest = tail;
-                    (rows, part)
-                })
-                .collect();
-            let mut workers = workers.into_iter();
-            let own = workers.next();
-            let handles: Vec<_> =
-                workers.map(|(rows, part)| scope.spawn(move || self.share(rows, part, discounts))).collect();
-            let first = own.map_or(Ok(()), |(rows, part)| self.share(rows, part, discounts));
-            handles.into_iter().fold(first, |result, handle| {
-                let next = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                result.and(next)
-            })
-        })
-    }
-
-    fn share(&self, rows: &[usize], values: &mut [f64], discounts: &[f64]) -> Result<(), Error> {
-        let mut scratch = Scratch::new(self.names.1.len());
-        for (i, &g) in rows.iter().enumerate() {
-            let Some(run_group) = of(self.groups, self.judgments, g) else { continue };
-            self.rank(g, run_group, &mut scratch)?;
-            let row = &mut values[i * self.measures.len()..][..self.measures.len()];
-            for (slot, measure) in row.iter_mut().zip(self.measures) {
-                *slot = value(measure, &scratch.ranked, discounts);
-            }
-        }
-        Ok(())
-    }
-
-    /// Put one query's grades in rank order into `scratch.ranked`.
-    fn rank(&self, judged_group: usize, run_group: usize, scratch: &mut Scratch) -> Result<(), Error> {
-        let (judged, grades) = self.judgments.group(judged_group);
-        let query = self.judgments.queries()[judged_group];
-        let twice = |document: u32, whose: &str| {
-            let (query, document) = (self.names.0.name(query), self.names.1.name(document));
-            Error::Data(format!("document {document:?} comes twice in {whose} for query {query:?}"))
-        };
-        scratch.next_query();
-        for (&document, &grade) in judged.iter().zip(grades) {
-            if !scratch.judge(document, i64::from(grade)) {
-                return Err(twice(document, "the judgments"));
-            }
-        }
-        scratch.entries.clear();
-        let (retrieved, scores) = self.run.group(run_group);
-        for (&document, &score) in retrieved.iter().zip(scores) {
-            if !score.is_finite() {
-                let (query, document) = (self.names.0.name(query), self.names.1.name(document));
-                return Err(Error::Data(format!(
-                    "the score of document {document:?} for query {query:?} is {score}: scores must be finite"
-                )));
-            }
-            if !scratch.retrieve(document) {
-                return Err(twice(document, "the run"));
-            }
-            scratch.entries.push(Entry::new(document, score, self.ties));
-        }
-        sort(&mut scratch.entries, self.depth(), self.names.1);
-        scratch.rank();
-        scratch.ranked.ideal.clear();
-        scratch.ranked.ideal.extend(grades.iter().filter(|&&grade| grade > 0).map(|&grade| i64::from(grade)));
-        scratch.ranked.ideal.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(())
-    }
-
+/// Everything the workers share.
+struct Task<'a> {
+    judgments: &'a Judgments,
+    run: &'a Run,
+    measures: &'a [Measure],
+    options: Options,
+    /// Values of each query and measure: 1, or 3 with the worst and the best beside it.
+    values: usize,
     /// The last rank that a measure looks at.
-    fn depth(&self) -> usize {
-        self.measures.iter().map(|m| m.cutoff().unwrap_or(usize::MAX)).max().unwrap_or(0)
+    depth: usize,
+    constants: Constants,
+}
+
+impl<'a> Task<'a> {
+    fn new(judgments: &'a Judgments, run: &'a Run, measures: &'a [Measure], options: Options, values: usize) -> Self {
+        let depth = measures.iter().map(|m| m.cutoff().unwrap_or(usize::MAX)).max().unwrap_or(0);
+        let longest = judgments.longest().max(run.longest());
+        let constants = Constants::new(depth.min(longest), options.ties);
+        Self { judgments, run, measures, options, values, depth, constants }
     }
 
-    /// The longest ranking or list of judgments.
-    fn longest(&self) -> usize {
-        let judged = (0..self.judgments.queries().len()).map(|g| self.judgments.group(g).0.len());
-        let retrieved = (0..self.run.queries().len()).map(|g| self.run.group(g).0.len());
-        judged.chain(retrieved).max().unwrap_or(0)
+    fn table(&self) -> Table {
+        let judged = (0..self.judgments.len() as u32).filter(|&query| self.judgments.group(query).len() > 0);
+        let found = judged.map(|query| (query, self.run.find(self.judgments.query(query))));
+        let (answered, unanswered): (Vec<_>, Vec<_>) = found.clone().partition(|(_, answer)| answer.is_some());
+        let rows = match self.options.missing {
+            Missing::Skip => answered,
+            Missing::Zero => found.collect(),
+        };
+        let width = self.measures.len() * self.values;
+        let mut values = vec![0.0; rows.len() * width];
+        let threads = threads::count(self.options.threads, self.run.rows(), ROWS_PER_THREAD);
+        let share = rows.len().div_ceil(threads).max(1);
+        // `chunks_mut` of nothing wide is nothing, as it should be.
+        let shares = rows.chunks(share).zip(values.chunks_mut((share * width).max(1))).collect();
+        threads::run(shares, |(rows, values)| self.fill(rows, values));
+        let queries_of = |rows: &[(u32, Option<u32>)]| rows.iter().map(|&(query, _)| query).collect();
+        Table { queries: queries_of(&rows), values, missing: queries_of(&unanswered) }
+    }
+
+    /// Fill the values of some queries, each with its place in the run.
+    fn fill(&self, rows: &[(u32, Option<u32>)], values: &mut [f64]) {
+        let mut scratch = Scratch::default();
+        let width = self.measures.len() * self.values;
+        for (&(query, answer), row) in rows.iter().zip(values.chunks_exact_mut(width)) {
+            let Some(answer) = answer else { continue };
+            scratch.rank(&self.judgments.group(query), &self.run.group(answer), self.options.ties, self.depth);
+            let (ideal, zeros) = self.judgments.ideal(query);
+            let ranked = Ranked { grades: &scratch.grades, ideal, zeros };
+            if self.values > 1 {
+                scratch.extremes.read(&scratch.grades, &scratch.ranking.ties);
+            }
+            for (slot, measure) in row.chunks_exact_mut(self.values).zip(self.measures) {
+                slot[0] = value(measure, &ranked, &self.constants);
+                if let [here, worst, best] = slot {
+                    [*worst, *best] = scratch.extremes.of(measure, ranked, &self.constants, *here);
+                }
+            }
+        }
     }
 }
 
-/// What one thread reuses from query to query. A document's stamp says in which query its grade was written and in
-/// which it was retrieved, so nothing needs clearing.
+/// What one thread reuses from query to query.
+#[derive(Default)]
 struct Scratch {
-    query: u32,
-    judged: Vec<(u32, i64)>,
-    retrieved: Vec<u32>,
-    entries: Vec<Entry>,
-    ranked: Ranked,
+    judged: Lookup,
+    ranking: Ranking,
+    grades: Vec<i64>,
+    extremes: Extremes,
 }
 
 impl Scratch {
-    fn new(documents: usize) -> Self {
-        Self {
-            query: 0,
-            judged: vec![(0, UNJUDGED); documents],
-            retrieved: vec![0; documents],
-            entries: Vec::new(),
-            ranked: Ranked::default(),
+    /// Put the grades of one query's retrieved documents into `grades`, in rank order.
+    fn rank(&mut self, judged: &Group<'_, i32>, retrieved: &Group<'_, f64>, ties: Ties, depth: usize) {
+        let Self { judged: lookup, ranking, grades, .. } = self;
+        lookup.clear(judged.len());
+        for (row, &tag) in judged.tags.iter().enumerate() {
+            // Judgments hold a document once, which was checked when they were made.
+            lookup.insert(tag, row, |_| false);
         }
-    }
-
-    fn next_query(&mut self) {
-        self.query += 1;
-    }
-
-    /// Note a grade; false when this query already has one for the document.
-    fn judge(&mut self, document: u32, grade: i64) -> bool {
-        let stamp = std::mem::replace(&mut self.judged[document as usize], (self.query, grade)).0;
-        stamp != self.query
-    }
-
-    /// Note that the document was retrieved; false when it already was for this query.
-    fn retrieve(&mut self, document: u32) -> bool {
-        std::mem::replace(&mut self.retrieved[document as usize], self.query) != self.query
-    }
-
-    /// The grades of `entries` in their order.
-    fn rank(&mut self) {
-        let Self { query, judged, entries, ranked, .. } = self;
-        ranked.grades.clear();
-        ranked.grades.extend(entries.iter().map(|entry| match judged[entry.document as usize] {
-            (stamp, grade) if stamp == *query => grade,
-            _ => UNJUDGED,
+        ranking.read(retrieved, ties, depth);
+        grades.clear();
+        grades.extend(ranking.rows.iter().map(|&row| {
+            let row = row as usize;
+            let is_it = |other: usize| judged.document(other) == retrieved.document(row);
+            lookup.find(retrieved.tags[row], is_it).map_or(UNJUDGED, |found| i64::from(judged.values[found]))
         }));
     }
 }

@@ -2,14 +2,15 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use crate::texts::Texts;
+
 /// Names in the order they were first seen; a name's code is its position.
 ///
 /// One arena holds the text, so a million identifiers are three allocations. Identifiers come from users: the table
 /// is keyed (`SipHash` with a random key), so nobody can choose identifiers that collide.
-#[derive(Debug, Default)]
-pub struct Vocabulary {
-    text: String,
-    ends: Vec<usize>,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Vocabulary {
+    names: Texts,
     /// Open addressing with linear probing; a power of two long, at most half full.
     slots: Vec<Slot>,
     state: RandomState,
@@ -32,18 +33,17 @@ impl Vocabulary {
     ///
     /// # Panics
     /// When more than 2^32 - 1 names are added.
-    pub fn code(&mut self, name: &str) -> u32 {
-        if self.ends.len() * 2 >= self.slots.len() {
+    pub(crate) fn code(&mut self, name: &str) -> u32 {
+        if self.len() * 2 >= self.slots.len() {
             self.grow();
         }
         let tag = self.tag(name);
         match self.find(name, tag) {
             Ok(code) => code,
             Err(slot) => {
-                let code = u32::try_from(self.ends.len()).ok().filter(|&code| code != EMPTY);
+                let code = u32::try_from(self.len()).ok().filter(|&code| code != EMPTY);
                 let code = code.expect("fewer than 2^32 - 1 names");
-                self.text.push_str(name);
-                self.ends.push(self.text.len());
+                self.names.push(name);
                 self.slots[slot] = Slot { tag, code };
                 code
             }
@@ -51,8 +51,7 @@ impl Vocabulary {
     }
 
     /// The code of `name`, if it was added.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<u32> {
+    pub(crate) fn get(&self, name: &str) -> Option<u32> {
         if self.slots.is_empty() {
             return None;
         }
@@ -63,23 +62,13 @@ impl Vocabulary {
     ///
     /// # Panics
     /// When no name has this code.
-    #[must_use]
-    pub fn name(&self, code: u32) -> &str {
-        let code = code as usize;
-        let start = if code == 0 { 0 } else { self.ends[code - 1] };
-        &self.text[start..self.ends[code]]
+    pub(crate) fn name(&self, code: u32) -> &str {
+        self.names.get(code as usize)
     }
 
     /// How many names there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is no name.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
     }
 
     fn tag(&self, name: &str) -> u32 {
@@ -138,7 +127,6 @@ mod tests {
     #[test]
     fn the_empty_name_is_a_name() {
         let mut vocabulary = Vocabulary::default();
-        assert!(vocabulary.is_empty());
         assert_eq!((vocabulary.code("a"), vocabulary.code(""), vocabulary.code("")), (0, 1, 1));
         assert_eq!(vocabulary.name(1), "");
     }

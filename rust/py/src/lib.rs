@@ -2,13 +2,18 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands every argument over by value")]
 
+mod arrow;
 mod correlation;
+mod files;
 mod fusion;
+mod ids;
 mod intervals;
 mod kernels;
+mod mappings;
 mod measures;
 mod ranked_lists;
 mod significance;
+mod tables;
 
 use pyo3::prelude::*;
 
@@ -32,12 +37,14 @@ mod _native {
     #[pymodule_export]
     use crate::kernels::{instruction_set, max_sim, rescore, to_binary, to_int8, to_words, top_k, top_k_binary};
     #[pymodule_export]
-    use crate::measures::{canonical_measure, evaluate};
+    use crate::measures::{canonical_measure, evaluate, tie_bounds};
     #[pymodule_export]
     use crate::significance::{
         benjamini_hochberg, bootstrap_test, detectable_effect, equivalence_test, holm, power, queries_needed,
         randomisation_test, t_test, wilcoxon_test,
     };
+    #[pymodule_export]
+    use crate::tables::{Qrels, RunTable};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,11 +1,16 @@
-//! Measures against a naive twin, tests against enumeration and simulation, fusion and correlation by their definitions.
+//! Measures and parsers against naive twins, ties against all their orders, tests against enumeration and simulation,
+//! fusion and correlation by their definitions.
 
 mod correlation;
+mod data;
 mod evaluation;
 mod fusion;
+mod gathering;
 mod intervals;
 mod naive;
+mod parsing;
 mod power;
 mod randomisation;
 mod samples;
 mod significance;
+mod ties;
