@@ -8,7 +8,7 @@ pub(crate) struct Differences {
     /// By how much one difference may be off, where base and candidate are themselves rounded to the nearest double.
     /// With M the largest magnitude among them and u = 2^-53: each value errs by at most u M, their subtraction by at
     /// most 2 u M more, which makes 4 u M.
-    rounding: f64,
+    pub(crate) rounding: f64,
 }
 
 impl Differences {
