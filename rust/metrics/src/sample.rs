@@ -55,6 +55,13 @@ impl Differences {
         self.n() as f64 * (f64::EPSILON * magnitude + 2.0 * self.rounding)
     }
 
+    /// By how much the deviation of a difference from the mean may be off, and the mean of any draw of deviations: the
+    /// rounding of difference and mean, and (n + 1) u max|d| for the additions of each.
+    pub(crate) fn mean_allowance(&self) -> f64 {
+        let largest = self.values.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
+        2.0 * self.rounding + (self.n() as f64 + 1.0) * f64::EPSILON * largest
+    }
+
     /// The sample standard deviation (n - 1 below the line); None when the differences do not vary beyond what rounding
     /// explains, or when there is only one.
     pub(crate) fn deviation(&self) -> Option<f64> {

@@ -49,26 +49,28 @@ proptest! {
 
     #[test]
     fn bootstrap_by_definition((base, candidate) in pairs(3, 20), seed: u64) {
-        let changes = differences(&base, &candidate);
-        let (mean, deviation) = moments(&changes);
-        prop_assume!(deviation > 1e-9);
-        let n = changes.len();
-        let t = mean / deviation * (n as f64).sqrt();
+        let tenths: Vec<i128> = differences(&base, &candidate).iter().map(|d| (d * 10.0).round() as i128).collect();
+        prop_assume!(tenths.iter().any(|d| *d != tenths[0]));
+        let (n, total) = (tenths.len() as i128, tenths.iter().sum::<i128>());
+        // t² / (n - 1) is S² / (n Q - S²), for the sum S and the sum of squares Q; n times the values, which makes the
+        // centred ones whole numbers too, changes nothing.
+        let parts = |values: &[i128]| {
+            let (sum, squares) = (values.iter().sum::<i128>(), values.iter().map(|v| v * v).sum::<i128>());
+            (sum * sum, n * squares - sum * sum)
+        };
+        let observed = parts(&tenths.iter().map(|d| n * d).collect::<Vec<_>>());
         let draws = Draws { seed, count: 300, threads: 2 };
-        let (mut surely, mut maybe) = (0, 0);
-        for i in 0..draws.count as u64 {
+        let extreme = (0..draws.count as u64).filter(|&i| {
             let mut random = Random::new(seed, i);
-            let sample: Vec<f64> = (0..n).map(|_| changes[random.below(n as u64) as usize] - mean).collect();
-            let (mean, deviation) = moments(&sample);
-            let drawn = if deviation > 1e-9 { (mean / deviation * (n as f64).sqrt()).abs() } else { f64::INFINITY };
-            let constant_zero = deviation <= 1e-9 && mean == 0.0;
-            // Where both are equal in exact arithmetic, rounding decides.
-            surely += usize::from(!constant_zero && drawn > t.abs() + 1e-7);
-            maybe += usize::from(drawn >= t.abs() - 1e-7);
-        }
+            let sample: Vec<i128> =
+                (0..n).map(|_| n * tenths[random.below(n as u64) as usize] - total).collect();
+            let drawn = parts(&sample);
+            // No variation: beyond every bound, and at zero no t at all.
+            if drawn == (0, 0) { observed.0 == 0 } else { drawn.0 * observed.1 >= observed.0 * drawn.1 }
+        });
+        let wanted = (1 + extreme.count()) as f64 / 301.0;
         let found = bootstrap_test(&base, &candidate, draws).unwrap();
-        let count = found.p * 301.0 - 1.0;
-        prop_assert!(surely as f64 - 1e-6 <= count && count <= maybe as f64 + 1e-6, "{surely} {count} {maybe}");
+        prop_assert_eq!(found.p, wanted);
         prop_assert_eq!(found.statistic, t_test(&base, &candidate).unwrap().statistic);
     }
 
