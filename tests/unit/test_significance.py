@@ -187,7 +187,7 @@ def test_bad_samples_are_named(base: Any, candidate: Any, part: str) -> None:
         (lambda: equivalence_test([1, 2], [2, 2], math.nan), "margin must be a positive number"),
         (lambda: equivalence_test([1, 2], [2, 2], (0.1, 0.2)), "surround zero"),
         (lambda: equivalence_test([1, 2], [2, 2], (-1, 1, 1)), "one number or two"),  # type: ignore[arg-type]
-        (lambda: equivalence_test([1, 2], [2, 2], 1, alpha=0.6), "twice alpha must lie between 0 and 1"),
+        (lambda: equivalence_test([1, 2], [2, 2], 1, alpha=0.6), "alpha must lie between 0 and 1/2, not 0.6"),
         (lambda: non_inferiority_test([1, 2], [2, 2], (1, 2)), "margin must be a pos"),  # type: ignore[arg-type]
         (lambda: power(0.1, 0.0, 10), "must be positive"),
         (lambda: power(0.1, 1.0, 1), "n must be at least 2"),

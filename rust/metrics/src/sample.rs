@@ -87,7 +87,8 @@ impl Differences {
         }
         match self.deviation() {
             None if !self.all_zero() => Err(Error::Sample(format!(
-                "every query's difference is {}: this test needs differences that vary; the randomisation test does not",
+                "every query's difference is about {:?}, with no more variation than rounding: this test needs differences \
+                 that vary; the randomisation test does not",
                 self.values[0]
             ))),
             deviation => Ok(deviation),

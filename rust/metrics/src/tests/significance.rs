@@ -203,8 +203,14 @@ fn what_cannot_be_tested_is_refused() {
     assert!(message(t_test(&[1.0], &[2.0]).map(|o| o.p)).contains("at least two"));
     // The squares of the least doubles are zero.
     assert!(message(t_test(&[0.0; 2], &[5e-324, 1e-322]).map(|o| o.p)).contains("differences that vary"));
+    // Differences that are not alike are not called so: at this size they are rounding.
+    let close = message(t_test(&[1e9; 2], &[1e9 + 1.2e-7, 1e9 + 2.4e-7]).map(|o| o.p));
+    assert!(close.contains("about 1.1920928955078125e-7, with no more variation than rounding"), "{close}");
     let equivalence = |margins, alpha| message(equivalence_test(&base, &[0.0; 3], margins, alpha).map(|e| e.p_lower));
     assert!(equivalence((0.0, 1.0), 0.05).contains("surround zero"));
     assert!(equivalence((-1.0, f64::NAN), 0.05).contains("surround zero"));
-    assert!(equivalence((-1.0, 1.0), 0.5).contains("twice alpha"));
+    for alpha in [0.0, 0.5, 0.6, f64::NAN] {
+        let message = equivalence((-1.0, 1.0), alpha);
+        assert!(message.contains(&format!("alpha must lie between 0 and 1/2, not {alpha}")), "{message}");
+    }
 }
