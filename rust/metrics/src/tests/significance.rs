@@ -33,6 +33,27 @@ fn all_signs(differences: &[f64]) -> f64 {
     f64::from((0..count).filter(|&signs| least(sum(signs)) <= observed).count() as u32) / f64::from(count)
 }
 
+/// p of the bootstrap test for differences that are tenths, in whole numbers.
+fn bootstrapped(differences: &[f64], draws: Draws) -> f64 {
+    let tenths: Vec<i128> = differences.iter().map(|d| (d * 10.0).round() as i128).collect();
+    let (n, total) = (tenths.len() as i128, tenths.iter().sum::<i128>());
+    // t² / (n - 1) is S² / (n Q - S²), for the sum S and the sum of squares Q; n times the values, which makes the
+    // centred ones whole numbers too, changes nothing.
+    let parts = |values: &[i128]| {
+        let (sum, squares) = (values.iter().sum::<i128>(), values.iter().map(|v| v * v).sum::<i128>());
+        (sum * sum, n * squares - sum * sum)
+    };
+    let observed = parts(&tenths.iter().map(|d| n * d).collect::<Vec<_>>());
+    let extreme = (0..draws.count as u64).filter(|&i| {
+        let mut random = Random::new(draws.seed, i);
+        let sample: Vec<i128> = (0..n).map(|_| n * tenths[random.below(n as u64) as usize] - total).collect();
+        let drawn = parts(&sample);
+        // No variation: beyond every bound, and at zero no t at all.
+        if drawn == (0, 0) { observed.0 == 0 } else { drawn.0 * observed.1 >= observed.0 * drawn.1 }
+    });
+    (1 + extreme.count()) as f64 / (1 + draws.count) as f64
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -49,28 +70,11 @@ proptest! {
 
     #[test]
     fn bootstrap_by_definition((base, candidate) in pairs(3, 20), seed: u64) {
-        let tenths: Vec<i128> = differences(&base, &candidate).iter().map(|d| (d * 10.0).round() as i128).collect();
-        prop_assume!(tenths.iter().any(|d| *d != tenths[0]));
-        let (n, total) = (tenths.len() as i128, tenths.iter().sum::<i128>());
-        // t² / (n - 1) is S² / (n Q - S²), for the sum S and the sum of squares Q; n times the values, which makes the
-        // centred ones whole numbers too, changes nothing.
-        let parts = |values: &[i128]| {
-            let (sum, squares) = (values.iter().sum::<i128>(), values.iter().map(|v| v * v).sum::<i128>());
-            (sum * sum, n * squares - sum * sum)
-        };
-        let observed = parts(&tenths.iter().map(|d| n * d).collect::<Vec<_>>());
+        let changes = differences(&base, &candidate);
+        prop_assume!(changes.iter().any(|d| (d - changes[0]).abs() > 1e-9));
         let draws = Draws { seed, count: 300, threads: 2 };
-        let extreme = (0..draws.count as u64).filter(|&i| {
-            let mut random = Random::new(seed, i);
-            let sample: Vec<i128> =
-                (0..n).map(|_| n * tenths[random.below(n as u64) as usize] - total).collect();
-            let drawn = parts(&sample);
-            // No variation: beyond every bound, and at zero no t at all.
-            if drawn == (0, 0) { observed.0 == 0 } else { drawn.0 * observed.1 >= observed.0 * drawn.1 }
-        });
-        let wanted = (1 + extreme.count()) as f64 / 301.0;
         let found = bootstrap_test(&base, &candidate, draws).unwrap();
-        prop_assert_eq!(found.p, wanted);
+        prop_assert_eq!(found.p, bootstrapped(&changes, draws));
         prop_assert_eq!(found.statistic, t_test(&base, &candidate).unwrap().statistic);
     }
 
@@ -135,6 +139,20 @@ fn the_bootstrap_test_is_the_same_at_any_thread_count() {
         assert_eq!(p(1, threads), p(1, 1));
     }
     assert_ne!(p(2, 1), p(1, 1));
+}
+
+#[test]
+fn resamples_without_variation() {
+    for (base, candidate) in [
+        // Three tenths are the mean, and are not the same double twice: their resamples do not vary, and have no t.
+        (vec![0.5, 0.2, 0.2, 0.6], vec![0.8, 0.5, 0.7, 0.7]),
+        // The mean is zero, in tenths, and so is a resample of the last alone: as extreme as it gets.
+        (vec![0.1, 0.3, 0.2], vec![0.2, 0.2, 0.2]),
+        (vec![0.0, 0.0, 0.0], vec![0.1, 0.2, 0.3]),
+    ] {
+        let found = bootstrap_test(&base, &candidate, DRAWS).unwrap();
+        assert_eq!(found.p, bootstrapped(&differences(&base, &candidate), DRAWS), "{base:?} {candidate:?}");
+    }
 }
 
 #[test]
