@@ -14,20 +14,31 @@ MOST_DRAWS = 10_000_000
 MOST_SEED = 2**64 - 1
 
 
-def sample(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Real numbers with one axis (queries,), float64 in C order. Raises InvalidInput."""
-    array = _real(values, name)
-    if array.ndim != 1:
-        raise InvalidInput(f"{name} must have one axis (queries,), not shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+def array(values: ArrayLike, name: str) -> NDArray[Any]:
+    """An array of any shape and type. Raises InvalidInput for rows of different lengths and for masked values."""
+    try:
+        found: NDArray[Any] = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise InvalidInput(f"{name} cannot be read as an array: {error}") from None
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise InvalidInput(f"{name}: some values are masked: take them out, for every system and measure alike")
+    return found
+
+
+def sample(values: ArrayLike, name: str, axis: str = "queries") -> NDArray[np.float64]:
+    """Real numbers with one axis, float64 in C order. Raises InvalidInput."""
+    found = _real(values, name)
+    if found.ndim != 1:
+        raise InvalidInput(f"{name} must have one axis ({axis},), not shape {found.shape}")
+    return np.ascontiguousarray(found, dtype=np.float64)
 
 
 def table(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Real numbers of shape (queries, measures), float64 in C order. Raises InvalidInput."""
-    array = _real(values, name)
-    if array.ndim != 2:
-        raise InvalidInput(f"{name} must have the axes (queries, measures), not shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    found = _real(values, name)
+    if found.ndim != 2:
+        raise InvalidInput(f"{name} must have the axes (queries, measures), not shape {found.shape}")
+    return np.ascontiguousarray(found, dtype=np.float64)
 
 
 def whole(value: SupportsIndex, name: str, least: int, most: int) -> int:
@@ -55,14 +66,14 @@ def real(value: float, name: str, expected: str) -> float:
     """A float; whether its size is right is the callee's to say. Raises InvalidInput for what is no real number."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InvalidInput(f"{name} must be {expected}, not {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidInput(f"{name} is an int beyond the greatest float: it must be {expected}") from None
 
 
 def _real(values: ArrayLike, name: str) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise InvalidInput(f"{name} cannot be read as an array: {error}") from None
-    if array.dtype.kind not in "fiu" and array.size:
-        raise InvalidInput(f"{name} must hold real numbers, not {array.dtype}")
-    return array
+    found = array(values, name)
+    if found.dtype.kind not in "fiu" and found.size:
+        raise InvalidInput(f"{name} must hold real numbers, not {found.dtype}")
+    return found

@@ -26,7 +26,7 @@ def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
     Raises InvalidInput for different lengths, fewer than two items, values that are not finite, and when all values of
     one are tied.
     """
-    return _native.kendall_tau(arguments.sample(x, "x"), arguments.sample(y, "y"))
+    return _native.kendall_tau(arguments.sample(x, "x", "items"), arguments.sample(y, "y", "items"))
 
 
 def ap_correlation(x: ArrayLike, y: ArrayLike, *, ties: ApTies = "accuracy") -> float:
@@ -45,7 +45,7 @@ def ap_correlation(x: ArrayLike, y: ArrayLike, *, ties: ApTies = "accuracy") -> 
     """
     if ties not in get_args(ApTies):
         raise InvalidInput(f'ties {ties!r} is not known: use "accuracy" or "agreement"')
-    return _native.ap_correlation(arguments.sample(x, "x"), arguments.sample(y, "y"), ties)
+    return _native.ap_correlation(arguments.sample(x, "x", "items"), arguments.sample(y, "y", "items"), ties)
 
 
 def rbo(first: Sequence[Hashable], second: Sequence[Hashable], *, p: float = 0.9) -> float:

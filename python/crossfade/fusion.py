@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,7 +84,7 @@ def _settings(fusion: Fusion) -> tuple[str, str, list[float], float, int]:
         raise InvalidInput(f'normalisation {fusion.normalisation!r} is not known: use "none", "min-max" or "z-score"')
     if fusion.rule == "rrf" and fusion.normalisation != "none":
         raise InvalidInput('reciprocal rank fusion takes ranks, not scores: leave the normalisation "none"')
-    weights = [] if fusion.weights is None else arguments.sample(fusion.weights, "weights").tolist()
+    weights = [] if fusion.weights is None else arguments.sample(fusion.weights, "weights", "runs").tolist()
     if fusion.weights is not None and not weights:
         raise InvalidInput("weights are empty: give one weight a run, or None for 1 each")
     depth = _MOST_DOCUMENTS if fusion.depth is None else arguments.whole(fusion.depth, "depth", 1, _MOST_DOCUMENTS)
@@ -94,8 +94,8 @@ def _settings(fusion: Fusion) -> tuple[str, str, list[float], float, int]:
 def _arrays(run: tuple[ArrayLike, ArrayLike], number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if not isinstance(run, tuple | list) or len(run) != 2:
         raise InvalidInput(f"run {number} must be a pair (ids, scores)")
-    ids: NDArray[Any] = np.asarray(run[0])
-    scores: NDArray[Any] = np.asarray(run[1])
+    ids = arguments.array(run[0], f"ids of run {number}")
+    scores = arguments.array(run[1], f"scores of run {number}")
     if ids.ndim != 2 or scores.ndim != 2:
         raise InvalidInput(
             f"run {number} has ids of shape {ids.shape} and scores of shape {scores.shape}: both must be (queries, k)"

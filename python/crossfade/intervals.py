@@ -21,7 +21,8 @@ Method = Literal["percentile", "bca"]
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """How queries are drawn again: `resamples` times, and an interval that covers `confidence` of what comes out."""
+    """How queries are drawn again: `resamples` times, at most 10,000,000, and an interval that covers `confidence` of
+    what comes out."""
 
     resamples: int = 10_000
     confidence: float = 0.95
@@ -52,7 +53,8 @@ def mean_interval(values: ArrayLike, bootstrap: Bootstrap | None = None) -> Inte
 def mean_intervals(values: ArrayLike, bootstrap: Bootstrap | None = None) -> tuple[Interval, ...]:
     """The interval of the mean of each measure, in the order of the columns, over the same resamples.
 
-    `values`: shape (queries, measures), as `MeasureTable.values`. Raises as `mean_interval` does.
+    `values`: shape (queries, measures), as `MeasureTable.values`. Raises as `mean_interval` does, and for more than
+    2**28 means, resamples times measures.
     """
     bootstrap = bootstrap or Bootstrap()
     array = arguments.table(values, "values")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossfade import _native, arguments
+from crossfade.errors import InvalidInput
 
 Test = Literal["randomisation", "bootstrap", "t", "wilcoxon"]
 
@@ -27,8 +28,9 @@ class PairedTest:
     `statistic`: the mean difference (randomisation), Student's t (bootstrap, t) or the lesser rank sum (Wilcoxon).
     `p`: two-sided. `effect`: the mean difference, candidate minus base. `effect_size`: Cohen's d of the differences,
     mean over standard deviation (Cohen 1988, section 2.3), or for Wilcoxon the matched-pairs rank-biserial correlation
-    (Kerby 2014); None where the differences do not vary. `n`: queries. `exact`: whether p comes from every outcome
-    there is. `draws`, `seed`: of a test that drew at random, else None.
+    (Kerby 2014); 0 where the differences are all zero, and d is None where they are all alike otherwise. `n`:
+    queries. `exact`: whether p comes from every outcome there is. `draws`, `seed`: of a test that drew at random, else
+    None.
     """
 
     method: Test
@@ -51,8 +53,8 @@ def randomisation_test(
     the differences that are not zero number at most `permutations`, each is looked at: p is exact. Otherwise that many
     are drawn, and p = (1 + times at least as extreme) / (1 + permutations), which is never 0 (Phipson and Smyth 2010).
 
-    Raises InvalidInput for samples that are empty, of different lengths or not finite, `permutations` < 1, or a seed
-    that is negative.
+    Raises InvalidInput for samples that are empty, of different lengths or not finite, `permutations` not between
+    1 and 10,000,000, or a seed not between 0 and 2**64 - 1.
     """
     count, seed = arguments.draws(permutations, "permutations"), arguments.seed(seed)
     found = _native.randomisation_test(*_pair(base, candidate), count, seed)
@@ -66,7 +68,8 @@ def bootstrap_test(base: ArrayLike, candidate: ArrayLike, *, resamples: int = 10
     The differences are moved to a mean of zero and drawn again; p = (1 + #{|t*| >= |t|}) / (1 + resamples).
 
     Raises InvalidInput for samples that are empty, of different lengths or not finite, fewer than two queries,
-    differences that are all alike and not zero, `resamples` < 1, or a seed that is negative.
+    differences that are all alike and not zero, `resamples` not between 1 and 10,000,000, or a seed not between 0 and
+    2**64 - 1.
     """
     count, seed = arguments.draws(resamples, "resamples"), arguments.seed(seed)
     found = _native.bootstrap_test(*_pair(base, candidate), count, seed)
@@ -116,5 +119,7 @@ def _pair(base: ArrayLike, candidate: ArrayLike) -> tuple[NDArray[np.float64], N
 
 
 def _p_values(p_values: Iterable[float]) -> list[float]:
-    values: list[float] = arguments.sample(list(p_values), "p_values").tolist()
+    if not isinstance(p_values, Iterable):
+        raise InvalidInput(f"p_values must be the p values of one family, such as a list, not {p_values!r}")
+    values: list[float] = arguments.sample(list(p_values), "p_values", "tests").tolist()
     return values

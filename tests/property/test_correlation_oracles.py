@@ -114,6 +114,7 @@ def test_any_hashable_item_will_do() -> None:
     [
         (lambda: kendall_tau([1, 2], [1]), "x has 2 values, y 1"),
         (lambda: kendall_tau([1], [1]), "at least two items"),
+        (lambda: kendall_tau([[1]], [1]), r"x must have one axis \(items,\)"),
         (lambda: kendall_tau([1, math.nan], [1, 2]), "value 1 of x is NaN"),
         (lambda: kendall_tau([1, 1], [1, 2]), "all values of x are tied"),
         (lambda: ap_correlation([2, 1, 2], [1, 2, 3]), "the truth ties items 0 and 2"),

@@ -104,6 +104,7 @@ ONE: Any = {"q": {"a": 1.0}}
         (lambda: fuse([ONE], Fusion("rrf", "min-max")), "takes ranks, not scores"),
         (lambda: fuse([ONE], Fusion(weights=[1, 2])), "2 weights do not fit 1 runs"),
         (lambda: fuse([ONE], Fusion(weights=[])), "weights are empty"),
+        (lambda: fuse([ONE], Fusion(weights=[[1]])), r"weights must have one axis \(runs,\)"),  # type: ignore[list-item]
         (lambda: fuse([ONE], Fusion(weights=[-1])), "a weight is -1"),
         (lambda: fuse([ONE], Fusion(weights=[0])), "all weights are 0"),
         (lambda: fuse([ONE], Fusion(k=0)), "k of reciprocal rank fusion is 0"),
@@ -114,6 +115,11 @@ ONE: Any = {"q": {"a": 1.0}}
         (lambda: fuse_arrays([([1], [1.0])]), r"run 0 has ids of shape \(1,\) and scores of shape \(1,\)"),
         (lambda: fuse_arrays([([[1]], [[1.0, 2.0]])]), r"run 0 has ids of shape \[1, 1\] and scores of shape \[1, 2\]"),
         (lambda: fuse_arrays([([[1]], [[1.0]]), ([[1], [2]], [[1.0], [2.0]])]), "run 1 has ids.*with the 1 queries"),
+        (lambda: fuse_arrays([([[1], [2, 3]], [[1.0], [2.0]])]), "ids of run 0 cannot be read as an array"),  # type: ignore[list-item]
+        (
+            lambda: fuse_arrays([([[1, 2]], np.ma.masked_less([[1.0, 0]], 1))]),
+            "scores of run 0: some values are masked",
+        ),
         (lambda: fuse_arrays([([[1.5]], [[1.0]])]), "ids of float64: they must be integers"),
         (lambda: fuse_arrays([([[1]], [["a"]])]), "they must be real numbers"),
         (lambda: fuse_arrays([(np.array([[2**63]], np.uint64), [[1.0]])]), r"beyond 2\*\*63 - 1"),

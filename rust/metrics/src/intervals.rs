@@ -46,9 +46,14 @@ pub struct Interval {
 /// rows once for all columns, so the intervals of several measures belong together.
 ///
 /// # Errors
-/// [`Error::Sample`] when there is no value, a value is not finite, a setting is out of range, or too few resamples lie
-/// on both sides of the mean for [`Method::Bca`].
+/// [`Error::Sample`] when there is no value, a value is not finite, sums overflow, a setting is out of range, there would
+/// be more than 2^28 means of resamples, or too few of them lie on both sides of the mean for [`Method::Bca`].
 pub fn bootstrap_means(values: &[f64], columns: usize, settings: Bootstrap) -> Result<Vec<Interval>, Error> {
+    intervals(values, columns, 0.0, settings)
+}
+
+/// `rounding` is by how much a value may be off, where that is more than the half of its last digit.
+fn intervals(values: &[f64], columns: usize, rounding: f64, settings: Bootstrap) -> Result<Vec<Interval>, Error> {
     if values.is_empty() || columns == 0 {
         return Err(Error::Sample("the sample is empty: at least one query and one measure are needed".into()));
     }
@@ -56,7 +61,17 @@ pub fn bootstrap_means(values: &[f64], columns: usize, settings: Bootstrap) -> R
         return Err(Error::Sample(format!("{} values do not make rows of {columns}", values.len())));
     }
     finite(values, "the sample")?;
+    if !(largest(values) * (values.len() / columns) as f64).is_finite() {
+        return Err(Error::Sample("the sums of the sample overflow: values must be of a sensible size".into()));
+    }
     positive(settings.resamples, "resamples")?;
+    if settings.resamples.saturating_mul(columns) > MOST_MEANS {
+        return Err(Error::Sample(format!(
+            "{} resamples of {columns} measures are more than memory should hold: draw fewer, or take fewer measures at \
+             once",
+            settings.resamples
+        )));
+    }
     fraction(settings.confidence, "confidence", 0.95)?;
     let resampled = resampled_means(values, columns, settings);
     (0..columns)
@@ -64,9 +79,17 @@ pub fn bootstrap_means(values: &[f64], columns: usize, settings: Bootstrap) -> R
             let sample: Vec<f64> = values.iter().skip(column).step_by(columns).copied().collect();
             let mut means: Vec<f64> = resampled.iter().skip(column).step_by(columns).copied().collect();
             means.sort_unstable_by(f64::total_cmp);
-            interval(&sample, &means, settings)
+            interval(&sample, &means, rounding, settings)
         })
         .collect()
+}
+
+/// How many means of resamples are kept at once: 2 GiB of them.
+const MOST_MEANS: usize = 1 << 28;
+
+/// The greatest magnitude.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most, v| v.abs().max(most))
 }
 
 /// The interval of the mean difference, candidate minus base, paired by query (for retrieval: Sakai 2006).
@@ -75,7 +98,7 @@ pub fn bootstrap_means(values: &[f64], columns: usize, settings: Bootstrap) -> R
 /// As [`bootstrap_means`], and when the samples differ in length.
 pub fn bootstrap_difference(base: &[f64], candidate: &[f64], settings: Bootstrap) -> Result<Interval, Error> {
     let differences = Differences::new(base, candidate)?;
-    Ok(bootstrap_means(&differences.values, 1, settings)?[0])
+    Ok(intervals(&differences.values, 1, differences.rounding, settings)?[0])
 }
 
 /// The means of every resample, one row a resample. Resample i draws from stream i of the seed.
@@ -103,21 +126,29 @@ fn resampled_means(values: &[f64], columns: usize, settings: Bootstrap) -> Vec<f
 }
 
 /// `means` are sorted.
-fn interval(sample: &[f64], means: &[f64], settings: Bootstrap) -> Result<Interval, Error> {
+fn interval(sample: &[f64], means: &[f64], rounding: f64, settings: Bootstrap) -> Result<Interval, Error> {
     let estimate = sample.iter().sum::<f64>() / sample.len() as f64;
     let tail = (1.0 - settings.confidence) / 2.0;
     let varies = sample.iter().any(|&v| v != sample[0]);
     let (low, high) = match settings.method {
-        Method::Bca if varies => accelerated(sample, estimate, means, tail)?,
+        Method::Bca if varies => accelerated(sample, (estimate, rounding), means, tail)?,
         _ => (tail, 1.0 - tail),
     };
     Ok(Interval { estimate, low: quantile(means, low), high: quantile(means, high) })
 }
 
 /// The two quantiles of the means at which a bias-corrected and accelerated interval ends.
-fn accelerated(sample: &[f64], estimate: f64, means: &[f64], tail: f64) -> Result<(f64, f64), Error> {
-    let below = means.partition_point(|&m| m < estimate);
-    let not_above = means.partition_point(|&m| m <= estimate);
+fn accelerated(
+    sample: &[f64],
+    (estimate, rounding): (f64, f64),
+    means: &[f64],
+    tail: f64,
+) -> Result<(f64, f64), Error> {
+    // Means that are equal in exact arithmetic differ by at most this: twice what a value is off, and twice the rounding
+    // of n - 1 additions.
+    let allowance = 2.0 * rounding + (sample.len() as f64 + 1.0) * f64::EPSILON * largest(sample);
+    let below = means.partition_point(|&m| m < estimate - allowance);
+    let not_above = means.partition_point(|&m| m <= estimate + allowance);
     // A mean that equals the estimate lies half on either side.
     let share = (below + not_above) as f64 / (2 * means.len()) as f64;
     if share == 0.0 || share == 1.0 {
@@ -128,9 +159,14 @@ fn accelerated(sample: &[f64], estimate: f64, means: &[f64], tail: f64) -> Resul
     }
     let bias = normal_quantile(share);
     // Leaving out x moves a mean to (n m - x) / (n - 1): the jackknife's deviations are (x - m) / (n - 1), and the
-    // factor cancels.
-    let moment = |power: i32| sample.iter().map(|x| (x - estimate).powi(power)).sum::<f64>();
-    let acceleration = moment(3) / (6.0 * moment(2).powf(1.5));
+    // factor cancels; so does the greatest of them, without which cubes would underflow or overflow.
+    let greatest = sample.iter().fold(0.0_f64, |most, x| most.max((x - estimate).abs()));
+    let (mut squares, mut cubes) = (0.0, 0.0);
+    for deviation in sample.iter().map(|x| (x - estimate) / greatest) {
+        squares += deviation * deviation;
+        cubes += deviation * deviation * deviation;
+    }
+    let acceleration = cubes / (6.0 * squares * f64::sqrt(squares));
     let place = |z: f64| {
         let moved = bias + z;
         let scale = 1.0 - acceleration * moved;

@@ -8,7 +8,7 @@ pub(crate) struct Differences {
     /// By how much one difference may be off, where base and candidate are themselves rounded to the nearest double.
     /// With M the largest magnitude among them and u = 2^-53: each value errs by at most u M, their subtraction by at
     /// most 2 u M more, which makes 4 u M.
-    rounding: f64,
+    pub(crate) rounding: f64,
 }
 
 impl Differences {
@@ -55,6 +55,13 @@ impl Differences {
         self.n() as f64 * (f64::EPSILON * magnitude + 2.0 * self.rounding)
     }
 
+    /// By how much the deviation of a difference from the mean may be off, and the mean of any draw of deviations: the
+    /// rounding of difference and mean, and (n + 1) u max|d| for the additions of each.
+    pub(crate) fn mean_allowance(&self) -> f64 {
+        let largest = self.values.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
+        2.0 * self.rounding + (self.n() as f64 + 1.0) * f64::EPSILON * largest
+    }
+
     /// The sample standard deviation (n - 1 below the line); None when the differences do not vary beyond what rounding
     /// explains, or when there is only one.
     pub(crate) fn deviation(&self) -> Option<f64> {
@@ -80,7 +87,8 @@ impl Differences {
         }
         match self.deviation() {
             None if !self.all_zero() => Err(Error::Sample(format!(
-                "every query's difference is {}: this test needs differences that vary; the randomisation test does not",
+                "every query's difference is about {:?}, with no more variation than rounding: this test needs differences \
+                 that vary; the randomisation test does not",
                 self.values[0]
             ))),
             deviation => Ok(deviation),

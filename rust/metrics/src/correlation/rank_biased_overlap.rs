@@ -8,7 +8,7 @@ use crate::sample::fraction;
 /// Extrapolated rank-biased overlap (Webber, Moffat and Zobel 2010, equation 32) of two rankings of item codes, best
 /// first. With `X_d` the overlap of the first d of both, s <= l the lengths and persistence p,
 ///
-/// RBO = (1 - p) / p (Σ_{d=1..l} `X_d` / d p^d + Σ_{d=s+1..l} `X_s` (d - s) / (s d) p^d)
+/// RBO = (1 - p) (Σ_{d=1..l} `X_d` / d p^(d-1) + Σ_{d=s+1..l} `X_s` (d - s) / (s d) p^(d-1))
 ///       + ((`X_l` - `X_s`) / l + `X_s` / s) p^l,
 ///
 /// which assumes that the agreement seen so far goes on below. It is 1 for equal rankings and 0 for disjoint ones. The
@@ -39,7 +39,6 @@ pub fn rank_biased_overlap(first: &[u32], second: &[u32], persistence: f64) -> R
                 overlap += usize::from(seen[1 - side].contains(item));
             }
         }
-        weight *= persistence;
         let depth = d as f64;
         sum += overlap as f64 / depth * weight;
         if d == s {
@@ -47,8 +46,10 @@ pub fn rank_biased_overlap(first: &[u32], second: &[u32], persistence: f64) -> R
         } else if d > s {
             sum += overlap_s * (d - s) as f64 / (s as f64 * depth) * weight;
         }
+        weight *= persistence;
     }
     let (shorter, longer) = (s as f64, l as f64);
     let below = ((overlap as f64 - overlap_s) / longer + overlap_s / shorter) * weight;
-    Ok((1.0 - persistence) / persistence * sum + below)
+    // Rounding may carry the sum past 1 by a last digit.
+    Ok(((1.0 - persistence) * sum + below).min(1.0))
 }

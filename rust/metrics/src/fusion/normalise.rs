@@ -28,14 +28,17 @@ impl Normalisation {
             Self::ZScore => {
                 let n = scores.len() as f64;
                 let mean = scores.iter().sum::<f64>() / n;
-                let deviation = (scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / n).sqrt();
-                // Of equal scores the mean may be off by rounding; of tiny ones the squares may underflow.
-                if deviation == 0.0 || scores.iter().all(|&s| s == scores[0]) {
+                // Of equal scores the mean may be off by rounding.
+                if scores.iter().all(|&s| s == scores[0]) {
                     scores.fill(0.0);
                     return;
                 }
+                // Squares of tiny scores underflow and those of huge ones overflow: the greatest is made 1.
+                let greatest = scores.iter().fold(0.0_f64, |most, s| most.max((s - mean).abs()));
+                let unit = |s: f64| (s - mean) / greatest;
+                let deviation = (scores.iter().map(|&s| unit(s) * unit(s)).sum::<f64>() / n).sqrt();
                 for score in scores {
-                    *score = (*score - mean) / deviation;
+                    *score = unit(*score) / deviation;
                 }
             }
         }

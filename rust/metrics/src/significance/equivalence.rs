@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::distributions::{t_upper, t_upper_quantile};
-use crate::sample::{Differences, fraction};
+use crate::sample::Differences;
 
 /// What [`equivalence_test`] found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +37,9 @@ pub fn equivalence_test(
     if !(lower < 0.0 && upper > 0.0) {
         return Err(Error::Sample(format!("the margins must surround zero, not be {lower} and {upper}")));
     }
-    fraction(2.0 * alpha, "twice alpha", 0.1)?;
+    if !(alpha > 0.0 && alpha < 0.5) {
+        return Err(Error::Sample(format!("alpha must lie between 0 and 1/2, not {alpha}: 0.05 is usual")));
+    }
     let differences = Differences::new(base, candidate)?;
     let n = differences.n();
     let df = (n - 1) as f64;

@@ -26,7 +26,8 @@ pub struct Outcome {
     pub p: f64,
     /// The mean difference, candidate minus base.
     pub effect: f64,
-    /// The standardised effect; None when the differences do not vary. See the test.
+    /// The standardised effect; see the test. None for Cohen's d of differences that are all alike and not zero, 0 for
+    /// those that are all zero.
     pub effect_size: Option<f64>,
     /// How many queries there are.
     pub n: usize,

@@ -51,7 +51,7 @@ pub fn queries_needed(effect: f64, deviation: f64, alpha: f64, target: f64) -> R
     let mut low = 1;
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if middle >= 2 && enough(middle)? {
+        if enough(middle)? {
             high = middle;
         } else {
             low = middle;

@@ -120,7 +120,8 @@ proptest! {
         prop_assert!((found - formula(&first[..m], &second[..n], p)).abs() < 1e-12, "{found}");
         prop_assert_eq!(rank_biased_overlap(&second[..n], &first[..m], p).unwrap(), found);
         prop_assert!((rank_biased_overlap(&first[..m], &first[..m], p).unwrap() - 1.0).abs() < 1e-12);
-        prop_assert!((-1e-12..=1.0 + 1e-12).contains(&found));
+        prop_assert!((0.0..=1.0).contains(&found), "{found}");
+        prop_assert!(rank_biased_overlap(&first[..m], &first[..m], p).unwrap() <= 1.0);
     }
 }
 
@@ -135,6 +136,11 @@ fn extremes() {
         assert!((ap_correlation(&up, &down, ties).unwrap() + 1.0).abs() < 1e-12);
     }
     assert_eq!(rank_biased_overlap(&[1, 2], &[3, 4, 5], 0.9), Ok(0.0));
+    // With next to no persistence the first rank is all that counts.
+    for p in [1e-310, 1e-20] {
+        assert_eq!(rank_biased_overlap(&[1, 2], &[1, 3], p), Ok(1.0));
+        assert_eq!(rank_biased_overlap(&[1, 2], &[2, 1], p), Ok(p));
+    }
 }
 
 #[test]

@@ -134,9 +134,22 @@ fn ties_go_by_id() {
 #[test]
 fn scores_without_spread_stand_at_the_mean() {
     let z = Fusion { normalisation: Normalisation::ZScore, ..SUM };
-    for scores in [[0.1; 3], [0.0, 5e-324, 1e-322]] {
-        let ranking = vec![(1, scores[0]), (2, scores[1]), (3, scores[2])];
-        assert_eq!(fused(&[vec![ranking]], &z).unwrap().scores, [0.0; 3]);
+    let ranking = vec![(1, 0.1), (2, 0.1), (3, 0.1)];
+    assert_eq!(fused(&[vec![ranking]], &z).unwrap().scores, [0.0; 3]);
+}
+
+#[test]
+fn the_size_of_scores_does_not_matter() {
+    // Likelihoods are tiny, and the least double there is may stand for "none".
+    for unit in [1.0, 1e-170, 2e-308, 1e170, 1e307] {
+        let ranking = vec![(1, unit), (2, 2.0 * unit), (3, 4.0 * unit)];
+        for (normalisation, wanted) in [
+            (Normalisation::ZScore, [5.0 / 14_f64.sqrt(), -1.0 / 14_f64.sqrt(), -4.0 / 14_f64.sqrt()]),
+            (Normalisation::MinMax, [1.0, 1.0 / 3.0, 0.0]),
+        ] {
+            let found = fused(&[vec![ranking.clone()]], &Fusion { normalisation, ..SUM }).unwrap().scores;
+            assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 1e-14), "{unit}: {found:?}, not {wanted:?}");
+        }
     }
 }
 

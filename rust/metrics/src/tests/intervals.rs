@@ -1,5 +1,7 @@
 //! Bootstrap intervals against a naive twin and known quantiles.
 
+use std::cmp::Ordering;
+
 use proptest::prelude::*;
 
 use super::samples::{pairs, two_hundred};
@@ -10,7 +12,8 @@ use crate::{Bootstrap, Interval, Method, bootstrap_difference, bootstrap_means};
 const BOOTSTRAP: Bootstrap =
     Bootstrap { resamples: 10_000, confidence: 0.95, method: Method::Percentile, seed: 1, threads: 1 };
 
-/// The ends by the book: jackknife by leaving out, and quantiles by counting.
+/// The ends by the book, of values that are tenths: jackknife by leaving out, quantiles by counting, and sums compared as
+/// whole numbers.
 fn naive(sample: &[f64], settings: Bootstrap) -> (f64, f64) {
     let n = sample.len();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
@@ -21,17 +24,14 @@ fn naive(sample: &[f64], settings: Bootstrap) -> (f64, f64) {
         })
         .collect();
     means.sort_unstable_by(f64::total_cmp);
-    let estimate = mean(sample);
+    let tenths = |mean: f64| (mean * n as f64 * 10.0).round() as i64;
+    let estimate = tenths(mean(sample));
     let share = means
         .iter()
-        .map(|&m| {
-            if m < estimate {
-                1.0
-            } else if m == estimate {
-                0.5
-            } else {
-                0.0
-            }
+        .map(|&m| match tenths(m).cmp(&estimate) {
+            Ordering::Less => 1.0,
+            Ordering::Equal => 0.5,
+            Ordering::Greater => 0.0,
         })
         .sum::<f64>();
     let bias = normal_quantile(share / means.len() as f64);
@@ -134,6 +134,27 @@ fn an_outlier_and_all_the_confidence_there_is_reach_the_last_resample() {
 }
 
 #[test]
+fn means_that_tie_with_the_estimate_do_so_whatever_their_rounding() {
+    // Thirds and tenths do not add up exactly, whole numbers do; a resample in ten has the mean of the sample.
+    let whole: Vec<f64> = (0..30).map(|i| f64::from(i * 7 % 11 % 4)).collect();
+    let settings = Bootstrap { method: Method::Bca, ..BOOTSTRAP };
+    let wanted = bootstrap_means(&whole, 1, settings).unwrap()[0];
+    for unit in [3.0, 10.0, 7.0, 1e110, 1e-120] {
+        let values: Vec<f64> = whole.iter().map(|v| v / unit).collect();
+        let base: Vec<f64> = whole.iter().map(|v| (3.0 - v) / unit).collect();
+        // Beside a million of them a difference has lost twenty bits.
+        let far: Vec<f64> = whole.iter().map(|v| (1e6 + v) / unit).collect();
+        let differences = [(base, [3.0 / unit; 30].to_vec()), ([1e6 / unit; 30].to_vec(), far)];
+        let by_difference =
+            differences.map(|(base, candidate)| bootstrap_difference(&base, &candidate, settings).unwrap());
+        for found in [bootstrap_means(&values, 1, settings).unwrap()[0]].into_iter().chain(by_difference) {
+            let near = |found: f64, wanted: f64| (found * unit - wanted).abs() < 1e-9;
+            assert!(near(found.low, wanted.low) && near(found.high, wanted.high), "{unit}: {found:?} {wanted:?}");
+        }
+    }
+}
+
+#[test]
 fn values_that_are_all_alike_have_no_width() {
     for method in [Method::Percentile, Method::Bca] {
         let found = bootstrap_means(&[0.25; 8], 1, Bootstrap { method, ..BOOTSTRAP }).unwrap()[0];
@@ -149,6 +170,9 @@ fn what_cannot_be_resampled_is_refused() {
     assert!(message(&[1.0], 0, BOOTSTRAP).contains("empty"));
     assert!(message(&[1.0; 3], 2, BOOTSTRAP).contains("3 values do not make rows of 2"));
     assert!(message(&[1.0, f64::NAN], 1, BOOTSTRAP).contains("value 1 of the sample is NaN"));
+    assert!(message(&[1e308, 1e308], 1, BOOTSTRAP).contains("overflow"));
+    let many = Bootstrap { resamples: 1 << 27, ..BOOTSTRAP };
+    assert!(message(&[0.0; 3], 3, many).contains("134217728 resamples of 3 measures are more than memory should hold"));
     for (settings, part) in [
         (Bootstrap { resamples: 0, ..BOOTSTRAP }, "resamples must be at least 1"),
         (Bootstrap { confidence: 0.0, ..BOOTSTRAP }, "confidence must lie between 0 and 1"),

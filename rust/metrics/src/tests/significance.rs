@@ -33,6 +33,27 @@ fn all_signs(differences: &[f64]) -> f64 {
     f64::from((0..count).filter(|&signs| least(sum(signs)) <= observed).count() as u32) / f64::from(count)
 }
 
+/// p of the bootstrap test for differences that are tenths, in whole numbers.
+fn bootstrapped(differences: &[f64], draws: Draws) -> f64 {
+    let tenths: Vec<i128> = differences.iter().map(|d| (d * 10.0).round() as i128).collect();
+    let (n, total) = (tenths.len() as i128, tenths.iter().sum::<i128>());
+    // t² / (n - 1) is S² / (n Q - S²), for the sum S and the sum of squares Q; n times the values, which makes the
+    // centred ones whole numbers too, changes nothing.
+    let parts = |values: &[i128]| {
+        let (sum, squares) = (values.iter().sum::<i128>(), values.iter().map(|v| v * v).sum::<i128>());
+        (sum * sum, n * squares - sum * sum)
+    };
+    let observed = parts(&tenths.iter().map(|d| n * d).collect::<Vec<_>>());
+    let extreme = (0..draws.count as u64).filter(|&i| {
+        let mut random = Random::new(draws.seed, i);
+        let sample: Vec<i128> = (0..n).map(|_| n * tenths[random.below(n as u64) as usize] - total).collect();
+        let drawn = parts(&sample);
+        // No variation: beyond every bound, and at zero no t at all.
+        if drawn == (0, 0) { observed.0 == 0 } else { drawn.0 * observed.1 >= observed.0 * drawn.1 }
+    });
+    (1 + extreme.count()) as f64 / (1 + draws.count) as f64
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -50,25 +71,10 @@ proptest! {
     #[test]
     fn bootstrap_by_definition((base, candidate) in pairs(3, 20), seed: u64) {
         let changes = differences(&base, &candidate);
-        let (mean, deviation) = moments(&changes);
-        prop_assume!(deviation > 1e-9);
-        let n = changes.len();
-        let t = mean / deviation * (n as f64).sqrt();
+        prop_assume!(changes.iter().any(|d| (d - changes[0]).abs() > 1e-9));
         let draws = Draws { seed, count: 300, threads: 2 };
-        let (mut surely, mut maybe) = (0, 0);
-        for i in 0..draws.count as u64 {
-            let mut random = Random::new(seed, i);
-            let sample: Vec<f64> = (0..n).map(|_| changes[random.below(n as u64) as usize] - mean).collect();
-            let (mean, deviation) = moments(&sample);
-            let drawn = if deviation > 1e-9 { (mean / deviation * (n as f64).sqrt()).abs() } else { f64::INFINITY };
-            let constant_zero = deviation <= 1e-9 && mean == 0.0;
-            // Where both are equal in exact arithmetic, rounding decides.
-            surely += usize::from(!constant_zero && drawn > t.abs() + 1e-7);
-            maybe += usize::from(drawn >= t.abs() - 1e-7);
-        }
         let found = bootstrap_test(&base, &candidate, draws).unwrap();
-        let count = found.p * 301.0 - 1.0;
-        prop_assert!(surely as f64 - 1e-6 <= count && count <= maybe as f64 + 1e-6, "{surely} {count} {maybe}");
+        prop_assert_eq!(found.p, bootstrapped(&changes, draws));
         prop_assert_eq!(found.statistic, t_test(&base, &candidate).unwrap().statistic);
     }
 
@@ -133,6 +139,20 @@ fn the_bootstrap_test_is_the_same_at_any_thread_count() {
         assert_eq!(p(1, threads), p(1, 1));
     }
     assert_ne!(p(2, 1), p(1, 1));
+}
+
+#[test]
+fn resamples_without_variation() {
+    for (base, candidate) in [
+        // Three tenths are the mean, and are not the same double twice: their resamples do not vary, and have no t.
+        (vec![0.5, 0.2, 0.2, 0.6], vec![0.8, 0.5, 0.7, 0.7]),
+        // The mean is zero, in tenths, and so is a resample of the last alone: as extreme as it gets.
+        (vec![0.1, 0.3, 0.2], vec![0.2, 0.2, 0.2]),
+        (vec![0.0, 0.0, 0.0], vec![0.1, 0.2, 0.3]),
+    ] {
+        let found = bootstrap_test(&base, &candidate, DRAWS).unwrap();
+        assert_eq!(found.p, bootstrapped(&differences(&base, &candidate), DRAWS), "{base:?} {candidate:?}");
+    }
 }
 
 #[test]
@@ -201,8 +221,14 @@ fn what_cannot_be_tested_is_refused() {
     assert!(message(t_test(&[1.0], &[2.0]).map(|o| o.p)).contains("at least two"));
     // The squares of the least doubles are zero.
     assert!(message(t_test(&[0.0; 2], &[5e-324, 1e-322]).map(|o| o.p)).contains("differences that vary"));
+    // Differences that are not alike are not called so: at this size they are rounding.
+    let close = message(t_test(&[1e9; 2], &[1e9 + 1.2e-7, 1e9 + 2.4e-7]).map(|o| o.p));
+    assert!(close.contains("about 1.1920928955078125e-7, with no more variation than rounding"), "{close}");
     let equivalence = |margins, alpha| message(equivalence_test(&base, &[0.0; 3], margins, alpha).map(|e| e.p_lower));
     assert!(equivalence((0.0, 1.0), 0.05).contains("surround zero"));
     assert!(equivalence((-1.0, f64::NAN), 0.05).contains("surround zero"));
-    assert!(equivalence((-1.0, 1.0), 0.5).contains("twice alpha"));
+    for alpha in [0.0, 0.5, 0.6, f64::NAN] {
+        let message = equivalence((-1.0, 1.0), alpha);
+        assert!(message.contains(&format!("alpha must lie between 0 and 1/2, not {alpha}")), "{message}");
+    }
 }
