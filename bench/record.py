@@ -1,0 +1,56 @@
+"""The dated record of a day's runs on one kind of machine: bench/record/DATE-MACHINE.json.
+
+    {"format": ..., "machine": {...}, "benches": {"kernels/f32": {"measured_at", "commit", "dirty", "complete",
+     "versions", "environment", "blas", "load", "cases": [...]}}}
+
+Written after every case, whole or not at all, so that an interruption keeps what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.machine import label, machine
+from crossfade.files import write_atomically
+
+FORMAT = "crossfade bench record 1"
+DIRECTORY = Path(__file__).parent / "record"
+
+
+def path_of_today(directory: Path = DIRECTORY) -> Path:
+    """Where runs of today on this machine are kept."""
+    return directory / f"{datetime.now(UTC):%Y-%m-%d}-{label(machine())}.json"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The record at `path`; a new one when there is none. Raises ValueError for a file that is something else."""
+    if not path.exists():
+        return {"format": FORMAT, "machine": machine(), "benches": {}}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["format"] == FORMAT:
+            return dict(found)
+    except (ValueError, LookupError, TypeError):
+        pass
+    raise ValueError(f'{path} is not a record of the benches (format "{FORMAT}"): move it away')
+
+
+def put(path: Path, bench: str, section: dict[str, Any]) -> None:
+    """Replace what the record says of one bench."""
+    record = read(path)
+    record["benches"] = dict(sorted((record["benches"] | {bench: section}).items()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as stream:
+        stream.write((json.dumps(record, indent=1) + "\n").encode())
+
+
+def cases(path: Path, benches: set[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(bench, case) of all that the record holds, or of some benches."""
+    for bench, section in read(path)["benches"].items():
+        if benches is None or bench in benches:
+            for case in section["cases"]:
+                yield bench, case
