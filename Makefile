@@ -41,8 +41,8 @@ format: $(VENV)/.dev  ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers on the same input in the same run
-	$(BIN)/python -m bench
+bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers in the same run; ARGS='kernels -k f32' for some
+	$(BIN)/python -m bench $(ARGS)
 
 proto: $(VENV)/.dev  ## regenerate the Python stubs from proto/
 	scripts/generate_proto.sh
@@ -73,6 +73,7 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 $(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
 	@echo 'installing peers ...' >&2
 	$(PIP_INSTALL) requirements/bench.lock
+	cargo fetch --quiet --locked
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.runtime pyproject.toml $(RUST_SOURCES)

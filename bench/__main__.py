@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         keep = options.save or (whole and not (options.quick or options.no_save or options.case))
         path = record.path_of_today() if keep else Path(scratch) / "record.json"
+        began = record.now()
         outcome = run(chosen, path, quick=options.quick, case=options.case)
         if path.exists():
-            measured = record.cases(path, {bench.name for bench in chosen})
-            print("\n".join(table.summary(measured, quick=options.quick)))
+            print("\n".join(table.summary(record.cases(path, began), quick=options.quick)))
     return _conclude(outcome, path if keep else None)
 
 

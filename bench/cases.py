@@ -60,9 +60,19 @@ def timed_case(
     return found
 
 
-def valued_case(case: str, measure: str, values: Mapping[str, float], least: Mapping[str, float]) -> dict[str, Any]:
-    """A case that is not about time: `values` of `measure` by name, and how large each should be at least."""
+def valued_case(
+    case: str,
+    measure: str,
+    values: Mapping[str, float],
+    least: Mapping[str, float],
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A case without rivals: `values` of `measure` by name, and how large each should be at least.
+
+    `details`: by name, what else the record should hold.
+    """
     return {
+        **({"details": dict(details)} if details else {}),
         "case": case,
         "measure": measure,
         "values": dict(values),

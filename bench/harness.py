@@ -10,12 +10,15 @@ or `measure`, which does both and times the machine's limits among the rivals. `
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bench import record, table
 from bench.cases import OURS, Limit, skipped_case, timed_case, valued_case
+from bench.machine import PEERS_SLOWED_BY
 from bench.session import Session
 from bench.timing import interleaved
 
@@ -27,6 +30,9 @@ __all__ = [
 @functools.cache
 def session() -> Session:
     """What this process has measured."""
+    slowed = [name for name in PEERS_SLOWED_BY if name in os.environ]
+    if slowed and "--quick" not in sys.argv:
+        print(f"bench: {', '.join(slowed)} may slow NumPy: `python -m bench` sets them aside", file=sys.stderr)
     return Session.of_this_process()
 
 
@@ -60,9 +66,19 @@ def report(
     return _keep(timed_case(case, seconds, unit, amount, reach=reach))
 
 
-def report_values(case: str, measure: str, values: Mapping[str, float], least: Mapping[str, float]) -> dict[str, Any]:
-    """Print and keep values of a measure (a recall, say) by name, with the least that each should be."""
-    return _keep(valued_case(case, measure, values, least))
+def report_values(
+    case: str,
+    measure: str,
+    values: Mapping[str, float],
+    least: Mapping[str, float],
+    *,
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Print and keep values of a measure (a recall, say) by name, with the least that each should be.
+
+    `details`: by name, what else the record should hold.
+    """
+    return _keep(valued_case(case, measure, values, least, details))
 
 
 def skip(case: str, reason: str) -> dict[str, Any]:

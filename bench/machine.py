@@ -12,6 +12,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ("OMP_", "OPENBLAS_", "MKL_", "GOMP_", "RAYON_")
+
+# Set on some machines for the sake of old OpenBLAS builds; they keep NumPy's current one from the processor's best
+# kernels. What faiss's old one needs is set while it is loaded: see bench.kernels.peers.
+PEERS_SLOWED_BY = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
 _VECTOR_FLAGS = re.compile(r"(ssse3|sse4_\d|avx\w*|fma|f16c|bmi2|amx\w*|gfni|asimd\w*|fp16|bf16|sve\w*|i8mm)")
 
 

@@ -48,9 +48,14 @@ def put(path: Path, bench: str, section: dict[str, Any]) -> None:
         stream.write((json.dumps(record, indent=1) + "\n").encode())
 
 
-def cases(path: Path, benches: set[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(bench, case) of all that the record holds, or of some benches."""
+def cases(path: Path, since: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """(bench, case) of all that was measured at or after `since`, as `now` gives it."""
     for bench, section in read(path)["benches"].items():
-        if benches is None or bench in benches:
+        if section["measured_at"] >= since:
             for case in section["cases"]:
                 yield bench, case
+
+
+def now() -> str:
+    """UTC, to the second; texts of it compare as times do."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

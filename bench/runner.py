@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.child import INTERRUPTED
+from bench.machine import PEERS_SLOWED_BY
 from bench.session import CASE, RECORD
 
 HERE = Path(__file__).parent
 STOP_SECONDS = 20
-
-# Set on some machines for the sake of old OpenBLAS builds; they keep NumPy's current one from the processor's best
-# kernels. bench.peers gives faiss the kernels that it needs.
-PEERS_SLOWED_BY = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ class Session:
         if self._path is None:
             return
         section = {
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "measured_at": record.now(),
             **self._began,
             "complete": complete,
             "quick": self.quick,

@@ -16,7 +16,9 @@ def lines(case: Mapping[str, Any], *, quick: bool = False) -> list[str]:
         return ["", f"{case['case']}: skipped: {case['skipped']}"]
     reach = {one["against"]: "" if quick else _verdict(one) for one in case["reach"]}
     if "values" in case:
-        rows = [f"  {name:<34}{value:>14.5f}{'':>12}   {reach.get(name, '')}" for name, value in case["values"].items()]
+        rows = [
+            f"  {name:<34}{value:>14,.5g}{'':>12}   {reach.get(name, '')}" for name, value in case["values"].items()
+        ]
         return ["", case["case"], f"  {'':<34}{case['measure']:>14}", *map(str.rstrip, rows)]
     head = f"  {'':<34}{case['unit'] + '/s':>14}{'ours/theirs':>12}   reach"
     rows = [_timed(name, taken, case, reach) for name, taken in case["seconds"].items()]
