@@ -44,18 +44,18 @@ def interleaved(
     The order is drawn anew for each round (the same orders in every run), so that what the machine does in between,
     and what one rival leaves behind in the caches, falls on all alike.
 
-    `budget`: seconds after which no further round begins, once there were three. `before`: called, untimed, before
-    every timing.
+    `budget`: seconds of rounds after which no further one begins, once there were three. `before`: called, untimed,
+    before every timing.
 
     Raises ValueError for fewer than one round or no rivals.
     """
     if rounds < 1 or not rivals:
         raise ValueError(f"nothing to time: {rounds} rounds of {len(rivals)} rivals")
     stats: dict[str, Stats] = {name: Stats() for name in rivals}
-    begin = time.perf_counter()
     for name, call in rivals.items():
         _progress(f"warming up {name}")
         _timed(call, before)
+    begin = time.perf_counter()
     draw = random.Random(0)
     for number in range(rounds):
         if budget is not None and number >= FEWEST_ROUNDS and time.perf_counter() - begin > budget:
