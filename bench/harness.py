@@ -47,11 +47,12 @@ def measure(
     limits: Mapping[str, Limit] | None = None,
     reach: Mapping[str, float] | None = None,
     before: Callable[[], object] | None = None,
+    warm: bool = False,
 ) -> dict[str, Any]:
     """Time the rivals and the limits' probes in the same rounds and report the case. See `interleaved`, `report`."""
     probes = limits or {}
     calls = {**rivals, **{name: limit.call for name, limit in probes.items()}}
-    seconds = interleaved(calls, rounds, budget=budget, before=before)
+    seconds = interleaved(calls, rounds, budget=budget, before=before, warm=warm)
     measured = {name: (seconds.pop(name), limit) for name, limit in probes.items()}
     return _keep(timed_case(case, seconds, unit, amount, limits=measured, reach=reach))
 

@@ -1,5 +1,7 @@
 """Probes of the machine's limits: reading memory, multiplying matrices. Timed among the rivals of a case.
 
+A probe has been called once, or has touched its memory, when it is made: it needs no warm-up.
+
 **Memory**: every core runs the C library's `memchr` over its share of a buffer too large for any cache, looking for a
 byte that is not there. Each byte is loaded once, in order, by the widest loads of the processor, and nothing is
 computed or written, so no scorer reads its corpus faster except by chance. `bench.limits` shows that other plain
@@ -73,6 +75,7 @@ def sgemm(needs_operations: float, *, quick: bool = False) -> Limit:
 def sgemm_here(queries: Floats, corpus: Floats) -> Limit:
     """NumPy's product at the case's own shape; its scores are written to memory that is there already."""
     scores = np.empty((len(queries), len(corpus)), dtype=np.float32)
+    np.matmul(queries, corpus.T, out=scores)
     operations = 2 * scores.size * queries.shape[1]
     return Limit(lambda: np.matmul(queries, corpus.T, out=scores), operations, operations, "GFLOP/s")
 
@@ -81,7 +84,7 @@ def sgemm_here(queries: Floats, corpus: Floats) -> Limit:
 def _square(size: int) -> Callable[[], object]:
     draw = np.random.default_rng(0)
     left, right = draw.random((2, size, size), dtype=np.float32)
-    product = np.empty((size, size), dtype=np.float32)
+    product = np.matmul(left, right)
     return lambda: np.matmul(left, right, out=product)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bench.cases import OURS
+from bench.timing import spread
 
 QUICK = "quick run: shapes too small to judge"
 
@@ -20,7 +21,7 @@ def lines(case: Mapping[str, Any], *, quick: bool = False) -> list[str]:
             f"  {name:<34}{value:>14,.5g}{'':>12}   {reach.get(name, '')}" for name, value in case["values"].items()
         ]
         return ["", case["case"], f"  {'':<34}{case['measure']:>14}", *map(str.rstrip, rows)]
-    head = f"  {'':<34}{case['unit'] + '/s':>14}{'ours/theirs':>12}   reach"
+    head = f"  {'':<34}{case['unit'] + '/s':>14}{'spread':>8}{'ours/theirs':>13}   reach"
     rows = [_timed(name, taken, case, reach) for name, taken in case["seconds"].items()]
     rows += [_limit(name, one, case, reach) for name, one in case["limits"].items()]
     return ["", case["case"], head, *map(str.rstrip, rows)]
@@ -43,15 +44,22 @@ def summary(cases: Iterable[tuple[str, Mapping[str, Any]]], *, quick: bool = Fal
 
 def _timed(name: str, seconds: float, case: Mapping[str, Any], reach: Mapping[str, str]) -> str:
     ratio = "" if name == OURS else f"{case['ratios'][name]:.2f}x"
-    return f"  {name:<34}{_rate(case['amount'] / seconds):>14}{ratio:>12}   {reach.get(name, '')}"
+    return (
+        f"  {name:<34}{_rate(case['amount'] / seconds):>14}{_spread(name, case):>8}{ratio:>13}   {reach.get(name, '')}"
+    )
 
 
 def _limit(name: str, limit: Mapping[str, Any], case: Mapping[str, Any], reach: Mapping[str, str]) -> str:
     title = f"limit: {name} {limit['figure']:,.1f} {limit['figure_unit']}"
     return (
-        f"  {title:<34}{_rate(case['amount'] / limit['seconds']):>14}{case['ratios'][name]:>12.2f}"
-        f"   {reach.get(name, '')}"
+        f"  {title:<34}{_rate(case['amount'] / limit['seconds']):>14}{_spread(name, case):>8}"
+        f"{case['ratios'][name]:>12.2f}    {reach.get(name, '')}"
     )
+
+
+def _spread(name: str, case: Mapping[str, Any]) -> str:
+    statistics = case.get("statistics", {}).get(name)
+    return "" if statistics is None else f"{spread(statistics):.0%}"
 
 
 def _rate(value: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pytest_benchmark.stats import Stats
 
-FEWEST_ROUNDS = 3
+FEWEST_ROUNDS = 5
 
 # OpenMP's threads spin for a while after their last loop and would take a core from whoever comes next.
 SETTLE_SECONDS = 0.01
@@ -26,10 +26,10 @@ class Timings(dict[str, float]):
             name: {key: getattr(one, key) for key in _KEPT} for name, one in stats.items()
         }
 
-    def noise(self, name: str) -> float:
-        """The distance between the quartiles as a fraction of the median."""
-        one = self.statistics[name]
-        return (one["q3"] - one["q1"]) / one["median"] if one["median"] else 0.0
+
+def spread(statistics: Mapping[str, float]) -> float:
+    """How noisy a rival's times were: the distance between the quartiles as a fraction of the median."""
+    return (statistics["q3"] - statistics["q1"]) / statistics["median"] if statistics["median"] else 0.0
 
 
 def interleaved(
@@ -38,21 +38,22 @@ def interleaved(
     *,
     budget: float | None = None,
     before: Callable[[], object] | None = None,
+    warm: bool = False,
 ) -> Timings:
     """Time every rival once in each of `rounds` rounds, after one warm-up each.
 
     The order is drawn anew for each round (the same orders in every run), so that what the machine does in between,
     and what one rival leaves behind in the caches, falls on all alike.
 
-    `budget`: seconds of rounds after which no further one begins, once there were three. `before`: called, untimed,
-    before every timing.
+    `budget`: seconds of rounds after which no further one begins, once there were five. `before`: called, untimed,
+    before every timing. `warm`: all of them have been called already, and need no warm-up.
 
     Raises ValueError for fewer than one round or no rivals.
     """
     if rounds < 1 or not rivals:
         raise ValueError(f"nothing to time: {rounds} rounds of {len(rivals)} rivals")
     stats: dict[str, Stats] = {name: Stats() for name in rivals}
-    for name, call in rivals.items():
+    for name, call in () if warm else rivals.items():
         _progress(f"warming up {name}")
         _timed(call, before)
     begin = time.perf_counter()

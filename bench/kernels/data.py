@@ -31,7 +31,7 @@ def rounds() -> int:
 
 def budget() -> float:
     """Seconds for a case, as soon as it has had its fewest rounds."""
-    return 0.0 if session().quick else 6.0
+    return 0.0 if session().quick else 5.0
 
 
 def unit_vectors(count: int, dimension: int, seed: int) -> Floats:

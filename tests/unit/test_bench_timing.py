@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from bench import timing
-from bench.timing import FEWEST_ROUNDS, Timings, interleaved
+from bench.timing import FEWEST_ROUNDS, interleaved, spread
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ def test_medians_and_quartiles_without_the_warm_up(clock: Clock) -> None:
     low, _, high = statistics.quantiles([1.0, 2.0, 3.0, 4.0, 9.0], n=4, method="inclusive")
     assert low - 1 <= found.statistics["a"]["q1"] <= low
     assert high <= found.statistics["a"]["q3"] <= high + 3
-    assert found.noise("a") == pytest.approx((found.statistics["a"]["q3"] - found.statistics["a"]["q1"]) / 3.0)
+    assert spread(found.statistics["a"]) == pytest.approx(
+        (found.statistics["a"]["q3"] - found.statistics["a"]["q1"]) / 3.0
+    )
 
 
 def test_every_round_times_everyone_once_in_changing_orders_that_repeat(clock: Clock) -> None:
@@ -103,7 +105,11 @@ def test_what_a_rival_raises_is_not_swallowed() -> None:
         interleaved({"a": broken}, rounds=1)
 
 
-def test_no_noise_where_no_time_passes() -> None:
-    stats = timing.Stats()
-    stats.update(0.0)
-    assert Timings({"a": stats}).noise("a") == 0.0
+def test_who_is_warm_already_is_not_called_but_for_the_rounds(clock: Clock) -> None:
+    log: list[str] = []
+    interleaved({"a": clock.taking(1.0, log=log)}, rounds=4, warm=True)
+    assert len(log) == 4
+
+
+def test_no_spread_where_no_time_passes() -> None:
+    assert spread({"q1": 0.0, "median": 0.0, "q3": 0.0}) == 0.0
