@@ -27,7 +27,7 @@ def memory(threads: int, rounds: int, quick: bool) -> None:
     calls = {name: shared_out(read, values, threads) for name, read in READERS.items()}
     seconds = interleaved(calls, rounds)
     figures = {name: values.nbytes / taken / 1e9 for name, taken in seconds.items()}
-    report_values(f"memory read, {values.nbytes >> 20:,} MiB, {threads} threads", "GB/s", figures, {})
+    report_values(f"memory read, {values.nbytes >> 20:,} MiB, {_on(threads)}", "GB/s", figures, {})
 
 
 def products(threads: int, rounds: int, sizes: tuple[int, ...], limits: Any) -> None:
@@ -37,7 +37,7 @@ def products(threads: int, rounds: int, sizes: tuple[int, ...], limits: Any) -> 
     with limits(threads):
         seconds = interleaved(calls, rounds)
     figures = {name: 2 * size**3 / seconds[name] / 1e9 for name, size in zip(calls, sizes, strict=True)}
-    report_values(f"SGEMM by NumPy, {threads} threads", "GFLOP/s", figures, {})
+    report_values(f"SGEMM by NumPy, {_on(threads)}", "GFLOP/s", figures, {})
 
 
 def main() -> int:
@@ -52,6 +52,10 @@ def main() -> int:
     for threads in counts:
         products(threads, rounds, (256, 512) if quick else (1024, 2048, SQUARE), _limiter(versions))
     return 0
+
+
+def _on(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def _limiter(versions: dict[str, str | None]) -> Any:
