@@ -5,7 +5,8 @@ python -m bench kernels -k f32        a group, and of it the benches whose name 
 python -m bench kernels/f32 --case "8 queries"
 python -m bench --quick               a smoke run over small shapes: shows that it works, judges nothing, keeps nothing
 
-Exit code: 0 all ran, whatever they measured; 1 a bench failed; 2 no such bench; 130 interrupted.
+Exit code: 0 all ran, whatever they measured; 1 a bench failed; 2 no such bench; 130 interrupted;
+141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import record, table
-from bench.child import INTERRUPTED
+from bench.child import INTERRUPTED, unread
 from bench.runner import Outcome, find, run, select
 
 
@@ -38,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began = record.now()
         outcome = run(chosen, path, quick=options.quick, case=options.case)
         if path.exists():
-            print("\n".join(table.summary(record.cases(path, began), quick=options.quick)))
+            try:
+                print("\n".join(table.summary(record.cases(path, began), quick=options.quick)), flush=True)
+            except BrokenPipeError:
+                return unread()
     return _conclude(outcome, path if keep else None)
 
 
@@ -65,10 +69,9 @@ def _conclude(outcome: Outcome, kept: Path | None) -> int:
         print(f"bench: failed: {', '.join(outcome.failed)}", file=sys.stderr)
     if kept is not None and kept.exists():
         print(f"bench: kept in bench/record/{kept.name}", file=sys.stderr)
-    if outcome.interrupted:
+    if outcome.stopped == INTERRUPTED:
         print("bench: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 1 if outcome.failed else 0
+    return outcome.stopped or (1 if outcome.failed else 0)
 
 
 if __name__ == "__main__":

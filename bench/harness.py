@@ -113,6 +113,6 @@ def save(name: str, cases: list[dict[str, Any]], versions: Mapping[str, str | No
 
 
 def _keep(case: dict[str, Any]) -> dict[str, Any]:
+    session().add(case)  # before it is printed: nobody may be reading any more
     print("\n".join(table.lines(case, quick=session().quick)), flush=True)
-    session().add(case)
     return case

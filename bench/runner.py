@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.child import INTERRUPTED
+from bench.child import INTERRUPTED, UNREAD
 from bench.machine import PEERS_SLOWED_BY
 from bench.session import CASE, RECORD
 
@@ -38,11 +38,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Which benches ended well, which failed, and whether the rest was given up."""
+    """Which benches ended well, which failed, and the exit code of the one at which the rest was given up."""
 
     done: list[str]
     failed: list[str]
-    interrupted: bool = False
+    stopped: int = 0
 
 
 def find(root: Path = HERE) -> list[Bench]:
@@ -70,7 +70,8 @@ def select(benches: Sequence[Bench], names: Sequence[str], words: str) -> list[B
 def run(benches: Sequence[Bench], path: Path, *, quick: bool = False, case: str = "") -> Outcome:
     """Run the benches one after the other; each keeps its cases in the record at `path` as it goes.
 
-    A bench that fails does not keep the others from running; Ctrl-C gives up the rest.
+    A bench that fails does not keep the others from running; Ctrl-C gives up the rest, and so does a reader
+    of the output who has gone.
     """
     environment = _environment(os.environ, quick=quick) | {RECORD: str(path), CASE: case}
     done: list[str] = []
@@ -81,8 +82,8 @@ def run(benches: Sequence[Bench], path: Path, *, quick: bool = False, case: str 
         print(f"\n[{number}/{len(benches)}] {bench.name}   ({elapsed:.0f} s so far)", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "bench.child", bench.module, *(["--quick"] if quick else [])]
         code = _wait(subprocess.Popen(command, env=environment, cwd=bench.root.parent))
-        if code == INTERRUPTED:
-            return Outcome(done, failed, interrupted=True)
+        if code in (INTERRUPTED, UNREAD):
+            return Outcome(done, failed, stopped=code)
         (failed if code else done).append(bench.name)
     return Outcome(done, failed)
 

@@ -143,6 +143,20 @@ def test_an_interruption_keeps_what_was_measured_and_ends_the_rest(tmp_path: Pat
     assert found["fake/tired"]["complete"] is False
 
 
+def test_a_reader_who_goes_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    tree = bench_tree(tmp_path, good=GOOD.replace('"no-such-peer"', '"pytest"'), untouched=GOOD)
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 141
+    assert "Traceback" not in said
+    assert "untouched" not in said
+    assert titles(kept(tree)["fake/good"]) == ["case 1"]
+
+
 def test_a_bench_that_is_run_by_itself_keeps_its_cases(tmp_path: Path) -> None:
     tree = bench_tree(tmp_path, script=SCRIPT)
     command = [sys.executable, "-m", "bench.fake.bench_script"]
