@@ -5,8 +5,8 @@ python -m bench kernels -k f32        a group, and of it the benches whose name 
 python -m bench kernels/f32 --case "8 queries"
 python -m bench --quick               a smoke run over small shapes: shows that it works, judges nothing, keeps nothing
 
-Exit code: 0 all ran, whatever they measured; 1 a bench failed; 2 no such bench; 130 interrupted;
-141 nobody reads the output any more.
+Exit code: 0 all ran, whatever they measured; 1 a bench failed; 2 no such bench, or no place for the record;
+130 interrupted; 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from bench import record, table
 from bench.child import INTERRUPTED, unread
 from bench.runner import Outcome, find, run, select
+from crossfade.errors import CrossfadeError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,10 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print("\n".join(bench.name for bench in chosen))
         return 0
-    whole = not (options.benches or options.k)
+    keep = options.save or not (options.benches or options.k or options.quick or options.no_save or options.case)
     with tempfile.TemporaryDirectory() as scratch:
-        keep = options.save or (whole and not (options.quick or options.no_save or options.case))
         path = record.path_of_today() if keep else Path(scratch) / "record.json"
+        try:
+            record.check(path)
+        except (ValueError, CrossfadeError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 2
         began = record.now()
         outcome = run(chosen, path, quick=options.quick, case=options.case)
         if path.exists():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import label, machine
-from crossfade.files import write_atomically
+from crossfade.files import check_writable, write_atomically
 
 FORMAT = "crossfade bench record 1"
 DIRECTORY = Path(__file__).parent / "record"
@@ -24,6 +24,13 @@ DIRECTORY = Path(__file__).parent / "record"
 def path_of_today(directory: Path = DIRECTORY) -> Path:
     """Where runs of today on this machine are kept."""
     return directory / f"{datetime.now(UTC):%Y-%m-%d}-{label(machine())}.json"
+
+
+def check(path: Path) -> None:
+    """Find out before long work whether a run can be kept at `path`. Raises ValueError, or InvalidInput, if not."""
+    read(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -67,8 +67,8 @@ def _rate(value: float) -> str:
 
 
 def _verdict(one: Mapping[str, Any]) -> str:
-    return f"{one['at_least']:g} {'met' if one['met'] else 'NOT MET'}"
+    return f"{one['at_least']:.3g} {'met' if one['met'] else 'NOT MET'}"
 
 
 def _aim(one: Mapping[str, Any]) -> str:
-    return f"{one['value']:>9.4g} of {one['at_least']:<6g} against {one['against']:<26}"
+    return f"{one['value']:>8.4g} of {one['at_least']:<6.3g} against {one['against']:<26}"

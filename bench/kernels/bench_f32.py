@@ -46,8 +46,7 @@ def case(batch: int, corpus: data.Floats, index: Any) -> None:
 
 
 def main() -> int:
-    for dimension in data.dimensions():
-        corpus = data.unit_vectors(data.rows(), dimension, seed=0)
+    for corpus in data.corpora(["f32"], BATCHES):
         index = peers.flat_index(corpus)
         for batch in BATCHES:
             case(batch, corpus, index)

@@ -14,6 +14,7 @@ from bench.kernels.agreement import check, rounding
 
 BATCHES = (1, 64)
 SHARE = 0.01
+WHAT = f"f32, mask of {SHARE:.0%}"
 UNMASKED = "crossfade, unmasked"
 REACH = {UNMASKED: 20.0}
 
@@ -24,7 +25,7 @@ def faiss_selected(index: Any, queries: data.Floats, mask: NDArray[np.bool_]) ->
 
 
 def case(batch: int, corpus: data.Floats, mask: NDArray[np.bool_], index: Any) -> None:
-    title = data.title(f"f32, mask of {SHARE:.0%}", corpus.shape[1], batch)
+    title = data.title(WHAT, corpus.shape[1], batch)
     if not session().wants(title) or ours.absent(title, "mask"):
         return
     queries = data.unit_vectors(batch, corpus.shape[1], seed=batch)
@@ -49,8 +50,7 @@ def case(batch: int, corpus: data.Floats, mask: NDArray[np.bool_], index: Any) -
 
 
 def main() -> int:
-    for dimension in data.dimensions():
-        corpus = data.unit_vectors(data.rows(), dimension, seed=0)
+    for corpus in data.corpora([WHAT], BATCHES):
         mask = np.zeros(len(corpus), dtype=np.bool_)
         mask[np.random.default_rng(1).choice(len(corpus), max(data.K, int(SHARE * len(corpus))), replace=False)] = True
         index = peers.flat_index(corpus)

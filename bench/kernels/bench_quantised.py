@@ -101,8 +101,7 @@ def case(dtype: str, batch: int, quantised: Any, corpus: data.Floats, index: Any
 def main() -> int:
     if ours.absent("quantised scans", "quantise"):
         return 0
-    for dimension in data.dimensions():
-        corpus = data.unit_vectors(data.rows(), dimension, seed=0)
+    for corpus in data.corpora(list(REACH), BATCHES):
         for dtype in REACH:
             quantised = ours.kernel("quantise")(corpus, dtype)
             index = faiss_index(dtype, corpus)

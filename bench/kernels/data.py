@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ def rows() -> int:
 
 def dimensions() -> Sequence[int]:
     return (48,) if session().quick else DIMENSIONS
+
+
+def corpora(what: Sequence[str], batches: Sequence[int], k: int = K) -> Iterator[Floats]:
+    """A corpus of every dimension of which a case is wanted. `what`: see `title`."""
+    for dimension in dimensions():
+        if any(session().wants(title(one, dimension, batch, k)) for one in what for batch in batches):
+            yield unit_vectors(rows(), dimension, seed=0)
 
 
 def rounds() -> int:

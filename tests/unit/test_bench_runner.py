@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from bench_fakes import bench_tree
 
+from bench import record
 from bench.__main__ import main
 from bench.machine import PEERS_SLOWED_BY
 from bench.runner import find, select
@@ -118,6 +119,18 @@ def test_what_cannot_be_run_is_exit_code_2(tmp_path: Path, arguments: tuple[str,
     assert done.returncode == 2
     assert said in done.stderr
     assert kept(tree) == {}
+
+
+def test_a_place_that_cannot_hold_the_record_is_found_before_anything_is_measured(tmp_path: Path) -> None:
+    tree = bench_tree(tmp_path, good=GOOD)
+    place = record.path_of_today(tree / "record")
+    place.parent.mkdir()
+    place.write_text("something else")
+    done = bench(tree)
+    assert done.returncode == 2
+    assert "is not a record of the benches" in done.stderr
+    assert "case 1" not in done.stdout
+    assert place.read_text() == "something else"
 
 
 def test_a_failed_bench_is_exit_code_1_and_the_others_run(tmp_path: Path) -> None:
