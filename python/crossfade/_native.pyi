@@ -4,6 +4,7 @@ Every function raises crossfade.errors.InvalidInput for a value that cannot be u
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +14,58 @@ __all__ = [
     "canonical_measure",
     "evaluate",
     "holm",
+    "instruction_set",
+    "max_sim",
     "paired_bootstrap",
     "paired_randomisation",
+    "rescore",
+    "to_binary",
+    "to_int8",
+    "to_words",
     "top_k",
+    "top_k_binary",
 ]
 
 __version__: str
 
-def top_k(
-    queries: NDArray[np.float32], corpus: NDArray[np.float32], k: int, metric: str, threads: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Scores and rows, shape (queries, min(k, rows)). Both matrices in C order."""
+# Rows: one flat array, the elements of a row, the elements from one row to the next, and the number of rows.
+_Floats = tuple[NDArray[np.float32], int, int, int]
+_Bytes = tuple[NDArray[np.uint8], int, int, int]
+# Rows of float32, the bits of half precision or bfloat16, or int8; the scales of int8; whether the bits are bfloat16.
+_Corpus = tuple[tuple[NDArray[Any], int, int, int], NDArray[np.float32] | None, bool]
+# "mask" (packed bits or None), "threads", "mapped".
+_Way = Mapping[str, Any]
 
+def instruction_set() -> str: ...
+def top_k(
+    queries: _Floats,
+    corpus: _Corpus,
+    k: int,
+    metric: str,
+    way: _Way,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scores and rows, shape (queries, min(k, rows that may be found))."""
+
+def top_k_binary(
+    queries: _Bytes, corpus: _Bytes, k: int, way: _Way
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+def rescore(
+    queries: _Floats,
+    corpus: _Corpus,
+    candidates: NDArray[np.int64],
+    k: int,
+    metric: str,
+    way: _Way,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+def max_sim(
+    query: _Floats,
+    tokens: _Corpus,
+    offsets: NDArray[np.int64],
+    way: _Way,
+) -> NDArray[np.float32]: ...
+def to_words(vectors: _Floats, to: NDArray[np.uint16], bfloat: bool, way: _Way) -> None: ...
+def to_int8(vectors: _Floats, codes: NDArray[np.int8], scales: NDArray[np.float32], way: _Way) -> None: ...
+def to_binary(vectors: _Floats, to: NDArray[np.uint8], way: _Way) -> None: ...
 def canonical_measure(name: str) -> str: ...
 def evaluate(
     qrels: Mapping[str, Mapping[str, int]],

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use crossfade_kernels::{Metric, Options, Rows, TopK, top_k};
+use crossfade_kernels::{Corpus, Metric, Options, Rows, TopK, top_k};
 
 const ROWS: usize = 4096;
 const K: usize = 100;
@@ -50,7 +50,7 @@ fn metrics(criterion: &mut Criterion) {
 fn search(queries: &[f32], corpus: &[f32], dimension: usize, metric: Metric) -> TopK {
     let rows = |data| Rows::new(data, dimension).expect("whole rows");
     let options = Options { threads: 1, ..Options::default() };
-    top_k(rows(queries), rows(corpus), K, metric, options).expect("finite elements")
+    top_k(rows(queries), Corpus::F32(rows(corpus)), K, metric, options).expect("finite elements")
 }
 
 /// Numbers between -1 and 1, the same in every run (Knuth's MMIX generator).

@@ -5,7 +5,7 @@ use std::fmt;
 /// Why there is no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
-    /// A matrix whose rows have no elements, or whose length is not a whole number of rows.
+    /// A matrix whose rows have no elements, or whose elements do not suffice for its rows.
     Shape {
         /// Elements in all.
         length: usize,
@@ -19,12 +19,29 @@ pub enum Error {
         /// Elements of a row of the corpus.
         corpus: usize,
     },
-    /// More rows than 2^32 - 1, or vectors of more than 2^24 elements.
+    /// Something that must have one entry a row, or one bit a row, has another length.
+    Length {
+        /// What it is, with its unit.
+        what: &'static str,
+        /// Its length.
+        length: usize,
+        /// The length it must have.
+        expected: usize,
+    },
+    /// More rows than 2^32 - 2, or vectors of more than 2^22 elements.
     TooLarge,
     /// This query, the first of its kind, holds NaN or infinity.
     Query(usize),
-    /// This row of the corpus, the first of its kind, holds NaN or infinity.
+    /// This row of the corpus, the first of its kind, holds NaN or infinity, or its scale is not a positive number.
     Row(usize),
+    /// Offsets that do not rise from 0 to the number of rows; the first place where they do not.
+    Offsets(usize),
+    /// This document, the first of its kind, has no tokens.
+    EmptyDocument(usize),
+    /// The candidate at this place, the first of its kind, is no row of the corpus.
+    Candidate(usize),
+    /// This row, the first of its kind, has an element that half precision cannot hold.
+    HalfRange(usize),
     /// The caller stopped it.
     Interrupted,
 }
@@ -41,11 +58,27 @@ impl fmt::Display for Error {
             Self::Dimension { queries, corpus } => {
                 write!(f, "queries have dimension {queries} and the corpus {corpus}: both must come from one model")
             }
+            Self::Length { what, length, expected } => {
+                write!(f, "the corpus needs {expected} {what}, not {length}")
+            }
             Self::TooLarge => {
-                f.write_str("the matrix is too large: at most 4,294,967,294 rows of at most 16,777,216 elements")
+                f.write_str("the matrix is too large: at most 4,294,967,294 rows of at most 4,194,304 elements")
             }
             Self::Query(i) => write!(f, "query {i} holds NaN or infinity: every element must be finite"),
             Self::Row(i) => write!(f, "corpus row {i} holds NaN or infinity: every element must be finite"),
+            Self::Offsets(i) => {
+                write!(f, "offset {i} is out of order: offsets must rise from 0 to the number of document tokens")
+            }
+            Self::EmptyDocument(i) => {
+                write!(f, "document {i} has no tokens: it has no score, leave it out")
+            }
+            Self::Candidate(i) => write!(f, "candidate {i} is no row of the corpus"),
+            Self::HalfRange(i) => {
+                write!(
+                    f,
+                    "row {i} holds a number beyond f16's range (65504): scale the vectors down, or use bf16 or int8"
+                )
+            }
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

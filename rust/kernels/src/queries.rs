@@ -1,69 +1,179 @@
-//! A block of queries, ready to be scored.
+//! A block of queries, ready to be scanned for.
 
-use crate::Rows;
 use crate::aligned::Aligned;
-use crate::backend::{Backend, padded};
+use crate::backend::{BIAS, Backend, FEW, FEW_STEP, Operation};
+use crate::bound::{Bound, MOST_SQUARE};
 use crate::metric::Metric;
-use crate::panel::Facts;
+use crate::{Rows, exact};
 
-/// Queries packed into panels.
+/// The way in which rows are scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// One row after another, against [`FEW`] queries at most.
+    Few,
+    /// In tiles, in f32.
+    Float,
+    /// In tiles, in whole numbers.
+    Codes,
+}
+
+/// Elements of a step of a coded panel.
+pub(crate) const CODES: usize = 4;
+
+/// Queries in the form in which they are compared: of unit length but for L2.
 pub(crate) struct Queries {
-    /// As they are compared: for the cosine, of unit length. Row by row; kept only for `Metric::exact`.
-    vectors: Vec<f32>,
+    pub(crate) metric: Metric,
+    pub(crate) way: Way,
     dimension: usize,
-    panels: Aligned,
-    wild: Vec<bool>,
-    any_wild: bool,
+    count: usize,
+    /// As they were given, row by row, and their norms.
+    vectors: Vec<f64>,
+    norms: Vec<f64>,
+    /// `Way::Few`: one query after another, filled up with zeros. `Way::Float`: see [`crate::backend::Tile`].
+    floats: Aligned<f32>,
+    /// `Way::Codes`: see [`crate::backend::TileI8`].
+    codes: Aligned<u8>,
+    pub(crate) bounds: Vec<Bound>,
+    /// Those that only scores can compare.
+    pub(crate) wild: Vec<usize>,
 }
 
 impl Queries {
-    /// Pack the rows `start..end` of `queries`, which must be finite.
-    pub(crate) fn new<B: Backend>(backend: B, metric: Metric, queries: Rows<'_>, start: usize, end: usize) -> Self {
-        let dimension = queries.dimension();
-        let mut vectors = queries.range(start, end).to_vec();
-        let mut facts = vec![Facts::default(); end - start];
-        let mut panels = Aligned::zeroed((end - start).next_multiple_of(B::QUERIES) * padded::<B>(dimension));
-        backend.pack_queries(&vectors, dimension, panels.as_mut_slice(), &mut facts);
-        if metric == Metric::Cosine {
-            for (vector, facts) in vectors.chunks_exact_mut(dimension).zip(&facts) {
-                normalise(vector, facts.norm);
-            }
-            backend.pack_queries(&vectors, dimension, panels.as_mut_slice(), &mut facts);
+    /// The rows `start..end` of `queries`, which must be finite.
+    pub(crate) fn new<B: Backend>(metric: Metric, way: Way, queries: Rows<'_, f32>, start: usize, end: usize) -> Self {
+        let (dimension, count) = (queries.dimension(), end - start);
+        let mut block = Self {
+            metric,
+            way,
+            dimension,
+            count,
+            vectors: Vec::with_capacity(count * dimension),
+            norms: Vec::with_capacity(count),
+            floats: Aligned::zeroed(match way {
+                Way::Few => count * dimension.next_multiple_of(FEW_STEP),
+                Way::Float => count.next_multiple_of(B::LANES) * dimension,
+                Way::Codes => 0,
+            }),
+            codes: Aligned::zeroed(match way {
+                Way::Codes => count.next_multiple_of(B::LANES) * dimension.next_multiple_of(CODES),
+                Way::Few | Way::Float => 0,
+            }),
+            bounds: Vec::with_capacity(count),
+            wild: Vec::new(),
+        };
+        debug_assert!(way != Way::Few || count <= FEW);
+        for query in start..end {
+            block.add::<B>(queries.row(query));
         }
-        // Of a unit vector nothing can be too small: what underflows in it is beneath the rounding of the score.
-        let wild: Vec<bool> = facts.iter().map(|&facts| metric != Metric::Cosine && metric.is_wild(facts)).collect();
-        let any_wild = wild.contains(&true);
-        Self { vectors, dimension, panels, wild, any_wild }
+        block
+    }
+
+    fn add<B: Backend>(&mut self, query: &[f32]) {
+        let number = self.norms.len();
+        let square = exact::squares(query);
+        let norm = square.sqrt();
+        let divisor = if self.metric == Metric::L2 || norm == 0.0 { 1.0 } else { norm };
+        self.vectors.extend(query.iter().map(|&x| f64::from(x)));
+        self.norms.push(norm);
+        if self.metric == Metric::L2 && square > f64::from(MOST_SQUARE) {
+            self.wild.push(number);
+        }
+        let unit = |d: usize| f64::from((f64::from(query[d]) / divisor) as f32);
+        let bound = match self.way {
+            Way::Few => {
+                let stride = self.dimension.next_multiple_of(FEW_STEP);
+                for (d, to) in self.floats[number * stride..][..self.dimension].iter_mut().enumerate() {
+                    *to = unit(d) as f32;
+                }
+                Bound::float(self.metric, self.dimension, norm)
+            }
+            Way::Float => {
+                let (panel, lanes, lane) = self.place::<B>(number);
+                for d in 0..self.dimension {
+                    self.floats[panel * self.dimension + d * lanes + lane] = unit(d) as f32;
+                }
+                Bound::float(self.metric, self.dimension, norm)
+            }
+            Way::Codes => {
+                let greatest = (0..self.dimension).map(|d| unit(d).abs()).fold(0.0, f64::max);
+                let sigma = if greatest == 0.0 { 1.0 } else { greatest / 127.0 };
+                let (panel, lanes, lane) = self.place::<B>(number);
+                let steps = self.dimension.next_multiple_of(CODES);
+                let mut error = 0.0;
+                for d in 0..steps {
+                    let x = if d < self.dimension { unit(d) } else { 0.0 };
+                    let code = (x / sigma).round();
+                    error += (x - sigma * code) * (x - sigma * code);
+                    let at = panel * steps + d / CODES * CODES * lanes + lane * CODES + d % CODES;
+                    self.codes[at] = (code as i32 + BIAS) as u8;
+                }
+                Bound::codes(self.metric, self.dimension, norm, sigma, error.sqrt() * (1.0 + 1e-6))
+            }
+        };
+        self.bounds.push(bound);
+    }
+
+    /// The first query of the panel that has query `number`, the queries that the panel is padded to, and its lane.
+    fn place<B: Backend>(&self, number: usize) -> (usize, usize, usize) {
+        let panel = number / Self::panel::<B>() * Self::panel::<B>();
+        (panel, self.lanes::<B>(panel), number - panel)
+    }
+
+    /// Queries of a whole panel.
+    const fn panel<B: Backend>() -> usize {
+        B::LANES * B::VECTORS
+    }
+
+    /// The queries that the panel from `first` on is padded to.
+    fn lanes<B: Backend>(&self, first: usize) -> usize {
+        (self.count - first).min(Self::panel::<B>()).next_multiple_of(B::LANES)
+    }
+
+    /// Each panel's first query, and the queries that it is padded to.
+    pub(crate) fn panels<B: Backend>(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.count).step_by(Self::panel::<B>()).map(|first| (first, self.lanes::<B>(first)))
+    }
+
+    /// The panel of `lanes` queries from `first` on, in f32.
+    pub(crate) fn floats(&self, first: usize, lanes: usize) -> &[f32] {
+        &self.floats[first * self.dimension..][..lanes * self.dimension]
+    }
+
+    /// The same in codes.
+    pub(crate) fn codes(&self, first: usize, lanes: usize) -> &[u8] {
+        let steps = self.dimension.next_multiple_of(CODES);
+        &self.codes[first * steps..][..lanes * steps]
+    }
+
+    /// Query `number` as `few` takes it.
+    pub(crate) fn few(&self, number: usize) -> &[f32] {
+        let stride = self.dimension.next_multiple_of(FEW_STEP);
+        &self.floats[number * stride..][..stride]
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        if self.metric == Metric::L2 { Operation::SquaredDifference } else { Operation::Dot }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.wild.len()
+        self.count
     }
 
-    /// Panel after panel, each with the number of its first query.
-    pub(crate) fn panels<B: Backend>(&self) -> impl Iterator<Item = (usize, &[f32])> {
-        let panels = self.panels.as_slice().chunks_exact(B::QUERIES * padded::<B>(self.dimension));
-        panels.enumerate().map(|(i, panel)| (i * B::QUERIES, panel))
+    /// The score of query `number` and a row; `norm`: that of the row, where the metric is the cosine.
+    pub(crate) fn score<B: Backend>(&self, backend: B, number: usize, row: &[f32], norm: f64) -> f32 {
+        let sum = match self.metric {
+            Metric::L2 => backend.exact_squared_difference(self.vector(number), row),
+            Metric::InnerProduct | Metric::Cosine => self.product(backend, number, row),
+        };
+        exact::score(self.metric, sum, self.norms[number] * norm)
     }
 
-    pub(crate) fn vector(&self, query: usize) -> &[f32] {
-        &self.vectors[query * self.dimension..][..self.dimension]
+    /// The inner product of query `number` and a row.
+    pub(crate) fn product<B: Backend>(&self, backend: B, number: usize, row: &[f32]) -> f64 {
+        backend.exact_dot(self.vector(number), row)
     }
 
-    /// Whether only `Metric::exact` can score this query.
-    pub(crate) fn is_wild(&self, query: usize) -> bool {
-        self.wild[query]
-    }
-
-    pub(crate) fn any_wild(&self) -> bool {
-        self.any_wild
-    }
-}
-
-fn normalise(vector: &mut [f32], norm: f64) {
-    if norm > 0.0 {
-        for x in vector {
-            *x = (f64::from(*x) / norm) as f32;
-        }
+    fn vector(&self, number: usize) -> &[f64] {
+        &self.vectors[number * self.dimension..][..self.dimension]
     }
 }

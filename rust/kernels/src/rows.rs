@@ -2,44 +2,63 @@
 
 use crate::Error;
 
-/// A matrix of f32, one vector a row, rows one after the other.
+/// A matrix, one vector a row: the elements of a row lie one after the other, the rows `stride` elements apart.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    data: &'a [f32],
+pub struct Rows<'a, T> {
+    data: &'a [T],
     dimension: usize,
+    stride: usize,
+    len: usize,
 }
 
 /// Row numbers are kept in 32 bits, and the all-ones one is never a row.
 const MOST_ROWS: usize = u32::MAX as usize;
 
-/// Sums of this many products of two tame numbers (see `scale`) stay in f32's range.
-const MOST_ELEMENTS: usize = 1 << 24;
+/// Enough for any embedding, and small enough that the bounds of the scans stay below one.
+const MOST_ELEMENTS: usize = 1 << 22;
 
-impl<'a> Rows<'a> {
-    /// View `data` as rows of `dimension` elements.
+impl<'a, T> Rows<'a, T> {
+    /// View `data` as rows of `dimension` elements, one after the other.
     ///
     /// # Errors
     /// [`Error::Shape`] when `dimension` is 0 or does not divide the length; [`Error::TooLarge`].
-    pub fn new(data: &'a [f32], dimension: usize) -> Result<Self, Error> {
+    pub fn new(data: &'a [T], dimension: usize) -> Result<Self, Error> {
         if dimension == 0 || !data.len().is_multiple_of(dimension) {
             return Err(Error::Shape { length: data.len(), dimension });
         }
-        if dimension > MOST_ELEMENTS || data.len() / dimension >= MOST_ROWS {
+        Self::with_stride(data, dimension, dimension, data.len() / dimension)
+    }
+
+    /// View `data` as `len` rows of `dimension` elements that begin `stride` elements apart. The last row needs no
+    /// more than its own elements.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when `dimension` is 0 or `data` ends before the last row does; [`Error::TooLarge`].
+    pub fn with_stride(data: &'a [T], dimension: usize, stride: usize, len: usize) -> Result<Self, Error> {
+        let shape = Error::Shape { length: data.len(), dimension };
+        if dimension > MOST_ELEMENTS || len >= MOST_ROWS {
             return Err(Error::TooLarge);
         }
-        Ok(Self { data, dimension })
+        let needed = match len {
+            0 => Some(0),
+            _ => (len - 1).checked_mul(stride).and_then(|start| start.checked_add(dimension)),
+        };
+        if dimension == 0 || needed.is_none_or(|needed| needed > data.len()) {
+            return Err(shape);
+        }
+        Ok(Self { data, dimension, stride, len })
     }
 
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.data.len() / self.dimension
+        self.len
     }
 
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.len == 0
     }
 
     /// Elements of a row.
@@ -48,20 +67,20 @@ impl<'a> Rows<'a> {
         self.dimension
     }
 
-    /// The elements of rows `start..end`.
-    pub(crate) fn range(&self, start: usize, end: usize) -> &'a [f32] {
-        &self.data[start * self.dimension..end * self.dimension]
-    }
-
     /// Row `i`.
-    pub(crate) fn row(&self, i: usize) -> &'a [f32] {
-        self.range(i, i + 1)
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &'a [T] {
+        assert!(i < self.len, "row {i} of {}", self.len);
+        &self.data[i * self.stride..][..self.dimension]
     }
 
-    /// The first row that holds NaN or infinity.
-    pub(crate) fn first_not_finite(&self) -> Option<usize> {
-        // No early end within a row, so that the comparisons are vector operations.
-        let not_finite = |row: &[f32]| row.iter().fold(false, |any, x| any | !x.is_finite());
-        self.data.chunks_exact(self.dimension).position(not_finite)
+    /// Where the first `rows` rows lie in memory.
+    pub(crate) fn addresses(&self, rows: usize) -> std::ops::Range<usize> {
+        let elements = if rows == 0 { 0 } else { (rows - 1) * self.stride + self.dimension };
+        let range = self.data[..elements].as_ptr_range();
+        range.start.addr()..range.end.addr()
     }
 }

@@ -5,19 +5,26 @@ pub(crate) type Key = u64;
 
 /// The key of a score that is not NaN. Both zeros are one.
 pub(crate) fn key(score: f32, row: usize) -> Key {
-    let bits = (score + 0.0).to_bits();
-    let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(ordered) << 32 | u64::from(!(row as u32))
+    u64::from(ordered(score)) << 32 | u64::from(!(row as u32))
 }
 
 /// What `key` was made of.
 pub(crate) fn unkey(key: Key) -> (f32, usize) {
-    let ordered = (key >> 32) as u32;
-    let bits = if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered };
-    (f32::from_bits(bits), !(key as u32) as usize)
+    (unordered((key >> 32) as u32), !(key as u32) as usize)
 }
 
-/// The best `k` of each of several queries among the rows that one worker sees, in ascending order of rows.
+/// A number that orders as the scores do, both zeros being one; never 0.
+pub(crate) fn ordered(score: f32) -> u32 {
+    let bits = (score + 0.0).to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+/// What `ordered` was made of.
+pub(crate) fn unordered(ordered: u32) -> f32 {
+    f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
+}
+
+/// The best `k` of each of several queries among the rows that one worker sees.
 ///
 /// Each query has room for twice `k`; when it is full, the worse half is dropped in linear time and the threshold
 /// rises. So a candidate costs constant time whatever `k` is, and most rows are never candidates.
@@ -25,36 +32,54 @@ pub(crate) struct Selector {
     k: usize,
     room: usize,
     keys: Vec<Vec<Key>>,
-    /// By query, then +infinity up to a whole tile: what must be exceeded.
-    thresholds: Vec<f32>,
+    /// By query: what a key must exceed.
+    least: Vec<Key>,
 }
 
 impl Selector {
-    /// `padded`: `queries`, rounded up to whole tiles. `rows`: how many rows there are at most.
-    pub(crate) fn new(queries: usize, padded: usize, k: usize, rows: usize) -> Self {
-        let mut thresholds = vec![f32::NEG_INFINITY; queries];
-        thresholds.resize(padded, f32::INFINITY);
-        Self { k, room: k.saturating_mul(2).min(rows), keys: vec![Vec::new(); queries], thresholds }
+    /// `rows`: how many rows there are at most.
+    pub(crate) fn new(queries: usize, k: usize, rows: usize) -> Self {
+        let least = vec![key(f32::NEG_INFINITY, 0); queries];
+        Self { k, room: k.saturating_mul(2).min(rows), keys: vec![Vec::new(); queries], least }
     }
 
-    /// The thresholds of `count` queries from `first` on.
-    pub(crate) fn thresholds(&self, first: usize, count: usize) -> &[f32] {
-        &self.thresholds[first..first + count]
+    /// What the query's next score must exceed, if rows come in ascending order: one that only equals it has `k` better
+    /// ones before it.
+    pub(crate) fn threshold(&self, query: usize) -> f32 {
+        unkey(self.least[query]).0
     }
 
-    /// Offer a row that exceeds the query's threshold. Rows must come in ascending order: then one that only equals
-    /// the threshold has `k` better ones before it.
-    pub(crate) fn push(&mut self, query: usize, score: f32, row: usize) {
+    /// Require that a query's scores exceed `threshold`: true when that is news.
+    pub(crate) fn raise(&mut self, query: usize, threshold: f32) -> bool {
+        // The greatest key of all with this score.
+        let least = key(threshold, 0);
+        let news = least > self.least[query];
+        if news {
+            self.least[query] = least;
+        }
+        news
+    }
+
+    /// Offer a score, which is finite.
+    ///
+    /// Returns the `k`-th best score of this query so far, when it was looked for and the threshold raised to it.
+    pub(crate) fn offer(&mut self, query: usize, score: f32, row: usize) -> Option<f32> {
+        let key = key(score, row);
+        if key <= self.least[query] {
+            return None;
+        }
         let keys = &mut self.keys[query];
         if keys.is_empty() {
             keys.reserve_exact(self.room);
         }
-        keys.push(key(score, row));
-        if keys.len() == 2 * self.k {
-            keys.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a));
-            keys.truncate(self.k);
-            self.thresholds[query] = unkey(keys[self.k - 1]).0;
+        keys.push(key);
+        if keys.len() < 2 * self.k {
+            return None;
         }
+        keys.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a));
+        keys.truncate(self.k);
+        self.least[query] = keys[self.k - 1];
+        Some(self.threshold(query))
     }
 
     /// Each query's keys, best first.
@@ -96,14 +121,11 @@ mod tests {
 
     #[test]
     fn the_lower_row_stays_when_scores_tie() {
-        let mut selector = Selector::new(1, 4, 2, 100);
-        assert_eq!(selector.thresholds(0, 4), [f32::NEG_INFINITY, f32::INFINITY, f32::INFINITY, f32::INFINITY]);
-        for row in 0..50 {
-            if 1.0 > selector.thresholds(0, 1)[0] {
-                selector.push(0, 1.0, row);
-            }
-        }
-        assert_eq!(selector.thresholds(0, 1), [1.0]);
+        let mut selector = Selector::new(1, 2, 100);
+        assert_eq!(selector.threshold(0), f32::NEG_INFINITY);
+        let raised: Vec<f32> = (0..50).filter_map(|row| selector.offer(0, 1.0, row)).collect();
+        assert_eq!((raised, selector.threshold(0)), (vec![1.0], 1.0));
+        assert!(!selector.raise(0, 0.5) && selector.raise(0, 1.0) && !selector.raise(0, 1.0));
         let mut best = selector.finish().next().unwrap();
         assert_eq!(best.iter().map(|&k| unkey(k).1).collect::<Vec<_>>(), [0, 1]);
         merge(&mut best, &[key(1.0, 1_000), key(0.5, 0)], 3);

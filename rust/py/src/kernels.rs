@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crossfade_kernels::{Error, Metric, Options, Rows};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use crossfade_kernels::{Bf16, Corpus, Error, F16, Mask, Metric, Options, Rows, Scaled, TopK};
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1,
+    PyReadwriteArray2,
+};
 use pyo3::prelude::*;
 
 use crate::InvalidInput;
@@ -14,48 +17,213 @@ const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
 type TopKArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
 
-/// Exact top-K; both arrays C-contiguous. See `crossfade.kernels.top_k`.
+/// Rows of one type: a flat array, where the elements of a row lie one after the other, the elements of a row, the
+/// elements from one row to the next, and the number of rows.
+#[derive(FromPyObject)]
+pub(crate) struct Matrix<'py, T: Element + 'py>(PyReadonlyArray1<'py, T>, usize, usize, usize);
+
+impl<T: Element> Matrix<'_, T> {
+    fn rows(&self, name: &str) -> PyResult<Rows<'_, T>> {
+        self.view(name, |data| data)
+    }
+
+    fn view<'a, U>(&'a self, name: &str, view: impl Fn(&'a [T]) -> &'a [U]) -> PyResult<Rows<'a, U>> {
+        let Self(data, dimension, stride, count) = self;
+        let data = data.as_slice().map_err(|_| InvalidInput::new_err(format!("{name} must be contiguous")))?;
+        Rows::with_stride(view(data), *dimension, *stride, *count)
+            .map_err(|error| InvalidInput::new_err(format!("{name}: {error}")))
+    }
+}
+
+/// A corpus: its elements; the scales of int8 codes; and whether words are bfloat16.
+#[derive(FromPyObject)]
+pub(crate) struct Vectors<'py>(Elements<'py>, Option<PyReadonlyArray1<'py, f32>>, bool);
+
+#[derive(FromPyObject)]
+enum Elements<'py> {
+    F32(Matrix<'py, f32>),
+    /// Half precision or bfloat16, by their bits.
+    Words(Matrix<'py, u16>),
+    Codes(Matrix<'py, i8>),
+}
+
+impl Vectors<'_> {
+    fn corpus(&self) -> PyResult<Corpus<'_>> {
+        let Self(elements, scales, bfloat) = self;
+        Ok(match elements {
+            Elements::F32(matrix) => Corpus::F32(matrix.rows("corpus")?),
+            Elements::Words(matrix) if *bfloat => Corpus::Bf16(matrix.view("corpus", Bf16::from_bits)?),
+            Elements::Words(matrix) => Corpus::F16(matrix.view("corpus", F16::from_bits)?),
+            Elements::Codes(matrix) => {
+                let scales = scales.as_ref().ok_or_else(|| InvalidInput::new_err("int8 codes need scales"))?;
+                Corpus::Int8(Scaled::new(matrix.rows("corpus")?, scales.as_slice()?).map_err(refusal)?)
+            }
+        })
+    }
+}
+
+/// How a search is done; see [`Options`].
+#[derive(FromPyObject)]
+pub(crate) struct Way<'py> {
+    #[pyo3(item)]
+    mask: Option<PyReadonlyArray1<'py, u8>>,
+    #[pyo3(item)]
+    threads: usize,
+    #[pyo3(item)]
+    mapped: bool,
+}
+
+/// Exact top-K. See `crossfade.kernels.top_k`.
 #[pyfunction]
 pub(crate) fn top_k<'py>(
     py: Python<'py>,
-    queries: PyReadonlyArray2<'py, f32>,
-    corpus: PyReadonlyArray2<'py, f32>,
+    queries: Matrix<'py, f32>,
+    corpus: Vectors<'py>,
     k: usize,
     metric: &str,
-    threads: usize,
+    way: Way<'py>,
 ) -> PyResult<TopKArrays<'py>> {
-    let metric = match metric {
-        "ip" => Metric::InnerProduct,
-        "cosine" => Metric::Cosine,
-        "l2" => Metric::L2,
-        other => {
-            return Err(InvalidInput::new_err(format!(
-                "metric {other:?} is not known: use \"cosine\", \"ip\" or \"l2\""
-            )));
-        }
-    };
-    let count = queries.shape()[0];
-    let (query_rows, corpus_rows) = (rows(&queries, "queries")?, rows(&corpus, "corpus")?);
+    let metric = metric_of(metric)?;
+    let (count, queries) = (queries.3, queries.rows("queries")?);
+    let corpus = corpus.corpus()?;
+    let found = work(py, &way, corpus.len(), |options| crossfade_kernels::top_k(queries, corpus, k, metric, options))?;
+    arrays(py, found, count)
+}
+
+/// Top-K among bits. See `crossfade.kernels.top_k`.
+#[pyfunction]
+pub(crate) fn top_k_binary<'py>(
+    py: Python<'py>,
+    queries: Matrix<'py, u8>,
+    corpus: Matrix<'py, u8>,
+    k: usize,
+    way: Way<'py>,
+) -> PyResult<TopKArrays<'py>> {
+    let (count, queries) = (queries.3, queries.rows("queries")?);
+    let corpus = corpus.rows("corpus")?;
+    let found = work(py, &way, corpus.len(), |options| crossfade_kernels::top_k_binary(queries, corpus, k, options))?;
+    arrays(py, found, count)
+}
+
+/// Exact scores of candidates. See `crossfade.kernels.rescore`.
+#[pyfunction]
+pub(crate) fn rescore<'py>(
+    py: Python<'py>,
+    queries: Matrix<'py, f32>,
+    corpus: Vectors<'py>,
+    candidates: PyReadonlyArray2<'py, i64>,
+    k: usize,
+    metric: &str,
+    way: Way<'py>,
+) -> PyResult<TopKArrays<'py>> {
+    let metric = metric_of(metric)?;
+    let (count, queries) = (queries.3, queries.rows("queries")?);
+    let corpus = corpus.corpus()?;
+    let candidates = candidates.as_slice()?;
+    let found = work(py, &way, corpus.len(), |options| {
+        crossfade_kernels::rescore(queries, corpus, candidates, k, metric, options)
+    })?;
+    arrays(py, found, count)
+}
+
+/// Late interaction. See `crossfade.kernels.max_sim`.
+#[pyfunction]
+pub(crate) fn max_sim<'py>(
+    py: Python<'py>,
+    query: Matrix<'py, f32>,
+    tokens: Vectors<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    way: Way<'py>,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let query = query.rows("query_tokens")?;
+    let tokens = tokens.corpus()?;
+    let offsets = offsets.as_slice()?;
+    let found = work(py, &way, tokens.len(), |options| crossfade_kernels::max_sim(query, tokens, offsets, options))?;
+    Ok(found.into_pyarray(py))
+}
+
+/// Fill `to` with the bits of half precision, or of bfloat16. See `crossfade.kernels.quantise`.
+#[pyfunction]
+pub(crate) fn to_words<'py>(
+    py: Python<'py>,
+    vectors: Matrix<'py, f32>,
+    mut to: PyReadwriteArray2<'py, u16>,
+    bfloat: bool,
+    way: Way<'py>,
+) -> PyResult<()> {
+    let (rows, to) = (vectors.rows("vectors")?, to.as_slice_mut()?);
+    let convert = if bfloat { crossfade_kernels::to_bf16 } else { crossfade_kernels::to_f16 };
+    work(py, &way, rows.len(), |options| convert(rows, to, options))
+}
+
+/// Fill `codes` and `scales`. See `crossfade.kernels.quantise`.
+#[pyfunction]
+pub(crate) fn to_int8<'py>(
+    py: Python<'py>,
+    vectors: Matrix<'py, f32>,
+    mut codes: PyReadwriteArray2<'py, i8>,
+    mut scales: PyReadwriteArray1<'py, f32>,
+    way: Way<'py>,
+) -> PyResult<()> {
+    let (rows, codes, scales) = (vectors.rows("vectors")?, codes.as_slice_mut()?, scales.as_slice_mut()?);
+    work(py, &way, rows.len(), |options| crossfade_kernels::to_int8(rows, codes, scales, options))
+}
+
+/// Fill `to` with signs. See `crossfade.kernels.quantise`.
+#[pyfunction]
+pub(crate) fn to_binary<'py>(
+    py: Python<'py>,
+    vectors: Matrix<'py, f32>,
+    mut to: PyReadwriteArray2<'py, u8>,
+    way: Way<'py>,
+) -> PyResult<()> {
+    let (rows, to) = (vectors.rows("vectors")?, to.as_slice_mut()?);
+    work(py, &way, rows.len(), |options| crossfade_kernels::to_binary(rows, to, options))
+}
+
+/// The instruction set that the scans use here.
+#[pyfunction]
+pub(crate) fn instruction_set() -> &'static str {
+    crossfade_kernels::instruction_set()
+}
+
+fn metric_of(name: &str) -> PyResult<Metric> {
+    match name {
+        "ip" => Ok(Metric::InnerProduct),
+        "cosine" => Ok(Metric::Cosine),
+        "l2" => Ok(Metric::L2),
+        other => Err(InvalidInput::new_err(format!("metric {other:?} is not known"))),
+    }
+}
+
+fn refusal(error: Error) -> PyErr {
+    InvalidInput::new_err(error.to_string())
+}
+
+/// Do the work without the GIL, and hear signals meanwhile.
+fn work<T: Send>(
+    py: Python<'_>,
+    way: &Way<'_>,
+    rows: usize,
+    work: impl FnOnce(Options<'_>) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let bits = way.mask.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    let mask = bits.map(|bits| Mask::new(bits, rows)).transpose().map_err(refusal)?;
+    let (threads, mapped) = (way.threads, way.mapped);
     let (found, raised) = py.detach(|| {
         let signals = Signals::default();
         let interrupted = || signals.raised();
-        let options = Options { threads, interrupted: Some(&interrupted) };
-        (crossfade_kernels::top_k(query_rows, corpus_rows, k, metric, options), signals.error.take())
+        (work(Options { mask, threads, interrupted: Some(&interrupted), mapped }), signals.error.take())
     });
-    if let Some(error) = raised {
-        return Err(error);
+    match raised {
+        Some(error) => Err(error),
+        None => found.map_err(refusal),
     }
-    let found = found.map_err(|error: Error| InvalidInput::new_err(error.to_string()))?;
-    let shape = [count, found.k];
-    let matrix = |flat: Bound<'py, PyArray1<f32>>| flat.reshape(shape);
-    Ok((matrix(found.scores.into_pyarray(py))?, found.indices.into_pyarray(py).reshape(shape)?))
 }
 
-fn rows<'a>(array: &'a PyReadonlyArray2<'_, f32>, name: &str) -> PyResult<Rows<'a>> {
-    let data = array
-        .as_slice()
-        .map_err(|_| InvalidInput::new_err(format!("{name} must be C-contiguous: use numpy.ascontiguousarray")))?;
-    Rows::new(data, array.shape()[1]).map_err(|error| InvalidInput::new_err(format!("{name}: {error}")))
+fn arrays(py: Python<'_>, found: TopK, queries: usize) -> PyResult<TopKArrays<'_>> {
+    let shape = [queries, found.k];
+    Ok((found.scores.into_pyarray(py).reshape(shape)?, found.indices.into_pyarray(py).reshape(shape)?))
 }
 
 /// Looks for Python signals, at most once an interval, from the thread that called.

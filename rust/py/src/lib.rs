@@ -15,7 +15,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::kernels::top_k;
+    use crate::kernels::{instruction_set, max_sim, rescore, to_binary, to_int8, to_words, top_k, top_k_binary};
     #[pymodule_export]
     use crate::measures::{canonical_measure, evaluate, holm, paired_bootstrap, paired_randomisation};
 

@@ -1,193 +1,282 @@
-//! AVX2 with FMA: x86-64 processors since 2013 (Intel) and 2015 (AMD).
+//! AVX2 with FMA and F16C: x86-64 processors since 2013 (Intel) and 2015 (AMD).
+
+#![allow(
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    clippy::needless_pass_by_value,
+    reason = "plain loops over constant ranges are what becomes registers; a tile is made to be used up"
+)]
 
 use std::arch::x86_64::{
-    __m128, __m256, _MM_HINT_T0, _mm_add_ps, _mm_cmpgt_ps, _mm_loadu_ps, _mm_movemask_ps, _mm_mul_ps, _mm_prefetch,
-    _mm_set1_ps, _mm_storeu_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps,
-    _mm256_loadu_ps, _mm256_setzero_ps, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    _mm256_sub_ps,
 };
 
-use super::{Backend, Operation};
-use crate::panel::{Facts, pack};
+use super::{Ahead, Backend, Coded, FewRows, Operation, Tile, TileBits, TileI8, generic};
+use crate::element::{Bf16, F16};
+use crate::exact;
 
 const LANES: usize = 8;
-/// Twelve sums, three rows and one query are the sixteen registers there are.
-const QUERIES: usize = 4;
-const ROWS: usize = 3;
-
-/// f32 in a cache line.
+const VECTORS: usize = 2;
+/// Twelve sums, two registers of queries and one of a row's element, of sixteen.
+const ROWS: usize = 6;
+/// Elements of a row, of the greatest type, in a cache line.
 const LINE: usize = 16;
 
-/// Proof that this processor has AVX2 and FMA: `new` is the only way to one.
+/// Proof that this processor has what the functions here are compiled for: `new` is the only way to one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     pub(crate) fn new() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
+        has.then_some(Self(()))
     }
+}
+
+/// A function of the back end, compiled for its instruction set.
+macro_rules! compiled {
+    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $body:expr;)*) => {$(
+        $(#[$meta])*
+        #[target_feature(enable = "avx2,fma,f16c,popcnt")]
+        fn $name($($argument: $type),*) $(-> $result)? {
+            $body
+        }
+    )*};
+}
+
+compiled! {
+    fn few_f32(rows: FewRows<'_, f32>, squares: &mut [f32]) = generic::few(rows, squares, 0.0, |x| *x);
+    fn few_f16(rows: FewRows<'_, F16>, squares: &mut [f32]) = generic::few(rows, squares, F16(0), |x| from_f16(x));
+    fn few_bf16(rows: FewRows<'_, Bf16>, squares: &mut [f32]) =
+        generic::few(rows, squares, Bf16(0), |x| x.map(generic::from_bf16));
+    fn few_i8(rows: FewRows<'_, i8>, squares: &mut [f32]) = generic::few(rows, squares, 0, |x| x.map(f32::from));
+    fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
+    fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
+    fn squares(row: &[f32]) -> f32 = generic::squares(row);
+    fn sums_i8(row: &[i8]) -> (i32, i32) = generic::sums_i8(row);
+    fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded = generic::encode_i8(row, codes);
+    fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
+        generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
+    fn tile_i8(tile: TileI8<'_>) = generic::tile_i8(tile);
+    fn exact_dot(query: &[f64], row: &[f32]) -> f64 = exact::dot(query, row);
+    fn exact_squared_difference(query: &[f64], row: &[f32]) -> f64 = exact::squared_difference(query, row);
+    fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
+    fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
 }
 
 impl Backend for Avx2 {
+    const NAME: &'static str = "avx2";
     const LANES: usize = LANES;
-    const QUERIES: usize = QUERIES;
+    const VECTORS: usize = VECTORS;
     const ROWS: usize = ROWS;
 
-    fn pack_queries(self, queries: &[f32], dimension: usize, panels: &mut [f32], facts: &mut [Facts]) {
+    fn few_f32(self, rows: FewRows<'_, f32>, squares: &mut [f32]) {
         // SAFETY: `self` proves the target features.
-        unsafe { pack_queries(queries, dimension, panels, facts) }
+        unsafe { few_f32(rows, squares) }
     }
 
-    fn pack_rows(self, rows: &[f32], dimension: usize, norms: bool, panels: &mut [f32], facts: &mut [Facts]) {
+    fn few_f16(self, rows: FewRows<'_, F16>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few_f16(rows, squares) }
+    }
+
+    fn few_bf16(self, rows: FewRows<'_, Bf16>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few_bf16(rows, squares) }
+    }
+
+    fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few_i8(rows, squares) }
+    }
+
+    fn decode_f16(self, row: &[F16], to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { decode_f16(row, to) }
+    }
+
+    fn decode_bf16(self, row: &[Bf16], to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { decode_bf16(row, to) }
+    }
+
+    fn decode_i8(self, row: &[i8], scale: f32, to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { decode_i8(row, scale, to) }
+    }
+
+    fn squares(self, row: &[f32]) -> f32 {
+        // SAFETY: `self` proves the target features.
+        unsafe { squares(row) }
+    }
+
+    fn sums_i8(self, row: &[i8]) -> (i32, i32) {
+        // SAFETY: `self` proves the target features.
+        unsafe { sums_i8(row) }
+    }
+
+    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded {
+        // SAFETY: `self` proves the target features.
+        unsafe { encode_i8(row, codes) }
+    }
+
+    fn tile(self, tile: Tile<'_>) {
         // SAFETY: `self` proves the target features.
         unsafe {
-            if norms {
-                pack_rows::<true>(rows, dimension, panels, facts);
-            } else {
-                pack_rows::<false>(rows, dimension, panels, facts);
+            match (tile.operation, tile.thresholds.len() / LANES) {
+                (Operation::Dot, 1) => tiles::<1, false>(tile),
+                (Operation::Dot, _) => tiles::<VECTORS, false>(tile),
+                (Operation::SquaredDifference, 1) => tiles::<1, true>(tile),
+                (Operation::SquaredDifference, _) => tiles::<VECTORS, true>(tile),
             }
         }
     }
 
-    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32], ahead: &[f32]) {
+    fn products(self, panel: &[f32], lanes: usize, rows: &[&[f32]], to: &mut [f32]) {
         // SAFETY: `self` proves the target features.
+        unsafe { products(panel, lanes, rows, to) }
+    }
+
+    fn tile_i8(self, tile: TileI8<'_>) {
+        // SAFETY: `self` proves the target features.
+        unsafe { tile_i8(tile) }
+    }
+
+    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { exact_dot(query, row) }
+    }
+
+    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { exact_squared_difference(query, row) }
+    }
+
+    fn exact_squares(self, row: &[f32]) -> f64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { exact_squares(row) }
+    }
+
+    fn hamming(self, tile: TileBits<'_>) {
+        // SAFETY: `self` proves the target features.
+        unsafe { hamming(tile) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn from_f16(from: &[F16; generic::LANES]) -> [f32; generic::LANES] {
+    let mut to = [0.0; generic::LANES];
+    let (froms, _) = from.as_chunks::<LANES>();
+    let (tos, _) = to.as_chunks_mut::<LANES>();
+    for i in 0..froms.len() {
+        // SAFETY: the references are to exactly the bytes that are read and written; no alignment is asked for.
         unsafe {
-            match operation {
-                Operation::Dot => tiles::<false>(queries, rows, scores, ahead),
-                Operation::SquaredDifference => tiles::<true>(queries, rows, scores, ahead),
+            let half = _mm_loadu_si128(froms[i].as_ptr().cast());
+            _mm256_storeu_ps(tos[i].as_mut_ptr(), _mm256_cvtph_ps(half));
+        }
+    }
+    to
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn decode_f16(row: &[F16], to: &mut [f32]) {
+    let (rows, rest) = row.as_chunks::<{ generic::LANES }>();
+    let (tos, to_rest) = to.as_chunks_mut::<{ generic::LANES }>();
+    for i in 0..rows.len().min(tos.len()) {
+        tos[i] = from_f16(&rows[i]);
+    }
+    let mut last = [F16(0); generic::LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    to_rest.copy_from_slice(&from_f16(&last)[..rest.len()]);
+}
+
+/// Fetch, for each of a tile's rows, the line with element `d` of the row that comes a block later.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fetch(ahead: Ahead<'_>, first: usize, d: usize) {
+    for row in &ahead.rows[first.min(ahead.rows.len())..ahead.rows.len().min(first + ROWS)] {
+        // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
+        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(d * ahead.size).cast());
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
+    let (steps, _) = tile.panel.as_chunks::<LANES>();
+    let (steps, _) = steps.as_chunks::<V>();
+    let (thresholds, _) = tile.thresholds.as_chunks::<LANES>();
+    let mut first = 0;
+    while first < tile.rows.len() {
+        let last = tile.rows.len() - 1;
+        // The last tile repeats the last row where it lacks rows.
+        let mut rows = [tile.rows[last]; ROWS];
+        for r in 0..ROWS.min(tile.rows.len() - first) {
+            rows[r] = tile.rows[first + r];
+        }
+        let mut sums = [[_mm256_setzero_ps(); V]; ROWS];
+        let mut d = 0;
+        while d < steps.len() {
+            fetch(tile.ahead, first, d);
+            let end = steps.len().min(d + LINE);
+            add_steps::<V, DIFFERENCE>(&mut sums, &steps[d..end], &rows, d);
+            d = end;
+        }
+        for r in 0..ROWS.min(tile.rows.len() - first) {
+            let scale = _mm256_set1_ps(tile.scales[first + r]);
+            let mut word = 0;
+            for v in 0..V {
+                let scores = _mm256_mul_ps(sums[r][v], scale);
+                let above = _mm256_cmp_ps::<_CMP_GT_OQ>(scores, load(&thresholds[v]));
+                word |= u64::from(_mm256_movemask_ps(above).cast_unsigned()) << (v * LANES);
             }
+            tile.hits[first + r] = word;
         }
-    }
-
-    fn next_above(self, scores: &[f32], scales: &[f32], thresholds: &[f32], from: usize) -> Option<usize> {
-        // SAFETY: `self` proves the target features.
-        unsafe { next_above(scores, scales, thresholds, from) }
+        first += ROWS;
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn pack_queries(queries: &[f32], dimension: usize, panels: &mut [f32], facts: &mut [Facts]) {
-    pack::<QUERIES, LANES>(queries, dimension, true, panels, facts);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn pack_rows<const NORMS: bool>(rows: &[f32], dimension: usize, panels: &mut [f32], facts: &mut [Facts]) {
-    pack::<ROWS, LANES>(rows, dimension, NORMS, panels, facts);
-}
-
-/// Plain loops on purpose: iterator adapters are compiled without the target features and then not inlined here.
-#[target_feature(enable = "avx2,fma")]
-fn tiles<const DIFFERENCE: bool>(queries: &[f32], rows: &[f32], scores: &mut [f32], ahead: &[f32]) {
-    let (queries, _) = queries.as_chunks::<LANES>();
-    let (queries, _) = queries.as_chunks::<QUERIES>();
-    let (rows, _) = rows.as_chunks::<LANES>();
-    let (rows, _) = rows.as_chunks::<ROWS>();
-    let (scores, _) = scores.as_chunks_mut::<QUERIES>();
-    let (scores, _) = scores.as_chunks_mut::<ROWS>();
-    let steps = queries.len();
-    for i in 0..scores.len() {
-        let panel = &rows[i * steps..][..steps];
-        let sums = match ahead.get(i * steps * LINE..) {
-            Some(ahead) if !ahead.is_empty() => tile::<DIFFERENCE, true>(queries, panel, ahead.as_ptr()),
-            _ => tile::<DIFFERENCE, false>(queries, panel, ahead.as_ptr()),
-        };
-        for r in 0..ROWS {
-            store(&mut scores[i][r], add_lanes(sums[r]));
-        }
-    }
-}
-
-/// The lane-wise sums of one tile, by row and query.
+/// Add the products of some steps, the elements from `d` on.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn tile<const DIFFERENCE: bool, const FETCH: bool>(
-    queries: &[[[f32; LANES]; QUERIES]],
-    rows: &[[[f32; LANES]; ROWS]],
-    ahead: *const f32,
-) -> [[__m256; QUERIES]; ROWS] {
-    if !DIFFERENCE {
-        return columns::<DIFFERENCE, FETCH, 0, QUERIES>(queries, rows, ahead);
-    }
-    // A difference needs one register more than there is: two passes over half of the queries each are faster than
-    // one that keeps a sum in memory.
-    let low = columns::<DIFFERENCE, FETCH, 0, 2>(queries, rows, ahead);
-    let high = columns::<DIFFERENCE, false, 2, 2>(queries, rows, ahead);
-    let mut sums = [[_mm256_setzero_ps(); QUERIES]; ROWS];
+fn add_steps<const V: usize, const DIFFERENCE: bool>(
+    sums: &mut [[__m256; V]; ROWS],
+    steps: &[[[f32; LANES]; V]],
+    rows: &[&[f32]; ROWS],
+    d: usize,
+) {
+    let mut elements = [std::ptr::null(); ROWS];
     for r in 0..ROWS {
-        sums[r] = [low[r][0], low[r][1], high[r][0], high[r][1]];
+        elements[r] = rows[r][d..d + steps.len()].as_ptr();
     }
-    sums
-}
-
-/// The lane-wise sums of the queries `FIRST..FIRST + COUNT` of a tile. A cache line from `ahead` on is fetched at each
-/// step.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn columns<const DIFFERENCE: bool, const FETCH: bool, const FIRST: usize, const COUNT: usize>(
-    queries: &[[[f32; LANES]; QUERIES]],
-    rows: &[[[f32; LANES]; ROWS]],
-    ahead: *const f32,
-) -> [[__m256; COUNT]; ROWS] {
-    let mut sums = [[_mm256_setzero_ps(); COUNT]; ROWS];
-    for step in 0..rows.len().min(queries.len()) {
-        if FETCH {
-            // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(step * LINE).cast());
+    for i in 0..steps.len() {
+        let mut queries = [_mm256_setzero_ps(); V];
+        for v in 0..V {
+            queries[v] = load(&steps[i][v]);
         }
-        let row = [load(&rows[step][0]), load(&rows[step][1]), load(&rows[step][2])];
-        for q in 0..COUNT {
-            let query = load(&queries[step][FIRST + q]);
-            for r in 0..ROWS {
-                sums[r][q] = if DIFFERENCE {
-                    let difference = _mm256_sub_ps(row[r], query);
-                    _mm256_fmadd_ps(difference, difference, sums[r][q])
+        for r in 0..ROWS {
+            // SAFETY: each pointer is to as many elements as there are steps.
+            let element = _mm256_set1_ps(unsafe { *elements[r].add(i) });
+            for v in 0..V {
+                sums[r][v] = if DIFFERENCE {
+                    let difference = _mm256_sub_ps(element, queries[v]);
+                    _mm256_fmadd_ps(difference, difference, sums[r][v])
                 } else {
-                    _mm256_fmadd_ps(row[r], query, sums[r][q])
+                    _mm256_fmadd_ps(element, queries[v], sums[r][v])
                 };
             }
         }
     }
-    sums
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn next_above(scores: &[f32], scales: &[f32], thresholds: &[f32], from: usize) -> Option<usize> {
-    let (scores, _) = scores.as_chunks::<QUERIES>();
-    let thresholds = load_few(&thresholds.as_chunks::<QUERIES>().0[0]);
-    let rows = scales.len().min(scores.len());
-    for row in from..rows {
-        let scaled = _mm_mul_ps(load_few(&scores[row]), _mm_set1_ps(scales[row]));
-        if _mm_movemask_ps(_mm_cmpgt_ps(scaled, thresholds)) != 0 {
-            return Some(row);
-        }
-    }
-    None
-}
-
-/// The sum of the lanes of each: ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)).
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn add_lanes([a, b, c, d]: [__m256; 4]) -> __m128 {
-    let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves))
 }
 
 #[inline]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2")]
 fn load(from: &[f32; LANES]) -> __m256 {
     // SAFETY: the reference is to exactly the 32 bytes that are read; no alignment is asked for.
     unsafe { _mm256_loadu_ps(from.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn load_few(from: &[f32; QUERIES]) -> __m128 {
-    // SAFETY: the reference is to exactly the 16 bytes that are read; no alignment is asked for.
-    unsafe { _mm_loadu_ps(from.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn store(to: &mut [f32; QUERIES], from: __m128) {
-    // SAFETY: the reference is to exactly the 16 bytes that are written; no alignment is asked for.
-    unsafe { _mm_storeu_ps(to.as_mut_ptr(), from) }
 }

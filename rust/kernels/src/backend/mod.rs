@@ -1,23 +1,32 @@
 //! What a processor must be able to do, and which back end it gets.
 //!
-//! A back end scores tiles: a few queries against a few rows, both packed so that one stream of vector loads feeds the
-//! tile (`panel`). Everything else (order, thresholds, threads, unusual numbers) is common code above it. A back end for
-//! another instruction set or another element type brings its own tile shape and stands beside these.
+//! A back end has two duties that are kept apart. It **scans**: in whatever order and precision is fastest, within an
+//! error that `bound` knows. And it **scores**: in f64, as `exact` defines it, one result on every processor. A scan only
+//! says which pairs might exceed their query's threshold; what a caller sees is scored.
 //!
-//! Within one back end the score of a pair is one fixed sequence of operations, whatever tile it falls in: lane l sums
-//! the elements l, l + LANES, l + 2 LANES, ... in order, and the lanes are added as a balanced tree.
+//! In a tile the queries lie in the lanes of the vectors and the rows of the corpus are read where they are, an element
+//! at a time, broadcast to all lanes: the corpus is never packed, no sum crosses lanes, and a vector of sums is held
+//! against a vector of thresholds with one comparison. One or a few queries would leave most lanes empty; for them
+//! `few` lays the lanes along the dimension.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub(crate) mod generic;
 mod portable;
 
-use crate::panel::Facts;
+use crate::element::{Bf16, F16};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+#[cfg(any(test, target_arch = "aarch64"))]
+pub(crate) use portable::Neon;
 pub(crate) use portable::Portable;
 
-/// What a tile sums up over the elements of two vectors.
+/// What is summed up over the elements of two vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Products.
@@ -26,31 +35,140 @@ pub(crate) enum Operation {
     SquaredDifference,
 }
 
-pub(crate) trait Backend: Copy + Send + Sync {
-    /// f32 in a vector register.
+/// Queries that `few` takes at most.
+pub(crate) const FEW: usize = 4;
+
+/// Elements that the queries of `few` are filled up to with zeros.
+pub(crate) const FEW_STEP: usize = 64;
+
+/// Rows against up to [`FEW`] queries.
+pub(crate) struct FewRows<'a, E> {
+    pub(crate) operation: Operation,
+    /// Each filled up with zeros to a multiple of [`FEW_STEP`].
+    pub(crate) queries: &'a [&'a [f32]],
+    pub(crate) rows: &'a [&'a [E]],
+    /// Gets the sums, query by query, a row each.
+    pub(crate) sums: &'a mut [f32],
+}
+
+/// Where the rows lie that will be scanned next: to fetch them meanwhile may save the time that it takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead<'a> {
+    /// The beginning of each row; no row that may be read, just places.
+    pub(crate) rows: &'a [*const u8],
+    /// Bytes of an element.
+    pub(crate) size: usize,
+}
+
+/// A block of rows against one panel of queries.
+pub(crate) struct Tile<'a> {
+    pub(crate) operation: Operation,
+    /// For each element in turn: that of all queries, `thresholds.len()` of them, which is a multiple of `LANES`.
+    pub(crate) panel: &'a [f32],
+    pub(crate) rows: &'a [&'a [f32]],
+    /// What each row's sums are multiplied by before they are compared. NaN: this row hits nothing.
+    pub(crate) scales: &'a [f32],
+    /// By query: what must be exceeded.
+    pub(crate) thresholds: &'a [f32],
+    /// Gets a word a row: bit q is set when the row's score exceeds the threshold of query q.
+    pub(crate) hits: &'a mut [u64],
+    pub(crate) ahead: Ahead<'a>,
+}
+
+/// A block of coded rows against one panel of coded queries.
+pub(crate) struct TileI8<'a> {
+    /// For each four elements in turn: those of all queries, four and four, with [`BIAS`] added.
+    pub(crate) panel: &'a [u8],
+    pub(crate) rows: &'a [&'a [i8]],
+    /// [`BIAS`] times the sum of each row's codes.
+    pub(crate) biases: &'a [i32],
+    /// As in [`Tile`].
+    pub(crate) scales: &'a [f32],
+    /// As in [`Tile`].
+    pub(crate) thresholds: &'a [f32],
+    /// As in [`Tile`].
+    pub(crate) hits: &'a mut [u64],
+    pub(crate) ahead: Ahead<'a>,
+}
+
+/// What is added to the code of a query's element, which makes it a u8.
+pub(crate) const BIAS: i32 = 128;
+
+/// A row turned into codes: row = scale * codes, but for an error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Coded {
+    pub(crate) scale: f32,
+    /// No less than the Euclidean norm of the difference between the row and its codes, but for f32 rounding.
+    pub(crate) error: f32,
+}
+
+pub(crate) trait Backend: Copy + Send + Sync + 'static {
+    /// Its name, for people.
+    const NAME: &'static str;
+    /// Queries in a vector of a tile.
     const LANES: usize;
-    /// Queries in a tile.
-    const QUERIES: usize;
-    /// Rows of the corpus in a tile.
+    /// Vectors in a panel at most; `LANES * VECTORS` is at most 64.
+    const VECTORS: usize;
+    /// Rows that a block is a multiple of, best.
     const ROWS: usize;
 
-    /// Pack queries into panels of `QUERIES` (see `panel::pack`).
-    fn pack_queries(self, queries: &[f32], dimension: usize, panels: &mut [f32], facts: &mut [Facts]);
+    /// Whether `tile_i8` is at least twice as fast as `tile`.
+    fn has_tile_i8(self) -> bool {
+        false
+    }
 
-    /// Pack rows into panels of `ROWS`; the norm is left out of the facts unless `norms`.
-    fn pack_rows(self, rows: &[f32], dimension: usize, norms: bool, panels: &mut [f32], facts: &mut [Facts]);
+    /// The sums of f32 rows with a few queries, and each row's sum of squares.
+    fn few_f32(self, rows: FewRows<'_, f32>, squares: &mut [f32]);
+    /// The same for half precision.
+    fn few_f16(self, rows: FewRows<'_, F16>, squares: &mut [f32]);
+    /// The same for bfloat16.
+    fn few_bf16(self, rows: FewRows<'_, Bf16>, squares: &mut [f32]);
+    /// The same for codes, without their scales.
+    fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]);
 
-    /// Sum up one panel of queries against several panels of rows. `scores` is laid out row by row, `QUERIES` each.
-    ///
-    /// `ahead`: memory that will be read next. Fetching it while the tile computes may save the time that it takes.
-    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32], ahead: &[f32]);
+    /// Half precision as f32.
+    fn decode_f16(self, row: &[F16], to: &mut [f32]);
+    /// bfloat16 as f32.
+    fn decode_bf16(self, row: &[Bf16], to: &mut [f32]);
+    /// Codes times their scale, as f32.
+    fn decode_i8(self, row: &[i8], scale: f32, to: &mut [f32]);
 
-    /// The first row, from `from` on, with a score that exceeds its query's threshold once multiplied by the row's
-    /// scale. `scores` is laid out as `score` does.
-    fn next_above(self, scores: &[f32], scales: &[f32], thresholds: &[f32], from: usize) -> Option<usize>;
+    /// The sum of squares.
+    fn squares(self, row: &[f32]) -> f32;
+    /// The sum and the sum of squares of codes, of 2^16 at most.
+    fn sums_i8(self, row: &[i8]) -> (i32, i32);
+    /// Turn a finite row into codes, -127 to 127.
+    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded;
+
+    /// Find the hits of a block.
+    fn tile(self, tile: Tile<'_>);
+    /// The products of rows with one panel of queries, `lanes` of them: `products` gets `lanes` a row.
+    fn products(self, panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]);
+    /// Find the hits of a coded block.
+    fn tile_i8(self, tile: TileI8<'_>);
+
+    /// `exact::dot`
+    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64;
+    /// `exact::squared_difference`
+    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64;
+    /// `exact::squares`
+    fn exact_squares(self, row: &[f32]) -> f64;
+
+    /// Find the hits of a block of binary rows.
+    fn hamming(self, tile: TileBits<'_>);
 }
 
-/// Elements of one packed vector: `dimension`, rounded up to whole registers.
-pub(crate) fn padded<B: Backend>(dimension: usize) -> usize {
-    dimension.next_multiple_of(B::LANES)
+/// A block of binary rows against one panel of binary queries.
+pub(crate) struct TileBits<'a> {
+    /// For each word in turn: that of all queries, `thresholds.len()` of them, a multiple of [`BIT_LANES`].
+    pub(crate) panel: &'a [u64],
+    /// Row after row, of `panel.len() / thresholds.len()` words.
+    pub(crate) rows: &'a [u64],
+    /// By query: the distance that a hit must be below.
+    pub(crate) thresholds: &'a [u64],
+    /// Gets a word a row: bit q is set when the distance to query q is below its threshold.
+    pub(crate) hits: &'a mut [u64],
 }
+
+/// Binary queries in a vector.
+pub(crate) const BIT_LANES: usize = 8;

@@ -1,59 +1,109 @@
 //! The back end that every processor can run.
 
-use super::{Backend, Operation};
-use crate::panel::{Facts, pack};
-
-const LANES: usize = 8;
-const QUERIES: usize = 4;
-const ROWS: usize = 2;
+use super::{Backend, Coded, FewRows, Tile, TileBits, TileI8, generic};
+use crate::element::{Bf16, F16};
+use crate::exact;
 
 /// Plain Rust; the compiler turns its lanes into whatever vectors the target always has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Portable;
+///
+/// `FMA`: whether the target has a fused multiply-add of its own, as every aarch64 does; without one it would be a
+/// function call.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Plain<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: bool>;
 
-impl Backend for Portable {
-    const LANES: usize = LANES;
-    const QUERIES: usize = QUERIES;
-    const ROWS: usize = ROWS;
+/// For processors of which nothing is known: eight sums of two registers each on x86-64.
+pub(crate) type Portable = Plain<8, 1, 4, false>;
 
-    fn pack_queries(self, queries: &[f32], dimension: usize, panels: &mut [f32], facts: &mut [Facts]) {
-        pack::<QUERIES, LANES>(queries, dimension, true, panels, facts);
-    }
+/// For aarch64, whose NEON has thirty-two registers of four lanes: 24 sums, 4 of queries, one of a row.
+#[cfg(any(test, target_arch = "aarch64"))]
+pub(crate) type Neon = Plain<4, 4, 6, true>;
 
-    fn pack_rows(self, rows: &[f32], dimension: usize, norms: bool, panels: &mut [f32], facts: &mut [Facts]) {
-        pack::<ROWS, LANES>(rows, dimension, norms, panels, facts);
-    }
-
-    fn score(self, operation: Operation, queries: &[f32], rows: &[f32], scores: &mut [f32], _ahead: &[f32]) {
-        match operation {
-            Operation::Dot => tiles(queries, rows, scores, |q, r| q * r),
-            Operation::SquaredDifference => tiles(queries, rows, scores, |q, r| (r - q) * (r - q)),
-        }
-    }
-
-    fn next_above(self, scores: &[f32], scales: &[f32], thresholds: &[f32], from: usize) -> Option<usize> {
-        let (scores, _) = scores.as_chunks::<QUERIES>();
-        let above = |scores: &[f32; QUERIES], scale: f32| {
-            scores.iter().zip(thresholds).any(|(score, threshold)| score * scale > *threshold)
-        };
-        (from..scales.len()).find(|&row| above(&scores[row], scales[row]))
+impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: bool> Plain<LANES, VECTORS, ROWS, FMA> {
+    fn add_product(a: f32, b: f32, c: f32) -> f32 {
+        if FMA { a.mul_add(b, c) } else { a * b + c }
     }
 }
 
-fn tiles(queries: &[f32], rows: &[f32], scores: &mut [f32], term: impl Fn(f32, f32) -> f32) {
-    let steps = queries.len() / (QUERIES * LANES);
-    for (panel, scores) in rows.chunks_exact(steps * ROWS * LANES).zip(scores.chunks_exact_mut(ROWS * QUERIES)) {
-        for (q, r) in (0..QUERIES).flat_map(|q| (0..ROWS).map(move |r| (q, r))) {
-            let mut sums = [0.0_f32; LANES];
-            for step in 0..steps {
-                let queries = &queries[(step * QUERIES + q) * LANES..][..LANES];
-                let rows = &panel[(step * ROWS + r) * LANES..][..LANES];
-                for ((sum, &q), &r) in sums.iter_mut().zip(queries).zip(rows) {
-                    *sum += term(q, r);
-                }
-            }
-            let [a, b, c, d, e, f, g, h] = sums;
-            scores[r * QUERIES + q] = ((a + b) + (c + d)) + ((e + f) + (g + h));
+impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: bool> Backend
+    for Plain<LANES, VECTORS, ROWS, FMA>
+{
+    const NAME: &'static str = if FMA { "neon" } else { "portable" };
+    const LANES: usize = LANES;
+    const VECTORS: usize = VECTORS;
+    const ROWS: usize = ROWS;
+
+    fn few_f32(self, rows: FewRows<'_, f32>, squares: &mut [f32]) {
+        generic::few(rows, squares, 0.0, |x| *x);
+    }
+
+    fn few_f16(self, rows: FewRows<'_, F16>, squares: &mut [f32]) {
+        generic::few(rows, squares, F16(0), |x| x.map(generic::from_f16));
+    }
+
+    fn few_bf16(self, rows: FewRows<'_, Bf16>, squares: &mut [f32]) {
+        generic::few(rows, squares, Bf16(0), |x| x.map(generic::from_bf16));
+    }
+
+    fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]) {
+        generic::few(rows, squares, 0, |x| x.map(f32::from));
+    }
+
+    fn decode_f16(self, row: &[F16], to: &mut [f32]) {
+        generic::decode(row, to, generic::from_f16);
+    }
+
+    fn decode_bf16(self, row: &[Bf16], to: &mut [f32]) {
+        generic::decode(row, to, generic::from_bf16);
+    }
+
+    fn decode_i8(self, row: &[i8], scale: f32, to: &mut [f32]) {
+        generic::decode(row, to, |code| scale * f32::from(code));
+    }
+
+    fn squares(self, row: &[f32]) -> f32 {
+        generic::squares(row)
+    }
+
+    fn sums_i8(self, row: &[i8]) -> (i32, i32) {
+        generic::sums_i8(row)
+    }
+
+    fn encode_i8(self, row: &[f32], codes: &mut [i8]) -> Coded {
+        generic::encode_i8(row, codes)
+    }
+
+    fn tile(self, tile: Tile<'_>) {
+        let add_product = Self::add_product;
+        // The last panel of a block of queries may have fewer vectors.
+        match tile.thresholds.len() / LANES {
+            1 => generic::tile::<LANES, 1, ROWS>(tile, add_product),
+            2 => generic::tile::<LANES, 2, ROWS>(tile, add_product),
+            3 => generic::tile::<LANES, 3, ROWS>(tile, add_product),
+            _ => generic::tile::<LANES, VECTORS, ROWS>(tile, add_product),
         }
+    }
+
+    fn products(self, panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) {
+        generic::products::<LANES>(panel, lanes, rows, products, Self::add_product);
+    }
+
+    fn tile_i8(self, tile: TileI8<'_>) {
+        generic::tile_i8(tile);
+    }
+
+    fn exact_dot(self, query: &[f64], row: &[f32]) -> f64 {
+        exact::dot(query, row)
+    }
+
+    fn exact_squared_difference(self, query: &[f64], row: &[f32]) -> f64 {
+        exact::squared_difference(query, row)
+    }
+
+    fn exact_squares(self, row: &[f32]) -> f64 {
+        exact::squares(row)
+    }
+
+    fn hamming(self, tile: TileBits<'_>) {
+        generic::hamming(tile);
     }
 }

@@ -2,6 +2,10 @@
 
 use proptest::prelude::*;
 
+use crate::{Bf16, Corpus, F16, Scaled};
+
+use super::rows;
+
 /// Where the elements of the vectors come from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
@@ -20,17 +24,89 @@ pub(super) struct Case {
     pub(super) corpus: Vec<f32>,
     pub(super) k: usize,
     pub(super) threads: usize,
+    /// Which rows may be found, a bit each.
+    pub(super) mask: Option<Vec<u8>>,
+    pub(super) seed: u64,
+}
+
+impl Case {
+    pub(super) fn may(&self, row: usize) -> bool {
+        self.mask.as_ref().is_none_or(|mask| mask[row / 8] >> (row % 8) & 1 == 1)
+    }
+}
+
+/// A corpus of some type.
+#[derive(Debug)]
+pub(super) enum Elements {
+    F32(Vec<f32>),
+    F16(Vec<u16>),
+    Bf16(Vec<u16>),
+    Int8(Vec<i8>, Vec<f32>),
+}
+
+impl Elements {
+    /// As many vectors of each type as the case has rows; those of f32 are the case's own.
+    pub(super) fn all(case: &Case) -> [Self; 4] {
+        let mut source = Source(case.seed);
+        let count = case.corpus.len();
+        // Any bits but those of infinity and NaN: then every size that the type has.
+        let mut words = |exponent: u16| -> Vec<u16> {
+            let word = || source.next() as u16;
+            std::iter::repeat_with(word).filter(|bits| bits & exponent != exponent).take(count).collect()
+        };
+        let (halves, brains) = (words(0x7c00), words(0x7f80));
+        // Mostly of one size, so that tiles are used.
+        let brains =
+            brains.into_iter().map(|bits| if case.seed.is_multiple_of(4) { bits } else { bits & 0x80ff | 0x3f00 });
+        let codes = std::iter::repeat_with(|| source.next() as i8).take(count).collect();
+        let mut source = Source(case.seed + 1);
+        let scale = || {
+            [1.0, 0.01, 1e-3, 0.3, 7.0, 1e-20, 1e-42, 1e20, 1e36]
+                [source.next() as usize % if case.seed.is_multiple_of(3) { 9 } else { 5 }]
+        };
+        let scales = std::iter::repeat_with(scale).take(count / case.dimension).collect();
+        [Self::F32(case.corpus.clone()), Self::F16(halves), Self::Bf16(brains.collect()), Self::Int8(codes, scales)]
+    }
+
+    pub(super) fn corpus(&self, dimension: usize) -> Corpus<'_> {
+        match self {
+            Self::F32(x) => Corpus::F32(rows(x, dimension)),
+            Self::F16(x) => Corpus::F16(rows(F16::from_bits(x), dimension)),
+            Self::Bf16(x) => Corpus::Bf16(rows(Bf16::from_bits(x), dimension)),
+            Self::Int8(x, scales) => Corpus::Int8(Scaled::new(rows(x, dimension), scales).unwrap()),
+        }
+    }
+
+    /// The vectors that they stand for.
+    pub(super) fn vectors(&self, dimension: usize) -> Vec<f32> {
+        match self {
+            Self::F32(x) => x.clone(),
+            Self::F16(x) => x.iter().map(|&x| half::f16::from_bits(x).to_f32()).collect(),
+            Self::Bf16(x) => x.iter().map(|&x| half::bf16::from_bits(x).to_f32()).collect(),
+            Self::Int8(x, scales) => x.iter().enumerate().map(|(i, &x)| f32::from(x) * scales[i / dimension]).collect(),
+        }
+    }
 }
 
 /// The elements are drawn from a seed: shrinking then looks for fewer and shorter vectors, not for rounder numbers.
 pub(super) fn cases(kinds: &'static [Kind]) -> impl Strategy<Value = Case> {
     let dimension = prop_oneof![3 => 1..=40_usize, 1 => 41..=1100_usize];
-    (dimension, 0..=10_usize, 0..=70_usize, 0..=80_usize, 1..=4_usize, 0..kinds.len(), any::<u64>()).prop_map(
-        |(dimension, queries, rows, k, threads, kind, seed)| {
-            let mut source = Source(seed);
+    let queries = prop_oneof![2 => 0..=10_usize, 1 => 11..=70_usize];
+    let rows = prop_oneof![3 => 0..=70_usize, 1 => 71..=300_usize];
+    (dimension, queries, rows, 0..=80_usize, 1..=4_usize, 0..kinds.len(), 0..4_u64, any::<u32>()).prop_map(
+        |(dimension, queries, rows, k, threads, kind, mask, seed)| {
+            // The oracle takes every pair of elements.
+            let (queries, rows) = if dimension > 40 { (queries / 6, rows / 4) } else { (queries, rows) };
+            let mut source = Source(u64::from(seed));
             let corpus = source.vectors(rows, dimension, kinds[kind], &[]);
             let queries = source.vectors(queries, dimension, kinds[kind], &corpus);
-            Case { dimension, queries, corpus, k, threads }
+            // None, few, half or all of the rows.
+            let byte = |bits: u64| (bits & bits >> 8 & bits >> 16, bits, u64::MAX);
+            let mask = (mask > 0).then(|| {
+                let bytes = (0..rows.div_ceil(8)).map(|_| byte(source.next()));
+                bytes.map(|(few, half, all)| [few, half, all][mask as usize - 1] as u8).collect()
+            });
+            Case { dimension, queries, corpus, k, threads, mask, seed: u64::from(seed) }
         },
     )
 }

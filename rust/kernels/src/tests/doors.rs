@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 
-use super::{METRICS, TINY, on_every_backend, rows};
+use super::{METRICS, TINY, floats, rows, search_everywhere, threads};
 use crate::backend::Portable;
-use crate::search::{Limits, Task, top_k_with};
-use crate::{Error, Metric, Options, Rows, top_k};
+use crate::drive::Limits;
+use crate::search::{Task, top_k_with};
+use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, top_k};
 
 #[test]
 fn shapes_are_checked() {
     assert_eq!(Rows::new(&[1.0; 6], 4).unwrap_err(), Error::Shape { length: 6, dimension: 4 });
-    assert_eq!(Rows::new(&[], 0).unwrap_err(), Error::Shape { length: 0, dimension: 0 });
-    let error = top_k(rows(&[1.0; 6], 3), rows(&[1.0; 4], 2), 1, Metric::Cosine, Options::default()).unwrap_err();
+    assert_eq!(Rows::<f32>::new(&[], 0).unwrap_err(), Error::Shape { length: 0, dimension: 0 });
+    let error = top_k(rows(&[1.0; 6], 3), floats(&[1.0; 4], 2), 1, Metric::Cosine, Options::default()).unwrap_err();
     assert_eq!(error, Error::Dimension { queries: 3, corpus: 2 });
     assert!(error.to_string().contains("dimension 3 and the corpus 2"), "{error}");
 }
@@ -21,7 +22,7 @@ fn nothing_asked_nothing_found() {
     for metric in METRICS {
         for (queries, corpus, k, count) in [(0, 5, 2, 2), (3, 0, 2, 0), (3, 5, 0, 0), (0, 0, 0, 0)] {
             let (queries, corpus) = (vec![1.0; queries * 7], vec![1.0; corpus * 7]);
-            let found = top_k(rows(&queries, 7), rows(&corpus, 7), k, metric, Options::default()).unwrap();
+            let found = top_k(rows(&queries, 7), floats(&corpus, 7), k, metric, Options::default()).unwrap();
             assert_eq!(found.k, count);
             assert!(found.scores.is_empty() && found.indices.is_empty());
         }
@@ -30,7 +31,7 @@ fn nothing_asked_nothing_found() {
 
 #[test]
 fn more_than_there_is() {
-    let found = top_k(rows(&[1.0], 1), rows(&[3.0, -1.0, 3.0], 1), 99, Metric::InnerProduct, Options::default());
+    let found = top_k(rows(&[1.0], 1), floats(&[3.0, -1.0, 3.0], 1), 99, Metric::InnerProduct, Options::default());
     let found = found.unwrap();
     assert_eq!((found.k, found.scores, found.indices), (3, vec![3.0, 3.0, -1.0], vec![0, 2, 1]));
 }
@@ -39,13 +40,13 @@ fn more_than_there_is() {
 fn cosine_of_zero_is_zero_and_of_anything_with_itself_is_one() {
     let corpus = [0.0, 0.0, 3.0, 4.0, f32::MAX, f32::MAX, 1e-45, 1e-45, -3.0, -4.0];
     let queries = [0.0, 0.0, 3.0, 4.0, f32::MAX, f32::MAX, 1e-45, 1e-45];
-    let task = Task { queries: rows(&queries, 2), corpus: rows(&corpus, 2), k: 5, metric: Metric::Cosine };
-    for (name, found) in on_every_backend(task, 1, TINY) {
+    let task = Task { queries: rows(&queries, 2), corpus: floats(&corpus, 2), k: 5, metric: Metric::Cosine };
+    for (name, found) in search_everywhere(task, threads(1), TINY) {
         let found = found.unwrap();
         assert_eq!(found.scores[..5], [0.0; 5], "{name}");
         assert_eq!(found.indices[..5], [0, 1, 2, 3, 4], "{name}");
         for (q, row) in [(1, 1), (2, 2), (3, 2)] {
-            assert!((found.scores[q * 5] - 1.0).abs() < 1e-6 && found.scores[q * 5] <= 1.0, "{name}");
+            assert_eq!(found.scores[q * 5], 1.0, "{name}");
             assert_eq!(found.indices[q * 5], row, "{name}");
         }
         assert_eq!((found.scores[9], found.indices[9]), (-1.0, 4), "{name}");
@@ -57,8 +58,8 @@ fn rounding_carries_no_cosine_past_one() {
     let corpus: Vec<f32> = (0..200 * 37).map(|i| (i as f32 * 0.731).sin()).collect();
     let opposite: Vec<f32> = corpus.iter().map(|x| -3.0 * x).collect();
     for other in [&corpus, &opposite] {
-        let task = Task { queries: rows(&corpus, 37), corpus: rows(other, 37), k: 200, metric: Metric::Cosine };
-        for (name, found) in on_every_backend(task, 1, TINY) {
+        let task = Task { queries: rows(&corpus, 37), corpus: floats(other, 37), k: 200, metric: Metric::Cosine };
+        for (name, found) in search_everywhere(task, threads(1), TINY) {
             assert!(found.unwrap().scores.iter().all(|score| score.abs() <= 1.0), "{name}");
         }
     }
@@ -67,8 +68,8 @@ fn rounding_carries_no_cosine_past_one() {
 #[test]
 fn scores_beyond_the_range_are_bounded_and_still_ordered() {
     let corpus = [1e38, 1e38, -1e38, 1e38, 1.0, 1.0, -1e38, -1e38];
-    let task = Task { queries: rows(&[1e38, 1e38], 2), corpus: rows(&corpus, 2), k: 9, metric: Metric::InnerProduct };
-    for (name, found) in on_every_backend(task, 1, TINY) {
+    let task = Task { queries: rows(&[1e38, 1e38], 2), corpus: floats(&corpus, 2), k: 9, metric: Metric::InnerProduct };
+    for (name, found) in search_everywhere(task, threads(1), TINY) {
         let found = found.unwrap();
         assert_eq!(found.scores, [f32::MAX, 2e38, 0.0, f32::MIN], "{name}");
         assert_eq!(found.indices, [0, 2, 1, 3], "{name}");
@@ -78,8 +79,8 @@ fn scores_beyond_the_range_are_bounded_and_still_ordered() {
 #[test]
 fn equal_vectors_are_at_distance_zero() {
     let corpus: Vec<f32> = (0..40 * 33).map(|i| (i as f32 * 0.37).sin() * 1e6).collect();
-    let task = Task { queries: rows(&corpus, 33), corpus: rows(&corpus, 33), k: 1, metric: Metric::L2 };
-    for (name, found) in on_every_backend(task, 1, TINY) {
+    let task = Task { queries: rows(&corpus, 33), corpus: floats(&corpus, 33), k: 1, metric: Metric::L2 };
+    for (name, found) in search_everywhere(task, threads(1), TINY) {
         let found = found.unwrap();
         assert_eq!(found.scores, [0.0; 40], "{name}");
         assert_eq!(found.indices, (0..40).collect::<Vec<i64>>(), "{name}");
@@ -92,7 +93,7 @@ fn an_interruption_stops_it() {
     for queries in [1, 500] {
         let task = Task {
             queries: rows(&corpus[..64 * queries], 64),
-            corpus: rows(&corpus, 64),
+            corpus: floats(&corpus, 64),
             k: 3,
             metric: Metric::InnerProduct,
         };
@@ -104,12 +105,52 @@ fn an_interruption_stops_it() {
         let limits = Limits { chunk_bytes: 1, ..TINY };
         for threads in [1, 2] {
             asked.set(0);
-            let options = Options { threads, interrupted: Some(&interrupted) };
-            let found = top_k_with(Portable, task, options, limits);
+            let options = Options { threads, interrupted: Some(&interrupted), ..Options::default() };
+            let found = top_k_with(Portable::default(), task, options, limits);
             // The other thread may have taken all chunks before this one was asked three times.
             assert!(found == Err(Error::Interrupted) || (threads == 2 && asked.get() < 3));
         }
-        let found = top_k_with(Portable, task, Options { threads: 1, interrupted: Some(&|| false) }, limits);
+        let found = top_k_with(
+            Portable::default(),
+            task,
+            Options { threads: 1, interrupted: Some(&|| false), ..Options::default() },
+            limits,
+        );
         assert_eq!(found.unwrap().indices[..3], [0, 1, 2]);
     }
+}
+
+#[test]
+fn masks_and_scales_have_one_entry_a_row() {
+    let corpus = [1.0; 20];
+    let mask = Mask::new(&[0xff, 0xff], 9).unwrap();
+    let options = Options { mask: Some(mask), ..Options::default() };
+    let error = top_k(rows(&[1.0; 2], 2), floats(&corpus, 2), 1, Metric::Cosine, options).unwrap_err();
+    assert_eq!(error.to_string(), "the corpus needs 10 bits of mask, not 9");
+    let codes = rows(&[1_i8; 20], 2);
+    assert_eq!(Scaled::new(codes, &[1.0; 9]).unwrap_err().to_string(), "the corpus needs 10 scales, one a row, not 9");
+    for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        assert_eq!(Scaled::new(rows(&[1_i8; 4], 2), &[1.0, bad]).unwrap_err(), Error::Row(1));
+    }
+    let scaled = Corpus::Int8(Scaled::new(codes, &[1.0; 10]).unwrap());
+    assert_eq!((scaled.len(), scaled.dimension(), scaled.is_empty()), (10, 2, false));
+}
+
+#[test]
+fn a_strided_view_needs_no_more_than_its_last_row() {
+    let data: Vec<f32> = (0..11).map(|i| i as f32).collect();
+    let view = Rows::with_stride(&data, 3, 4, 3).unwrap();
+    assert_eq!((view.row(0), view.row(2)), (&data[0..3], &data[8..11]));
+    assert_eq!(Rows::with_stride(&data[..10], 3, 4, 3).unwrap_err(), Error::Shape { length: 10, dimension: 3 });
+    assert_eq!(Rows::with_stride(&data, 1, usize::MAX, 3).unwrap_err(), Error::Shape { length: 11, dimension: 1 });
+    let overlapping = Rows::with_stride(&data, 3, 1, 9).unwrap();
+    let found = top_k(rows(&[1.0; 3], 3), Corpus::F32(overlapping), 1, Metric::InnerProduct, threads(1)).unwrap();
+    assert_eq!((found.scores, found.indices), (vec![27.0], vec![8]));
+}
+
+#[test]
+fn a_mapped_corpus_is_found_alike() {
+    let corpus: Vec<f32> = (0..3000 * 33).map(|i| (i as f32 * 0.37).sin()).collect();
+    let search = |options| top_k(rows(&corpus[..330], 33), floats(&corpus, 33), 7, Metric::L2, options).unwrap();
+    assert_eq!(search(Options { mapped: true, ..threads(2) }), search(threads(1)));
 }

@@ -2,49 +2,47 @@
 
 use proptest::prelude::*;
 
-use super::data::{Case, Kind, cases};
-use super::{METRICS, TINY, on_every_backend, oracle, rows};
-use crate::metric::Metric;
-use crate::search::{Limits, Task};
-use crate::{Error, TopK};
+use super::data::{Case, Elements, Kind, cases};
+use super::{METRICS, TINY, bits, floats, of, oracle, rows, search_everywhere, threads};
+use crate::drive::Limits;
+use crate::search::Task;
+use crate::{Corpus, Error, Mask, Metric, Options, Rows, rescore};
 
-fn task(case: &Case, metric: Metric) -> Task<'_> {
-    Task { queries: rows(&case.queries, case.dimension), corpus: rows(&case.corpus, case.dimension), k: case.k, metric }
+fn task<'a>(case: &'a Case, corpus: Corpus<'a>, metric: Metric) -> Task<'a> {
+    Task { queries: rows(&case.queries, case.dimension), corpus, k: case.k, metric }
 }
 
-/// The results of query `q`.
-fn of(found: &TopK, q: usize) -> Vec<(f32, usize)> {
-    let range = q * found.k..(q + 1) * found.k;
-    found.scores[range.clone()].iter().copied().zip(found.indices[range].iter().map(|&i| i as usize)).collect()
+fn options(case: &Case) -> Options<'_> {
+    let mask = case.mask.as_ref().map(|mask| Mask::new(mask, case.corpus.len() / case.dimension).unwrap());
+    Options { mask, ..threads(case.threads) }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Scores lie within the documented bound, the order is exact, and no row that was left out belongs in.
+    /// What is returned is, bit for bit, what sorting all scores returns: for every type, metric, back end, mask, number
+    /// of threads, and however the work is cut up.
     #[test]
-    fn close_to_the_oracle(case in cases(&[Kind::Plain, Kind::Adverse])) {
-        for metric in METRICS {
-            for (name, found) in on_every_backend(task(&case, metric), case.threads, TINY) {
-                let found = found.unwrap();
-                prop_assert_eq!(found.k, case.k.min(case.corpus.len() / case.dimension));
-                prop_assert_eq!(found.scores.len(), found.k * case.queries.len() / case.dimension);
-                for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
-                    let best = of(&found, q);
-                    for pair in best.windows(2) {
-                        let in_order = pair[0].0 > pair[1].0 || (pair[0].0 == pair[1].0 && pair[0].1 < pair[1].1);
-                        prop_assert!(in_order, "{name} {metric:?} {pair:?}");
-                    }
-                    for (r, row) in case.corpus.chunks_exact(case.dimension).enumerate() {
-                        let (exact, bound) = oracle::score(query, row, metric);
-                        match best.iter().find(|&&(_, index)| index == r) {
-                            Some(&(score, _)) => {
-                                let error = (f64::from(score) - exact).abs();
-                                prop_assert!(error <= bound, "{name} {metric:?} {score} {exact} {error} > {bound}");
-                            }
-                            None => if let Some(&(least, _)) = best.last() {
-                                prop_assert!(exact - bound <= f64::from(least), "{name} {metric:?} left out {r}");
-                            }
+    fn equal_to_the_oracle(case in cases(&[Kind::Plain, Kind::Whole, Kind::Adverse])) {
+        for elements in Elements::all(&case) {
+            let vectors = elements.vectors(case.dimension);
+            let corpus = elements.corpus(case.dimension);
+            let count = (0..corpus.len()).filter(|&row| case.may(row)).count();
+            for metric in METRICS {
+                let queries = case.queries.chunks_exact(case.dimension);
+                let wanted: Vec<_> =
+                    queries.map(|query| oracle::ranking(query, &vectors, metric, |row| case.may(row))).collect();
+                for (limits, threads) in [(TINY, case.threads), (Limits::default(), 1)] {
+                    let options = Options { threads, ..options(&case) };
+                    for (name, found) in search_everywhere(task(&case, corpus, metric), options, limits) {
+                        let found = found.unwrap();
+                        prop_assert_eq!(found.k, case.k.min(count));
+                        prop_assert_eq!(found.scores.len(), found.k * wanted.len());
+                        for (q, wanted) in wanted.iter().enumerate() {
+                            prop_assert_eq!(
+                                bits(&of(&found, q)), bits(&wanted[..found.k]),
+                                "{} {:?} {:?} query {}", name, metric, elements, q
+                            );
                         }
                     }
                 }
@@ -52,47 +50,51 @@ proptest! {
         }
     }
 
-    /// Where f32 sums are exact, so is everything: ties fall to the lower row, at the k-th place too.
+    /// A score is the exact one, rounded, within the documented bound.
     #[test]
-    fn equal_to_the_oracle_where_sums_are_exact(case in cases(&[Kind::Whole])) {
-        for metric in [Metric::InnerProduct, Metric::L2] {
-            for (name, found) in on_every_backend(task(&case, metric), case.threads, TINY) {
-                let found = found.unwrap();
-                for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
-                    let wanted = oracle::ranking(query, &case.corpus, metric);
-                    let wanted: Vec<(f32, usize)> = wanted[..found.k].iter().map(|&(s, r)| (s as f32, r)).collect();
-                    prop_assert_eq!(of(&found, q), wanted, "{} {:?}", name, metric);
+    fn as_exact_as_documented(case in cases(&[Kind::Plain, Kind::Adverse])) {
+        for query in case.queries.chunks_exact(case.dimension) {
+            for row in case.corpus.chunks_exact(case.dimension) {
+                for metric in METRICS {
+                    let score = oracle::canonical(query, row, metric);
+                    prop_assert!(oracle::is_rounded(oracle::score(query, row, metric), score), "{metric:?} {score}");
                 }
             }
         }
     }
 
-    /// A pair's score depends on nothing but the pair: not on threads, blocks, k, or what else is in the batch or the
-    /// corpus. Bit for bit.
+    /// Rows that lie apart, and at any address, give what packed ones do.
     #[test]
-    fn the_same_however_it_is_cut_up(case in cases(&[Kind::Plain, Kind::Whole, Kind::Adverse])) {
+    fn the_same_wherever_the_rows_lie(case in cases(&[Kind::Plain]), gap in 0..9_usize, offset in 0..17_usize) {
+        let (dimension, stride) = (case.dimension, case.dimension + gap);
+        let count = case.corpus.len() / dimension;
+        let mut data = vec![f32::NAN; offset + count * stride];
+        for (row, from) in case.corpus.chunks_exact(dimension).enumerate() {
+            data[offset + row * stride..][..dimension].copy_from_slice(from);
+        }
+        let apart = Corpus::F32(Rows::with_stride(&data[offset..], dimension, stride, count).unwrap());
         for metric in METRICS {
-            let whole = task(&case, metric);
-            let everything = Task { k: usize::MAX, ..whole };
-            let wanted = on_every_backend(everything, 1, Limits::default());
-            for threads in [1, case.threads] {
-                for ((name, found), (_, wanted)) in on_every_backend(whole, threads, TINY).into_iter().zip(&wanted) {
-                    let (found, wanted) = (found.unwrap(), wanted.as_ref().unwrap());
-                    for q in 0..case.queries.len() / case.dimension {
-                        prop_assert_eq!(bits(&of(&found, q)), bits(&of(wanted, q)[..found.k]), "{} {:?}", name, metric);
-                    }
-                }
-            }
-            // Each query alone, against the corpus without its first row.
-            let Some(rest) = case.corpus.get(case.dimension..).filter(|rest| !rest.is_empty()) else { continue };
-            for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
-                let (queries, corpus) = (rows(query, case.dimension), rows(rest, case.dimension));
-                let alone = Task { queries, corpus, k: usize::MAX, metric };
-                for ((name, found), (_, wanted)) in on_every_backend(alone, 2, TINY).into_iter().zip(&wanted) {
-                    let mut wanted = of(wanted.as_ref().unwrap(), q);
-                    wanted.retain(|&(_, row)| row != 0);
-                    for (_, row) in &mut wanted { *row -= 1; }
-                    prop_assert_eq!(bits(&of(&found.unwrap(), 0)), bits(&wanted), "{} {:?}", name, metric);
+            let packed = search_everywhere(task(&case, floats(&case.corpus, dimension), metric), threads(1), TINY);
+            let apart = search_everywhere(task(&case, apart, metric), threads(case.threads), TINY);
+            prop_assert_eq!(apart, packed);
+        }
+    }
+
+    /// Scoring given candidates is searching among them.
+    #[test]
+    fn rescoring_orders_candidates_as_a_search_would(case in cases(&[Kind::Whole, Kind::Adverse])) {
+        let queries = rows(&case.queries, case.dimension);
+        for elements in Elements::all(&case) {
+            let vectors = elements.vectors(case.dimension);
+            let corpus = elements.corpus(case.dimension);
+            let chosen: Vec<i64> = (0..corpus.len() as i64).rev().filter(|&row| case.may(row as usize)).collect();
+            let candidates = chosen.repeat(queries.len());
+            for metric in METRICS {
+                let found = rescore(queries, corpus, &candidates, case.k, metric, threads(case.threads)).unwrap();
+                prop_assert_eq!(found.k, if queries.is_empty() { 0 } else { case.k.min(chosen.len()) });
+                for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
+                    let wanted = oracle::ranking(query, &vectors, metric, |row| case.may(row));
+                    prop_assert_eq!(bits(&of(&found, q)), bits(&wanted[..found.k]), "{:?} {:?}", metric, elements);
                 }
             }
         }
@@ -114,21 +116,33 @@ proptest! {
         };
         if let Some((queries, first)) = poisoned(&case.queries) {
             let case = Case { queries, ..case.clone() };
-            for (name, found) in on_every_backend(task(&case, Metric::L2), case.threads, TINY) {
+            let task = task(&case, floats(&case.corpus, case.dimension), Metric::L2);
+            for (name, found) in search_everywhere(task, threads(case.threads), TINY) {
                 prop_assert_eq!(found, Err(Error::Query(first)), "{}", name);
             }
         }
         if let (Some((corpus, first)), false) = (poisoned(&case.corpus), case.queries.is_empty()) {
             let case = Case { corpus, k: case.k.max(1), ..case };
+            let brains: Vec<u16> = case.corpus.iter().map(|x| (x.to_bits() >> 16) as u16).collect();
+            let brains = Elements::Bf16(brains);
             for metric in METRICS {
-                for (name, found) in on_every_backend(task(&case, metric), case.threads, TINY) {
-                    prop_assert_eq!(found, Err(Error::Row(first)), "{}", name);
+                for corpus in [floats(&case.corpus, case.dimension), brains.corpus(case.dimension)] {
+                    for (name, found) in search_everywhere(task(&case, corpus, metric), threads(case.threads), TINY) {
+                        prop_assert_eq!(found, Err(Error::Row(first)), "{}", name);
+                    }
+                }
+            }
+            // A row that is ruled out is not looked at.
+            let count = case.corpus.len() / case.dimension;
+            let all: Vec<u8> = (0..count.div_ceil(8)).map(|byte| if byte == first / 8 { !(1 << (first % 8)) } else { 0xff }).collect();
+            let options = Options { mask: Some(Mask::new(&all, count).unwrap()), ..threads(case.threads) };
+            let bad = case.corpus.chunks_exact(case.dimension).filter(|row| !row.iter().all(|x| x.is_finite()));
+            if bad.count() == 1 {
+                let task = task(&case, floats(&case.corpus, case.dimension), Metric::Cosine);
+                for (name, found) in search_everywhere(task, options, TINY) {
+                    prop_assert!(found.is_ok(), "{}", name);
                 }
             }
         }
     }
-}
-
-fn bits(found: &[(f32, usize)]) -> Vec<(u32, usize)> {
-    found.iter().map(|&(score, row)| (score.to_bits(), row)).collect()
 }

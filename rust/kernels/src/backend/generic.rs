@@ -1,0 +1,267 @@
+//! Plain loops that every back end compiles for its own instruction set.
+//!
+//! They are inlined into a function of the back end, because a target feature reaches only what is inlined into the
+//! function that has it; the compiler then turns their lanes into the vectors there are.
+
+#![allow(clippy::inline_always, reason = "see above")]
+
+use super::{BIT_LANES, Coded, FEW, FEW_STEP, FewRows, Operation, Tile, TileBits, TileI8};
+use crate::element::{Bf16, F16};
+
+/// Convert elements one by one.
+#[inline(always)]
+pub(crate) fn decode<T: Copy>(row: &[T], to: &mut [f32], element: impl Fn(T) -> f32) {
+    for (to, &from) in to.iter_mut().zip(row) {
+        *to = element(from);
+    }
+}
+
+/// Half precision as f32.
+#[inline(always)]
+pub(crate) fn from_f16(value: F16) -> f32 {
+    // The exponent and mantissa move to their places in an f32; a multiplication by 2^112 mends the exponent's bias and
+    // makes normal numbers of subnormal ones. Infinity and NaN have an exponent that the multiplication would make
+    // finite: they get all of its bits.
+    let bits = u32::from(value.0);
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+    let special = if bits & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+    f32::from_bits(magnitude.to_bits() | special | (bits & 0x8000) << 16)
+}
+
+/// bfloat16 as f32.
+#[inline(always)]
+pub(crate) fn from_bf16(value: Bf16) -> f32 {
+    f32::from_bits(u32::from(value.0) << 16)
+}
+
+/// Lanes of the sums over a row.
+pub(crate) const LANES: usize = 16;
+
+/// Σ x².
+#[inline(always)]
+pub(crate) fn squares(row: &[f32]) -> f32 {
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let mut sums = [0.0_f32; LANES];
+    for from in whole {
+        for l in 0..LANES {
+            sums[l] += from[l] * from[l];
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(rest) {
+        *sum += x * x;
+    }
+    add(sums)
+}
+
+/// Σ x and Σ x².
+#[inline(always)]
+pub(crate) fn sums_i8(row: &[i8]) -> (i32, i32) {
+    let mut sums = (0_i32, 0_i32);
+    for &x in row {
+        sums.0 += i32::from(x);
+        sums.1 += i32::from(x) * i32::from(x);
+    }
+    sums
+}
+
+/// See `Backend::few_f32`. `decode`: sixteen elements as f32; a row that ends within a step is filled up with `zero`.
+#[inline(always)]
+pub(crate) fn few<E: Copy>(
+    rows: FewRows<'_, E>,
+    squares: &mut [f32],
+    zero: E,
+    decode: impl Fn(&[E; LANES]) -> [f32; LANES],
+) {
+    let FewRows { operation, queries, rows, sums } = rows;
+    let count = rows.len();
+    for (r, row) in rows.iter().enumerate() {
+        let mut square = [0.0_f32; LANES];
+        let mut lanes = [[0.0_f32; LANES]; FEW];
+        let (whole, rest) = row.as_chunks::<LANES>();
+        let mut last = [zero; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        for step in 0..row.len().div_ceil(LANES) {
+            let values = decode(whole.get(step).unwrap_or(&last));
+            for l in 0..LANES {
+                square[l] += values[l] * values[l];
+            }
+            for (query, lanes) in queries.iter().zip(&mut lanes) {
+                let query = &query[step * LANES..][..LANES];
+                for l in 0..LANES {
+                    lanes[l] += match operation {
+                        Operation::Dot => values[l] * query[l],
+                        Operation::SquaredDifference => (values[l] - query[l]) * (values[l] - query[l]),
+                    };
+                }
+            }
+        }
+        squares[r] = add(square);
+        for (q, lanes) in lanes.into_iter().enumerate().take(queries.len()) {
+            sums[q * count + r] = add(lanes);
+        }
+    }
+    const { assert!(FEW_STEP.is_multiple_of(LANES)) };
+}
+
+/// What adding this number leaves of a small one is its nearest whole number, ties to even, in the low bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// See `Backend::encode_i8`.
+#[inline(always)]
+pub(crate) fn encode_i8(row: &[f32], codes: &mut [i8]) -> Coded {
+    let mut greatest = [0_u32; LANES];
+    let (whole, rest) = row.as_chunks::<LANES>();
+    for from in whole {
+        for l in 0..LANES {
+            greatest[l] = greatest[l].max(from[l].to_bits() & 0x7fff_ffff);
+        }
+    }
+    let greatest = rest.iter().map(|x| x.to_bits() & 0x7fff_ffff).chain(greatest).fold(0, u32::max);
+    let scale = f32::from_bits(greatest) / 127.0;
+    if scale < f32::MIN_POSITIVE {
+        // Nothing but zeros, or so little that its reciprocal would overflow.
+        codes.fill(0);
+        return Coded { scale: 1.0, error: squares(row).sqrt() + row.len() as f32 * f32::MIN_POSITIVE };
+    }
+    let inverse = 1.0 / scale;
+    let mut errors = [0.0_f32; LANES];
+    let code = |x: f32| (x * inverse + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32 as i8;
+    let (to_whole, to_rest) = codes.as_chunks_mut::<LANES>();
+    for (from, to) in whole.iter().zip(to_whole) {
+        for l in 0..LANES {
+            to[l] = code(from[l]);
+            let error = from[l] - scale * f32::from(to[l]);
+            errors[l] += error * error;
+        }
+    }
+    for (l, (&from, to)) in rest.iter().zip(to_rest).enumerate() {
+        *to = code(from);
+        let error = from - scale * f32::from(*to);
+        errors[l] += error * error;
+    }
+    Coded { scale, error: add(errors).sqrt() }
+}
+
+#[inline(always)]
+pub(crate) fn add(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] += lanes[l + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// See `Backend::tile`: `V` vectors of `L` queries, `R` rows at a time.
+#[inline(always)]
+pub(crate) fn tile<const L: usize, const V: usize, const R: usize>(
+    tile: Tile<'_>,
+    add_product: impl Fn(f32, f32, f32) -> f32,
+) {
+    let Tile { operation, panel, rows, scales, thresholds, hits, ahead: _ } = tile;
+    let (steps, _) = panel.as_chunks::<L>();
+    let (steps, _) = steps.as_chunks::<V>();
+    for first in (0..rows.len()).step_by(R) {
+        let last = rows.len() - 1;
+        // The last tile repeats the last row where it lacks rows.
+        let tile: [&[f32]; R] = std::array::from_fn(|r| &rows[last.min(first + r)][..steps.len()]);
+        let mut sums = [[[0.0_f32; L]; V]; R];
+        for (d, step) in steps.iter().enumerate() {
+            for r in 0..R {
+                let x = tile[r][d];
+                for v in 0..V {
+                    for l in 0..L {
+                        let sum = &mut sums[r][v][l];
+                        *sum = match operation {
+                            Operation::Dot => add_product(x, step[v][l], *sum),
+                            Operation::SquaredDifference => add_product(x - step[v][l], x - step[v][l], *sum),
+                        };
+                    }
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate().take(rows.len() - first) {
+            let mut word = 0;
+            for (q, (&sum, &threshold)) in sums.as_flattened().iter().zip(thresholds).enumerate() {
+                word |= u64::from(sum * scales[first + r] > threshold) << q;
+            }
+            hits[first + r] = word;
+        }
+    }
+}
+
+/// See `Backend::products`.
+#[inline(always)]
+pub(crate) fn products<const L: usize>(
+    panel: &[f32],
+    lanes: usize,
+    rows: &[&[f32]],
+    products: &mut [f32],
+    add_product: impl Fn(f32, f32, f32) -> f32,
+) {
+    /// Rows at a time: so many sums hide the latency of an addition.
+    const R: usize = 8;
+    for first in (0..rows.len()).step_by(R) {
+        let last = rows.len() - 1;
+        // The last tile repeats the last row where it lacks rows.
+        let tile: [&[f32]; R] = std::array::from_fn(|r| rows[last.min(first + r)]);
+        for lane in (0..lanes).step_by(L) {
+            let mut sums = [[0.0_f32; L]; R];
+            for d in 0..panel.len() / lanes {
+                let queries = &panel[d * lanes + lane..][..L];
+                for r in 0..R {
+                    let x = tile[r][d];
+                    for l in 0..L {
+                        sums[r][l] = add_product(x, queries[l], sums[r][l]);
+                    }
+                }
+            }
+            for (r, sums) in sums.iter().enumerate().take(rows.len() - first) {
+                products[(first + r) * lanes + lane..][..L].copy_from_slice(sums);
+            }
+        }
+    }
+}
+
+/// See `Backend::tile_i8`, for any number of queries.
+#[inline(always)]
+pub(crate) fn tile_i8(tile: TileI8<'_>) {
+    let TileI8 { panel, rows, biases, scales, thresholds, hits, ahead: _ } = tile;
+    let queries = thresholds.len();
+    for (i, row) in rows.iter().enumerate() {
+        let mut word = 0;
+        for (q, &threshold) in thresholds.iter().enumerate() {
+            let codes = row.iter().enumerate().map(|(d, &x)| (d / 4 * queries * 4 + q * 4 + d % 4, x));
+            let sum: i32 = codes.map(|(place, x)| i32::from(panel[place]) * i32::from(x)).sum();
+            word |= u64::from((sum - biases[i]) as f32 * scales[i] > threshold) << q;
+        }
+        hits[i] = word;
+    }
+}
+
+/// See `Backend::hamming`.
+#[inline(always)]
+pub(crate) fn hamming(tile: TileBits<'_>) {
+    let TileBits { panel, rows, thresholds, hits } = tile;
+    let (panel, _) = panel.as_chunks::<BIT_LANES>();
+    let groups = thresholds.len() / BIT_LANES;
+    let words = panel.len() / groups;
+    for (row, hits) in rows.chunks_exact(words).zip(hits) {
+        *hits = 0;
+        for group in 0..groups {
+            let mut distances = [0_u64; BIT_LANES];
+            for (w, &word) in row.iter().enumerate() {
+                let queries = &panel[w * groups + group];
+                for l in 0..BIT_LANES {
+                    distances[l] += u64::from((queries[l] ^ word).count_ones());
+                }
+            }
+            for (l, &distance) in distances.iter().enumerate() {
+                let below = distance < thresholds[group * BIT_LANES + l];
+                *hits |= u64::from(below) << (group * BIT_LANES + l);
+            }
+        }
+    }
+}

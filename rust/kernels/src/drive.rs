@@ -1,0 +1,293 @@
+//! Blocks of queries, chunks of the corpus, threads: how any search is cut up, and its parts put together.
+
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::mask::Mask;
+use crate::read_ahead::ReadAhead;
+use crate::select::{Key, Selector, merge};
+use crate::{Error, Options, TopK};
+
+/// A search, and how its parts are done.
+pub(crate) trait Job: Sync {
+    /// A block of queries in the form in which they are compared.
+    type Queries: Sync;
+    /// What a thread needs to search for a block of queries.
+    type Worker<'w>: Worker
+    where
+        Self: 'w;
+
+    /// Where the first `rows` rows lie in memory.
+    fn addresses(&self, rows: usize) -> Range<usize>;
+
+    fn prepare(&self, queries: Range<usize>) -> Self::Queries;
+
+    /// `least`: by query, the best score, as `select::ordered` has it, of which some worker has found k no worse. Every
+    /// worker may leave out what is worse.
+    fn worker<'w>(&'w self, queries: &'w Self::Queries, least: &'w [AtomicU32], selector: Selector)
+    -> Self::Worker<'w>;
+}
+
+pub(crate) trait Worker {
+    /// Search the rows `ids`; those of `next` will come after them. The error is the first row that cannot be compared.
+    fn block(&mut self, ids: &[u32], next: &[u32]) -> Result<(), usize>;
+
+    /// What was found.
+    fn finish(self) -> Selector;
+}
+
+/// What the size of a search depends on.
+pub(crate) struct Shape {
+    pub(crate) queries: usize,
+    pub(crate) rows: usize,
+    pub(crate) k: usize,
+    /// Products of elements, or what takes as long, for a pair.
+    pub(crate) products: usize,
+    /// Bytes of a query as it is compared.
+    pub(crate) query_bytes: usize,
+    /// Queries that are compared at once.
+    pub(crate) panel: usize,
+    /// Bytes of a row.
+    pub(crate) row_bytes: usize,
+    /// Rows that a worker takes at once.
+    pub(crate) most_rows: usize,
+}
+
+/// How the work is cut up. It moves the speed and never the result, which the tests prove with very small limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of queries, as they are compared, in a block: they are read once for every block of rows, from the
+    /// second-level cache.
+    pub(crate) query_bytes: usize,
+    /// Queries in a block.
+    pub(crate) block_queries: usize,
+    /// Keys that the selectors of one block of queries may hold.
+    pub(crate) block_keys: usize,
+    /// Bytes of the corpus that a thread takes at a time.
+    pub(crate) chunk_bytes: usize,
+    /// Products of elements in a chunk: so soon is an interruption heard.
+    pub(crate) chunk_products: usize,
+    /// Products of elements for which a second thread is worth its start.
+    pub(crate) products_per_thread: usize,
+    /// Queries for which rows of two bytes an element are worth being coded.
+    pub(crate) coded_queries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            query_bytes: 512 << 10,
+            block_queries: 1024,
+            block_keys: 1 << 22,
+            chunk_bytes: 1 << 20,
+            chunk_products: 1 << 28,
+            products_per_thread: 1 << 20,
+            coded_queries: 32,
+        }
+    }
+}
+
+/// Blocks of queries for each thread from which on it is better to share them out than the corpus: then the threads
+/// need not wait for one another after every block, and the last ones finish nearly together.
+const BLOCKS_PER_THREAD: usize = 8;
+
+/// Do all of it.
+pub(crate) fn drive<J: Job>(job: &J, shape: Shape, options: Options<'_>, limits: Limits) -> Result<TopK, Error> {
+    let queries = shape.queries;
+    let drive = Drive::new(job, shape, options, limits);
+    drive.run(&|| options.interrupted.is_some_and(|interrupted| interrupted()))?;
+    let best = drive.best.into_iter().flat_map(|best| best.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(TopK::of(drive.k, queries, best))
+}
+
+/// What the workers share.
+struct Drive<'a, J> {
+    job: &'a J,
+    mask: Option<Mask<'a>>,
+    read_ahead: Option<ReadAhead>,
+    shape: Shape,
+    /// Rows that may be found.
+    visited: usize,
+    k: usize,
+    threads: usize,
+    /// Queries in a block.
+    block: usize,
+    /// Rows in a chunk, those ruled out among them.
+    chunk: usize,
+    /// By block of queries and query: the best keys so far.
+    best: Vec<Mutex<Vec<Vec<Key>>>>,
+    /// The first row found to hold NaN or infinity; `usize::MAX` when there is none.
+    bad_row: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+impl<'a, J: Job> Drive<'a, J> {
+    fn new(job: &'a J, shape: Shape, options: Options<'a>, limits: Limits) -> Self {
+        let visited = options.mask.map_or(shape.rows, |mask| mask.count());
+        let k = shape.k.min(visited);
+        let most = (limits.query_bytes / shape.query_bytes).min(limits.block_queries).min(limits.block_keys / k.max(1));
+        let blocks = shape.queries.div_ceil(most.max(1)).max(1);
+        let block = shape.queries.div_ceil(blocks).max(1).next_multiple_of(shape.panel);
+        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = if options.threads == 0 { cores() } else { options.threads };
+        let products = shape.queries.saturating_mul(visited).saturating_mul(shape.products);
+        let threads = threads.min(products.div_ceil(limits.products_per_thread)).max(1);
+        // Several chunks a thread, so that one that falls behind is helped out.
+        let chunk = (limits.chunk_bytes / shape.row_bytes)
+            .min(limits.chunk_products / (shape.products * block.min(shape.queries.max(1))))
+            .min(visited.div_ceil(threads * 4))
+            .max(shape.most_rows.min(visited.div_ceil(threads)))
+            .max(1);
+        // A chunk has as many rows that may be found, on average, whatever the mask.
+        let chunk = (chunk.saturating_mul(shape.rows) / visited.max(1)).max(1);
+        let addresses = job.addresses(shape.rows);
+        Self {
+            job,
+            mask: options.mask,
+            read_ahead: options.mapped.then(|| ReadAhead::new(addresses.start, addresses.end)),
+            visited,
+            k,
+            threads,
+            block,
+            chunk,
+            best: (0..shape.queries.div_ceil(block)).map(|_| Mutex::default()).collect(),
+            shape,
+            bad_row: AtomicUsize::new(usize::MAX),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Fill `best`. Many queries are shared out block by block, few by sharing out the corpus.
+    fn run(&self, interrupted: &dyn Fn() -> bool) -> Result<(), Error> {
+        if self.k > 0 {
+            let blocks = self.best.len();
+            if blocks >= BLOCKS_PER_THREAD * self.threads {
+                let next = AtomicUsize::new(0);
+                on_threads(self.threads, interrupted, |interrupted| {
+                    while let Some(block) = take(&next, 1, blocks) {
+                        let (queries, least) = self.prepare(block);
+                        self.search(block, &queries, &least, &AtomicUsize::new(0), interrupted);
+                    }
+                });
+            } else {
+                for block in 0..blocks {
+                    let ((queries, least), next) = (self.prepare(block), AtomicUsize::new(0));
+                    on_threads(self.threads, interrupted, |interrupted| {
+                        self.search(block, &queries, &least, &next, interrupted);
+                    });
+                }
+            }
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        match self.bad_row.load(Ordering::Relaxed) {
+            usize::MAX => Ok(()),
+            row => Err(Error::Row(row)),
+        }
+    }
+
+    fn prepare(&self, block: usize) -> (J::Queries, Vec<AtomicU32>) {
+        let start = block * self.block;
+        let end = self.shape.queries.min(start + self.block);
+        (self.job.prepare(start..end), (start..end).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    /// Search one chunk after another, as `next` hands them out, and merge what was found into `best`.
+    ///
+    /// `next` only rises, so every worker sees its rows in ascending order, and every row before a bad one has been
+    /// handed out: the bad row reported is the first one, whatever the threads do.
+    fn search(
+        &self,
+        block: usize,
+        queries: &J::Queries,
+        least: &[AtomicU32],
+        next: &AtomicUsize,
+        interrupted: &dyn Fn() -> bool,
+    ) {
+        let mut worker = self.job.worker(queries, least, Selector::new(least.len(), self.k, self.visited));
+        let mut source = Source { drive: self, next, interrupted, at: 0, end: 0 };
+        let (mut now, mut coming) =
+            (Vec::with_capacity(self.shape.most_rows), Vec::with_capacity(self.shape.most_rows));
+        source.fill(&mut now);
+        while !now.is_empty() {
+            source.fill(&mut coming);
+            if self.stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            if let Err(row) = worker.block(&now, &coming) {
+                self.bad_row.fetch_min(row, Ordering::Relaxed);
+                return;
+            }
+            std::mem::swap(&mut now, &mut coming);
+        }
+        let mut best = self.best[block].lock().unwrap_or_else(PoisonError::into_inner);
+        best.resize(least.len(), Vec::new());
+        for (best, found) in best.iter_mut().zip(worker.finish().finish()) {
+            merge(best, &found, self.k);
+        }
+    }
+}
+
+/// Where a worker's rows come from.
+struct Source<'s, 'a, J> {
+    drive: &'s Drive<'a, J>,
+    next: &'s AtomicUsize,
+    interrupted: &'s dyn Fn() -> bool,
+    /// What is left of a chunk.
+    at: usize,
+    end: usize,
+}
+
+impl<J: Job> Source<'_, '_, J> {
+    /// The next block of rows; none when all are taken, or the search has stopped.
+    fn fill(&mut self, block: &mut Vec<u32>) {
+        let drive = self.drive;
+        block.clear();
+        while block.is_empty() {
+            if self.at == self.end {
+                let rows = drive.shape.rows.min(drive.bad_row.load(Ordering::Relaxed));
+                let Some(start) = take(self.next, drive.chunk, rows) else { return };
+                if (self.interrupted)() {
+                    drive.stopped.store(true, Ordering::Relaxed);
+                }
+                if drive.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                (self.at, self.end) = (start, drive.shape.rows.min(start + drive.chunk));
+                if let Some(read_ahead) = &drive.read_ahead {
+                    read_ahead.reached(drive.job.addresses(self.end).end);
+                }
+            }
+            match &drive.mask {
+                None => {
+                    let end = self.end.min(self.at + drive.shape.most_rows);
+                    block.extend(self.at as u32..end as u32);
+                    self.at = end;
+                }
+                Some(mask) => self.at = mask.gather(self.at, self.end, drive.shape.most_rows, block),
+            }
+        }
+    }
+}
+
+/// Run `work` on so many threads, the calling one among them: it alone asks whether it is interrupted, and it alone does
+/// everything where no further thread can be had.
+pub(crate) fn on_threads(threads: usize, interrupted: &dyn Fn() -> bool, work: impl Fn(&dyn Fn() -> bool) + Sync) {
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            if thread::Builder::new().spawn_scoped(scope, || work(&|| false)).is_err() {
+                break;
+            }
+        }
+        work(interrupted);
+    });
+}
+
+/// The next `step` of 0..end, or None when all are taken.
+pub(crate) fn take(next: &AtomicUsize, step: usize, end: usize) -> Option<usize> {
+    Some(next.fetch_add(step, Ordering::Relaxed)).filter(|&start| start < end)
+}

@@ -1,0 +1,213 @@
+//! What the elements of a corpus can be, and a corpus of any of them.
+
+use crate::backend::{Backend, FewRows};
+use crate::{Error, Rows};
+
+/// IEEE 754 binary16, by its bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct F16(pub u16);
+
+impl F16 {
+    /// Take the bits for what they are.
+    #[must_use]
+    pub fn from_bits(bits: &[u16]) -> &[Self] {
+        // SAFETY: `Self` is `repr(transparent)` over u16.
+        unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
+    }
+}
+
+/// The upper half of an f32, by its bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Bf16(pub u16);
+
+impl Bf16 {
+    /// Take the bits for what they are.
+    #[must_use]
+    pub fn from_bits(bits: &[u16]) -> &[Self] {
+        // SAFETY: `Self` is `repr(transparent)` over u16.
+        unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
+    }
+}
+
+/// The vectors that are searched.
+#[derive(Debug, Clone, Copy)]
+pub enum Corpus<'a> {
+    /// Single precision.
+    F32(Rows<'a, f32>),
+    /// Half precision.
+    F16(Rows<'a, F16>),
+    /// bfloat16.
+    Bf16(Rows<'a, Bf16>),
+    /// Whole numbers, each row with its own scale: the vector is scale * code, rounded to f32.
+    Int8(Scaled<'a>),
+}
+
+/// Codes of eight bits with a scale for each row.
+#[derive(Debug, Clone, Copy)]
+pub struct Scaled<'a> {
+    codes: Rows<'a, i8>,
+    scales: &'a [f32],
+}
+
+impl<'a> Scaled<'a> {
+    /// `scales`: one a row, each finite and greater than 0.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when there is not one scale a row, [`Error::Row`] for the first that cannot be used.
+    pub fn new(codes: Rows<'a, i8>, scales: &'a [f32]) -> Result<Self, Error> {
+        if scales.len() != codes.len() {
+            return Err(Error::Length { what: "scales, one a row", length: scales.len(), expected: codes.len() });
+        }
+        match scales.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
+            Some(row) => Err(Error::Row(row)),
+            None => Ok(Self { codes, scales }),
+        }
+    }
+}
+
+impl Corpus<'_> {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(rows) => rows.len(),
+            Self::F16(rows) => rows.len(),
+            Self::Bf16(rows) => rows.len(),
+            Self::Int8(rows) => rows.codes.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements of a row.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        match self {
+            Self::F32(rows) => rows.dimension(),
+            Self::F16(rows) => rows.dimension(),
+            Self::Bf16(rows) => rows.dimension(),
+            Self::Int8(rows) => rows.codes.dimension(),
+        }
+    }
+}
+
+/// One type of element, as the scans see it.
+pub(crate) trait Element: Copy + Send + Sync + 'static {
+    /// Whether the elements are f32 already.
+    const F32: bool = false;
+    /// Whether the elements are codes of eight bits already.
+    const INT8: bool = false;
+
+    /// The vector that a row stands for. `scale` is 1 but for codes.
+    fn decode<B: Backend>(backend: B, row: &[Self], scale: f32, to: &mut [f32]);
+
+    /// See [`Backend::few_f32`].
+    fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]);
+
+    /// The row itself, where the elements are f32.
+    fn as_f32(_row: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    /// The row itself, where the elements are codes.
+    fn as_i8(_row: &[Self]) -> Option<&[i8]> {
+        None
+    }
+}
+
+impl Element for f32 {
+    const F32: bool = true;
+
+    fn decode<B: Backend>(_: B, row: &[Self], _: f32, to: &mut [f32]) {
+        to.copy_from_slice(row);
+    }
+
+    fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]) {
+        backend.few_f32(rows, squares);
+    }
+
+    fn as_f32(row: &[Self]) -> Option<&[f32]> {
+        Some(row)
+    }
+}
+
+impl Element for F16 {
+    fn decode<B: Backend>(backend: B, row: &[Self], _: f32, to: &mut [f32]) {
+        backend.decode_f16(row, to);
+    }
+
+    fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]) {
+        backend.few_f16(rows, squares);
+    }
+}
+
+impl Element for Bf16 {
+    fn decode<B: Backend>(backend: B, row: &[Self], _: f32, to: &mut [f32]) {
+        backend.decode_bf16(row, to);
+    }
+
+    fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]) {
+        backend.few_bf16(rows, squares);
+    }
+}
+
+impl Element for i8 {
+    const INT8: bool = true;
+
+    fn decode<B: Backend>(backend: B, row: &[Self], scale: f32, to: &mut [f32]) {
+        backend.decode_i8(row, scale, to);
+    }
+
+    fn few<B: Backend>(backend: B, rows: FewRows<'_, Self>, squares: &mut [f32]) {
+        backend.few_i8(rows, squares);
+    }
+
+    fn as_i8(row: &[Self]) -> Option<&[i8]> {
+        Some(row)
+    }
+}
+
+/// Rows of one type, with a scale each where the type has one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table<'a, E> {
+    pub(crate) rows: Rows<'a, E>,
+    scales: Option<&'a [f32]>,
+}
+
+impl<'a, E> Table<'a, E> {
+    pub(crate) fn plain(rows: Rows<'a, E>) -> Self {
+        Self { rows, scales: None }
+    }
+
+    /// What the elements of row `i` are multiplied by.
+    pub(crate) fn scale(&self, i: usize) -> f32 {
+        self.scales.map_or(1.0, |scales| scales[i])
+    }
+}
+
+impl<'a, E: Element> Table<'a, E> {
+    /// The vector that row `i` stands for: the row itself, or what is made of it in `scratch`.
+    pub(crate) fn vector<'v, B: Backend>(&self, backend: B, i: usize, scratch: &'v mut [f32]) -> &'v [f32]
+    where
+        'a: 'v,
+    {
+        let row = self.rows.row(i);
+        if let Some(vector) = E::as_f32(row) {
+            return vector;
+        }
+        E::decode(backend, row, self.scale(i), scratch);
+        scratch
+    }
+}
+
+impl<'a> From<Scaled<'a>> for Table<'a, i8> {
+    fn from(scaled: Scaled<'a>) -> Self {
+        Self { rows: scaled.codes, scales: Some(scaled.scales) }
+    }
+}

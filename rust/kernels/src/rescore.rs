@@ -1,0 +1,125 @@
+//! The second stage of a search in two: exact scores for given candidates.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::backend::Backend;
+use crate::drive::{on_threads, take};
+use crate::element::{Corpus, Element, Table};
+use crate::metric::Metric;
+use crate::queries::{Queries, Way};
+use crate::search::{Options, TopK, check};
+use crate::select::{Key, key};
+use crate::{Error, Rows, on_backend};
+
+/// The `k` best of each query's `candidates`, scored and ordered as [`crate::top_k`] does.
+///
+/// `candidates`: shape (queries, some number), rows of `corpus`, each at most once for a query. The options' mask must be
+/// None: the first stage has applied it.
+///
+/// # Errors
+/// See [`Error`]; [`Error::Candidate`] for a candidate that is no row.
+pub fn rescore(
+    queries: Rows<'_, f32>,
+    corpus: Corpus<'_>,
+    candidates: &[i64],
+    k: usize,
+    metric: Metric,
+    options: Options<'_>,
+) -> Result<TopK, Error> {
+    let task = Rescore { queries, candidates, k, metric, options };
+    check(queries, corpus, options.mask)?;
+    if let Some(place) = candidates.iter().position(|&row| !usize::try_from(row).is_ok_and(|row| row < corpus.len())) {
+        return Err(Error::Candidate(place));
+    }
+    on_backend!(backend => rescore_with(backend, &task, corpus))
+}
+
+struct Rescore<'a> {
+    queries: Rows<'a, f32>,
+    candidates: &'a [i64],
+    k: usize,
+    metric: Metric,
+    options: Options<'a>,
+}
+
+fn rescore_with<B: Backend>(backend: B, task: &Rescore<'_>, corpus: Corpus<'_>) -> Result<TopK, Error> {
+    match corpus {
+        Corpus::F32(rows) => rescore_of(backend, task, Table::plain(rows)),
+        Corpus::F16(rows) => rescore_of(backend, task, Table::plain(rows)),
+        Corpus::Bf16(rows) => rescore_of(backend, task, Table::plain(rows)),
+        Corpus::Int8(rows) => rescore_of(backend, task, rows.into()),
+    }
+}
+
+/// Candidates that a thread scores at a time.
+const STEP: usize = 512;
+
+fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Table<'_, E>) -> Result<TopK, Error> {
+    let (queries, metric) = (task.queries, task.metric);
+    let count = queries.len();
+    let per_query = task.candidates.len() / count.max(1);
+    let k = task.k.min(per_query);
+    let mut keys = vec![0; task.candidates.len()];
+    let steps: Vec<Mutex<(&[i64], &mut [Key])>> = if per_query == 0 {
+        Vec::new()
+    } else {
+        let rows = task.candidates.chunks(per_query).zip(keys.chunks_mut(per_query));
+        rows.flat_map(|(rows, keys)| rows.chunks(STEP).zip(keys.chunks_mut(STEP))).map(Mutex::new).collect()
+    };
+    let steps_per_query = per_query.div_ceil(STEP);
+    let (next, bad_row, stopped) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX), AtomicBool::new(false));
+    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = if task.options.threads == 0 { cores() } else { task.options.threads };
+    let interrupted = || task.options.interrupted.is_some_and(|interrupted| interrupted());
+    on_threads(threads.min(steps.len()), &interrupted, |interrupted| {
+        let mut vector = vec![0.0; table.rows.dimension()];
+        let mut query: Option<(usize, Queries)> = None;
+        while let Some(step) = take(&next, 1, steps.len()) {
+            if interrupted() {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            if stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            let number = step / steps_per_query;
+            let query = match &mut query {
+                Some((prepared, query)) if *prepared == number => query,
+                other => {
+                    let prepared = Queries::new::<B>(metric, Way::Few, queries, number, number + 1);
+                    &mut other.insert((number, prepared)).1
+                }
+            };
+            let mut step = steps[step].lock().unwrap_or_else(PoisonError::into_inner);
+            let (rows, keys) = &mut *step;
+            for (&row, to) in rows.iter().zip(keys.iter_mut()) {
+                let row = row as usize;
+                let vector = table.vector(backend, row, &mut vector);
+                // The sum of squares of a row that is not finite is not finite either.
+                let square = backend.exact_squares(vector);
+                if !square.is_finite() {
+                    bad_row.fetch_min(row, Ordering::Relaxed);
+                }
+                *to = key(query.score(backend, 0, vector, square.sqrt()), row);
+            }
+        }
+    });
+    drop(steps);
+    if stopped.into_inner() {
+        return Err(Error::Interrupted);
+    }
+    match bad_row.into_inner() {
+        usize::MAX => {}
+        row => return Err(Error::Row(row)),
+    }
+    let best = keys.chunks_mut(per_query.max(1)).map(|keys| {
+        if k < keys.len() && k > 0 {
+            keys.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+        }
+        let best = &mut keys[..k];
+        best.sort_unstable_by(|a, b| b.cmp(a));
+        best.to_vec()
+    });
+    Ok(TopK::of(k, count, best))
+}

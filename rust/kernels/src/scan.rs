@@ -1,0 +1,420 @@
+//! One worker: block after block of rows, scanned for pairs that may count, and those scored while the rows lie in the
+//! nearest cache.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::aligned::Aligned;
+use crate::backend::{Ahead, BIAS, Backend, FEW, FewRows, Tile, TileI8};
+use crate::bound::{LEAST_SQUARE, MOST_SQUARE, error_above, norm_above};
+use crate::drive::Worker;
+use crate::element::{Element, Table};
+use crate::metric::Metric;
+use crate::queries::{Queries, Way};
+use crate::select::{Selector, ordered, unordered};
+
+/// Bytes of rows in a block that is scanned row by row: they are read again, by chance, to be scored.
+const FEW_BYTES: usize = 32 << 10;
+
+/// Bytes of rows, as they are compared, in a block that is scanned in tiles: panel after panel of queries passes over
+/// them, so that they should lie in the second-level cache.
+const TILE_BYTES: usize = 96 << 10;
+
+/// Rows in a block however short they are.
+pub(crate) const MOST_ROWS: usize = 96;
+
+/// What all workers know of a block of queries; see [`crate::drive::Job::worker`].
+pub(crate) struct Shared<'a> {
+    pub(crate) queries: &'a Queries,
+    pub(crate) least: &'a [AtomicU32],
+}
+
+pub(crate) struct Scanner<'a, B, E> {
+    backend: B,
+    table: Table<'a, E>,
+    shared: Shared<'a>,
+    selector: Selector,
+    /// By query: what the scan must exceed but for the slack, and what it must exceed in this block; +infinity up to a
+    /// whole vector.
+    bases: Vec<f32>,
+    thresholds: Aligned<f32>,
+    rows: Vec<&'a [E]>,
+    ahead: Vec<*const u8>,
+    /// By row: what is known of it.
+    squares: Vec<f32>,
+    scales: Vec<f32>,
+    biases: Vec<i32>,
+    hits: Vec<u64>,
+    /// The rows that only scores can compare.
+    wild: Vec<usize>,
+    sums: Vec<f32>,
+    floats: Aligned<f32>,
+    codes: Aligned<i8>,
+    one: Vec<f32>,
+}
+
+/// The greatest norm and the greatest error in a block, as `bound` uses them.
+#[derive(Default)]
+struct Greatest {
+    norm: f32,
+    error: f32,
+}
+
+impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
+    pub(crate) fn new(backend: B, table: Table<'a, E>, shared: Shared<'a>, selector: Selector) -> Self {
+        let queries = shared.queries;
+        let dimension = table.rows.dimension();
+        let most = Self::most_rows(queries.way, dimension);
+        let decoded = queries.way != Way::Few && !E::F32 || Self::few_decodes(queries);
+        let coded = queries.way == Way::Codes && !E::INT8;
+        let padded = queries.len().next_multiple_of(B::LANES);
+        let mut scanner = Self {
+            backend,
+            table,
+            selector,
+            bases: vec![f32::INFINITY; queries.len()],
+            thresholds: Aligned::zeroed(padded),
+            rows: Vec::with_capacity(most),
+            ahead: Vec::with_capacity(most),
+            squares: vec![0.0; most],
+            scales: vec![0.0; most],
+            biases: vec![0; most],
+            hits: vec![0; most],
+            wild: Vec::new(),
+            sums: vec![0.0; FEW * most],
+            floats: Aligned::zeroed(if decoded { most * dimension } else { 0 }),
+            codes: Aligned::zeroed(if coded { most * dimension } else { 0 }),
+            one: vec![0.0; if E::F32 { 0 } else { dimension }],
+            shared,
+        };
+        scanner.thresholds.fill(f32::INFINITY);
+        for query in 0..scanner.shared.queries.len() {
+            scanner.set_base(query);
+        }
+        scanner
+    }
+
+    /// Rows in a block.
+    pub(crate) fn most_rows(way: Way, dimension: usize) -> usize {
+        match way {
+            Way::Few => (FEW_BYTES / (dimension * size_of::<E>())).clamp(FEW, MOST_ROWS),
+            Way::Float | Way::Codes => {
+                let size = if way == Way::Float { size_of::<f32>() } else { size_of::<i8>() };
+                ((TILE_BYTES / (dimension * size)).min(MOST_ROWS) / B::ROWS * B::ROWS).max(B::ROWS)
+            }
+        }
+    }
+
+    /// Whether `few` is given decoded rows: the difference to a code needs its scale.
+    fn few_decodes(queries: &Queries) -> bool {
+        E::INT8 && queries.way == Way::Few && queries.metric == Metric::L2
+    }
+
+    fn few(&mut self, ids: &[u32]) -> Result<(), usize> {
+        let queries = self.shared.queries;
+        let count = ids.len();
+        let vectors: [&[f32]; FEW] = std::array::from_fn(|q| if q < queries.len() { queries.few(q) } else { &[] });
+        let (vectors, operation) = (&vectors[..queries.len()], queries.operation());
+        let decodes = Self::few_decodes(queries);
+        if decodes {
+            self.decode(ids);
+            let mut rows = [&[][..]; MOST_ROWS];
+            let rows = decoded(&self.floats, self.table.rows.dimension(), count, &mut rows);
+            self.backend
+                .few_f32(FewRows { operation, queries: vectors, rows, sums: &mut self.sums }, &mut self.squares);
+        } else {
+            let rows = FewRows { operation, queries: vectors, rows: &self.rows, sums: &mut self.sums };
+            E::few(self.backend, rows, &mut self.squares);
+        }
+        let table = self.table;
+        let greatest = self.know(ids, |id| if decodes { 1.0 } else { table.scale(id) })?;
+        self.set_thresholds(&greatest);
+        for query in 0..queries.len() {
+            for (row, &id) in ids.iter().enumerate() {
+                if self.sums[query * count + row] * self.scales[row] > self.thresholds[query] {
+                    self.score(id, std::iter::once(query));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn float(&mut self, ids: &[u32]) -> Result<(), usize> {
+        let (queries, dimension) = (self.shared.queries, self.table.rows.dimension());
+        let mut rows = [&[][..]; MOST_ROWS];
+        if !E::F32 {
+            self.decode(ids);
+        }
+        let floats = std::mem::replace(&mut self.floats, Aligned::zeroed(0));
+        let rows = if E::F32 {
+            for (to, row) in rows.iter_mut().zip(&self.rows) {
+                *to = E::as_f32(row).unwrap_or(&[]);
+            }
+            &rows[..ids.len()]
+        } else {
+            decoded(&floats, dimension, ids.len(), &mut rows)
+        };
+        for (square, row) in self.squares.iter_mut().zip(rows) {
+            *square = self.backend.squares(row);
+        }
+        let result = self.know(ids, |_| 1.0).map(|greatest| self.set_thresholds(&greatest));
+        if result.is_ok() {
+            for (first, lanes) in queries.panels::<B>() {
+                self.backend.tile(Tile {
+                    operation: queries.operation(),
+                    panel: queries.floats(first, lanes),
+                    rows,
+                    scales: &self.scales[..rows.len()],
+                    thresholds: &self.thresholds[first..first + lanes],
+                    hits: &mut self.hits,
+                    // The next rows are fetched once, whatever passes over these.
+                    ahead: Ahead { rows: if first == 0 { &self.ahead } else { &[] }, size: size_of::<E>() },
+                });
+                self.score_hits(ids, first);
+            }
+        }
+        self.floats = floats;
+        result
+    }
+
+    fn codes(&mut self, ids: &[u32]) -> Result<(), usize> {
+        let (queries, dimension) = (self.shared.queries, self.table.rows.dimension());
+        let greatest = if E::INT8 { self.know_codes(ids) } else { self.encode(ids)? };
+        self.set_thresholds(&greatest);
+        let codes = std::mem::replace(&mut self.codes, Aligned::zeroed(0));
+        let mut rows = [&[][..]; MOST_ROWS];
+        for (i, to) in rows.iter_mut().enumerate().take(ids.len()) {
+            *to = E::as_i8(self.rows[i]).unwrap_or_else(|| &codes[i * dimension..][..dimension]);
+        }
+        for (first, lanes) in queries.panels::<B>() {
+            self.backend.tile_i8(TileI8 {
+                panel: queries.codes(first, lanes),
+                rows: &rows[..ids.len()],
+                biases: &self.biases,
+                scales: &self.scales,
+                thresholds: &self.thresholds[first..first + lanes],
+                hits: &mut self.hits,
+                ahead: Ahead { rows: if first == 0 { &self.ahead } else { &[] }, size: size_of::<E>() },
+            });
+            self.score_hits(ids, first);
+        }
+        self.codes = codes;
+        Ok(())
+    }
+
+    fn decode(&mut self, ids: &[u32]) {
+        let dimension = self.table.rows.dimension();
+        for ((&id, row), to) in ids.iter().zip(&self.rows).zip(self.floats.chunks_exact_mut(dimension)) {
+            E::decode(self.backend, row, self.table.scale(id as usize), to);
+        }
+    }
+
+    /// Fill `scales` from `squares`, and find the wild rows.
+    ///
+    /// `scale` is what a row's sums are multiplied by where the scan takes its elements without it.
+    fn know(&mut self, ids: &[u32], scale: impl Fn(usize) -> f32) -> Result<Greatest, usize> {
+        let dimension = self.table.rows.dimension();
+        let metric = self.shared.queries.metric;
+        let mut most = 0.0_f32;
+        for (row, &id) in ids.iter().enumerate() {
+            let scale = scale(id as usize);
+            let square = self.squares[row] * scale * scale;
+            self.scales[row] = match metric {
+                Metric::InnerProduct => scale,
+                Metric::L2 => -1.0,
+                Metric::Cosine => scale / square.sqrt(),
+            };
+            // False for NaN too.
+            if !(square <= MOST_SQUARE && (metric != Metric::Cosine || square >= LEAST_SQUARE)) {
+                self.doubt(row, id)?;
+            } else if square > most {
+                most = square;
+            }
+        }
+        let norm = if metric == Metric::Cosine { 1.0 } else { norm_above(most, dimension) };
+        Ok(Greatest { norm, error: 0.0 })
+    }
+
+    /// The same for rows that are codes, and fill `biases`.
+    fn know_codes(&mut self, ids: &[u32]) -> Greatest {
+        let mut most = 0.0_f32;
+        for (row, &id) in ids.iter().enumerate() {
+            let (sum, square) = self.backend.sums_i8(E::as_i8(self.rows[row]).unwrap_or(&[]));
+            let scale = self.table.scale(id as usize);
+            self.biases[row] = BIAS * sum;
+            let norm = (square as f32).sqrt();
+            let value = norm * scale;
+            self.scales[row] = match self.shared.queries.metric {
+                Metric::Cosine if square == 0 => 0.0,
+                Metric::Cosine => 1.0 / norm,
+                Metric::InnerProduct | Metric::L2 => scale,
+            };
+            if value * value <= MOST_SQUARE && (value * value >= LEAST_SQUARE || square == 0) {
+                most = most.max(value);
+            } else {
+                self.mark_wild(row);
+            }
+        }
+        let cosine = self.shared.queries.metric == Metric::Cosine;
+        Greatest { norm: if cosine { 1.0 } else { norm_above(most * most, 1) }, error: 0.0 }
+    }
+
+    /// Turn rows into codes, and fill `scales` and `biases`.
+    fn encode(&mut self, ids: &[u32]) -> Result<Greatest, usize> {
+        let dimension = self.table.rows.dimension();
+        let cosine = self.shared.queries.metric == Metric::Cosine;
+        let mut greatest = Greatest::default();
+        for (row, &id) in ids.iter().enumerate() {
+            let to = &mut self.one;
+            E::decode(self.backend, self.rows[row], self.table.scale(id as usize), to);
+            let square = self.backend.squares(to);
+            self.squares[row] = square;
+            if !(LEAST_SQUARE..=MOST_SQUARE).contains(&square) {
+                self.biases[row] = 0;
+                self.scales[row] = 0.0;
+                self.doubt(row, id)?;
+                // What its codes are does not matter.
+                continue;
+            }
+            let codes = &mut self.codes[row * dimension..][..dimension];
+            let coded = self.backend.encode_i8(to, codes);
+            self.biases[row] = BIAS * self.backend.sums_i8(codes).0;
+            let norm = norm_above(square, dimension);
+            let error = error_above(coded.error, norm, dimension);
+            let (norm, error) = if cosine { (1.0, error / square.sqrt() * 1.0001) } else { (norm, error) };
+            self.scales[row] = if cosine { coded.scale / square.sqrt() } else { coded.scale };
+            greatest.norm = greatest.norm.max(norm + error);
+            greatest.error = greatest.error.max(error);
+        }
+        Ok(greatest)
+    }
+
+    /// A row whose sum of squares is too large, too small, or no number. The error is the row, if it is not finite.
+    fn doubt(&mut self, row: usize, id: u32) -> Result<(), usize> {
+        let vector = self.table.vector(self.backend, id as usize, &mut self.one);
+        if !vector.iter().all(|x| x.is_finite()) {
+            return Err(id as usize);
+        }
+        if vector.iter().all(|&x| x == 0.0) {
+            // Its product with anything is 0; its distance is like any other.
+            if self.shared.queries.metric != Metric::L2 {
+                self.scales[row] = 0.0;
+            }
+        } else {
+            self.mark_wild(row);
+        }
+        Ok(())
+    }
+
+    fn mark_wild(&mut self, row: usize) {
+        self.scales[row] = f32::NAN;
+        self.wild.push(row);
+    }
+
+    fn set_thresholds(&mut self, greatest: &Greatest) {
+        let bounds = &self.shared.queries.bounds;
+        for (to, (base, bound)) in self.thresholds.iter_mut().zip(self.bases.iter().zip(bounds)) {
+            *to = base - (bound.slack * greatest.norm + bound.error * greatest.error);
+        }
+        for &query in &self.shared.queries.wild {
+            self.thresholds[query] = f32::INFINITY;
+        }
+    }
+
+    /// Score the pairs that a tile hit, of the panel that begins with query `first`.
+    fn score_hits(&mut self, ids: &[u32], first: usize) {
+        for (row, &id) in ids.iter().enumerate() {
+            if self.hits[row] != 0 {
+                self.score(id, Bits(self.hits[row]).map(|lane| first + lane));
+            }
+        }
+    }
+
+    /// Score a row of the block against some queries.
+    fn score(&mut self, id: u32, queries: impl Iterator<Item = usize>) {
+        let (backend, block) = (self.backend, self.shared.queries);
+        let vector = self.table.vector(backend, id as usize, &mut self.one);
+        let norm = if block.metric == Metric::Cosine { backend.exact_squares(vector).sqrt() } else { 0.0 };
+        for query in queries {
+            let score = block.score(backend, query, vector, norm);
+            if let Some(least) = self.selector.offer(query, score, id as usize) {
+                self.shared.least[query].fetch_max(ordered(least), Ordering::Relaxed);
+                self.bases[query] = block.bounds[query].base(self.selector.threshold(query));
+            }
+        }
+    }
+
+    /// Learn what other workers found. What only equals the best score that they leave out may yet be a lower row.
+    fn learn(&mut self, query: usize) {
+        let least = self.shared.least[query].load(Ordering::Relaxed);
+        if least != 0 && self.selector.raise(query, unordered(least).next_down()) {
+            self.set_base(query);
+        }
+    }
+
+    fn set_base(&mut self, query: usize) {
+        self.bases[query] = self.shared.queries.bounds[query].base(self.selector.threshold(query));
+    }
+}
+
+impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
+    fn block(&mut self, ids: &[u32], next: &[u32]) -> Result<(), usize> {
+        let table = self.table;
+        self.rows.clear();
+        self.rows.extend(ids.iter().map(|&id| table.rows.row(id as usize)));
+        self.ahead.clear();
+        self.ahead.extend(next.iter().map(|&id| table.rows.row(id as usize).as_ptr().cast::<u8>()));
+        self.wild.clear();
+        for query in 0..self.shared.queries.len() {
+            self.learn(query);
+        }
+        match self.shared.queries.way {
+            Way::Few => self.few(ids)?,
+            Way::Float => self.float(ids)?,
+            Way::Codes => self.codes(ids)?,
+        }
+        for i in 0..self.wild.len() {
+            let row = self.wild[i];
+            self.score(ids[row], 0..self.shared.queries.len());
+        }
+        let wild = &self.shared.queries.wild;
+        if !wild.is_empty() {
+            for (row, &id) in ids.iter().enumerate() {
+                if !self.wild.contains(&row) {
+                    self.score(id, wild.iter().copied());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Selector {
+        self.selector
+    }
+}
+
+/// The rows of a decoded block.
+fn decoded<'r>(
+    floats: &'r [f32],
+    dimension: usize,
+    count: usize,
+    rows: &'r mut [&'r [f32]; MOST_ROWS],
+) -> &'r [&'r [f32]] {
+    for (to, row) in rows.iter_mut().zip(floats.chunks_exact(dimension)) {
+        *to = row;
+    }
+    &rows[..count]
+}
+
+/// The set bits of a word.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let bit = self.0.trailing_zeros() as usize;
+        let some = self.0 != 0;
+        self.0 &= self.0.wrapping_sub(1);
+        some.then_some(bit)
+    }
+}

@@ -1,0 +1,68 @@
+//! Functions of the back ends that a search alone could not show wrong: their errors would only cost time, or be hidden
+//! by a bound.
+
+use proptest::prelude::*;
+
+use super::on_every_backend;
+use crate::backend::{Backend, Coded};
+use crate::element::{Bf16, F16};
+
+fn rows() -> impl Strategy<Value = Vec<f32>> {
+    prop::collection::vec(prop_oneof![-1.0_f32..1.0, Just(0.0), -1e-30_f32..1e-30, -1e15_f32..1e15], 1..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn codes_are_near(row in rows()) {
+        let encode = |mut codes: Vec<i8>, encode: &dyn Fn(&mut [i8]) -> Coded| (encode(&mut codes), codes);
+        for (name, (coded, codes)) in
+            on_every_backend!(|backend| encode(vec![0; row.len()], &|codes| backend.encode_i8(&row, codes)))
+        {
+            let error = |(x, code): (&f32, &i8)| f64::from(*x) - f64::from(coded.scale) * f64::from(*code);
+            let norm: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+            let error = row.iter().zip(&codes).map(error).map(|x| x * x).sum::<f64>().sqrt();
+            let above = f64::from(crate::bound::error_above(coded.error, norm as f32, row.len()));
+            prop_assert!(error <= above, "{name} {error} {above}");
+            // No more than half a step for each element.
+            prop_assert!(above <= 0.51 * f64::from(coded.scale) * (row.len() as f64).sqrt() + 1e-6 * norm, "{name}");
+            prop_assert!(codes.iter().all(|&code| code >= -127), "{name}");
+        }
+    }
+
+    #[test]
+    fn sums_are_sums(codes in prop::collection::vec(prop_oneof![any::<i8>(), Just(-128)], 0..300)) {
+        let sum: i32 = codes.iter().map(|&x| i32::from(x)).sum();
+        let squares: i32 = codes.iter().map(|&x| i32::from(x) * i32::from(x)).sum();
+        for (name, found) in on_every_backend!(|backend| backend.sums_i8(&codes)) {
+            prop_assert_eq!(found, (sum, squares), "{}", name);
+        }
+    }
+
+    #[test]
+    fn squares_are_squares(row in rows()) {
+        let exact: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        for (name, found) in on_every_backend!(|backend| backend.squares(&row)) {
+            let bound = exact * crate::bound::gamma(row.len()) + row.len() as f64 * 2.0_f64.powi(-149);
+            prop_assert!((f64::from(found) - exact).abs() <= bound, "{name} {found} {exact}");
+        }
+    }
+}
+
+#[test]
+fn every_half_and_brain_float_is_decoded() {
+    let bits: Vec<u16> = (0..=u16::MAX).collect();
+    let decode = |decode: &dyn Fn(&mut [f32])| {
+        let mut to = vec![0.0; bits.len()];
+        decode(&mut to);
+        to
+    };
+    let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    for (name, found) in on_every_backend!(|backend| decode(&|to| backend.decode_f16(F16::from_bits(&bits), to))) {
+        assert!(bits.iter().zip(found).all(|(&x, y)| same(half::f16::from_bits(x).to_f32(), y)), "{name}");
+    }
+    for (name, found) in on_every_backend!(|backend| decode(&|to| backend.decode_bf16(Bf16::from_bits(&bits), to))) {
+        assert!(bits.iter().zip(found).all(|(&x, y)| same(half::bf16::from_bits(x).to_f32(), y)), "{name}");
+    }
+}
