@@ -1,14 +1,14 @@
-//! The measures and the paired tests by themselves, on data that is coded already and on one thread. `python -m bench`
-//! runs it and holds the whole job against the peers.
+//! The measures by themselves, on data that is coded already and on one thread. `python -m bench` runs it and holds the
+//! whole job against the peers.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use crossfade_metrics::{
-    Bootstrap, Judgments, Measure, Options, Randomisation, Run, Vocabulary, evaluate, paired_bootstrap,
-    paired_randomisation,
-};
+use crossfade_metrics::{Judgments, Measure, Options, Run, Vocabulary, evaluate};
+
+mod random;
+use random::Random;
 
 const QUERIES: usize = 200;
 const DEPTH: usize = 100;
@@ -16,7 +16,6 @@ const DEPTH: usize = 100;
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     measures(&mut criterion);
-    paired_tests(&mut criterion);
     criterion.final_summary();
 }
 
@@ -29,24 +28,6 @@ fn measures(criterion: &mut Criterion) {
         let wanted: Vec<Measure> = names.split(' ').map(|name| name.parse().expect("a known measure")).collect();
         group.bench_function(names, |bencher| bencher.iter(|| input.evaluate(black_box(&wanted))));
     }
-    group.finish();
-}
-
-/// Throughput counts the queries drawn or flipped.
-fn paired_tests(criterion: &mut Criterion) {
-    let mut random = Random(1);
-    let (base, candidate): (Vec<f64>, Vec<f64>) = (0..1000).map(|_| (random.unit(), random.unit())).unzip();
-    let repeats = 1000;
-    let mut group = criterion.benchmark_group("paired");
-    group.throughput(Throughput::Elements((repeats * base.len()) as u64));
-    group.bench_function("randomisation", |bencher| {
-        let settings = Randomisation { permutations: repeats, seed: 1, threads: 1 };
-        bencher.iter(|| paired_randomisation(black_box(&base), black_box(&candidate), settings));
-    });
-    group.bench_function("bootstrap", |bencher| {
-        let settings = Bootstrap { resamples: repeats, confidence: 0.95, seed: 1, threads: 1 };
-        bencher.iter(|| paired_bootstrap(black_box(&base), black_box(&candidate), settings));
-    });
     group.finish();
 }
 
@@ -71,12 +52,12 @@ impl Input {
             for rank in 0..DEPTH {
                 name.clear();
                 // Strides of 997 in a hundred thousand: no document comes twice within a query.
-                let document = (random.below(997) + rank * 997) % 100_000;
+                let document = ((random.unit() * 997.0) as usize + rank * 997) % 100_000;
                 write!(name, "d{document}").expect("a string takes what it is given");
                 let document = input.documents.code(&name);
                 input.run.push(document, random.unit());
                 if rank % 10 == 0 {
-                    input.judgments.push(document, random.below(4) as i32);
+                    input.judgments.push(document, (random.unit() * 4.0) as i32);
                 }
             }
         }
@@ -88,19 +69,5 @@ impl Input {
         evaluate((&self.queries, &self.documents), &self.judgments, &self.run, measures, options)
             .expect("sound input")
             .values
-    }
-}
-
-/// Knuth's MMIX generator: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.unit() * bound as f64) as usize
     }
 }

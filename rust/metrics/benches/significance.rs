@@ -1,0 +1,33 @@
+//! The paired tests by themselves, on one thread. `python -m bench` runs it and holds the same tests against the peers.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput};
+use crossfade_metrics::{Bootstrap, Randomisation, paired_bootstrap, paired_randomisation};
+
+mod random;
+use random::Random;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    paired_tests(&mut criterion);
+    criterion.final_summary();
+}
+
+/// Throughput counts the queries drawn or flipped.
+fn paired_tests(criterion: &mut Criterion) {
+    let mut random = Random(1);
+    let (base, candidate): (Vec<f64>, Vec<f64>) = (0..1000).map(|_| (random.unit(), random.unit())).unzip();
+    let repeats = 1000;
+    let mut group = criterion.benchmark_group("paired");
+    group.throughput(Throughput::Elements((repeats * base.len()) as u64));
+    group.bench_function("randomisation", |bencher| {
+        let settings = Randomisation { permutations: repeats, seed: 1, threads: 1 };
+        bencher.iter(|| paired_randomisation(black_box(&base), black_box(&candidate), settings));
+    });
+    group.bench_function("bootstrap", |bencher| {
+        let settings = Bootstrap { resamples: repeats, confidence: 0.95, seed: 1, threads: 1 };
+        bencher.iter(|| paired_bootstrap(black_box(&base), black_box(&candidate), settings));
+    });
+    group.finish();
+}
