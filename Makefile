@@ -51,7 +51,7 @@ lock:  ## resolve requirements/*.in again (needs uv)
 	scripts/lock.sh
 
 clean:  ## remove everything that the other targets made
-	rm -rf $(VENV) target dist demo/work demo/report.html demo/report.json .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) target dist demo/work demo/report.html demo/report.json bench/work .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	rm -f python/crossfade/_native*.so
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Session:
         self.bench = bench
         self.quick = quick
         self.cases: list[dict[str, Any]] = []
-        self.versions: dict[str, str | None] = {}
+        self.versions: dict[str, str | None] = {"numpy": version("numpy")}  # a peer in every bench, or under one
         self._path = path
         self._case = case.lower()
         self._began = {**commit(), "load": os.getloadavg()[0]}

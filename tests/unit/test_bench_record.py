@@ -32,7 +32,7 @@ def test_a_record_holds_machine_versions_commit_and_cases(tmp_path: Path) -> Non
     assert found["format"] == record.FORMAT
     assert found["machine"].keys() >= {"cpu", "cores", "flags", "caches", "memory_bytes", "system", "python"}
     section = found["benches"]["kernels/f32"]
-    assert section["versions"] == {"faiss-cpu": "1.2.3", "torch": None}
+    assert section["versions"] == {"faiss-cpu": "1.2.3", "numpy": np.__version__, "torch": None}
     assert section["cases"] == [CASE]
     assert section.keys() >= {"measured_at", "commit", "dirty", "load", "environment", "blas", "quick"}
 
