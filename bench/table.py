@@ -33,7 +33,7 @@ def summary(cases: Iterable[tuple[str, Mapping[str, Any]]], *, quick: bool = Fal
     aimed = [(f"{bench}: {case['case']}", one) for bench, case in known for one in case["reach"]]
     skipped = [f"  {bench}: {case['case']}: {case['skipped']}" for bench, case in known if "skipped" in case]
     found = []
-    if quick and aimed:
+    if quick:
         found += ["", QUICK]
     elif aimed:
         met = sum(one["met"] for _, one in aimed)
@@ -71,4 +71,4 @@ def _verdict(one: Mapping[str, Any]) -> str:
 
 
 def _aim(one: Mapping[str, Any]) -> str:
-    return f"{one['value']:>8.4g} of {one['at_least']:<6.3g} against {one['against']:<26}"
+    return f"{one['value']:>8.4g} of {one['at_least']:<6.3g} {one['against']:<26}"
