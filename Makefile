@@ -41,8 +41,8 @@ format: $(VENV)/.dev  ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers on the same input in the same run
-	$(BIN)/python -m bench
+bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers in the same run; ARGS='kernels -k f32' for some
+	$(BIN)/python -m bench $(ARGS)
 
 # A minute in all by default; `make fuzz FUZZ_SECONDS=600` looks harder.
 FUZZ_SECONDS ?= 20
@@ -61,7 +61,7 @@ lock:  ## resolve requirements/*.in again (needs uv)
 	scripts/lock.sh
 
 clean:  ## remove everything that the other targets made
-	rm -rf $(VENV) target rust/metrics/fuzz/target dist demo/work demo/report.html demo/report.json .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) target rust/metrics/fuzz/target dist demo/work demo/report.html demo/report.json bench/work .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	rm -f python/crossfade/_native*.so
 
@@ -83,6 +83,7 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 $(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
 	@echo 'installing peers ...' >&2
 	$(PIP_INSTALL) requirements/bench.lock
+	cargo fetch --quiet --locked
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.runtime pyproject.toml $(RUST_SOURCES)

@@ -1,44 +1,90 @@
-"""Interleaved timing of rivals on one input, a table that shows ratios, and a dated record."""
+"""What a bench calls: time rivals on one input, show the ratios, keep the figures.
+
+    seconds = interleaved({OURS: ..., "peer": ...}, rounds=7)
+    report("a case", seconds, "queries", 64, reach={"peer": 5.0})
+
+or `measure`, which does both and times the machine's limits among the rivals. `report_values` is for what is not time,
+`skip` for what cannot be measured here.
+"""
 
 from __future__ import annotations
 
-import json
+import functools
 import os
-import platform
-import statistics
-import time
+import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-RECORD = Path(__file__).parent / "record"
-OURS = "crossfade"
+from bench import record, table
+from bench.cases import OURS, Limit, skipped_case, timed_case, valued_case
+from bench.machine import PEERS_SLOWED_BY
+from bench.session import Session
+from bench.timing import interleaved
+
+__all__ = [
+    "OURS", "Limit", "installed", "interleaved", "measure", "report", "report_values", "save", "session", "skip",
+]  # fmt: skip
 
 
-def interleaved(rivals: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each rival over `rounds` rounds, all of them in every round, after one warm-up each."""
-    for call in rivals.values():
-        call()
-    times: dict[str, list[float]] = {name: [] for name in rivals}
-    for number in range(rounds):
-        order = list(rivals)
-        # Each goes first in turn: what the machine does in between falls on all alike.
-        for name in order[number % len(order) :] + order[: number % len(order)]:
-            begin = time.perf_counter()
-            rivals[name]()
-            times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in times.items()}
+@functools.cache
+def session() -> Session:
+    """What this process has measured."""
+    slowed = [name for name in PEERS_SLOWED_BY if name in os.environ]
+    if slowed and "--quick" not in sys.argv:
+        print(f"bench: {', '.join(slowed)} may slow NumPy: `python -m bench` sets them aside", file=sys.stderr)
+    return Session.of_this_process()
 
 
-def report(case: str, seconds: Mapping[str, float], unit: str, amount: float) -> dict[str, Any]:
-    """Print one line a rival: the rate, and how many times its speed ours is."""
-    print(f"\n{case}")
-    for name, value in seconds.items():
-        ratio = "" if name == OURS else f"   crossfade is {value / seconds[OURS]:.2f}x"
-        print(f"  {name:<28}{amount / value:>14,.0f} {unit}/s{ratio}")
-    return {"case": case, "unit": unit, "amount": amount, "seconds": dict(seconds)}
+def measure(
+    case: str,
+    rivals: Mapping[str, Callable[[], object]],
+    *,
+    unit: str,
+    amount: float,
+    rounds: int,
+    budget: float | None = None,
+    limits: Mapping[str, Limit] | None = None,
+    reach: Mapping[str, float] | None = None,
+    before: Callable[[], object] | None = None,
+    warm: bool = False,
+) -> dict[str, Any]:
+    """Time the rivals and the limits' probes in the same rounds and report the case. See `interleaved`, `report`."""
+    probes = limits or {}
+    calls = {**rivals, **{name: limit.call for name, limit in probes.items()}}
+    seconds = interleaved(calls, rounds, budget=budget, before=before, warm=warm)
+    measured = {name: (seconds.pop(name), limit) for name, limit in probes.items()}
+    return _keep(timed_case(case, seconds, unit, amount, limits=measured, reach=reach))
+
+
+def report(
+    case: str, seconds: Mapping[str, float], unit: str, amount: float, *, reach: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Print and keep a case: each rival's rate, our speed over its speed, and the ratio that is aimed at.
+
+    `seconds`: of each rival for `amount` `unit`s, `OURS` among them. `reach`: rival to the least ratio.
+    """
+    return _keep(timed_case(case, seconds, unit, amount, reach=reach))
+
+
+def report_values(
+    case: str,
+    measure: str,
+    values: Mapping[str, float],
+    least: Mapping[str, float],
+    *,
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Print and keep values of a measure (a recall, say) by name, with the least that each should be.
+
+    `details`: by name, what else the record should hold.
+    """
+    return _keep(valued_case(case, measure, values, least, details))
+
+
+def skip(case: str, reason: str) -> dict[str, Any]:
+    """Say, and keep, that a case cannot be measured here."""
+    return _keep(skipped_case(case, reason))
 
 
 def installed(*packages: str) -> dict[str, str | None]:
@@ -50,30 +96,23 @@ def installed(*packages: str) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
             print(f"{package} is not installed here: left out (`make bench` installs it)")
+    session().know(found)
     return found
 
 
 def save(name: str, cases: list[dict[str, Any]], versions: Mapping[str, str | None]) -> None:
-    """Write bench/record/DATE-NAME.json."""
-    now = datetime.now(UTC)
-    record = {
-        "bench": name,
-        "date": now.isoformat(timespec="seconds"),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": dict(versions),
-        "environment": {key: value for key, value in os.environ.items() if key.startswith(("OMP_", "OPENBLAS_"))},
-        "cases": cases,
-    }
-    path = RECORD / f"{now:%Y-%m-%d}-{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    print(f"\nwritten to bench/record/{path.name}")
+    """Put the cases of a bench that is run by itself in today's record. The runner keeps them as they come."""
+    if session().kept:
+        return
+    bench = session().bench
+    own = Session(name if bench == "bench" else bench, record.path_of_today())
+    own.know(versions)
+    own.cases.extend(cases)
+    own.finish()
+    print(f"\nwritten to bench/record/{record.path_of_today().name}")
 
 
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
+def _keep(case: dict[str, Any]) -> dict[str, Any]:
+    session().add(case)  # before it is printed: nobody may be reading any more
+    print("\n".join(table.lines(case, quick=session().quick)), flush=True)
+    return case

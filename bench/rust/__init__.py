@@ -1,0 +1,1 @@
+"""The Rust crates' own benches, which criterion times."""

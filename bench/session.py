@@ -1,0 +1,86 @@
+"""What one bench has measured so far, kept in the record as it grows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench import record
+from bench.machine import blas, commit, settings
+
+RECORD = "CROSSFADE_BENCH_RECORD"
+"""Environment variable: the record to write to after every case. The runner sets it."""
+
+CASE = "CROSSFADE_BENCH_CASE"
+"""Environment variable: benches that ask leave out the cases whose name lacks this text. The runner sets it."""
+
+
+class Session:
+    """The cases of the bench that this process runs."""
+
+    def __init__(self, bench: str, path: Path | None, *, quick: bool = False, case: str = "") -> None:
+        """`bench`: its name, such as kernels/f32. `path`: the record; None keeps the cases in memory only."""
+        self.bench = bench
+        self.quick = quick
+        self.cases: list[dict[str, Any]] = []
+        self.versions: dict[str, str | None] = {"numpy": version("numpy")}  # a peer in every bench, or under one
+        self._path = path
+        self._case = case.lower()
+        self._began = {**commit(), "load": os.getloadavg()[0]}
+
+    @classmethod
+    def of_this_process(cls) -> Session:
+        """Named after the module that is run; told the rest by the environment and the command line."""
+        path = os.environ.get(RECORD)
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        bench = bench_name(spec.name) if spec is not None else "bench"
+        return cls(bench, Path(path) if path else None, quick="--quick" in sys.argv, case=os.environ.get(CASE, ""))
+
+    def wants(self, case: str) -> bool:
+        """Whether the case was asked for."""
+        return self._case in case.lower()
+
+    def know(self, versions: Mapping[str, str | None]) -> None:
+        """Remember the peers' versions."""
+        self.versions.update(versions)
+
+    def add(self, case: dict[str, Any]) -> None:
+        """Keep a case, in the record too when there is one."""
+        self.cases.append(case)
+        self._write(complete=False)
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is a record that the cases go to."""
+        return self._path is not None
+
+    def finish(self) -> None:
+        """Mark the bench as complete in the record, when there is one."""
+        self._write(complete=True)
+
+    def _write(self, *, complete: bool) -> None:
+        if self._path is None:
+            return
+        section = {
+            "measured_at": record.now(),
+            **self._began,
+            "complete": complete,
+            "quick": self.quick,
+            "versions": dict(sorted(self.versions.items())),
+            "environment": settings(),
+            "blas": blas(),
+            "cases": self.cases,
+        }
+        record.put(self._path, self.bench, section)
+
+
+def bench_name(module: str) -> str:
+    """bench.kernels.bench_f32 -> kernels/f32; any other module's own name."""
+    parts = module.split(".")
+    if len(parts) == 3 and parts[0] == "bench" and parts[2].startswith("bench_"):
+        return f"{parts[1]}/{parts[2].removeprefix('bench_')}"
+    return module
