@@ -9,14 +9,15 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, __mmask8, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _kor_mask8, _mm_loadu_si128, _mm_prefetch,
-    _mm_storeu_si128, _mm256_loadu_si256, _mm512_abs_epi8, _mm512_abs_ps, _mm512_add_epi32, _mm512_add_epi64,
-    _mm512_add_ps, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepi8_epi32,
-    _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32,
-    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_maskz_loadu_epi64, _mm512_maskz_loadu_ps, _mm512_maskz_xor_epi64, _mm512_max_ps, _mm512_mul_ps,
+    _mm256_loadu_si256, _mm512_abs_epi8, _mm512_abs_ps, _mm512_add_epi32, _mm512_add_epi64, _mm512_add_ps,
+    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi64, _mm512_maskz_loadu_ps, _mm512_maskz_xor_epi64,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32,
     _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_set1_epi32,
-    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i64x2,
-    _mm512_slli_epi32, _mm512_sub_epi32, _mm512_sub_ps, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_shuffle_i64x2, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 use std::ops::Range;
 
@@ -405,16 +406,20 @@ fn encode<L: Load>(row: &[L::Element], scratch: &mut [f32], codes: &mut [i8]) ->
     let mut sums = [_mm512_setzero_si512(); FEW_SUMS];
     for step in 0..steps {
         let (from, _) = scratch_steps[step].as_chunks::<LANES>();
-        let (to, _) = code_steps[step].as_chunks_mut::<LANES>();
+        let mut code = [_mm512_setzero_si512(); FEW_SUMS];
         for v in 0..FEW_SUMS {
             let values = load(&from[v]);
-            let code = _mm512_cvtps_epi32(_mm512_mul_ps(values, inverse));
-            let error = _mm512_fnmadd_ps(scales, _mm512_cvtepi32_ps(code), values);
+            code[v] = _mm512_cvtps_epi32(_mm512_mul_ps(values, inverse));
+            let error = _mm512_fnmadd_ps(scales, _mm512_cvtepi32_ps(code[v]), values);
             errors[v] = _mm512_fmadd_ps(error, error, errors[v]);
-            sums[v] = _mm512_add_epi32(sums[v], code);
-            // SAFETY: the reference is to exactly the 16 bytes that are written; no alignment is asked for.
-            unsafe { _mm_storeu_si128(to[v].as_mut_ptr().cast(), _mm512_cvtepi32_epi8(code)) };
+            sums[v] = _mm512_add_epi32(sums[v], code[v]);
         }
+        // Packing goes by lanes of 128 bits, which leaves the fours of codes in the order 0 4 8 12 1 5 ...
+        let halves = (_mm512_packs_epi32(code[0], code[1]), _mm512_packs_epi32(code[2], code[3]));
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        let packed = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(halves.0, halves.1));
+        // SAFETY: the reference is to exactly the 64 bytes that are written; no alignment is asked for.
+        unsafe { _mm512_storeu_si512(code_steps[step].as_mut_ptr().cast(), packed) };
     }
     let sum = _mm512_add_epi32(_mm512_add_epi32(sums[0], sums[1]), _mm512_add_epi32(sums[2], sums[3]));
     Coded { scale, error: _mm512_reduce_add_ps(add_vectors(errors)).sqrt(), square, sum: _mm512_reduce_add_epi32(sum) }
