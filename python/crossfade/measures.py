@@ -123,7 +123,10 @@ def canonical(name: str) -> str:
     """
     if not isinstance(name, str):
         raise InvalidInput(f"a measure's name must be a str, not {name!r}")
-    return _native.canonical_measure(name)
+    try:
+        return _native.canonical_measure(name)
+    except UnicodeEncodeError:
+        raise InvalidInput(f"a measure's name must be valid Unicode, not {name!r}") from None
 
 
 def parse_list(text: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Judgments and runs as columns in Rust: built once, evaluated as often as you like.
 
 Build them from dictionaries, NumPy arrays, any Arrow table, or TREC and BEIR files; none of these loops over rows in
-Python. Ids are strings; whole numbers stand for their decimal digits, so the document 7 of an array is "7" of a file.
+Python. Ids are strings; in arrays and Arrow tables whole numbers stand for their digits, so the document 7 of an array is
+"7" of a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crossfade import _native
+from crossfade import _native, arguments
 from crossfade.errors import InvalidInput
 from crossfade.files import read_unless_plain
 
@@ -51,7 +52,7 @@ class Qrels:
         """From columns, shape (rows,) each; or from matrices `document_ids` and `grades`, shape (queries, k), and
         `query_ids`, shape (queries,). `grades` hold integers.
         """
-        array = np.asarray(grades)
+        array = arguments.array(grades, "grades")
         if array.dtype.kind not in "iub" and array.size:
             raise InvalidInput(f"grades must be whole numbers, not {array.dtype}")
         if array.size and (array.min() < -(2**31) or array.max() >= 2**31):
@@ -126,7 +127,7 @@ class Run:
         (queries, k), and `query_ids`, shape (queries,), as a search in batches returns them. `scores` hold real
         numbers.
         """
-        array = np.asarray(scores)
+        array = arguments.array(scores, "scores")
         if array.dtype.kind not in "fiub" and array.size:
             raise InvalidInput(f"scores must be real numbers, not {array.dtype}")
         columns = _columns(query_ids, document_ids, array, "scores")

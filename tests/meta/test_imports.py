@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "kernels": {"errors", "_native"},
     "measures": {"errors", "tables", "_native"},
-    "tables": {"errors", "files", "_native"},
+    "tables": {"errors", "files", "arguments", "_native"},
     "arguments": {"errors"},
     **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,

@@ -279,3 +279,48 @@ def test_names_padded_with_zeros_are_names() -> None:
     swapped = np.array(["dé"]).astype(np.dtype("<U2").newbyteorder())
     assert Run.from_arrays(["q"], swapped, [1.0]).to_dict() == {"q": {"dé": 1.0}}
     assert Run.from_arrays(["q"], np.array(["dé"], np.dtypes.StringDType()), [1.0]).to_dict() == {"q": {"dé": 1.0}}
+
+
+def damaged(change: str) -> pa.Table:
+    """A table that its producer did not check."""
+    if change == "utf-8":
+        ids = pa.Array.from_buffers(
+            pa.string(), 1, [None, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(b"\xff")]
+        )
+    else:
+        keys = pa.array([7 if change == "key" else -1], pa.int8())
+        ids = pa.DictionaryArray.from_arrays(keys, pa.array(["a", "b"]), safe=False)
+    return pa.table({"query_id": pa.array(["q"]), "doc_id": ids, "score": pa.array([1.0])})
+
+
+@pytest.mark.parametrize("change", ["utf-8", "key", "negative key"])
+def test_a_damaged_table_is_refused(change: str) -> None:
+    with pytest.raises(InvalidInput, match='column "doc_id" is damaged'):
+        Run.from_arrow(damaged(change))
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    names = ["query_id", "doc_id", "score", "score"]
+    table = pa.Table.from_arrays([pa.array(["q"]), pa.array(["a"]), pa.array([1.0]), pa.array([2.0])], names=names)
+    with pytest.raises(InvalidInput, match='the column "score" more than once'):
+        Run.from_arrow(table)
+
+
+def test_masked_and_ragged_values_are_refused() -> None:
+    masked = np.ma.MaskedArray([1.0, 2.0], [False, True])
+    with pytest.raises(InvalidInput, match="scores: some values are masked"):
+        Run.from_arrays(["q", "q"], ["a", "b"], masked)
+    with pytest.raises(InvalidInput, match="scores cannot be read as an array"):
+        Run.from_arrays(["q", "r"], [["a"], ["b"]], [[1.0], [1.0, 2.0]])  # type: ignore[list-item]  # wrong on purpose
+
+
+def test_a_dict_that_its_values_change_is_read_as_it_was() -> None:
+    documents: dict[str, Any] = {}
+
+    class Growing(float):
+        def __float__(self) -> float:
+            documents["new"] = 1.0
+            return 2.0
+
+    documents |= {"a": Growing(), "b": 1.0}
+    assert Run.from_dict({"q": documents}).rows == 2

@@ -28,6 +28,9 @@ pub(crate) fn rows<V: Copy>(
     let schema = reader.schema();
     let mut positions = [0; 3];
     for (position, name) in positions.iter_mut().zip(names) {
+        if schema.fields().iter().filter(|field| field.name() == name).count() > 1 {
+            return Err(InvalidInput::new_err(format!("the table has the column {name:?} more than once: rename one")));
+        }
         *position = schema.index_of(name).map_err(|_| {
             let there: Vec<_> = schema.fields().iter().map(|field| format!("{:?}", field.name())).collect();
             InvalidInput::new_err(format!("the table has no column {name:?}: it has {}", there.join(", ")))
@@ -50,7 +53,7 @@ fn stream(table: &Bound<'_, PyAny>) -> PyResult<RecordBatchStreamReader> {
     let pointer = capsule.cast::<PyCapsule>()?.pointer_checked(Some(c"arrow_array_stream"))?;
     // SAFETY: the interface promises that a capsule of this name points to an initialised ArrowArrayStream, which the
     // consumer moves out of it; the capsule lives to the end of this function, and its destructor leaves a stream alone
-    // that was moved out.
+    // that was moved out. What the stream delivers is validated before it is used.
     let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr().cast()) };
     RecordBatchStreamReader::try_new(stream)
         .map_err(|error| InvalidInput::new_err(format!("the Arrow stream cannot be read: {error}")))
@@ -68,6 +71,8 @@ fn push<V: Copy>(
     }
     let [queries, documents, last] = positions.map(|position| batch.column(position));
     for (column, name) in [queries, documents, last].into_iter().zip(names) {
+        // The interface hands over buffers as they are: offsets, UTF-8 and dictionary keys may be wrong.
+        column.to_data().validate_full().map_err(|error| format!("column {name:?} is damaged: {error}"))?;
         if let Some(row) = column.logical_nulls().and_then(|nulls| nulls.iter().position(|valid| !valid)) {
             return Err(format!("column {name:?} is null in row {} (of its batch): drop such rows", row + 1));
         }

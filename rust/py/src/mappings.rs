@@ -50,8 +50,9 @@ pub(crate) fn each<'py>(
     name: &str,
     mut visit: impl FnMut(&Bound<'py, PyAny>, &Bound<'py, PyAny>) -> PyResult<()>,
 ) -> PyResult<()> {
-    if let Ok(dict) = mapping.cast::<PyDict>() {
-        return dict.iter().try_for_each(|(key, value)| visit(&key, &value));
+    // A subclass may have an order and items of its own; and a value's conversion may run code that changes the dict.
+    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
+        return dict.copy()?.iter().try_for_each(|(key, value)| visit(&key, &value));
     }
     let Ok(mapping) = mapping.cast::<PyMapping>() else {
         return Err(InvalidInput::new_err(format!("{name} must be a dict, not {}", mapping.get_type().name()?)));

@@ -95,8 +95,9 @@ fn query_ids<'py>(py: Python<'py>, runs: &[Bound<'py, PyDict>]) -> PyResult<Vec<
 
 /// A dict as it is, and any other mapping as one.
 fn as_dict<'py>(mapping: &Bound<'py, PyAny>, name: impl Fn() -> String) -> PyResult<Bound<'py, PyDict>> {
-    if let Ok(dict) = mapping.cast::<PyDict>() {
-        return Ok(dict.clone());
+    // A subclass may have an order and items of its own; and a score's conversion may run code that changes the dict.
+    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
+        return dict.copy();
     }
     match mapping.cast::<PyMapping>() {
         Ok(mapping) => PyDict::from_sequence(mapping.items()?.as_any()),

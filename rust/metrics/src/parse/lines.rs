@@ -27,6 +27,9 @@ const BYTES_PER_THREAD: usize = 1 << 18;
 /// About as many bytes as the lines of a file have when they are short.
 const SHORT_LINE: usize = 24;
 
+/// Rows for which room is made at the beginning, at most: a file may be large and hold none.
+const MOST_RESERVED: usize = 1 << 22;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Read all lines, in pieces that follow each other.
@@ -42,7 +45,7 @@ pub(super) fn read<V: Copy + Send>(
     let results = threads::run(ranges, |range| {
         let mut rows = Rows::default();
         // Memory that is not written to costs nothing; growing moves what has been.
-        rows.reserve((range.end - range.start) as usize / SHORT_LINE);
+        rows.reserve(MOST_RESERVED.min((range.end - range.start) as usize / SHORT_LINE));
         let lines = visit(source, range, format, |_, (query, document, value)| {
             rows.open(query);
             rows.push(document, value);
