@@ -1,8 +1,8 @@
 """Judgments and runs as columns in Rust: built once, evaluated as often as you like.
 
 Build them from dictionaries, NumPy arrays, any Arrow table, or TREC and BEIR files; none of these loops over rows in
-Python. Ids are strings; in arrays and Arrow tables whole numbers stand for their digits, so the document 7 of an array is
-"7" of a file.
+Python. Ids are strings; in arrays and Arrow tables whole numbers stand for their digits, so the document 7 of an array
+is "7" of a file.
 """
 
 from __future__ import annotations
