@@ -188,6 +188,10 @@ def test_max_sim_adds_up_the_best_of_each_token() -> None:
         (lambda: top_k(quantise(QUERIES, "f16"), CORPUS, 3), r"queries must be an array"),
         (lambda: top_k(QUERIES, CORPUS, 3, metric="hamming"), r"queries must be packed bits \(uint8"),
         (lambda: top_k(QUERIES[:, 1:], quantise(CORPUS, "binary"), 3, metric="hamming"), r"dimension 36 and the"),
+        (
+            lambda: top_k(quantise(QUERIES[:, 1:], "binary"), quantise(CORPUS, "binary"), 3, metric="hamming"),
+            r"queries have dimension 36 and the corpus 37",
+        ),
         (lambda: top_k(QUERIES, quantise(CORPUS, "f16"), 3, metric="hamming"), r"corpus must be binary"),
         (lambda: top_k(QUERIES, CORPUS, 3, mask=np.ones(399, bool)), r"one entry for each of the 400 rows"),
         (lambda: top_k(QUERIES, CORPUS, 3, mask=np.ones(400, np.uint8)), r"has shape \(50,\), not \(400,\)"),

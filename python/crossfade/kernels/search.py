@@ -171,6 +171,11 @@ def _hamming(
                 "model"
             )
         queries = quantise(signs, "binary")
+    if isinstance(corpus, Quantised) and isinstance(queries, Quantised) and queries.dimension != corpus.dimension:
+        raise InvalidInput(
+            f"queries have dimension {queries.dimension} and the corpus {corpus.dimension}: both must come "
+            "from one model"
+        )
     query_rows, rows = _bits(queries, "queries"), _bits(corpus, "corpus")
     way = arrays.way(threads, len(rows), mask, rows)
     return TopK(*_native.top_k_binary(arrays.matrix(query_rows), arrays.matrix(rows), k, way))

@@ -167,13 +167,13 @@ impl<'a, J: Job> Drive<'a, J> {
             if blocks >= BLOCKS_PER_THREAD * self.threads {
                 let next = AtomicUsize::new(0);
                 on_threads(self.threads, interrupted, |interrupted| {
-                    while let Some(block) = take(&next, 1, blocks) {
+                    while let Some(block) = take(&next, 1, blocks).filter(|_| !self.has_ended()) {
                         let (queries, least) = self.prepare(block);
                         self.search(block, &queries, &least, &AtomicUsize::new(0), interrupted);
                     }
                 });
             } else {
-                for block in 0..blocks {
+                for block in (0..blocks).take_while(|_| !self.has_ended()) {
                     let ((queries, least), next) = (self.prepare(block), AtomicUsize::new(0));
                     on_threads(self.threads, interrupted, |interrupted| {
                         self.search(block, &queries, &least, &next, interrupted);
@@ -188,6 +188,12 @@ impl<'a, J: Job> Drive<'a, J> {
             usize::MAX => Ok(()),
             row => Err(Error::Row(row)),
         }
+    }
+
+    /// Whether no further block of queries need be begun: it was interrupted, or there is a bad row. The first one, then:
+    /// who found it saw, for the same block, every row before it, or left them to workers that finish the block.
+    fn has_ended(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.bad_row.load(Ordering::Relaxed) != usize::MAX
     }
 
     fn prepare(&self, block: usize) -> (J::Queries, Vec<AtomicU32>) {

@@ -93,18 +93,19 @@ fn max_sim_of<B: Backend, E: Element>(
     let interrupted = || options.interrupted.is_some_and(|interrupted| interrupted());
     on_threads(threads.min(chunks.len()), &interrupted, |interrupted| {
         let mut worker = Worker::new(backend, table, &queries);
-        while let Some(chunk) = take(&next, 1, chunks.len()) {
+        let has_stopped = || {
             if interrupted() {
                 stopped.store(true, Ordering::Relaxed);
             }
+            stopped.load(Ordering::Relaxed)
+        };
+        while let Some(chunk) = take(&next, 1, chunks.len()) {
             let mut scores = chunks[chunk].lock().unwrap_or_else(PoisonError::into_inner);
             for (i, score) in scores.iter_mut().enumerate() {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
                 let document = chunk * step + i;
-                match worker.document(offsets[document], offsets[document + 1]) {
-                    Ok(sum) => *score = sum,
+                match worker.document(offsets[document], offsets[document + 1], &has_stopped) {
+                    Ok(Some(sum)) => *score = sum,
+                    Ok(None) => return,
                     Err(row) => {
                         bad_row.fetch_min(row, Ordering::Relaxed);
                         return;
@@ -145,14 +146,18 @@ impl<'a, B: Backend, E: Element> Worker<'a, B, E> {
         }
     }
 
-    /// The score of the document that has the rows `start..end`. The error is the first row that is not finite.
-    fn document(&mut self, start: usize, end: usize) -> Result<f32, usize> {
+    /// The score of the document that has the rows `start..end`, or None when it has stopped: a document may be long. The
+    /// error is the first row that is not finite.
+    fn document(&mut self, start: usize, end: usize, has_stopped: &dyn Fn() -> bool) -> Result<Option<f32>, usize> {
         self.best.fill(f64::NEG_INFINITY);
         for first in (start..end).step_by(TOKENS) {
+            if has_stopped() {
+                return Ok(None);
+            }
             self.block(first, end.min(first + TOKENS))?;
         }
         let sum: f64 = self.best.iter().sum();
-        Ok(sum.clamp(-f64::from(f32::MAX), f64::from(f32::MAX)) as f32 + 0.0)
+        Ok(Some(sum.clamp(-f64::from(f32::MAX), f64::from(f32::MAX)) as f32 + 0.0))
     }
 
     fn block(&mut self, start: usize, end: usize) -> Result<(), usize> {

@@ -61,6 +61,9 @@ fn rescore_with<B: Backend>(backend: B, task: &Rescore<'_>, corpus: Corpus<'_>) 
 /// Candidates that a thread scores at a time.
 const STEP: usize = 512;
 
+/// Candidates between two looks at whether it is interrupted: each may have to come from a disk.
+const ASKED: usize = 32;
+
 fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Table<'_, E>) -> Result<TopK, Error> {
     let (queries, metric) = (task.queries, task.metric);
     let count = queries.len();
@@ -82,12 +85,6 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
         let mut vector = vec![0.0; table.rows.dimension()];
         let mut query: Option<(usize, Queries)> = None;
         while let Some(step) = take(&next, 1, steps.len()) {
-            if interrupted() {
-                stopped.store(true, Ordering::Relaxed);
-            }
-            if stopped.load(Ordering::Relaxed) {
-                return;
-            }
             let number = step / steps_per_query;
             let query = match &mut query {
                 Some((prepared, query)) if *prepared == number => query,
@@ -98,7 +95,15 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
             };
             let mut step = steps[step].lock().unwrap_or_else(PoisonError::into_inner);
             let (rows, keys) = &mut *step;
-            for (&row, to) in rows.iter().zip(keys.iter_mut()) {
+            for (i, (&row, to)) in rows.iter().zip(keys.iter_mut()).enumerate() {
+                if i.is_multiple_of(ASKED) {
+                    if interrupted() {
+                        stopped.store(true, Ordering::Relaxed);
+                    }
+                    if stopped.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
                 let row = row as usize;
                 let vector = table.vector(backend, row, &mut vector);
                 // The sum of squares of a row that is not finite is not finite either.

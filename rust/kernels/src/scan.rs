@@ -200,7 +200,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
 
     fn codes(&mut self, ids: &[u32]) -> Result<(), usize> {
         let (queries, dimension) = (self.shared.queries, self.table.rows.dimension());
-        let greatest = if E::INT8 { self.know_codes(ids) } else { self.encode(ids)? };
+        let greatest = if E::INT8 { self.know_codes(ids)? } else { self.encode(ids)? };
         self.set_thresholds(&greatest);
         let codes = std::mem::replace(&mut self.codes, Aligned::zeroed(0));
         let mut rows = [&[][..]; MOST_ROWS];
@@ -261,7 +261,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     }
 
     /// The same for rows that are codes, and fill `biases`.
-    fn know_codes(&mut self, ids: &[u32]) -> Greatest {
+    fn know_codes(&mut self, ids: &[u32]) -> Result<Greatest, usize> {
         let mut most = 0.0_f32;
         for (row, &id) in ids.iter().enumerate() {
             let codes = E::as_i8(self.rows[row]).unwrap_or(&[]);
@@ -281,11 +281,12 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             if value * value <= MOST_SQUARE && (value * value >= LEAST_SQUARE || square == 0) {
                 most = most.max(value);
             } else {
-                self.mark_wild(row);
+                // A code times its scale may be beyond the range of f32.
+                self.doubt(row, id)?;
             }
         }
         let cosine = self.shared.queries.metric == Metric::Cosine;
-        Greatest { norm: if cosine { 1.0 } else { norm_above(most * most, 1) }, error: 0.0 }
+        Ok(Greatest { norm: if cosine { 1.0 } else { norm_above(most * most, 1) }, error: 0.0 })
     }
 
     /// Turn rows into codes, and fill `scales` and `biases`.

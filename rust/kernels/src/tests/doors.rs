@@ -6,7 +6,7 @@ use super::{METRICS, TINY, floats, rows, search_everywhere, threads};
 use crate::backend::Portable;
 use crate::drive::Limits;
 use crate::search::{Task, top_k_with};
-use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, rescore, top_k};
+use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, max_sim, rescore, top_k};
 
 #[test]
 fn shapes_are_checked() {
@@ -153,6 +153,65 @@ fn a_mapped_corpus_is_found_alike() {
     let corpus: Vec<f32> = (0..3000 * 33).map(|i| (i as f32 * 0.37).sin()).collect();
     let search = |options| top_k(rows(&corpus[..330], 33), floats(&corpus, 33), 7, Metric::L2, options).unwrap();
     assert_eq!(search(Options { mapped: true, ..threads(2) }), search(threads(1)));
+}
+
+#[test]
+fn no_block_of_queries_is_begun_after_the_end() {
+    let mut corpus = vec![1.0; 4 * 100];
+    let queries = vec![1.0; 4 * 1000];
+    // Few blocks of queries share out the rows, many are shared out themselves.
+    for count in [40, 1000] {
+        let asked = Cell::new(0);
+        let search = |corpus: &[f32], stop: bool| {
+            asked.set(0);
+            let interrupted = || {
+                asked.set(asked.get() + 1);
+                stop
+            };
+            let options = Options { interrupted: Some(&interrupted), ..threads(1) };
+            let queries = rows(&queries[..4 * count], 4);
+            let task = Task { queries, corpus: floats(corpus, 4), k: 3, metric: Metric::L2 };
+            top_k_with(Portable::default(), task, options, TINY)
+        };
+        corpus[4 * 99] = 1.0;
+        assert_eq!((search(&corpus, true), asked.get()), (Err(Error::Interrupted), 1));
+        corpus[4 * 99] = f32::NAN;
+        assert_eq!(search(&corpus, false), Err(Error::Row(99)));
+        // It asks once a chunk: less often than there are blocks of eight queries, so not in each.
+        assert!(asked.get() < count / 8, "{}", asked.get());
+    }
+}
+
+#[test]
+fn an_interruption_is_heard_within_one_query_and_one_document() {
+    let corpus = vec![1.0; 64 * 1000];
+    let vectors = floats(&corpus, 64);
+    let asked = Cell::new(0);
+    let interrupted = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 2
+    };
+    let options = Options { threads: 1, interrupted: Some(&interrupted), ..Options::default() };
+    let candidates: Vec<i64> = (0..500).collect();
+    let rescored = rescore(rows(&corpus[..64], 64), vectors, (&candidates, 500), 3, Metric::Cosine, options);
+    assert_eq!(rescored, Err(Error::Interrupted));
+    asked.set(0);
+    assert_eq!(max_sim(rows(&corpus[..64], 64), vectors, &[0, 1000], options), Err(Error::Interrupted));
+}
+
+#[test]
+fn codes_whose_vector_is_beyond_the_range_are_refused_however_many_queries_there_are() {
+    let codes = [1_i8, 1, 1, 127, -127, 3, 1, 2, 3];
+    let corpus = Corpus::Int8(Scaled::new(rows(&codes, 3), &[1.0, 3e38, 1.0]).unwrap());
+    let queries: Vec<f32> = (0..3 * 40).map(|i| (i as f32 * 0.731).sin()).collect();
+    for count in [1, 4, 5, 40] {
+        for metric in METRICS {
+            let task = Task { queries: rows(&queries[..3 * count], 3), corpus, k: 3, metric };
+            for (name, found) in search_everywhere(task, threads(1), TINY) {
+                assert_eq!(found, Err(Error::Row(1)), "{name} {metric:?} {count} queries");
+            }
+        }
+    }
 }
 
 #[test]
