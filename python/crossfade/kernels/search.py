@@ -130,8 +130,9 @@ def top_k_rescored(
     """`top_k` in two stages: the best `candidates` among the `quantised` rows, and of those the best among `vectors`.
 
     `quantised` is `quantise(vectors, ...)`: small enough for memory, or for its bandwidth. `vectors`, shape
-    (m, dimension), may be a mapped file: only the candidates' rows are read. "binary" rows are searched by their
-    Hamming distance to the signs of the query, which stands for the angle between them.
+    (m, dimension), may be a mapped file: of the types that `top_k` reads as they lie, only the candidates' rows are
+    read. "binary" rows are searched by their Hamming distance to the signs of the query, which stands for the angle
+    between them.
 
     `candidates`: how many the second stage gets for each query; None is 2 k, and 20 k for "binary". The scores are
     those of `top_k` among `vectors`. What the first stage missed is not found: docs/kernels.md says how much that was
