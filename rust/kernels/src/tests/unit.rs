@@ -65,6 +65,13 @@ proptest! {
 }
 
 #[test]
+fn the_least_code_in_the_longest_row_is_squared_too() {
+    for (name, found) in on_every_backend!(|backend| backend.sums_i8(&vec![i8::MIN; 1 << 16])) {
+        assert_eq!(found, (-(1 << 23), 1 << 30), "{name}");
+    }
+}
+
+#[test]
 fn every_half_and_brain_float_is_decoded() {
     let bits: Vec<u16> = (0..=u16::MAX).collect();
     let decode = |decode: &dyn Fn(&mut [f32])| {

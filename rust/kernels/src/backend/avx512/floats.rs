@@ -1,0 +1,83 @@
+//! Tiles in f32.
+
+use std::arch::x86_64::{
+    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_sub_ps,
+};
+
+use super::vectors::load;
+use super::{LANES, LINE, ROWS};
+use crate::backend::{Ahead, Tile};
+
+/// Fetch a line of one of the rows that come a block later: in sixteen steps, one line of each.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn fetch(ahead: Ahead<'_>, d: usize) {
+    if let Some(row) = ahead.rows.get(d % LINE) {
+        // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
+        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add((d - d % LINE) * ahead.size).cast());
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+pub(super) fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
+    let (steps, _) = tile.panel.as_chunks::<LANES>();
+    let (steps, _) = steps.as_chunks::<V>();
+    let (thresholds, _) = tile.thresholds.as_chunks::<LANES>();
+    let mut first = 0;
+    while first < tile.rows.len() {
+        let last = tile.rows.len() - 1;
+        // The last tile repeats the last row where it lacks rows.
+        let mut rows = [tile.rows[last]; ROWS];
+        for r in 0..ROWS.min(tile.rows.len() - first) {
+            rows[r] = tile.rows[first + r];
+        }
+        let sums = add_up::<V, DIFFERENCE>(steps, &rows, tile.ahead.of(first, ROWS));
+        for r in 0..ROWS.min(tile.rows.len() - first) {
+            let scale = _mm512_set1_ps(tile.scales[first + r]);
+            let mut word = 0;
+            for v in 0..V {
+                let scores = _mm512_mul_ps(sums[r][v], scale);
+                let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(scores, load(&thresholds[v]));
+                word |= u64::from(mask) << (v * LANES);
+            }
+            tile.hits[first + r] = word;
+        }
+        first += ROWS;
+    }
+}
+
+/// The sums of a tile. They live in registers: one loop, and nothing in it that is not inlined.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_up<const V: usize, const DIFFERENCE: bool>(
+    steps: &[[[f32; LANES]; V]],
+    rows: &[&[f32]; ROWS],
+    ahead: Ahead<'_>,
+) -> [[__m512; V]; ROWS] {
+    let mut elements = [std::ptr::null(); ROWS];
+    for r in 0..ROWS {
+        elements[r] = rows[r][..steps.len()].as_ptr();
+    }
+    let mut sums = [[_mm512_setzero_ps(); V]; ROWS];
+    for d in 0..steps.len() {
+        fetch(ahead, d);
+        let mut queries = [_mm512_setzero_ps(); V];
+        for v in 0..V {
+            queries[v] = load(&steps[d][v]);
+        }
+        for r in 0..ROWS {
+            // SAFETY: each pointer is to as many elements as there are steps.
+            let element = _mm512_set1_ps(unsafe { *elements[r].add(d) });
+            for v in 0..V {
+                sums[r][v] = if DIFFERENCE {
+                    let difference = _mm512_sub_ps(element, queries[v]);
+                    _mm512_fmadd_ps(difference, difference, sums[r][v])
+                } else {
+                    _mm512_fmadd_ps(element, queries[v], sums[r][v])
+                };
+            }
+        }
+    }
+    sums
+}

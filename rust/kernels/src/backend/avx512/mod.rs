@@ -1,0 +1,225 @@
+//! AVX-512 (F, BW, DQ, VL): x86-64 server processors since 2017 (Intel) and 2022 (AMD). VNNI where there is one.
+
+#![allow(
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    clippy::needless_pass_by_value,
+    reason = "plain loops over constant ranges are what becomes registers; a tile is made to be used up"
+)]
+
+mod bits;
+mod codes;
+mod encode;
+mod few;
+mod floats;
+mod vectors;
+
+use self::bits::{hamming, hamming_few};
+use self::codes::tiles_i8;
+use self::encode::{encode, sums_i8};
+use self::few::{decode_f16, few};
+use self::floats::tiles;
+use self::vectors::{Brain, Code, F32, Half};
+use super::{BIT_LANES, Backend, Coded, FEW, FewRows, Operation, Tile, TileBits, TileI8, generic};
+use crate::element::{Bf16, F16};
+use crate::exact;
+
+const LANES: usize = 16;
+const VECTORS: usize = 2;
+/// Twenty-four sums, two registers of queries and one of a row's element, of thirty-two.
+const ROWS: usize = 12;
+/// Elements of a row, of the greatest type, in a cache line.
+const LINE: usize = 16;
+
+/// Proof that this processor has what the functions here are compiled for: `new` is the only way to one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx512 {
+    vnni: bool,
+    popcnt: bool,
+}
+
+impl Avx512 {
+    pub(crate) fn new() -> Option<Self> {
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
+        has.then(|| Self {
+            vnni: is_x86_feature_detected!("avx512vnni"),
+            popcnt: is_x86_feature_detected!("avx512vpopcntdq"),
+        })
+    }
+
+    /// As the first processors with AVX-512 were.
+    #[cfg(test)]
+    pub(crate) fn without_extensions() -> Option<Self> {
+        Self::new().map(|_| Self { vnni: false, popcnt: false })
+    }
+}
+
+/// A function of the back end, compiled for its instruction set.
+macro_rules! compiled {
+    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $body:expr;)*) => {$(
+        $(#[$meta])*
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt")]
+        fn $name($($argument: $type),*) $(-> $result)? {
+            $body
+        }
+    )*};
+}
+
+compiled! {
+    fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
+    fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
+    fn squares(row: &[f32]) -> f32 = generic::squares(row);
+    fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
+        generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
+    fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row);
+    fn exact_squared_difference(query: &[f32], row: &[f32]) -> f64 = exact::squared_difference(query, row);
+    fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
+    fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
+}
+
+impl Backend for Avx512 {
+    const NAME: &'static str = "avx512";
+    const LANES: usize = LANES;
+    const VECTORS: usize = VECTORS;
+    const ROWS: usize = ROWS;
+
+    fn has_tile_i8(self) -> bool {
+        self.vnni
+    }
+
+    fn few_f32(self, rows: FewRows<'_, f32>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few::<F32>(rows, squares) }
+    }
+
+    fn few_f16(self, rows: FewRows<'_, F16>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few::<Half>(rows, squares) }
+    }
+
+    fn few_bf16(self, rows: FewRows<'_, Bf16>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few::<Brain>(rows, squares) }
+    }
+
+    fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few::<Code>(rows, squares) }
+    }
+
+    fn decode_f16(self, row: &[F16], to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { decode_f16(row, to) }
+    }
+
+    fn decode_bf16(self, row: &[Bf16], to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { decode_bf16(row, to) }
+    }
+
+    fn decode_i8(self, row: &[i8], scale: f32, to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { decode_i8(row, scale, to) }
+    }
+
+    fn squares(self, row: &[f32]) -> f32 {
+        // SAFETY: `self` proves the target features.
+        unsafe { squares(row) }
+    }
+
+    fn sums_i8(self, row: &[i8]) -> (i32, i32) {
+        if self.vnni {
+            // SAFETY: `self` proves the target features, and `vnni` that one.
+            unsafe { sums_i8(row) }
+        } else {
+            generic::sums_i8(row)
+        }
+    }
+
+    fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        // SAFETY: `self` proves the target features.
+        unsafe { encode::<Half>(row, scratch, codes) }
+    }
+
+    fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        // SAFETY: `self` proves the target features.
+        unsafe { encode::<Brain>(row, scratch, codes) }
+    }
+
+    fn tile(self, tile: Tile<'_>) {
+        // SAFETY: `self` proves the target features.
+        unsafe {
+            match (tile.operation, tile.thresholds.len() / LANES) {
+                (Operation::Dot, 1) => tiles::<1, false>(tile),
+                (Operation::Dot, _) => tiles::<2, false>(tile),
+                (Operation::SquaredDifference, 1) => tiles::<1, true>(tile),
+                (Operation::SquaredDifference, _) => tiles::<2, true>(tile),
+            }
+        }
+    }
+
+    fn products(self, panel: &[f32], lanes: usize, rows: &[&[f32]], to: &mut [f32]) {
+        // SAFETY: `self` proves the target features.
+        unsafe { products(panel, lanes, rows, to) }
+    }
+
+    fn tile_i8(self, tile: TileI8<'_>) {
+        if !self.vnni {
+            return generic::tile_i8(tile);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe {
+            match tile.thresholds.len() / LANES {
+                1 => tiles_i8::<1>(tile),
+                _ => tiles_i8::<2>(tile),
+            }
+        }
+    }
+
+    fn exact_dot(self, query: &[f32], row: &[f32]) -> f64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { exact_dot(query, row) }
+    }
+
+    fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { exact_squared_difference(query, row) }
+    }
+
+    fn exact_squares(self, row: &[f32]) -> f64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { exact_squares(row) }
+    }
+
+    fn distance(self, a: &[u64], b: &[u64]) -> u32 {
+        // SAFETY: `self` proves the target features.
+        unsafe { distance(a, b) }
+    }
+
+    fn hamming(self, tile: TileBits<'_>) {
+        if !self.popcnt {
+            return generic::hamming(tile);
+        }
+        let words = tile.panel.len() / tile.thresholds.len();
+        // SAFETY: `self` proves the target features, and `popcnt` that one.
+        unsafe {
+            if tile.queries.len() <= FEW * words {
+                return hamming_few(tile, words);
+            }
+            match tile.thresholds.len() / BIT_LANES {
+                1 => hamming::<1, 8>(tile),
+                2 => hamming::<2, 4>(tile),
+                4 => hamming::<4, 4>(tile),
+                8 => hamming::<8, 2>(tile),
+                _ => generic::hamming(tile),
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How elements of any type become vectors of f32.
+
+use std::arch::x86_64::{
+    __m512, __mmask16, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
+    _mm512_slli_epi32, _mm512_storeu_ps,
+};
+
+use super::LANES;
+use crate::backend::FEW_STEP;
+use crate::element::{Bf16, F16};
+
+/// How `few` reads sixteen elements as f32.
+pub(super) trait Load {
+    type Element: Copy;
+
+    /// # Safety
+    /// The processor must have AVX-512 (F, BW, VL), and there must be sixteen elements.
+    unsafe fn load(from: *const Self::Element) -> __m512;
+
+    /// The first `count` of sixteen elements, and zeros.
+    ///
+    /// # Safety
+    /// The processor must have AVX-512 (F, BW, VL), and there must be `count` elements.
+    unsafe fn load_part(from: *const Self::Element, count: usize) -> __m512 {
+        let mut part = [const { std::mem::MaybeUninit::<Self::Element>::zeroed() }; LANES];
+        for (i, to) in part.iter_mut().enumerate().take(count) {
+            // SAFETY: there are `count` elements.
+            to.write(unsafe { *from.add(i) });
+        }
+        // SAFETY: all sixteen elements are initialised: zero bits are an element of each type.
+        unsafe { Self::load(part.as_ptr().cast()) }
+    }
+}
+
+pub(super) struct F32;
+pub(super) struct Half;
+pub(super) struct Brain;
+pub(super) struct Code;
+
+impl Load for F32 {
+    type Element = f32;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(from: *const f32) -> __m512 {
+        // SAFETY: the caller's.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load_part(from: *const f32, count: usize) -> __m512 {
+        // SAFETY: the caller's; what the mask leaves out is not read.
+        unsafe { _mm512_maskz_loadu_ps(((1_u32 << count) - 1) as __mmask16, from) }
+    }
+}
+
+impl Load for Half {
+    type Element = F16;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(from: *const F16) -> __m512 {
+        // SAFETY: the caller's.
+        _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) })
+    }
+}
+
+impl Load for Brain {
+    type Element = Bf16;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(from: *const Bf16) -> __m512 {
+        // SAFETY: the caller's.
+        let bits = unsafe { _mm256_loadu_si256(from.cast()) };
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+    }
+}
+
+impl Load for Code {
+    type Element = i8;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(from: *const i8) -> __m512 {
+        // SAFETY: the caller's.
+        let codes = unsafe { _mm_loadu_si128(from.cast()) };
+        _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes))
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load(from: &[f32; LANES]) -> __m512 {
+    // SAFETY: the reference is to exactly the 64 bytes that are read; no alignment is asked for.
+    unsafe { _mm512_loadu_ps(from.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store(to: &mut [f32; LANES], from: __m512) {
+    // SAFETY: the reference is to exactly the 64 bytes that are written; no alignment is asked for.
+    unsafe { _mm512_storeu_ps(to.as_mut_ptr(), from) }
+}
+
+/// Vectors of a row that are summed up apart: enough to hide the latency of an addition.
+pub(super) const FEW_SUMS: usize = FEW_STEP / LANES;
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_vectors(vectors: [__m512; FEW_SUMS]) -> __m512 {
+    _mm512_add_ps(_mm512_add_ps(vectors[0], vectors[1]), _mm512_add_ps(vectors[2], vectors[3]))
+}
