@@ -182,7 +182,8 @@ def test_max_sim_adds_up_the_best_of_each_token() -> None:
     [
         (lambda: quantise(CORPUS, "int4"), r"dtype 'int4' is not known: use \"f16\", \"bf16\", \"int8\" or \"binary\""),
         (lambda: quantise(CORPUS * 1e6, "f16"), r"row 0 holds a number beyond f16's range \(65504\)"),
-        (lambda: quantise(np.full((3, 2), np.inf), "int8"), r"row 0 holds NaN or infinity"),
+        (lambda: quantise(np.full((3, 2), np.inf), "int8"), r"^row 0 holds NaN or infinity"),
+        (lambda: quantise(CORPUS[:2] * 0 + 3.4e38, "bf16"), r"^row 0 holds a number beyond bf16's range"),
         (lambda: quantise(CORPUS[0], "int8"), r"vectors must have two axes"),
         (lambda: top_k(QUERIES, quantise(CORPUS, "binary"), 3), r"corpus is binary: use metric=\"hamming\""),
         (lambda: top_k(quantise(QUERIES, "f16"), CORPUS, 3), r"queries must be an array"),

@@ -164,19 +164,14 @@ def _hamming(
     mask: ArrayLike | None,
     threads: SupportsIndex | None,
 ) -> TopK:
-    if isinstance(corpus, Quantised) and not isinstance(queries, Quantised):
-        signs = arrays.float_matrix(queries, "queries")
-        if signs.shape[1] != corpus.dimension:
+    if isinstance(corpus, Quantised):
+        if not isinstance(queries, Quantised):
+            queries = quantise(arrays.float_matrix(queries, "queries"), "binary", threads=threads)
+        if queries.dimension != corpus.dimension:
             raise InvalidInput(
-                f"queries have dimension {signs.shape[1]} and the corpus {corpus.dimension}: both must come from one "
+                f"queries have dimension {queries.dimension} and the corpus {corpus.dimension}: both must come from one "
                 "model"
             )
-        queries = quantise(signs, "binary")
-    if isinstance(corpus, Quantised) and isinstance(queries, Quantised) and queries.dimension != corpus.dimension:
-        raise InvalidInput(
-            f"queries have dimension {queries.dimension} and the corpus {corpus.dimension}: both must come "
-            "from one model"
-        )
     query_rows, rows = _bits(queries, "queries"), _bits(corpus, "corpus")
     way = arrays.way(threads, len(rows), mask, rows)
     return TopK(*_native.top_k_binary(arrays.matrix(query_rows), arrays.matrix(rows), k, way))

@@ -43,6 +43,11 @@ const GROUP: usize = 16;
 /// Queries in a panel.
 const PANEL: usize = u64::BITS as usize;
 
+/// Rows in a block.
+fn most_rows(bytes: usize) -> usize {
+    (BLOCK_BYTES / bytes).clamp(8, 256)
+}
+
 /// `top_k_binary` on a given back end.
 pub(crate) fn top_k_binary_with<B: Backend>(
     backend: B,
@@ -70,7 +75,7 @@ pub(crate) fn top_k_binary_with<B: Backend>(
         query_bytes: bytes.next_multiple_of(WORD),
         panel: PANEL,
         row_bytes: bytes,
-        most_rows: (BLOCK_BYTES / bytes).clamp(8, 256),
+        most_rows: most_rows(bytes),
     };
     drive(&Binary { backend, queries, corpus }, shape, options, limits)
 }
@@ -98,7 +103,7 @@ impl<B: Backend> Job for Binary<'_, B> {
 
     fn worker<'w>(&'w self, queries: &'w Panels, least: &'w [AtomicU32], selector: Selector) -> Scanner<'w, B> {
         let words = self.corpus.dimension().div_ceil(WORD);
-        let most = (BLOCK_BYTES / self.corpus.dimension()).clamp(8, 256);
+        let most = most_rows(self.corpus.dimension());
         let mut thresholds = Aligned::zeroed(queries.count.next_multiple_of(PANEL));
         thresholds[..queries.count].fill(u64::MAX);
         Scanner {
@@ -249,5 +254,27 @@ impl<B: Backend> Scanner<'_, B> {
     /// A score that exceeds t is that of a distance below -t; distances are whole numbers that f32 holds.
     fn set_threshold(&mut self, query: usize) {
         self.thresholds[query] = (-self.selector.threshold(query)).ceil() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Portable;
+
+    #[test]
+    fn a_row_as_near_as_what_another_thread_found_may_be_a_lower_one() {
+        let query = [0_u8; 8];
+        let corpus =
+            [[0xff_u8, 0, 0, 0, 0, 0, 0, 0], [0x7f, 0, 0, 0, 0, 0, 0, 0], [0xff, 1, 0, 0, 0, 0, 0, 0]].concat();
+        let (queries, corpus) = (Rows::new(&query, 8).unwrap(), Rows::new(&corpus, 8).unwrap());
+        let job = Binary { backend: Portable::default(), queries, corpus };
+        let panels = job.prepare(0..1);
+        let least = [AtomicU32::new(ordered(-8.0))];
+        let mut worker = job.worker(&panels, &least, Selector::new(1, 2, 3));
+        worker.block(&[0, 1, 2], &[]).unwrap();
+        let found = worker.finish().finish().next().unwrap();
+        let found: Vec<(f32, usize)> = found.into_iter().map(crate::select::unkey).collect();
+        assert_eq!(found, [(-7.0, 1), (-8.0, 0)]);
     }
 }

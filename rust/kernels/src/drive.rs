@@ -1,14 +1,13 @@
 //! Blocks of queries, chunks of the corpus, threads: how any search is cut up, and its parts put together.
 
-use std::num::NonZero;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::mask::Mask;
 use crate::read_ahead::ReadAhead;
 use crate::select::{Key, Selector, merge};
+use crate::share_out::{self, on_threads, take};
 use crate::{Error, Options, TopK};
 
 /// A search, and how its parts are done.
@@ -131,10 +130,8 @@ impl<'a, J: Job> Drive<'a, J> {
         let most = (limits.query_bytes / shape.query_bytes).min(limits.block_queries).min(limits.block_keys / k.max(1));
         let blocks = shape.queries.div_ceil(most.max(1)).max(1);
         let block = shape.queries.div_ceil(blocks).max(1).next_multiple_of(shape.panel);
-        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = if options.threads == 0 { cores() } else { options.threads };
         let products = shape.queries.saturating_mul(visited).saturating_mul(shape.products);
-        let threads = threads.min(products.div_ceil(limits.products_per_thread)).max(1);
+        let threads = share_out::threads(options).min(products.div_ceil(limits.products_per_thread)).max(1);
         // Several chunks a thread, so that one that falls behind is helped out.
         let chunk = (limits.chunk_bytes / shape.row_bytes)
             .min(limits.chunk_products / (shape.products * block.min(shape.queries.max(1))))
@@ -278,22 +275,4 @@ impl<J: Job> Source<'_, '_, J> {
             }
         }
     }
-}
-
-/// Run `work` on so many threads, the calling one among them: it alone asks whether it is interrupted, and it alone does
-/// everything where no further thread can be had.
-pub(crate) fn on_threads(threads: usize, interrupted: &dyn Fn() -> bool, work: impl Fn(&dyn Fn() -> bool) + Sync) {
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            if thread::Builder::new().spawn_scoped(scope, || work(&|| false)).is_err() {
-                break;
-            }
-        }
-        work(interrupted);
-    });
-}
-
-/// The next `step` of 0..end, or None when all are taken.
-pub(crate) fn take(next: &AtomicUsize, step: usize, end: usize) -> Option<usize> {
-    Some(next.fetch_add(step, Ordering::Relaxed)).filter(|&start| start < end)
 }

@@ -224,3 +224,28 @@ impl<'a> From<Scaled<'a>> for Table<'a, i8> {
         Self { rows: scaled.codes, scales: Some(scaled.scales) }
     }
 }
+
+/// Evaluate an expression with the corpus as a table of whatever type it has.
+macro_rules! on_table {
+    ($corpus:expr, $table:ident => $result:expr) => {
+        match $corpus {
+            crate::Corpus::F32(rows) => {
+                let $table = crate::element::Table::plain(rows);
+                $result
+            }
+            crate::Corpus::F16(rows) => {
+                let $table = crate::element::Table::plain(rows);
+                $result
+            }
+            crate::Corpus::Bf16(rows) => {
+                let $table = crate::element::Table::plain(rows);
+                $result
+            }
+            crate::Corpus::Int8(rows) => {
+                let $table = crate::element::Table::from(rows);
+                $result
+            }
+        }
+    };
+}
+pub(crate) use on_table;

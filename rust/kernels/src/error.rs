@@ -42,8 +42,12 @@ pub enum Error {
     EmptyDocument(usize),
     /// The candidate at this place, the first of its kind, is no row of the corpus.
     Candidate(usize),
+    /// This row of what is to be quantised, the first of its kind, holds NaN or infinity.
+    NotFinite(usize),
     /// This row, the first of its kind, has an element that half precision cannot hold.
     HalfRange(usize),
+    /// This row, the first of its kind, has an element that bfloat16 would round to infinity.
+    BrainRange(usize),
     /// The caller stopped it.
     Interrupted,
 }
@@ -76,6 +80,10 @@ impl fmt::Display for Error {
                 write!(f, "document {i} has no tokens: it has no score, leave it out")
             }
             Self::Candidate(i) => write!(f, "candidate {i} is no row of the corpus"),
+            Self::NotFinite(i) => write!(f, "row {i} holds NaN or infinity: every element must be finite"),
+            Self::BrainRange(i) => {
+                write!(f, "row {i} holds a number beyond bf16's range (3.39e38): scale the vectors down, or use int8")
+            }
             Self::HalfRange(i) => {
                 write!(
                     f,

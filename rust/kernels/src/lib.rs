@@ -8,6 +8,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `search` | what is asked for |
+//! | `share_out` | parts of any work, threads |
 //! | `drive`, `mask`, `read_ahead` | blocks of queries, chunks of the corpus, threads; filters; files larger than memory |
 //! | `scan` | one worker: scan a block of rows, score what might count, select |
 //! | `queries`, `aligned` | queries in the form in which they are compared |
@@ -40,6 +41,7 @@ mod rows;
 mod scan;
 mod search;
 mod select;
+mod share_out;
 #[cfg(test)]
 mod tests;
 

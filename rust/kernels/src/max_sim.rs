@@ -1,18 +1,16 @@
 //! Late interaction (Khattab and Zaharia 2020, `ColBERT`): each token of the query looks for its best token of the
 //! document, and the document's score is the sum of what they found.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::aligned::Aligned;
 use crate::backend::Backend;
 use crate::bound::{MOST_SQUARE, below, norm_above};
-use crate::drive::{on_threads, take};
-use crate::element::{Corpus, Element, Table};
+use crate::element::{Corpus, Element, Table, on_table};
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
 use crate::search::{Options, check};
+use crate::share_out::share_out;
 use crate::{Error, Rows, on_backend};
 
 /// Σ over the query's tokens of the greatest inner product with a token of the document, for each document. Products and
@@ -59,12 +57,7 @@ pub(crate) fn max_sim_with<B: Backend>(
     offsets: &[usize],
     options: Options<'_>,
 ) -> Result<Vec<f32>, Error> {
-    match tokens {
-        Corpus::F32(rows) => max_sim_of(backend, query, Table::plain(rows), offsets, options),
-        Corpus::F16(rows) => max_sim_of(backend, query, Table::plain(rows), offsets, options),
-        Corpus::Bf16(rows) => max_sim_of(backend, query, Table::plain(rows), offsets, options),
-        Corpus::Int8(rows) => max_sim_of(backend, query, rows.into(), offsets, options),
-    }
+    on_table!(tokens, table => max_sim_of(backend, query, table, offsets, options))
 }
 
 /// Tokens of a document that are compared at once.
@@ -87,41 +80,22 @@ fn max_sim_of<B: Backend, E: Element>(
     let step = (STEP / products).clamp(1, documents.max(1));
     let chunks: Vec<Mutex<&mut [f32]>> = scores.chunks_mut(step).map(Mutex::new).collect();
     let queries = Queries::new::<B>(Metric::InnerProduct, Way::Float, query, 0, query.len());
-    let (next, bad_row, stopped) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX), AtomicBool::new(false));
-    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = if options.threads == 0 { cores() } else { options.threads };
-    let interrupted = || options.interrupted.is_some_and(|interrupted| interrupted());
-    on_threads(threads.min(chunks.len()), &interrupted, |interrupted| {
-        let mut worker = Worker::new(backend, table, &queries);
-        let has_stopped = || {
-            if interrupted() {
-                stopped.store(true, Ordering::Relaxed);
-            }
-            stopped.load(Ordering::Relaxed)
-        };
-        while let Some(chunk) = take(&next, 1, chunks.len()) {
+    let state = || Worker::new(backend, table, &queries);
+    share_out(
+        chunks.len(),
+        options,
+        |chunk| offsets[chunk * step],
+        state,
+        |worker, chunk, stop| {
             let mut scores = chunks[chunk].lock().unwrap_or_else(PoisonError::into_inner);
-            for (i, score) in scores.iter_mut().enumerate() {
-                let document = chunk * step + i;
-                match worker.document(offsets[document], offsets[document + 1], &has_stopped) {
-                    Ok(Some(sum)) => *score = sum,
-                    Ok(None) => return,
-                    Err(row) => {
-                        bad_row.fetch_min(row, Ordering::Relaxed);
-                        return;
-                    }
-                }
+            for (pair, score) in offsets[chunk * step..].windows(2).zip(scores.iter_mut()) {
+                *score = worker.document(pair[0], pair[1], stop).map_err(|row| (row, Error::Row(row)))?;
             }
-        }
-    });
+            Ok(())
+        },
+    )?;
     drop(chunks);
-    if stopped.into_inner() {
-        return Err(Error::Interrupted);
-    }
-    match bad_row.into_inner() {
-        usize::MAX => Ok(scores),
-        row => Err(Error::Row(row)),
-    }
+    Ok(scores)
 }
 
 struct Worker<'a, B, E> {
@@ -146,18 +120,19 @@ impl<'a, B: Backend, E: Element> Worker<'a, B, E> {
         }
     }
 
-    /// The score of the document that has the rows `start..end`, or None when it has stopped: a document may be long. The
-    /// error is the first row that is not finite.
-    fn document(&mut self, start: usize, end: usize, has_stopped: &dyn Fn() -> bool) -> Result<Option<f32>, usize> {
+    /// The score of the document that has the rows `start..end`; of no meaning after a stop. The error is the first row
+    /// that is not finite.
+    fn document(&mut self, start: usize, end: usize, stop: &dyn Fn() -> bool) -> Result<f32, usize> {
         self.best.fill(f64::NEG_INFINITY);
         for first in (start..end).step_by(TOKENS) {
-            if has_stopped() {
-                return Ok(None);
+            // A document may be long.
+            if stop() {
+                break;
             }
             self.block(first, end.min(first + TOKENS))?;
         }
         let sum: f64 = self.best.iter().sum();
-        Ok(Some(sum.clamp(-f64::from(f32::MAX), f64::from(f32::MAX)) as f32 + 0.0))
+        Ok(sum.clamp(-f64::from(f32::MAX), f64::from(f32::MAX)) as f32 + 0.0)
     }
 
     fn block(&mut self, start: usize, end: usize) -> Result<(), usize> {

@@ -1,19 +1,17 @@
 //! Smaller forms of vectors.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
-use crate::drive::{on_threads, take};
 use crate::search::Options;
+use crate::share_out::share_out;
 use crate::{Error, Rows};
 
 /// IEEE binary16, rounded to nearest, ties to even. `to`: the bits, row by row.
 ///
 /// # Errors
-/// [`Error::Row`] for NaN or infinity, [`Error::HalfRange`] for an element beyond 65504, [`Error::Interrupted`].
+/// [`Error::NotFinite`], [`Error::HalfRange`] for an element beyond 65504, [`Error::Interrupted`].
 ///
 /// # Panics
 /// When `to` does not have as many elements as `rows`.
@@ -29,7 +27,7 @@ pub fn to_f16(rows: Rows<'_, f32>, to: &mut [u16], options: Options<'_>) -> Resu
 /// bfloat16, rounded to nearest, ties to even. `to`: the bits, row by row.
 ///
 /// # Errors
-/// [`Error::Row`] for NaN, infinity or an element that rounds to it, [`Error::Interrupted`].
+/// [`Error::NotFinite`], [`Error::BrainRange`] for an element that rounds to infinity, [`Error::Interrupted`].
 ///
 /// # Panics
 /// When `to` does not have as many elements as `rows`.
@@ -38,7 +36,7 @@ pub fn to_bf16(rows: Rows<'_, f32>, to: &mut [u16], options: Options<'_>) -> Res
     by_row(rows, parts, options, |row, to| {
         let to = to.reinterpret_cast_mut::<half::bf16>();
         to.convert_from_f32_slice(row);
-        if to.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Error::Row) }
+        if to.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Error::BrainRange) }
     })
 }
 
@@ -46,7 +44,7 @@ pub fn to_bf16(rows: Rows<'_, f32>, to: &mut [u16], options: Options<'_>) -> Res
 /// within half a scale of its code times the scale. A row of zeros has the scale 1.
 ///
 /// # Errors
-/// [`Error::Row`] for NaN or infinity, [`Error::Interrupted`].
+/// [`Error::NotFinite`], [`Error::Interrupted`].
 ///
 /// # Panics
 /// When `codes` does not have as many elements, or `scales` not as many numbers, as `rows` has.
@@ -72,7 +70,7 @@ pub fn to_int8(rows: Rows<'_, f32>, codes: &mut [i8], scales: &mut [f32], option
 /// bits that fill up the last byte are 0. `to`: ceil(dimension / 8) bytes a row.
 ///
 /// # Errors
-/// [`Error::Row`] for NaN or infinity, [`Error::Interrupted`].
+/// [`Error::NotFinite`], [`Error::Interrupted`].
 ///
 /// # Panics
 /// When `to` does not have as many bytes as that.
@@ -100,41 +98,21 @@ fn by_row<P: Send>(
     assert_eq!(parts.len(), rows.len(), "room for every row");
     let step = (STEP / rows.dimension()).max(1);
     let chunks: Vec<Mutex<&mut [P]>> = parts.chunks_mut(step).map(Mutex::new).collect();
-    let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let first_error = Mutex::new(None::<(usize, Error)>);
-    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = if options.threads == 0 { cores() } else { options.threads };
-    let interrupted = || options.interrupted.is_some_and(|interrupted| interrupted());
-    on_threads(threads.min(chunks.len()), &interrupted, |interrupted| {
-        while let Some(chunk) = take(&next, 1, chunks.len()) {
-            if interrupted() {
-                stopped.store(true, Ordering::Relaxed);
-            }
-            if stopped.load(Ordering::Relaxed) {
-                return;
-            }
+    let first_row = |chunk| chunk * step;
+    share_out(
+        chunks.len(),
+        options,
+        first_row,
+        || (),
+        |(), chunk, _| {
             let mut parts = chunks[chunk].lock().unwrap_or_else(PoisonError::into_inner);
-            for (i, part) in parts.iter_mut().enumerate() {
-                let number = chunk * step + i;
+            for (number, part) in (first_row(chunk)..).zip(parts.iter_mut()) {
                 let row = rows.row(number);
                 let finite = row.iter().all(|x| x.is_finite());
-                let result = if finite { convert(row, part) } else { Err(Error::Row as fn(usize) -> Error) };
-                if let Err(error) = result {
-                    let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
-                    if first.is_none_or(|(other, _)| number < other) {
-                        *first = Some((number, error(number)));
-                    }
-                    // Later rows do not matter, and every earlier one has been handed out.
-                    return;
-                }
+                let result = if finite { convert(row, part) } else { Err(Error::NotFinite as fn(usize) -> Error) };
+                result.map_err(|error| (number, error(number)))?;
             }
-        }
-    });
-    if stopped.into_inner() {
-        return Err(Error::Interrupted);
-    }
-    match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
-    }
+            Ok(())
+        },
+    )
 }

@@ -1,16 +1,14 @@
 //! The second stage of a search in two: exact scores for given candidates.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::backend::Backend;
-use crate::drive::{on_threads, take};
-use crate::element::{Corpus, Element, Table};
+use crate::element::{Corpus, Element, Table, on_table};
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
 use crate::search::{Options, TopK, check};
 use crate::select::{Key, key};
+use crate::share_out::share_out;
 use crate::{Error, Rows, on_backend};
 
 /// The `k` best of each query's `candidates`, scored and ordered as [`crate::top_k`] does.
@@ -37,7 +35,7 @@ pub fn rescore(
     if let Some(place) = candidates.iter().position(|&row| !usize::try_from(row).is_ok_and(|row| row < corpus.len())) {
         return Err(Error::Candidate(place));
     }
-    on_backend!(backend => rescore_with(backend, &task, corpus))
+    on_backend!(backend => on_table!(corpus, table => rescore_of(backend, &task, table)))
 }
 
 struct Rescore<'a> {
@@ -47,15 +45,6 @@ struct Rescore<'a> {
     k: usize,
     metric: Metric,
     options: Options<'a>,
-}
-
-fn rescore_with<B: Backend>(backend: B, task: &Rescore<'_>, corpus: Corpus<'_>) -> Result<TopK, Error> {
-    match corpus {
-        Corpus::F32(rows) => rescore_of(backend, task, Table::plain(rows)),
-        Corpus::F16(rows) => rescore_of(backend, task, Table::plain(rows)),
-        Corpus::Bf16(rows) => rescore_of(backend, task, Table::plain(rows)),
-        Corpus::Int8(rows) => rescore_of(backend, task, rows.into()),
-    }
 }
 
 /// Candidates that a thread scores at a time.
@@ -77,16 +66,16 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
         rows.flat_map(|(rows, keys)| rows.chunks(STEP).zip(keys.chunks_mut(STEP))).map(Mutex::new).collect()
     };
     let steps_per_query = per_query.div_ceil(STEP);
-    let (next, bad_row, stopped) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX), AtomicBool::new(false));
-    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = if task.options.threads == 0 { cores() } else { task.options.threads };
-    let interrupted = || task.options.interrupted.is_some_and(|interrupted| interrupted());
-    on_threads(threads.min(steps.len()), &interrupted, |interrupted| {
-        let mut vector = vec![0.0; table.rows.dimension()];
-        let mut query: Option<(usize, Queries)> = None;
-        while let Some(step) = take(&next, 1, steps.len()) {
+    let state = || (vec![0.0; table.rows.dimension()], None::<(usize, Queries)>);
+    // Candidates come in any order: the lowest bad row may be in any part.
+    share_out(
+        steps.len(),
+        task.options,
+        |_| 0,
+        state,
+        |(vector, query), step, stop| {
             let number = step / steps_per_query;
-            let query = match &mut query {
+            let query = match query {
                 Some((prepared, query)) if *prepared == number => query,
                 other => {
                     let prepared = Queries::new::<B>(metric, Way::Few, queries, number, number + 1);
@@ -95,34 +84,25 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
             };
             let mut step = steps[step].lock().unwrap_or_else(PoisonError::into_inner);
             let (rows, keys) = &mut *step;
+            let mut bad_row = usize::MAX;
             for (i, (&row, to)) in rows.iter().zip(keys.iter_mut()).enumerate() {
-                if i.is_multiple_of(ASKED) {
-                    if interrupted() {
-                        stopped.store(true, Ordering::Relaxed);
-                    }
-                    if stopped.load(Ordering::Relaxed) {
-                        return;
-                    }
+                if i.is_multiple_of(ASKED) && stop() {
+                    break;
                 }
                 let row = row as usize;
-                let vector = table.vector(backend, row, &mut vector);
+                let vector = table.vector(backend, row, vector);
                 // The sum of squares of a row that is not finite is not finite either.
                 let square = backend.exact_squares(vector);
-                if !square.is_finite() {
-                    bad_row.fetch_min(row, Ordering::Relaxed);
+                if square.is_finite() {
+                    *to = key(query.score(backend, 0, vector, square.sqrt()), row);
+                } else {
+                    bad_row = bad_row.min(row);
                 }
-                *to = key(query.score(backend, 0, vector, square.sqrt()), row);
             }
-        }
-    });
+            if bad_row == usize::MAX { Ok(()) } else { Err((bad_row, Error::Row(bad_row))) }
+        },
+    )?;
     drop(steps);
-    if stopped.into_inner() {
-        return Err(Error::Interrupted);
-    }
-    match bad_row.into_inner() {
-        usize::MAX => {}
-        row => return Err(Error::Row(row)),
-    }
     let best = keys.chunks_mut(per_query.max(1)).map(|keys| {
         if k < keys.len() && k > 0 {
             keys.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));

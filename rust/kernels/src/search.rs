@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use crate::backend::{Backend, FEW};
 use crate::drive::{Job, Limits, Shape, drive};
-use crate::element::{Corpus, Element, Table};
+use crate::element::{Corpus, Element, Table, on_table};
 use crate::mask::Mask;
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
@@ -86,12 +86,7 @@ pub(crate) fn top_k_with<B: Backend>(
     options: Options<'_>,
     limits: Limits,
 ) -> Result<TopK, Error> {
-    match task.corpus {
-        Corpus::F32(rows) => top_k_of(backend, task, Table::plain(rows), options, limits),
-        Corpus::F16(rows) => top_k_of(backend, task, Table::plain(rows), options, limits),
-        Corpus::Bf16(rows) => top_k_of(backend, task, Table::plain(rows), options, limits),
-        Corpus::Int8(rows) => top_k_of(backend, task, rows.into(), options, limits),
-    }
+    on_table!(task.corpus, table => top_k_of(backend, task, table, options, limits))
 }
 
 fn top_k_of<B: Backend, E: Element>(

@@ -57,10 +57,20 @@ impl Elements {
             let word = || source.next() as u16;
             std::iter::repeat_with(word).filter(|bits| bits & exponent != exponent).take(count).collect()
         };
-        let (halves, brains) = (words(0x7c00), words(0x7f80));
+        let (mut halves, brains) = (words(0x7c00), words(0x7f80));
         // Mostly of one size, so that tiles are used.
         let brains =
             brains.into_iter().map(|bits| if case.seed.is_multiple_of(4) { bits } else { bits & 0x80ff | 0x3f00 });
+        let mut brains: Vec<u16> = brains.collect();
+        if case.seed % 2 == 1 {
+            // Copies of the first row but for the last bits of a few elements: less than codes of eight bits can tell.
+            for words in [&mut halves, &mut brains] {
+                for i in case.dimension..words.len() {
+                    let moved = source.next().is_multiple_of(5);
+                    words[i] = words[i % case.dimension] ^ u16::from(moved);
+                }
+            }
+        }
         let codes = std::iter::repeat_with(|| source.next() as i8).take(count).collect();
         let mut source = Source(case.seed + 1);
         let scale = || {
@@ -68,7 +78,7 @@ impl Elements {
                 [source.next() as usize % if case.seed.is_multiple_of(3) { 9 } else { 5 }]
         };
         let scales = std::iter::repeat_with(scale).take(count / case.dimension).collect();
-        [Self::F32(case.corpus.clone()), Self::F16(halves), Self::Bf16(brains.collect()), Self::Int8(codes, scales)]
+        [Self::F32(case.corpus.clone()), Self::F16(halves), Self::Bf16(brains), Self::Int8(codes, scales)]
     }
 
     pub(super) fn corpus(&self, dimension: usize) -> Corpus<'_> {
@@ -125,8 +135,9 @@ impl Source {
 
     fn vectors(&mut self, count: usize, dimension: usize, kind: Kind, copy_from: &[f32]) -> Vec<f32> {
         let mut vectors = Vec::with_capacity(count * dimension);
+        let size = [1.0, 1.0, 1e-24, 1e18][self.next() as usize % 4];
         let near: Vec<f32> =
-            (0..dimension).map(|_| (self.next() % (1 << 24)) as f32 / (1 << 23) as f32 - 1.0).collect();
+            (0..dimension).map(|_| size * ((self.next() % (1 << 24)) as f32 / (1 << 23) as f32 - 1.0)).collect();
         for _ in 0..count {
             if kind == Kind::Near && copy_from.is_empty() {
                 let mut vector = near.clone();
@@ -137,15 +148,32 @@ impl Source {
                 vectors.extend(vector);
                 continue;
             }
+            if kind == Kind::Near && self.next().is_multiple_of(2) {
+                // Codes of eight bits hold such a query without an error.
+                vectors.extend((0..dimension).map(|_| if self.next().is_multiple_of(2) { 1.0 } else { -1.0 }));
+                continue;
+            }
             let known = if copy_from.is_empty() { vectors.len() } else { copy_from.len() } / dimension;
             let scale = match (kind, self.next() % 12) {
                 (Kind::Adverse, 0) => 0.0,
                 (Kind::Adverse, 1) => 1e-44,
                 (Kind::Adverse, 2) => 1e-38,
-                (Kind::Adverse, 3) => 1e-20,
+                (Kind::Adverse, 3) => {
+                    if self.next().is_multiple_of(2) {
+                        1e-20
+                    } else {
+                        1e-23
+                    }
+                }
                 (Kind::Adverse, 4) => 1e14,
                 (Kind::Adverse, 5) => 1e16,
-                (Kind::Adverse, 6) => 1e30,
+                (Kind::Adverse, 6) => {
+                    if self.next().is_multiple_of(2) {
+                        3e18
+                    } else {
+                        1e30
+                    }
+                }
                 (Kind::Adverse, 7) => f32::MAX,
                 (Kind::Adverse, 8 | 9) if known > 0 => {
                     let row = self.next() as usize % known * dimension;

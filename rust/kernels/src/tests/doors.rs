@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::{METRICS, TINY, floats, rows, search_everywhere, threads};
 use crate::backend::Portable;
 use crate::drive::Limits;
+use crate::scan::MOST_ROWS;
 use crate::search::{Task, top_k_with};
 use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, max_sim, rescore, top_k};
 
@@ -73,6 +74,39 @@ fn scores_beyond_the_range_are_bounded_and_still_ordered() {
         let found = found.unwrap();
         assert_eq!(found.scores, [f32::MAX, 2e38, 0.0, f32::MIN], "{name}");
         assert_eq!(found.indices, [0, 2, 1, 3], "{name}");
+    }
+}
+
+#[test]
+fn distances_beyond_the_range_are_found_too() {
+    // Squares of either vector are within f32's range, and those of their difference are not.
+    let vector = vec![9e18_f32; 4];
+    let corpus: Vec<f32> = vector.iter().map(|x| -x).chain(vector.clone()).collect();
+    for count in [1, 40] {
+        let queries = vector.repeat(count);
+        let task = Task { queries: rows(&queries, 4), corpus: floats(&corpus, 4), k: 2, metric: Metric::L2 };
+        for (name, found) in search_everywhere(task, threads(1), TINY) {
+            let found = found.unwrap();
+            assert_eq!(found.scores, [0.0, f32::MIN].repeat(count), "{name}");
+            assert_eq!(found.indices, [1, 0].repeat(count), "{name}");
+        }
+    }
+}
+
+#[test]
+fn distances_that_underflow_are_told_apart() {
+    // Each square is rounded up to the least number there is; the last row, in a block of its own, is nearer for all that.
+    let least = 2.0_f64.powi(-149);
+    let row = |square: f64| vec![(square * least).sqrt() as f32; 64];
+    let corpus = [row(0.9).repeat(MOST_ROWS), row(0.75)].concat();
+    for count in [1, 40] {
+        let queries = vec![0.0; 64 * count];
+        let task = Task { queries: rows(&queries, 64), corpus: floats(&corpus, 64), k: 1, metric: Metric::L2 };
+        for limits in [TINY, Limits::default()] {
+            for (name, found) in search_everywhere(task, threads(1), limits) {
+                assert_eq!(found.unwrap().indices, [MOST_ROWS as i64].repeat(count), "{name}");
+            }
+        }
     }
 }
 

@@ -24,7 +24,7 @@ proptest! {
         }
         let too_large = case.corpus.iter().position(|x| half::bf16::from_f32(*x).is_infinite());
         if let Some(place) = too_large {
-            prop_assert_eq!(to_bf16(vectors, &mut words, options), Err(Error::Row(place / case.dimension)));
+            prop_assert_eq!(to_bf16(vectors, &mut words, options), Err(Error::BrainRange(place / case.dimension)));
         } else {
                 to_bf16(vectors, &mut words, options).unwrap();
                 let wanted: Vec<u16> = case.corpus.iter().map(|&x| half::bf16::from_f32(x).to_bits()).collect();
@@ -63,12 +63,12 @@ fn what_is_not_finite_is_named() {
     let (mut words, mut codes, mut scales) = (vec![0; 300_000], vec![0; 300_000], vec![0.0; 3000]);
     for worker_threads in [1, 2] {
         let (rows, options) = (rows(&vectors, 100), threads(worker_threads));
-        assert_eq!(to_f16(rows, &mut words, options), Err(Error::Row(1500)));
-        assert_eq!(to_bf16(rows, &mut words, options), Err(Error::Row(1500)));
-        assert_eq!(to_int8(rows, &mut codes, &mut scales, options), Err(Error::Row(1500)));
-        assert_eq!(to_binary(rows, &mut vec![0; 13 * 3000], options), Err(Error::Row(1500)));
+        assert_eq!(to_f16(rows, &mut words, options), Err(Error::NotFinite(1500)));
+        assert_eq!(to_bf16(rows, &mut words, options), Err(Error::NotFinite(1500)));
+        assert_eq!(to_int8(rows, &mut codes, &mut scales, options), Err(Error::NotFinite(1500)));
+        assert_eq!(to_binary(rows, &mut vec![0; 13 * 3000], options), Err(Error::NotFinite(1500)));
     }
     vectors[..].fill(1.0);
     vectors[7] = 3.4e38;
-    assert_eq!(to_bf16(rows(&vectors, 100), &mut words, threads(1)), Err(Error::Row(0)));
+    assert_eq!(to_bf16(rows(&vectors, 100), &mut words, threads(1)), Err(Error::BrainRange(0)));
 }

@@ -1,0 +1,81 @@
+//! Work in parts, which any thread may do, until all are done or the caller stops it.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::{Error, Options};
+
+/// A row that something is wrong with, and what.
+pub(crate) type Fault = (usize, Error);
+
+/// Do the parts `0..parts` with `part`, each with a state of the thread that does it.
+///
+/// A part is handed what tells whether to stop, to ask where it takes long, and then returns with nothing done. Of all
+/// faults, that of the lowest row is returned; parts that only have rows above it, as `first_row` tells, may be left out.
+pub(crate) fn share_out<S>(
+    parts: usize,
+    options: Options<'_>,
+    first_row: impl Fn(usize) -> usize + Sync,
+    state: impl Fn() -> S + Sync,
+    part: impl Fn(&mut S, usize, &dyn Fn() -> bool) -> Result<(), Fault> + Sync,
+) -> Result<(), Error> {
+    let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (bad_row, fault) = (AtomicUsize::new(usize::MAX), Mutex::new(None::<Fault>));
+    let interrupted = || options.interrupted.is_some_and(|interrupted| interrupted());
+    on_threads(threads(options).min(parts), &interrupted, |interrupted| {
+        let stop = || {
+            if interrupted() {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            stopped.load(Ordering::Relaxed)
+        };
+        let mut state = state();
+        while let Some(number) = take(&next, 1, parts).filter(|_| !stop()) {
+            if first_row(number) > bad_row.load(Ordering::Relaxed) {
+                continue;
+            }
+            if let Err((row, error)) = part(&mut state, number, &stop) {
+                bad_row.fetch_min(row, Ordering::Relaxed);
+                let mut fault = fault.lock().unwrap_or_else(PoisonError::into_inner);
+                if fault.is_none_or(|(other, _)| row < other) {
+                    *fault = Some((row, error));
+                }
+            }
+        }
+    });
+    if stopped.into_inner() {
+        return Err(Error::Interrupted);
+    }
+    match fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// How many threads the options ask for.
+pub(crate) fn threads(options: Options<'_>) -> usize {
+    match options.threads {
+        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    }
+}
+
+/// Run `work` on so many threads, the calling one among them: it alone asks whether it is interrupted, and it alone does
+/// everything where no further thread can be had.
+pub(crate) fn on_threads(threads: usize, interrupted: &dyn Fn() -> bool, work: impl Fn(&dyn Fn() -> bool) + Sync) {
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            if thread::Builder::new().spawn_scoped(scope, || work(&|| false)).is_err() {
+                break;
+            }
+        }
+        work(interrupted);
+    });
+}
+
+/// The next `step` of 0..end, or None when all are taken.
+pub(crate) fn take(next: &AtomicUsize, step: usize, end: usize) -> Option<usize> {
+    Some(next.fetch_add(step, Ordering::Relaxed)).filter(|&start| start < end)
+}
