@@ -169,8 +169,8 @@ def _hamming(
             queries = quantise(arrays.float_matrix(queries, "queries"), "binary", threads=threads)
         if queries.dimension != corpus.dimension:
             raise InvalidInput(
-                f"queries have dimension {queries.dimension} and the corpus {corpus.dimension}: both must come from one "
-                "model"
+                f"queries have dimension {queries.dimension} and the corpus {corpus.dimension}: both must come from "
+                "one model"
             )
     query_rows, rows = _bits(queries, "queries"), _bits(corpus, "corpus")
     way = arrays.way(threads, len(rows), mask, rows)
