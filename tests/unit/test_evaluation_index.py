@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +116,17 @@ def test_a_cache_that_cannot_be_written_is_known_at_once(tmp_path: Path) -> None
         VectorCache(tmp_path / "file")
     with pytest.raises(InvalidInput, match="cannot write /proc"):
         VectorCache(Path("/proc"))
+
+
+IMPORTED = """
+import sys
+from crossfade.evaluation import index
+assert sorted(row for chunk in index._chunks([5, 1, 9] * 200) for row in chunk) == list(range(600))
+print("numpy.random" in sys.modules)
+"""
+
+
+def test_no_library_is_imported_amid_the_work() -> None:
+    """NumPy imports its generators when they are first named, and a Ctrl-C just then is lost in their C code."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Protocol
 
@@ -100,5 +101,6 @@ def _chunks(lengths: list[int]) -> list[list[int]]:
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     chunks = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)]
-    shuffled = np.random.default_rng(_CHUNK_ORDER_SEED).permutation(len(chunks))
-    return [chunks[position] for position in shuffled]
+    # Not NumPy's generators: it imports them when they are first named, and a Ctrl-C just then is lost in their C code.
+    random.Random(_CHUNK_ORDER_SEED).shuffle(chunks)  # noqa: S311  # no secret: the order of a progress bar
+    return chunks

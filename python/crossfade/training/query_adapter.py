@@ -21,6 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+# Imported here and not when it is first named, which NumPy would do amid the work: a Ctrl-C just then is lost.
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from crossfade import kernels, measures
@@ -145,7 +148,7 @@ def _folds(judged: Sequence[Mapping[str, int]], folds: int, seed: int) -> NDArra
     for query in range(len(judged)):
         members.setdefault(root(query), []).append(query)
     groups = list(members.values())
-    shuffled = [groups[position] for position in np.random.default_rng(seed).permutation(len(groups))]
+    shuffled = [groups[position] for position in default_rng(seed).permutation(len(groups))]
     fold_of = np.zeros(len(judged), dtype=np.int64)
     sizes = [0] * folds
     for queries in sorted(shuffled, key=len, reverse=True):
