@@ -11,8 +11,13 @@ from pytest_benchmark.stats import Stats
 
 FEWEST_ROUNDS = 5
 
-# OpenMP's threads spin for a while after their last loop and would take a core from whoever comes next.
-SETTLE_SECONDS = 0.01
+# Threads of a pool spin for a while after their last work and would take a core from whoever comes next: OpenMP's for
+# some 8 ms, OpenBLAS's for 100 ms. So nothing is timed before this process has been idle for so long, or so long has
+# been waited for it.
+IDLE_SECONDS = 0.01
+PATIENCE_SECONDS = 1.0
+# Of the time that passes: what still counts as idle.
+IDLE_SHARE = 0.1
 
 _KEPT = ("min", "q1", "median", "q3", "max", "mean", "stddev", "rounds", "iqr_outliers")
 
@@ -71,10 +76,24 @@ def interleaved(
 def _timed(call: Callable[[], object], before: Callable[[], object] | None) -> float:
     if before is not None:
         before()
-    time.sleep(SETTLE_SECONDS)
+    if not wait_until_idle():
+        print("bench: threads of the previous rival still work: the next one is timed beside them", file=sys.stderr)
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
+
+
+def wait_until_idle() -> bool:
+    """Sleep until no thread of this process has worked for `IDLE_SECONDS`; False when `PATIENCE_SECONDS` ran out."""
+    end = time.perf_counter() + PATIENCE_SECONDS
+    while True:
+        begin, worked = time.perf_counter(), time.process_time()
+        time.sleep(IDLE_SECONDS)
+        share = (time.process_time() - worked) / (time.perf_counter() - begin)
+        if share <= IDLE_SHARE:
+            return True
+        if time.perf_counter() > end:
+            return False
 
 
 def _progress(text: str) -> None:
