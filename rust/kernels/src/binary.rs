@@ -1,13 +1,12 @@
 //! top-K among bits, under the Hamming distance.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::aligned::Aligned;
 use crate::backend::{BIT_LANES, Backend, TileBits};
 use crate::drive::{Job, Limits, Shape, Worker, drive};
 use crate::scan::Bits;
-use crate::select::{Selector, ordered, unordered};
+use crate::select::Selector;
 use crate::{Error, Options, Rows, TopK, on_backend};
 
 /// The `k` rows of `corpus` that differ from each query in the fewest bits: distance ascending, then row ascending. A
@@ -30,6 +29,9 @@ pub fn top_k_binary(
 
 /// Bytes of a row: so many bits are a number that f32 holds.
 const MOST_BYTES: usize = 1 << 21;
+
+/// More than any distance.
+const MOST_DISTANCE: u64 = 1 << 32;
 
 /// Bytes in a word.
 const WORD: usize = 8;
@@ -101,16 +103,15 @@ impl<B: Backend> Job for Binary<'_, B> {
         Panels::new(self.queries, queries)
     }
 
-    fn worker<'w>(&'w self, queries: &'w Panels, least: &'w [AtomicU32], selector: Selector) -> Scanner<'w, B> {
+    fn worker<'w>(&'w self, queries: &'w Panels, selector: Selector<'w>) -> Scanner<'w, B> {
         let words = self.corpus.dimension().div_ceil(WORD);
         let most = most_rows(self.corpus.dimension());
         let mut thresholds = Aligned::zeroed(queries.count.next_multiple_of(PANEL));
-        thresholds[..queries.count].fill(u64::MAX);
+        thresholds[..queries.count].fill(MOST_DISTANCE);
         Scanner {
             backend: self.backend,
             corpus: self.corpus,
             queries,
-            least,
             selector,
             thresholds,
             rows: Aligned::zeroed(most * words),
@@ -180,8 +181,7 @@ struct Scanner<'a, B> {
     backend: B,
     corpus: Rows<'a, u8>,
     queries: &'a Panels,
-    least: &'a [AtomicU32],
-    selector: Selector,
+    selector: Selector<'a>,
     /// By query: what the distance of a hit is below; 0 up to a whole panel.
     thresholds: Aligned<u64>,
     rows: Aligned<u64>,
@@ -204,12 +204,9 @@ impl<B: Backend> Worker for Scanner<'_, B> {
             }
             &copied[..ids.len() * words]
         });
-        for query in 0..count {
-            let least = self.least[query].load(Ordering::Relaxed);
-            if least != 0 && self.selector.raise(query, unordered(least).next_down()) {
-                self.set_threshold(query);
-            }
-        }
+        let thresholds = &mut self.thresholds;
+        // A score that exceeds t is that of a distance below -t; distances are whole numbers that f32 holds.
+        self.selector.learn(first_row, |query, threshold| thresholds[query] = (-threshold).ceil() as u64);
         for first in (0..count).step_by(PANEL) {
             let lanes = Panels::lanes(count, first);
             let last = count.min(first + PANEL);
@@ -236,8 +233,8 @@ impl<B: Backend> Worker for Scanner<'_, B> {
         Ok(())
     }
 
-    fn finish(self) -> Selector {
-        self.selector
+    fn finish(self) {
+        self.selector.finish();
     }
 }
 
@@ -245,15 +242,7 @@ impl<B: Backend> Scanner<'_, B> {
     fn offer(&mut self, query: usize, row: &[u64], id: usize) {
         let words = self.queries.words;
         let distance = self.backend.distance(&self.queries.queries[query * words..][..words], row);
-        if let Some(least) = self.selector.offer(query, 0.0 - distance as f32, id) {
-            self.least[query].fetch_max(ordered(least), Ordering::Relaxed);
-            self.set_threshold(query);
-        }
-    }
-
-    /// A score that exceeds t is that of a distance below -t; distances are whole numbers that f32 holds.
-    fn set_threshold(&mut self, query: usize) {
-        self.thresholds[query] = (-self.selector.threshold(query)).ceil() as u64;
+        self.selector.offer(query, 0.0 - distance as f32, id);
     }
 }
 
@@ -261,20 +250,24 @@ impl<B: Backend> Scanner<'_, B> {
 mod tests {
     use super::*;
     use crate::backend::Portable;
+    use crate::select::Best;
 
     #[test]
-    fn a_row_as_near_as_what_another_thread_found_may_be_a_lower_one() {
-        let query = [0_u8; 8];
-        let corpus =
-            [[0xff_u8, 0, 0, 0, 0, 0, 0, 0], [0x7f, 0, 0, 0, 0, 0, 0, 0], [0xff, 1, 0, 0, 0, 0, 0, 0]].concat();
+    fn a_row_as_near_as_what_another_worker_found_may_be_a_lower_one() {
+        let row = |bits: u64| bits.to_le_bytes();
+        // Rows 30 on, which another worker sees first, are 8 bits away, as rows 0 and 2 are.
+        let corpus: Vec<u8> = (0..60).flat_map(|i| row(if i == 1 { 0x7f } else { 0xff })).collect();
+        let query = row(0);
         let (queries, corpus) = (Rows::new(&query, 8).unwrap(), Rows::new(&corpus, 8).unwrap());
         let job = Binary { backend: Portable::default(), queries, corpus };
         let panels = job.prepare(0..1);
-        let least = [AtomicU32::new(ordered(-8.0))];
-        let mut worker = job.worker(&panels, &least, Selector::new(1, 2, 3));
-        worker.block(&[0, 1, 2], &[]).unwrap();
-        let found = worker.finish().finish().next().unwrap();
-        let found: Vec<(f32, usize)> = found.into_iter().map(crate::select::unkey).collect();
-        assert_eq!(found, [(-7.0, 1), (-8.0, 0)]);
+        let best = Best::new(1, 3, 60, 2);
+        for ids in [30..60, 0..3] {
+            let mut worker = job.worker(&panels, Selector::new(&best));
+            worker.block(&ids.collect::<Vec<u32>>(), &[]).unwrap();
+            worker.finish();
+        }
+        let found: Vec<(f32, usize)> = best.finish().next().unwrap().into_iter().map(crate::select::unkey).collect();
+        assert_eq!(found, [(-7.0, 1), (-8.0, 0), (-8.0, 2)]);
     }
 }

@@ -46,7 +46,8 @@ pub(crate) fn norm_above(squares: f32, n: usize) -> f32 {
     above(squares.sqrt() * (1.0 + gamma(n)) * (1.0 + ROUNDING))
 }
 
-/// No less than the error of a row's codes, from what f32 sums made of it.
+/// No less than the error of a row's codes, from what f32 sums made of it; for rows of any length, or, with a norm of 1,
+/// for the ratio of error and norm.
 pub(crate) fn error_above(error: f32, norm: f32, n: usize) -> f32 {
     above((f64::from(error) + 4.0 * U * f64::from(norm)) * (1.0 + 2.0 * gamma(n)) * (1.0 + ROUNDING))
 }

@@ -1,12 +1,12 @@
 //! Blocks of queries, chunks of the corpus, threads: how any search is cut up, and its parts put together.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::mask::Mask;
 use crate::read_ahead::ReadAhead;
-use crate::select::{Key, Selector, merge};
+use crate::select::{Best, Key, Selector};
 use crate::share_out::{self, on_threads, take};
 use crate::{Error, Options, TopK};
 
@@ -24,18 +24,15 @@ pub(crate) trait Job: Sync {
 
     fn prepare(&self, queries: Range<usize>) -> Self::Queries;
 
-    /// `least`: by query, the best score, as `select::ordered` has it, of which some worker has found k no worse. Every
-    /// worker may leave out what is worse.
-    fn worker<'w>(&'w self, queries: &'w Self::Queries, least: &'w [AtomicU32], selector: Selector)
-    -> Self::Worker<'w>;
+    fn worker<'w>(&'w self, queries: &'w Self::Queries, selector: Selector<'w>) -> Self::Worker<'w>;
 }
 
 pub(crate) trait Worker {
     /// Search the rows `ids`; those of `next` will come after them. The error is the first row that cannot be compared.
     fn block(&mut self, ids: &[u32], next: &[u32]) -> Result<(), usize>;
 
-    /// What was found.
-    fn finish(self) -> Selector;
+    /// Hand in what was found.
+    fn finish(self);
 }
 
 /// What the size of a search depends on.
@@ -116,7 +113,7 @@ struct Drive<'a, J> {
     block: usize,
     /// Rows in a chunk, those ruled out among them.
     chunk: usize,
-    /// By block of queries and query: the best keys so far.
+    /// By block of queries and query: the best keys.
     best: Vec<Mutex<Vec<Vec<Key>>>>,
     /// The first row found to hold NaN or infinity; `usize::MAX` when there is none.
     bad_row: AtomicUsize,
@@ -165,16 +162,18 @@ impl<'a, J: Job> Drive<'a, J> {
                 let next = AtomicUsize::new(0);
                 on_threads(self.threads, interrupted, |interrupted| {
                     while let Some(block) = take(&next, 1, blocks).filter(|_| !self.has_ended()) {
-                        let (queries, least) = self.prepare(block);
-                        self.search(block, &queries, &least, &AtomicUsize::new(0), interrupted);
+                        let (queries, best) = self.prepare(block, 1);
+                        self.search(&queries, &best, &AtomicUsize::new(0), interrupted);
+                        self.keep(block, best);
                     }
                 });
             } else {
                 for block in (0..blocks).take_while(|_| !self.has_ended()) {
-                    let ((queries, least), next) = (self.prepare(block), AtomicUsize::new(0));
+                    let ((queries, best), next) = (self.prepare(block, self.threads), AtomicUsize::new(0));
                     on_threads(self.threads, interrupted, |interrupted| {
-                        self.search(block, &queries, &least, &next, interrupted);
+                        self.search(&queries, &best, &next, interrupted);
                     });
+                    self.keep(block, best);
                 }
             }
         }
@@ -193,25 +192,22 @@ impl<'a, J: Job> Drive<'a, J> {
         self.stopped.load(Ordering::Relaxed) || self.bad_row.load(Ordering::Relaxed) != usize::MAX
     }
 
-    fn prepare(&self, block: usize) -> (J::Queries, Vec<AtomicU32>) {
+    fn prepare(&self, block: usize, workers: usize) -> (J::Queries, Best) {
         let start = block * self.block;
         let end = self.shape.queries.min(start + self.block);
-        (self.job.prepare(start..end), (start..end).map(|_| AtomicU32::new(0)).collect())
+        (self.job.prepare(start..end), Best::new(end - start, self.k, self.visited, workers))
     }
 
-    /// Search one chunk after another, as `next` hands them out, and merge what was found into `best`.
+    fn keep(&self, block: usize, best: Best) {
+        *self.best[block].lock().unwrap_or_else(PoisonError::into_inner) = best.finish().collect();
+    }
+
+    /// Search one chunk after another, as `next` hands them out.
     ///
     /// `next` only rises, so every worker sees its rows in ascending order, and every row before a bad one has been
     /// handed out: the bad row reported is the first one, whatever the threads do.
-    fn search(
-        &self,
-        block: usize,
-        queries: &J::Queries,
-        least: &[AtomicU32],
-        next: &AtomicUsize,
-        interrupted: &dyn Fn() -> bool,
-    ) {
-        let mut worker = self.job.worker(queries, least, Selector::new(least.len(), self.k, self.visited));
+    fn search(&self, queries: &J::Queries, best: &Best, next: &AtomicUsize, interrupted: &dyn Fn() -> bool) {
+        let mut worker = self.job.worker(queries, Selector::new(best));
         let mut source = Source { drive: self, next, interrupted, at: 0, end: 0 };
         let (mut now, mut coming) =
             (Vec::with_capacity(self.shape.most_rows), Vec::with_capacity(self.shape.most_rows));
@@ -227,11 +223,7 @@ impl<'a, J: Job> Drive<'a, J> {
             }
             std::mem::swap(&mut now, &mut coming);
         }
-        let mut best = self.best[block].lock().unwrap_or_else(PoisonError::into_inner);
-        best.resize(least.len(), Vec::new());
-        for (best, found) in best.iter_mut().zip(worker.finish().finish()) {
-            merge(best, &found, self.k);
-        }
+        worker.finish();
     }
 }
 

@@ -1,8 +1,6 @@
 //! One worker: block after block of rows, scanned for pairs that may count, and those scored while the rows lie in the
 //! nearest cache.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use crate::aligned::Aligned;
 use crate::backend::{Ahead, BIAS, Backend, FEW, FEW_STEP, FewRows, LINE_BYTES, Tile, TileI8};
 use crate::bound::{LEAST_SQUARE, MOST_SQUARE, error_above, norm_above};
@@ -10,7 +8,7 @@ use crate::drive::Worker;
 use crate::element::{Element, Table};
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
-use crate::select::{Selector, ordered, unordered};
+use crate::select::Selector;
 
 /// Bytes of rows in a block that is scanned row by row: they are read again, by chance, to be scored.
 const FEW_BYTES: usize = 8 << 10;
@@ -32,17 +30,11 @@ fn pitch<T>(dimension: usize) -> usize {
     if aliased { dimension + LINE_BYTES / size_of::<T>() } else { dimension }
 }
 
-/// What all workers know of a block of queries; see [`crate::drive::Job::worker`].
-pub(crate) struct Shared<'a> {
-    pub(crate) queries: &'a Queries,
-    pub(crate) least: &'a [AtomicU32],
-}
-
 pub(crate) struct Scanner<'a, B, E> {
     backend: B,
     table: Table<'a, E>,
-    shared: Shared<'a>,
-    selector: Selector,
+    queries: &'a Queries,
+    selector: Selector<'a>,
     /// By query: what the scan must exceed but for the slack, and what it must exceed in this block; +infinity up to a
     /// whole vector.
     bases: Vec<f32>,
@@ -71,8 +63,7 @@ struct Greatest {
 }
 
 impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
-    pub(crate) fn new(backend: B, table: Table<'a, E>, shared: Shared<'a>, selector: Selector) -> Self {
-        let queries = shared.queries;
+    pub(crate) fn new(backend: B, table: Table<'a, E>, queries: &'a Queries, selector: Selector<'a>) -> Self {
         let dimension = table.rows.dimension();
         let most = Self::most_rows(queries.way, dimension);
         let stride = table.rows.stride() * size_of::<E>();
@@ -103,11 +94,11 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             codes: Aligned::zeroed(if coded { most * pitch::<i8>(dimension) + FEW_STEP } else { 0 }),
             scratch: Aligned::zeroed(if coded { dimension.next_multiple_of(FEW_STEP) } else { 0 }),
             one: vec![0.0; if E::F32 { 0 } else { dimension }],
-            shared,
+            queries,
         };
         scanner.thresholds.fill(f32::INFINITY);
-        for query in 0..scanner.shared.queries.len() {
-            scanner.set_base(query);
+        for (base, bound) in scanner.bases.iter_mut().zip(&queries.bounds) {
+            *base = bound.base(f32::NEG_INFINITY);
         }
         scanner
     }
@@ -129,7 +120,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     }
 
     fn few(&mut self, ids: &[u32]) -> Result<(), usize> {
-        let queries = self.shared.queries;
+        let queries = self.queries;
         let count = ids.len();
         let vectors: [&[f32]; FEW] = std::array::from_fn(|q| if q < queries.len() { queries.few(q) } else { &[] });
         let (vectors, operation) = (&vectors[..queries.len()], queries.operation());
@@ -160,7 +151,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     }
 
     fn float(&mut self, ids: &[u32]) -> Result<(), usize> {
-        let (queries, dimension) = (self.shared.queries, self.table.rows.dimension());
+        let (queries, dimension) = (self.queries, self.table.rows.dimension());
         let mut rows = [&[][..]; MOST_ROWS];
         let in_place = self.floats.is_empty();
         if !in_place {
@@ -199,7 +190,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     }
 
     fn codes(&mut self, ids: &[u32]) -> Result<(), usize> {
-        let (queries, dimension) = (self.shared.queries, self.table.rows.dimension());
+        let (queries, dimension) = (self.queries, self.table.rows.dimension());
         let greatest = if E::INT8 { self.know_codes(ids)? } else { self.encode(ids)? };
         self.set_thresholds(&greatest);
         let codes = std::mem::replace(&mut self.codes, Aligned::zeroed(0));
@@ -239,7 +230,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     /// `scale` is what a row's sums are multiplied by where the scan takes its elements without it.
     fn know(&mut self, ids: &[u32], scale: impl Fn(usize) -> f32) -> Result<Greatest, usize> {
         let dimension = self.table.rows.dimension();
-        let metric = self.shared.queries.metric;
+        let metric = self.queries.metric;
         let mut most = 0.0_f32;
         for (row, &id) in ids.iter().enumerate() {
             let scale = scale(id as usize);
@@ -273,7 +264,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             self.biases[row] = BIAS * sum;
             let norm = (square as f32).sqrt();
             let value = norm * scale;
-            self.scales[row] = match self.shared.queries.metric {
+            self.scales[row] = match self.queries.metric {
                 Metric::Cosine if square == 0 => 0.0,
                 Metric::Cosine => 1.0 / norm,
                 Metric::InnerProduct | Metric::L2 => scale,
@@ -285,35 +276,35 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
                 self.doubt(row, id)?;
             }
         }
-        let cosine = self.shared.queries.metric == Metric::Cosine;
+        let cosine = self.queries.metric == Metric::Cosine;
         Ok(Greatest { norm: if cosine { 1.0 } else { norm_above(most * most, 1) }, error: 0.0 })
     }
 
     /// Turn rows into codes, and fill `scales` and `biases`.
     fn encode(&mut self, ids: &[u32]) -> Result<Greatest, usize> {
         let dimension = self.table.rows.dimension();
-        let cosine = self.shared.queries.metric == Metric::Cosine;
-        let mut greatest = Greatest::default();
+        let cosine = self.queries.metric == Metric::Cosine;
+        // The square of the greatest norm, and of the greatest error, or of the greatest ratio of the two.
+        let (mut most, mut most_error) = (0.0_f32, 0.0_f32);
         for (row, &id) in ids.iter().enumerate() {
             let codes = &mut self.codes[row * pitch::<i8>(dimension)..];
             let coded = E::encode(self.backend, self.rows[row], &mut self.scratch, codes).unwrap_or_default();
             let square = coded.square;
-            if !(LEAST_SQUARE..=MOST_SQUARE).contains(&square) {
+            if (LEAST_SQUARE..=MOST_SQUARE).contains(&square) {
+                most = most.max(square);
+                most_error = most_error.max(if cosine { coded.error / square } else { coded.error });
+                self.biases[row] = BIAS * coded.sum;
+                self.scales[row] = if cosine { coded.scale / square.sqrt() } else { coded.scale };
+            } else {
                 // What its codes are does not matter.
                 self.biases[row] = 0;
                 self.scales[row] = 0.0;
                 self.doubt(row, id)?;
-                continue;
             }
-            let norm = norm_above(square, dimension);
-            let error = error_above(coded.error, norm, dimension);
-            let (norm, error) = if cosine { (1.0, error / square.sqrt() * 1.0001) } else { (norm, error) };
-            self.biases[row] = BIAS * coded.sum;
-            self.scales[row] = if cosine { coded.scale / square.sqrt() } else { coded.scale };
-            greatest.norm = greatest.norm.max(norm + error);
-            greatest.error = greatest.error.max(error);
         }
-        Ok(greatest)
+        let norm = if cosine { 1.0 } else { norm_above(most, dimension) };
+        let error = error_above(most_error.sqrt(), norm, dimension);
+        Ok(Greatest { norm: norm + error, error })
     }
 
     /// A row whose sum of squares is too large, too small, or no number. The error is the row, if it is not finite.
@@ -324,7 +315,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         }
         if vector.iter().all(|&x| x == 0.0) {
             // Its product with anything is 0; its distance is like any other.
-            if self.shared.queries.metric != Metric::L2 {
+            if self.queries.metric != Metric::L2 {
                 self.scales[row] = 0.0;
             }
         } else {
@@ -339,11 +330,11 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     }
 
     fn set_thresholds(&mut self, greatest: &Greatest) {
-        let bounds = &self.shared.queries.bounds;
+        let bounds = &self.queries.bounds;
         for (to, (base, bound)) in self.thresholds.iter_mut().zip(self.bases.iter().zip(bounds)) {
             *to = base - (bound.slack * greatest.norm + bound.error * greatest.error);
         }
-        for &query in &self.shared.queries.wild {
+        for &query in &self.queries.wild {
             self.thresholds[query] = f32::INFINITY;
         }
     }
@@ -359,28 +350,13 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
 
     /// Score a row of the block against some queries.
     fn score(&mut self, id: u32, queries: impl Iterator<Item = usize>) {
-        let (backend, block) = (self.backend, self.shared.queries);
+        let (backend, block) = (self.backend, self.queries);
         let vector = self.table.vector(backend, id as usize, &mut self.one);
         let norm = if block.metric == Metric::Cosine { backend.exact_squares(vector).sqrt() } else { 0.0 };
         for query in queries {
             let score = block.score(backend, query, vector, norm);
-            if let Some(least) = self.selector.offer(query, score, id as usize) {
-                self.shared.least[query].fetch_max(ordered(least), Ordering::Relaxed);
-                self.bases[query] = block.bounds[query].base(self.selector.threshold(query));
-            }
+            self.selector.offer(query, score, id as usize);
         }
-    }
-
-    /// Learn what other workers found. What only equals the best score that they leave out may yet be a lower row.
-    fn learn(&mut self, query: usize) {
-        let least = self.shared.least[query].load(Ordering::Relaxed);
-        if least != 0 && self.selector.raise(query, unordered(least).next_down()) {
-            self.set_base(query);
-        }
-    }
-
-    fn set_base(&mut self, query: usize) {
-        self.bases[query] = self.shared.queries.bounds[query].base(self.selector.threshold(query));
     }
 }
 
@@ -392,19 +368,18 @@ impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
         self.ahead.clear();
         self.ahead.extend(next.iter().map(|&id| table.rows.row(id as usize).as_ptr().cast::<u8>()));
         self.wild.clear();
-        for query in 0..self.shared.queries.len() {
-            self.learn(query);
-        }
-        match self.shared.queries.way {
+        let (bases, bounds) = (&mut self.bases, &self.queries.bounds);
+        self.selector.learn(ids[0] as usize, |query, threshold| bases[query] = bounds[query].base(threshold));
+        match self.queries.way {
             Way::Few => self.few(ids)?,
             Way::Float => self.float(ids)?,
             Way::Codes => self.codes(ids)?,
         }
         for i in 0..self.wild.len() {
             let row = self.wild[i];
-            self.score(ids[row], 0..self.shared.queries.len());
+            self.score(ids[row], 0..self.queries.len());
         }
-        let wild = &self.shared.queries.wild;
+        let wild = &self.queries.wild;
         if !wild.is_empty() {
             for (row, &id) in ids.iter().enumerate() {
                 if !self.wild.contains(&row) {
@@ -415,8 +390,8 @@ impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
         Ok(())
     }
 
-    fn finish(self) -> Selector {
-        self.selector
+    fn finish(self) {
+        self.selector.finish();
     }
 }
 

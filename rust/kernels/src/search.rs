@@ -1,7 +1,6 @@
 //! top-K among vectors: what is asked for, and the way in which it is done.
 
 use std::ops::Range;
-use std::sync::atomic::AtomicU32;
 
 use crate::backend::{Backend, FEW};
 use crate::drive::{Job, Limits, Shape, drive};
@@ -9,7 +8,7 @@ use crate::element::{Corpus, Element, Table, on_table};
 use crate::mask::Mask;
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
-use crate::scan::{Scanner, Shared};
+use crate::scan::Scanner;
 use crate::select::{Key, Selector, unkey};
 use crate::{Error, Rows, on_backend};
 
@@ -147,8 +146,8 @@ impl<B: Backend, E: Element> Job for Scan<'_, B, E> {
         Queries::new::<B>(self.metric, self.way, self.queries, queries.start, queries.end)
     }
 
-    fn worker<'w>(&'w self, queries: &'w Queries, least: &'w [AtomicU32], selector: Selector) -> Self::Worker<'w> {
-        Scanner::new(self.backend, self.table, Shared { queries, least }, selector)
+    fn worker<'w>(&'w self, queries: &'w Queries, selector: Selector<'w>) -> Self::Worker<'w> {
+        Scanner::new(self.backend, self.table, queries, selector)
     }
 }
 

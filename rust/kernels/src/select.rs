@@ -1,4 +1,11 @@
 //! The best rows of each query, as they come.
+//!
+//! All workers add to one pool a query, and learn from it what is no longer worth adding: with many threads as with one,
+//! about k (1 + ln(n / k)) rows of n in random order are candidates. With a selector for each thread every thread would
+//! first have to find k of its own.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A score and its row in one number: greater is better, and among equal scores the lower row is the greater key.
 pub(crate) type Key = u64;
@@ -24,81 +31,152 @@ pub(crate) fn unordered(ordered: u32) -> f32 {
     f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
 
-/// The best `k` of each of several queries among the rows that one worker sees.
+/// The best `k` of each of several queries, as all workers together have found them.
 ///
-/// Each query has room for twice `k`; when it is full, the worse half is dropped in linear time and the threshold
-/// rises. So a candidate costs constant time whatever `k` is, and most rows are never candidates.
-pub(crate) struct Selector {
+/// A pool holds up to `room` keys; when it is full, all but the best `k` are dropped, in linear time, and what a further
+/// key must exceed rises. So a candidate costs constant time whatever `k` is, and most rows are never candidates.
+pub(crate) struct Best {
     k: usize,
     room: usize,
-    keys: Vec<Vec<Key>>,
-    /// By query: what a key must exceed.
-    least: Vec<Key>,
+    /// Keys of a query that a worker keeps to itself before it adds them.
+    batch: usize,
+    pools: Vec<Mutex<Vec<Key>>>,
+    /// By query: what a key must exceed. It only rises.
+    least: Vec<AtomicU64>,
 }
 
-impl Selector {
-    /// `rows`: how many rows there are at most.
-    pub(crate) fn new(queries: usize, k: usize, rows: usize) -> Self {
-        let least = vec![key(f32::NEG_INFINITY, 0); queries];
-        Self { k, room: k.saturating_mul(2).min(rows), keys: vec![Vec::new(); queries], least }
+/// Every key of a finite score exceeds it.
+fn nothing() -> Key {
+    key(f32::NEG_INFINITY, 0)
+}
+
+impl Best {
+    /// `rows`: how many rows there are at most. `workers`: how many will add keys.
+    pub(crate) fn new(queries: usize, k: usize, rows: usize, workers: usize) -> Self {
+        let spare = (k / 2).max(8);
+        Self {
+            k,
+            room: k.saturating_add(spare),
+            // What the workers have not added yet makes others see an old threshold.
+            batch: (spare / (2 * workers.max(1))).clamp(1, 32),
+            pools: (0..queries).map(|_| Mutex::default()).collect(),
+            least: (0..queries).map(|_| AtomicU64::new(nothing())).collect(),
+        }
+        .reserved(rows)
     }
 
-    /// What the query's next score must exceed, if rows come in ascending order: one that only equals it has `k` better
-    /// ones before it.
-    pub(crate) fn threshold(&self, query: usize) -> f32 {
-        unkey(self.least[query]).0
+    fn reserved(self, rows: usize) -> Self {
+        let most = self.room.saturating_add(self.batch).min(rows);
+        for pool in &self.pools {
+            pool.lock().unwrap_or_else(PoisonError::into_inner).reserve_exact(most);
+        }
+        self
     }
 
-    /// Require that a query's scores exceed `threshold`: true when that is news.
-    pub(crate) fn raise(&mut self, query: usize, threshold: f32) -> bool {
-        // The greatest key of all with this score.
-        let least = key(threshold, 0);
-        let news = least > self.least[query];
-        if news {
-            self.least[query] = least;
-        }
-        news
+    /// What a key of this query must exceed.
+    fn least(&self, query: usize) -> Key {
+        self.least[query].load(Ordering::Relaxed)
     }
 
-    /// Offer a score, which is finite.
-    ///
-    /// Returns the `k`-th best score of this query so far, when it was looked for and the threshold raised to it.
-    pub(crate) fn offer(&mut self, query: usize, score: f32, row: usize) -> Option<f32> {
-        let key = key(score, row);
-        if key <= self.least[query] {
-            return None;
+    /// Add keys, no two of them equal, and none that was added before.
+    fn add(&self, query: usize, keys: &[Key]) {
+        let mut pool = self.pools[query].lock().unwrap_or_else(PoisonError::into_inner);
+        let least = self.least(query);
+        pool.extend(keys.iter().filter(|&&key| key > least));
+        if pool.len() >= self.room {
+            pool.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a));
+            pool.truncate(self.k);
+            // The lock is held: nobody stores a lower one later.
+            self.least[query].store(pool[self.k - 1], Ordering::Relaxed);
         }
-        let keys = &mut self.keys[query];
-        if keys.is_empty() {
-            keys.reserve_exact(self.room);
-        }
-        keys.push(key);
-        if keys.len() < 2 * self.k {
-            return None;
-        }
-        keys.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a));
-        keys.truncate(self.k);
-        self.least[query] = keys[self.k - 1];
-        Some(self.threshold(query))
     }
 
     /// Each query's keys, best first.
     pub(crate) fn finish(self) -> impl Iterator<Item = Vec<Key>> {
         let k = self.k;
-        self.keys.into_iter().map(move |mut keys| {
+        self.pools.into_iter().map(move |pool| {
+            let mut keys = pool.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if keys.len() > k {
+                keys.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+                keys.truncate(k);
+            }
             keys.sort_unstable_by(|a, b| b.cmp(a));
-            keys.truncate(k);
             keys
         })
     }
 }
 
-/// Merge two lists of keys, best first, into the first, and keep `k`.
-pub(crate) fn merge(best: &mut Vec<Key>, other: &[Key], k: usize) {
-    best.extend_from_slice(other);
-    // The stable sort finds the two runs and merges them in linear time.
-    best.sort_by(|a, b| b.cmp(a));
-    best.truncate(k);
+/// One worker's way to the best rows.
+pub(crate) struct Selector<'b> {
+    best: &'b Best,
+    /// By query: room for `batch` keys, and how many there are.
+    kept: Vec<Key>,
+    counts: Vec<u8>,
+    /// By query: what a key must exceed, as far as this worker knows.
+    least: Vec<Key>,
+    /// Queries of which a row that only equals the score of `least` may still count, being a lower one.
+    tied: Vec<usize>,
+}
+
+impl<'b> Selector<'b> {
+    pub(crate) fn new(best: &'b Best) -> Self {
+        let queries = best.pools.len();
+        Self {
+            best,
+            kept: vec![0; queries * best.batch],
+            counts: vec![0; queries],
+            least: vec![nothing(); queries],
+            tied: Vec::new(),
+        }
+    }
+
+    /// Learn what the workers have found, and call `news` for every query whose threshold that changes, for rows from
+    /// `first_row` on.
+    pub(crate) fn learn(&mut self, first_row: usize, mut news: impl FnMut(usize, f32)) {
+        for query in std::mem::take(&mut self.tied) {
+            self.tell(query, first_row, &mut news);
+        }
+        for query in 0..self.least.len() {
+            let least = self.best.least(query);
+            if least != self.least[query] {
+                self.least[query] = least;
+                self.tell(query, first_row, &mut news);
+            }
+        }
+    }
+
+    fn tell(&mut self, query: usize, first_row: usize, news: &mut impl FnMut(usize, f32)) {
+        let (score, row) = unkey(self.least[query]);
+        let decided = first_row > row;
+        if !decided {
+            self.tied.push(query);
+        }
+        news(query, if decided { score } else { score.next_down() });
+    }
+
+    /// Offer a score, which is finite; no row twice.
+    pub(crate) fn offer(&mut self, query: usize, score: f32, row: usize) {
+        let key = key(score, row);
+        if key <= self.least[query] {
+            return;
+        }
+        let batch = self.best.batch;
+        let count = usize::from(self.counts[query]);
+        self.kept[query * batch + count] = key;
+        if count + 1 < batch {
+            self.counts[query] += 1;
+        } else {
+            self.counts[query] = 0;
+            self.best.add(query, &self.kept[query * batch..][..batch]);
+        }
+    }
+
+    /// Add what is left.
+    pub(crate) fn finish(self) {
+        for (query, &count) in self.counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
+            self.best.add(query, &self.kept[query * self.best.batch..][..usize::from(count)]);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -119,16 +197,63 @@ mod tests {
         assert_eq!(unkey(key(1.0, u32::MAX as usize - 1)).1, u32::MAX as usize - 1);
     }
 
+    fn rows(best: Best) -> Vec<Vec<usize>> {
+        best.finish().map(|keys| keys.into_iter().map(|key| unkey(key).1).collect()).collect()
+    }
+
+    fn thresholds(selector: &mut Selector<'_>, first_row: usize) -> Vec<(usize, f32)> {
+        let mut thresholds = Vec::new();
+        selector.learn(first_row, |query, threshold| thresholds.push((query, threshold)));
+        thresholds
+    }
+
     #[test]
     fn the_lower_row_stays_when_scores_tie() {
-        let mut selector = Selector::new(1, 2, 100);
-        assert_eq!(selector.threshold(0), f32::NEG_INFINITY);
-        let raised: Vec<f32> = (0..50).filter_map(|row| selector.offer(0, 1.0, row)).collect();
-        assert_eq!((raised, selector.threshold(0)), (vec![1.0], 1.0));
-        assert!(!selector.raise(0, 0.5) && selector.raise(0, 1.0) && !selector.raise(0, 1.0));
-        let mut best = selector.finish().next().unwrap();
-        assert_eq!(best.iter().map(|&k| unkey(k).1).collect::<Vec<_>>(), [0, 1]);
-        merge(&mut best, &[key(1.0, 1_000), key(0.5, 0)], 3);
-        assert_eq!(best.iter().map(|&k| unkey(k).1).collect::<Vec<_>>(), [0, 1, 1_000]);
+        let best = Best::new(1, 2, 100, 1);
+        let mut selector = Selector::new(&best);
+        assert_eq!(thresholds(&mut selector, 0), []);
+        for row in (0..50).rev() {
+            selector.offer(0, 1.0, row);
+        }
+        selector.finish();
+        assert_eq!(rows(best), [[0, 1]]);
+    }
+
+    #[test]
+    fn a_worker_learns_what_others_found_and_when_a_tie_is_decided() {
+        let best = Best::new(2, 2, 100, 2);
+        let (mut one, mut other) = (Selector::new(&best), Selector::new(&best));
+        for row in 10..30 {
+            one.offer(1, 1.0, row);
+        }
+        // The least key is that of row 11: row 5 would still count.
+        assert_eq!(thresholds(&mut other, 5), [(1, 1.0_f32.next_down())]);
+        assert_eq!(thresholds(&mut other, 11), [(1, 1.0_f32.next_down())]);
+        assert_eq!(thresholds(&mut other, 12), [(1, 1.0)]);
+        assert_eq!(thresholds(&mut other, 13), []);
+        other.offer(1, 1.0, 5);
+        other.offer(1, 1.0, 40);
+        other.offer(0, -3.0, 7);
+        one.finish();
+        other.finish();
+        assert_eq!(rows(best), [vec![7], vec![5, 10]]);
+    }
+
+    #[test]
+    fn any_order_on_any_number_of_workers_leaves_the_same() {
+        for (k, workers) in [(1, 1), (3, 2), (40, 3), (400, 2), (1000, 5)] {
+            let best = Best::new(1, k, 500, workers);
+            let mut selectors: Vec<_> = (0..workers).map(|_| Selector::new(&best)).collect();
+            for i in 0..500 {
+                let row = i * 7 % 500;
+                selectors[i % workers].offer(0, (row % 10) as f32, row);
+                selectors[i % workers].learn(0, |_, _| {});
+            }
+            selectors.into_iter().for_each(Selector::finish);
+            let mut all: Vec<usize> = (0..500).collect();
+            all.sort_by_key(|row| (10 - row % 10, *row));
+            all.truncate(k);
+            assert_eq!(rows(best), [all]);
+        }
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn few<E: Copy>(
 }
 
 /// What adding this number leaves of a small one is its nearest whole number, ties to even, in the low bits.
-const ROUND: f32 = 12_582_912.0;
+pub(crate) const ROUND: f32 = 12_582_912.0;
 
 /// The scale of codes of a row with this greatest element; 1 where there are only zeros, or so little that the scale's
 /// reciprocal would overflow, or something that is not finite.
@@ -140,7 +140,7 @@ pub(crate) fn encode<E: Copy>(row: &[E], scratch: &mut [f32], codes: &mut [i8], 
             sums[l] += i32::from(to[l]);
         }
     }
-    Coded { scale, error: add(errors).sqrt(), square, sum: sums.iter().sum() }
+    Coded { scale, error: add(errors), square, sum: sums.iter().sum() }
 }
 
 #[inline(always)]

@@ -111,7 +111,7 @@ pub(crate) const BIAS: i32 = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Coded {
     pub(crate) scale: f32,
-    /// No less than the Euclidean norm of the difference between the row and its codes, but for f32 rounding.
+    /// The sum of squares of the differences between the row and what its codes stand for, in f32.
     pub(crate) error: f32,
     /// The row's sum of squares, in f32.
     pub(crate) square: f32,
@@ -188,7 +188,7 @@ pub(crate) struct TileBits<'a> {
     pub(crate) panel: &'a [u64],
     /// Row after row, of `panel.len() / thresholds.len()` words.
     pub(crate) rows: &'a [u64],
-    /// By query: the distance that a hit must be below.
+    /// By query: the distance that a hit must be below; less than 2^63.
     pub(crate) thresholds: &'a [u64],
     /// Gets a word a row: bit q is set when the distance to query q is below its threshold.
     pub(crate) hits: &'a mut [u64],

@@ -37,7 +37,7 @@ proptest! {
             }
             let norm = square.sqrt();
             let error = row.iter().zip(&codes).map(error).map(|x| x * x).sum::<f64>().sqrt();
-            let above = f64::from(crate::bound::error_above(coded.error, norm as f32, row.len()));
+            let above = f64::from(crate::bound::error_above(coded.error.sqrt(), norm as f32, row.len()));
             prop_assert!(error <= above, "{name} {error} {above}");
             // No more than half a step for each element.
             prop_assert!(above <= 0.51 * f64::from(coded.scale) * (row.len() as f64).sqrt() + 1e-6 * norm, "{name}");

@@ -1,9 +1,10 @@
 //! Bits.
 
 use std::arch::x86_64::{
-    __m512i, __mmask8, _kor_mask8, _mm512_add_epi64, _mm512_cmplt_epu64_mask, _mm512_loadu_si512,
-    _mm512_maskz_loadu_epi64, _mm512_maskz_xor_epi64, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
-    _mm512_shuffle_i64x2, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    __m512i, __mmask8, _mm512_add_epi64, _mm512_cmplt_epu64_mask, _mm512_loadu_si512, _mm512_maskz_loadu_epi64,
+    _mm512_maskz_xor_epi64, _mm512_movepi64_mask, _mm512_or_si512, _mm512_popcnt_epi64, _mm512_set1_epi64,
+    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_sub_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    _mm512_xor_si512,
 };
 use std::ops::Range;
 
@@ -102,40 +103,64 @@ pub(super) fn hamming<const G: usize, const R: usize>(tile: TileBits<'_>) {
     let words = panel.len();
     let count = tile.hits.len();
     let rows = &tile.rows[..count * words];
-    let mut first = 0;
-    while first < count {
-        let mut place = [(count - 1) * words; R];
-        for r in 0..R.min(count - first) {
-            place[r] = (first + r) * words;
+    for first in (0..count).step_by(R) {
+        let mut from = [std::ptr::null(); R];
+        for r in 0..R {
+            // The last rows may lack others: the last one of all is repeated.
+            from[r] = rows[(first + r).min(count - 1) * words..][..words].as_ptr();
         }
-        let mut distances = [[_mm512_setzero_si512(); G]; R];
-        for w in 0..words {
-            for r in 0..R {
-                let word = _mm512_set1_epi64(rows[place[r] + w].cast_signed());
-                for g in 0..G {
-                    let difference = _mm512_xor_si512(word, load_words(&panel[w][g]));
-                    distances[r][g] = _mm512_add_epi64(distances[r][g], _mm512_popcnt_epi64(difference));
-                }
-            }
-        }
-        for r in 0..R.min(count - first) {
-            let mut masks = [0; G];
-            let mut any = 0;
-            for g in 0..G {
-                masks[g] = _mm512_cmplt_epu64_mask(distances[r][g], load_words(&thresholds[g]));
-                any = _kor_mask8(any, masks[g]);
+        // SAFETY: each pointer is to a row, which has a word for each step of the panel.
+        let excess = unsafe { excess::<G, R>(panel, thresholds, from) };
+        // A loop of constant length, or the sums would have to leave their registers.
+        for r in 0..R {
+            let mut any = excess[r][0];
+            for g in 1..G {
+                any = _mm512_or_si512(any, excess[r][g]);
             }
             // Most rows hit nothing, and the word takes longer to put together than to see that.
             let mut hits = 0;
-            if any != 0 {
+            if _mm512_movepi64_mask(any) != 0 {
                 for g in 0..G {
-                    hits |= u64::from(masks[g]) << (g * BIT_LANES);
+                    hits |= u64::from(_mm512_movepi64_mask(excess[r][g])) << (g * BIT_LANES);
                 }
             }
-            tile.hits[first + r] = hits;
+            if let Some(to) = tile.hits.get_mut(first + r) {
+                *to = hits;
+            }
         }
-        first += R;
     }
+}
+
+/// The number of bits in which rows and queries differ less the query's threshold: negative is a hit. The sums live in
+/// registers: one loop, and nothing in it but they.
+///
+/// # Safety
+/// The processor must have the features, and each row a word for each step of the panel.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+unsafe fn excess<const G: usize, const R: usize>(
+    panel: &[[[u64; BIT_LANES]; G]],
+    thresholds: &[[u64; BIT_LANES]],
+    rows: [*const u64; R],
+) -> [[__m512i; G]; R] {
+    let mut sums = [[_mm512_setzero_si512(); G]; R];
+    for g in 0..G {
+        let start = _mm512_sub_epi64(_mm512_setzero_si512(), load_words(&thresholds[g]));
+        for r in 0..R {
+            sums[r][g] = start;
+        }
+    }
+    for (w, queries) in panel.iter().enumerate() {
+        for r in 0..R {
+            // SAFETY: the caller's.
+            let word = _mm512_set1_epi64(unsafe { *rows[r].add(w) }.cast_signed());
+            for g in 0..G {
+                let difference = _mm512_xor_si512(word, load_words(&queries[g]));
+                sums[r][g] = _mm512_add_epi64(sums[r][g], _mm512_popcnt_epi64(difference));
+            }
+        }
+    }
+    sums
 }
 
 #[inline]

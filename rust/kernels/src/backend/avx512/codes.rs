@@ -13,8 +13,9 @@ use crate::backend::{Ahead, TileI8};
 /// Bytes of a row's codes that one step takes.
 pub(super) const CODES: usize = 4;
 
+/// `L`: the cache lines that sixteen steps take of a row that comes later.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn tiles_i8<const V: usize>(tile: TileI8<'_>) {
+pub(super) fn tiles_i8<const V: usize, const L: usize>(tile: TileI8<'_>) {
     let (steps, _) = tile.panel.as_chunks::<{ LANES * CODES }>();
     let (steps, _) = steps.as_chunks::<V>();
     let (thresholds, _) = tile.thresholds.as_chunks::<LANES>();
@@ -26,8 +27,10 @@ pub(super) fn tiles_i8<const V: usize>(tile: TileI8<'_>) {
             rows[r] = tile.rows[first + r];
         }
         let ahead = Ahead { size: tile.ahead.size * CODES, ..tile.ahead.of(first, ROWS) };
-        let sums = add_up_i8::<V>(steps, &rows, ahead);
-        for r in 0..ROWS.min(tile.rows.len() - first) {
+        let sums = add_up_i8::<V, L>(steps, &rows, ahead);
+        // A loop of constant length, or the sums would have to leave their registers.
+        for r in 0..ROWS {
+            let Some(hits) = tile.hits[..tile.rows.len()].get_mut(first + r) else { break };
             let scale = _mm512_set1_ps(tile.scales[first + r]);
             let bias = _mm512_set1_epi32(tile.biases[first + r]);
             let mut word = 0;
@@ -36,7 +39,7 @@ pub(super) fn tiles_i8<const V: usize>(tile: TileI8<'_>) {
                 let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(scores, load(&thresholds[v]));
                 word |= u64::from(mask) << (v * LANES);
             }
-            tile.hits[first + r] = word;
+            *hits = word;
         }
         first += ROWS;
     }
@@ -45,7 +48,7 @@ pub(super) fn tiles_i8<const V: usize>(tile: TileI8<'_>) {
 /// The sums of a tile, the biases among them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-pub(super) fn add_up_i8<const V: usize>(
+pub(super) fn add_up_i8<const V: usize, const L: usize>(
     steps: &[[[u8; LANES * CODES]; V]],
     rows: &[&[i8]; ROWS],
     ahead: Ahead<'_>,
@@ -57,7 +60,7 @@ pub(super) fn add_up_i8<const V: usize>(
     }
     let mut sums = [[_mm512_setzero_si512(); V]; ROWS];
     for step in 0..whole {
-        fetch(ahead, step);
+        fetch::<L>(ahead, step);
         let mut queries = [_mm512_setzero_si512(); V];
         for v in 0..V {
             queries[v] = load_bytes(&steps[step][v]);

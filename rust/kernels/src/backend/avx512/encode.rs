@@ -1,64 +1,119 @@
 //! Rows as codes, and what there is to know of codes.
 
 use std::arch::x86_64::{
-    _mm512_abs_epi8, _mm512_abs_ps, _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_mul_ps, _mm512_packs_epi16,
-    _mm512_packs_epi32, _mm512_permutexvar_epi32, _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_reduce_max_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_si512,
+    __m512, __m512i, _mm_cvtsi128_si32, _mm_max_epu16, _mm_minpos_epu16, _mm_set1_epi16, _mm_xor_si128,
+    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_max_epu16, _mm512_abs_epi8, _mm512_and_si512,
+    _mm512_castps_si512, _mm512_castsi512_si256, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_fmadd_ps,
+    _mm512_fnmadd_ps, _mm512_loadu_si512, _mm512_max_epu16, _mm512_movepi8_mask, _mm512_packs_epi16,
+    _mm512_permutex2var_epi16, _mm512_permutexvar_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_ps,
+    _mm512_set_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi64, _mm512_setzero_ps,
+    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use super::LANES;
-use super::vectors::{FEW_SUMS, Load, add_vectors, load, store};
+use super::vectors::{FEW_SUMS, Load16, add_vectors};
 use crate::backend::{Coded, FEW_STEP, generic};
 
-/// As `generic::encode` does it.
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-pub(super) fn encode<L: Load>(row: &[L::Element], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
-    let steps = row.len().div_ceil(FEW_STEP);
-    let (scratch_steps, _) = scratch.as_chunks_mut::<FEW_STEP>();
-    let (code_steps, _) = codes.as_chunks_mut::<FEW_STEP>();
-    let (scratch_steps, code_steps) = (&mut scratch_steps[..steps], &mut code_steps[..steps]);
-    let mut greatest = [_mm512_setzero_ps(); FEW_SUMS];
-    let mut squares = [_mm512_setzero_ps(); FEW_SUMS];
-    for step in 0..steps {
-        let (to, _) = scratch_steps[step].as_chunks_mut::<LANES>();
-        for v in 0..FEW_SUMS {
-            let at = step * FEW_STEP + v * LANES;
-            let from = &row[row.len().min(at)..row.len().min(at + LANES)];
-            // SAFETY: the slice has as many elements as it says, sixteen at most.
-            let values = unsafe {
-                if from.len() == LANES { L::load(from.as_ptr()) } else { L::load_part(from.as_ptr(), from.len()) }
-            };
-            store(&mut to[v], values);
-            greatest[v] = _mm512_max_ps(greatest[v], _mm512_abs_ps(values));
-            squares[v] = _mm512_fmadd_ps(values, values, squares[v]);
-        }
+/// As `generic::encode` does it, in one pass over the row and one over its bits.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn encode<L: Load16>(row: &[L::Element], codes: &mut [i8]) -> Coded {
+    let (whole, rest) = row.as_chunks::<FEW_STEP>();
+    let (to, _) = codes.as_chunks_mut::<FEW_STEP>();
+    let mut last = [L::ZERO; FEW_STEP];
+    last[..rest.len()].copy_from_slice(rest);
+    let last = (!rest.is_empty()).then_some(&last);
+    let mut greatest = _mm512_setzero_si512();
+    for step in whole.iter().chain(last) {
+        greatest = _mm512_max_epu16(greatest, greatest_bits::<L>(step));
     }
-    let square = _mm512_reduce_add_ps(add_vectors(squares));
-    let greatest = _mm512_max_ps(_mm512_max_ps(greatest[0], greatest[1]), _mm512_max_ps(greatest[2], greatest[3]));
-    let scale = generic::scale(_mm512_reduce_max_ps(greatest));
-    let (scales, inverse) = (_mm512_set1_ps(scale), _mm512_set1_ps(1.0 / scale));
-    let mut errors = [_mm512_setzero_ps(); FEW_SUMS];
-    let mut sums = [_mm512_setzero_si512(); FEW_SUMS];
-    for step in 0..steps {
-        let (from, _) = scratch_steps[step].as_chunks::<LANES>();
-        let mut code = [_mm512_setzero_si512(); FEW_SUMS];
+    let scale = generic::scale(L::from_magnitude(reduce_max_epu16(greatest)));
+    let mut sums = Sums::new(scale);
+    for (from, to) in whole.iter().chain(last).zip(to) {
+        sums.encode::<L>(from, to);
+    }
+    sums.finish()
+}
+
+/// The bits of the element of greatest magnitude, by lane. Magnitudes order as their bits do.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn greatest_bits<L: Load16>(step: &[L::Element; FEW_STEP]) -> __m512i {
+    let magnitude = _mm512_set1_epi16(i16::MAX);
+    // SAFETY: the reference is to 64 elements of two bytes, 128 bytes; no alignment is asked for.
+    let halves = unsafe {
+        let from = step.as_ptr().cast::<__m512i>();
+        (_mm512_loadu_si512(from), _mm512_loadu_si512(from.add(1)))
+    };
+    _mm512_max_epu16(_mm512_and_si512(halves.0, magnitude), _mm512_and_si512(halves.1, magnitude))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn reduce_max_epu16(values: __m512i) -> u16 {
+    let half = _mm256_max_epu16(_mm512_castsi512_si256(values), _mm512_extracti64x4_epi64::<1>(values));
+    let quarter = _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+    // The least of the complements.
+    !(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(quarter, _mm_set1_epi16(-1)))) as u16)
+}
+
+/// What is summed up over a row on the way.
+struct Sums {
+    scale: f32,
+    errors: [__m512; FEW_SUMS],
+    squares: [__m512; FEW_SUMS],
+    codes: __m512i,
+}
+
+impl Sums {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn new(scale: f32) -> Self {
+        let zeros = [_mm512_setzero_ps(); FEW_SUMS];
+        Self { scale, errors: zeros, squares: zeros, codes: _mm512_setzero_si512() }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
+    fn encode<L: Load16>(&mut self, from: &[L::Element; FEW_STEP], to: &mut [i8; FEW_STEP]) {
+        let (scale, inverse) = (_mm512_set1_ps(self.scale), _mm512_set1_ps(1.0 / self.scale));
+        let round = _mm512_set1_ps(generic::ROUND);
+        let mut rounded = [_mm512_setzero_si512(); FEW_SUMS];
         for v in 0..FEW_SUMS {
-            let values = load(&from[v]);
-            code[v] = _mm512_cvtps_epi32(_mm512_mul_ps(values, inverse));
-            let error = _mm512_fnmadd_ps(scales, _mm512_cvtepi32_ps(code[v]), values);
-            errors[v] = _mm512_fmadd_ps(error, error, errors[v]);
-            sums[v] = _mm512_add_epi32(sums[v], code[v]);
+            // SAFETY: the reference is to 64 elements, of which sixteen are read.
+            let values = unsafe { L::load(from.as_ptr().add(v * LANES)) };
+            let code = _mm512_fmadd_ps(values, inverse, round);
+            rounded[v] = _mm512_castps_si512(code);
+            let error = _mm512_fnmadd_ps(scale, _mm512_sub_ps(code, round), values);
+            self.errors[v] = _mm512_fmadd_ps(error, error, self.errors[v]);
+            self.squares[v] = _mm512_fmadd_ps(values, values, self.squares[v]);
         }
-        // Packing goes by lanes of 128 bits, which leaves the fours of codes in the order 0 4 8 12 1 5 ...
-        let halves = (_mm512_packs_epi32(code[0], code[1]), _mm512_packs_epi32(code[2], code[3]));
-        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-        let packed = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(halves.0, halves.1));
+        // The lower word of a rounded number is its code. Two vectors of words become one of bytes by lanes of 128 bits,
+        // which leaves the eights in the order 0 4 1 5 2 6 3 7.
+        let lower = _mm512_set_epi16(
+            62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10,
+            8, 6, 4, 2, 0,
+        );
+        let words = (
+            _mm512_permutex2var_epi16(rounded[0], lower, rounded[1]),
+            _mm512_permutex2var_epi16(rounded[2], lower, rounded[3]),
+        );
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        let packed = _mm512_permutexvar_epi64(order, _mm512_packs_epi16(words.0, words.1));
+        self.codes = _mm512_dpbusd_epi32(self.codes, _mm512_set1_epi32(0x0101_0101), packed);
         // SAFETY: the reference is to exactly the 64 bytes that are written; no alignment is asked for.
-        unsafe { _mm512_storeu_si512(code_steps[step].as_mut_ptr().cast(), packed) };
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), packed) };
     }
-    let sum = _mm512_add_epi32(_mm512_add_epi32(sums[0], sums[1]), _mm512_add_epi32(sums[2], sums[3]));
-    Coded { scale, error: _mm512_reduce_add_ps(add_vectors(errors)).sqrt(), square, sum: _mm512_reduce_add_epi32(sum) }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn finish(self) -> Coded {
+        Coded {
+            scale: self.scale,
+            error: _mm512_reduce_add_ps(add_vectors(self.errors)),
+            square: _mm512_reduce_add_ps(add_vectors(self.squares)),
+            sum: _mm512_reduce_add_epi32(self.codes),
+        }
+    }
 }
 
 /// Σ x and Σ x² of codes: 1 · x, and |x| · |x| but for -128, whose square is added apart.
@@ -70,6 +125,7 @@ pub(super) fn sums_i8(row: &[i8]) -> (i32, i32) {
     let (whole, rest) = row.as_chunks::<BYTES>();
     let mut last = [0_i8; BYTES];
     last[..rest.len()].copy_from_slice(rest);
+    let mut least = 0;
     let mut add = |codes: &[i8; BYTES]| {
         // SAFETY: the reference is to exactly the 64 bytes that are read; no alignment is asked for.
         let codes = unsafe { _mm512_loadu_si512(codes.as_ptr().cast()) };
@@ -78,14 +134,18 @@ pub(super) fn sums_i8(row: &[i8]) -> (i32, i32) {
         // |-128| is 128 as the first factor and -128 as the second: the product has the wrong sign, which is mended
         // below.
         square = _mm512_dpbusd_epi32(square, size, size);
+        least |= _mm512_movepi8_mask(size);
     };
     for i in 0..whole.len() {
         add(&whole[i]);
     }
-    add(&last);
-    let mut least = 0_i32;
-    for i in 0..row.len() {
-        least += i32::from(row[i] == i8::MIN);
+    if !rest.is_empty() {
+        add(&last);
     }
-    (_mm512_reduce_add_epi32(sum), _mm512_reduce_add_epi32(square).wrapping_add(least.wrapping_mul(2 * 16_384)))
+    let mut square = _mm512_reduce_add_epi32(square);
+    if least != 0 {
+        let count = row.iter().filter(|&&code| code == i8::MIN).count() as i32;
+        square = square.wrapping_add(count.wrapping_mul(2 * 16_384));
+    }
+    (_mm512_reduce_add_epi32(sum), square)
 }

@@ -1,21 +1,24 @@
 //! Tiles in f32.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_sub_ps,
+    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_mul_ps,
+    _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-use super::vectors::load;
+use super::vectors::{F32, FEW_SUMS, Load, add_vectors, load};
 use super::{LANES, LINE, ROWS};
-use crate::backend::{Ahead, Tile};
+use crate::backend::{Ahead, FEW_STEP, LINE_BYTES, Tile};
 
-/// Fetch a line of one of the rows that come a block later: in sixteen steps, one line of each.
+/// Fetch lines of one of the rows that come a block later: in sixteen steps, `L` lines of each.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn fetch(ahead: Ahead<'_>, d: usize) {
+pub(super) fn fetch<const L: usize>(ahead: Ahead<'_>, d: usize) {
     if let Some(row) = ahead.rows.get(d % LINE) {
-        // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add((d - d % LINE) * ahead.size).cast());
+        for line in 0..L {
+            // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
+            let at = (d - d % LINE) * ahead.size + line * LINE_BYTES;
+            _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(at).cast());
+        }
     }
 }
 
@@ -33,7 +36,9 @@ pub(super) fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
             rows[r] = tile.rows[first + r];
         }
         let sums = add_up::<V, DIFFERENCE>(steps, &rows, tile.ahead.of(first, ROWS));
-        for r in 0..ROWS.min(tile.rows.len() - first) {
+        // A loop of constant length, or the sums would have to leave their registers.
+        for r in 0..ROWS {
+            let Some(hits) = tile.hits[..tile.rows.len()].get_mut(first + r) else { break };
             let scale = _mm512_set1_ps(tile.scales[first + r]);
             let mut word = 0;
             for v in 0..V {
@@ -41,7 +46,7 @@ pub(super) fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
                 let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(scores, load(&thresholds[v]));
                 word |= u64::from(mask) << (v * LANES);
             }
-            tile.hits[first + r] = word;
+            *hits = word;
         }
         first += ROWS;
     }
@@ -61,7 +66,7 @@ pub(super) fn add_up<const V: usize, const DIFFERENCE: bool>(
     }
     let mut sums = [[_mm512_setzero_ps(); V]; ROWS];
     for d in 0..steps.len() {
-        fetch(ahead, d);
+        fetch::<1>(ahead, d);
         let mut queries = [_mm512_setzero_ps(); V];
         for v in 0..V {
             queries[v] = load(&steps[d][v]);
@@ -80,4 +85,24 @@ pub(super) fn add_up<const V: usize, const DIFFERENCE: bool>(
         }
     }
     sums
+}
+
+/// Σ x², in sums enough to hide the latency of an addition.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+pub(super) fn squares(row: &[f32]) -> f32 {
+    let (steps, rest) = row.as_chunks::<FEW_STEP>();
+    let mut sums = [_mm512_setzero_ps(); FEW_SUMS];
+    for step in steps {
+        let (step, _) = step.as_chunks::<LANES>();
+        for v in 0..FEW_SUMS {
+            let values = load(&step[v]);
+            sums[v] = _mm512_fmadd_ps(values, values, sums[v]);
+        }
+    }
+    for (v, part) in rest.chunks(LANES).enumerate() {
+        // SAFETY: the slice has as many elements as it says, sixteen at most.
+        let values = unsafe { F32::load_part(part.as_ptr(), part.len()) };
+        sums[v] = _mm512_fmadd_ps(values, values, sums[v]);
+    }
+    _mm512_reduce_add_ps(add_vectors(sums))
 }

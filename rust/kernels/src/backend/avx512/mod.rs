@@ -18,7 +18,7 @@ use self::bits::{hamming, hamming_few};
 use self::codes::tiles_i8;
 use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
-use self::floats::tiles;
+use self::floats::{squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{BIT_LANES, Backend, Coded, FEW, FewRows, Operation, Tile, TileBits, TileI8, generic};
 use crate::element::{Bf16, F16};
@@ -75,7 +75,6 @@ macro_rules! compiled {
 compiled! {
     fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
-    fn squares(row: &[f32]) -> f32 = generic::squares(row);
     fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
         generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
     fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row);
@@ -144,13 +143,19 @@ impl Backend for Avx512 {
     }
 
     fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
-        // SAFETY: `self` proves the target features.
-        unsafe { encode::<Half>(row, scratch, codes) }
+        if !self.vnni {
+            return generic::encode(row, scratch, codes, generic::from_f16);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { encode::<Half>(row, codes) }
     }
 
     fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
-        // SAFETY: `self` proves the target features.
-        unsafe { encode::<Brain>(row, scratch, codes) }
+        if !self.vnni {
+            return generic::encode(row, scratch, codes, generic::from_bf16);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { encode::<Brain>(row, codes) }
     }
 
     fn tile(self, tile: Tile<'_>) {
@@ -176,9 +181,11 @@ impl Backend for Avx512 {
         }
         // SAFETY: `self` proves the target features, and `vnni` that one.
         unsafe {
-            match tile.thresholds.len() / LANES {
-                1 => tiles_i8::<1>(tile),
-                _ => tiles_i8::<2>(tile),
+            match (tile.thresholds.len() / LANES, tile.ahead.size) {
+                (1, 0..=1) => tiles_i8::<1, 1>(tile),
+                (_, 0..=1) => tiles_i8::<2, 1>(tile),
+                (1, _) => tiles_i8::<1, 2>(tile),
+                _ => tiles_i8::<2, 2>(tile),
             }
         }
     }

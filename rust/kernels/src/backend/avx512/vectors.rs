@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use crate::backend::FEW_STEP;
+use crate::backend::{FEW_STEP, generic};
 use crate::element::{Bf16, F16};
 
 /// How `few` reads sixteen elements as f32.
@@ -76,6 +76,32 @@ impl Load for Brain {
         // SAFETY: the caller's.
         let bits = unsafe { _mm256_loadu_si256(from.cast()) };
         _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+    }
+}
+
+/// Floating-point elements of two bytes: a sign, and a magnitude that orders as its bits do.
+pub(super) trait Load16: Load {
+    const ZERO: Self::Element;
+
+    /// The element of these bits.
+    fn from_magnitude(bits: u16) -> f32;
+}
+
+impl Load16 for Half {
+    const ZERO: F16 = F16(0);
+
+    #[inline]
+    fn from_magnitude(bits: u16) -> f32 {
+        generic::from_f16(F16(bits))
+    }
+}
+
+impl Load16 for Brain {
+    const ZERO: Bf16 = Bf16(0);
+
+    #[inline]
+    fn from_magnitude(bits: u16) -> f32 {
+        generic::from_bf16(Bf16(bits))
     }
 }
 
