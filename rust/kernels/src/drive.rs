@@ -81,7 +81,7 @@ impl Default for Limits {
             chunk_bytes: 1 << 20,
             chunk_products: 1 << 28,
             products_per_thread: 1 << 20,
-            coded_queries: 32,
+            coded_queries: 9,
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `search` | what is asked for |
-//! | `share_out` | parts of any work, threads |
+//! | `share_out`, `pool` | parts of any work, and the threads that do them |
 //! | `drive`, `mask`, `read_ahead` | blocks of queries, chunks of the corpus, threads; filters; files larger than memory |
 //! | `scan` | one worker: scan a block of rows, score what might count, select |
 //! | `queries`, `aligned` | queries in the form in which they are compared |
@@ -33,6 +33,7 @@ mod exact;
 mod mask;
 mod max_sim;
 mod metric;
+mod pool;
 mod quantise;
 mod queries;
 mod read_ahead;

@@ -9,8 +9,10 @@ use crate::{Rows, exact};
 /// The way in which rows are scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// One row after another, against [`FEW`] queries at most.
+    /// One row after another, against `Backend::FEW` queries at most.
     Few,
+    /// The same for codes, in whole numbers, against [`FEW`] queries at most.
+    FewCodes,
     /// In tiles, in f32.
     Float,
     /// In tiles, in whole numbers.
@@ -33,6 +35,8 @@ pub(crate) struct Queries {
     floats: Aligned<f32>,
     /// `Way::Codes`: see [`crate::backend::TileI8`].
     codes: Aligned<u8>,
+    /// `Way::FewCodes`: one query after another, filled up with zeros.
+    few_codes: Aligned<i8>,
     pub(crate) bounds: Vec<Bound>,
     /// Those that only scores can compare.
     pub(crate) wild: Vec<usize>,
@@ -52,16 +56,24 @@ impl Queries {
             floats: Aligned::zeroed(match way {
                 Way::Few => count * dimension.next_multiple_of(FEW_STEP),
                 Way::Float => count.next_multiple_of(B::LANES) * dimension,
-                Way::Codes => 0,
+                Way::FewCodes | Way::Codes => 0,
             }),
             codes: Aligned::zeroed(match way {
                 Way::Codes => count.next_multiple_of(B::LANES) * dimension.next_multiple_of(CODES),
-                Way::Few | Way::Float => 0,
+                Way::Few | Way::FewCodes | Way::Float => 0,
+            }),
+            few_codes: Aligned::zeroed(match way {
+                Way::FewCodes => count * dimension.next_multiple_of(FEW_STEP),
+                Way::Few | Way::Float | Way::Codes => 0,
             }),
             bounds: Vec::with_capacity(count),
             wild: Vec::new(),
         };
-        debug_assert!(way != Way::Few || count <= FEW);
+        debug_assert!(match way {
+            Way::Few => count <= B::FEW,
+            Way::FewCodes => count <= FEW,
+            Way::Float | Way::Codes => true,
+        });
         for query in start..end {
             block.add::<B>(queries.row(query));
         }
@@ -94,18 +106,28 @@ impl Queries {
                 }
                 Bound::float(self.metric, self.dimension, norm)
             }
-            Way::Codes => {
+            Way::FewCodes | Way::Codes => {
                 let greatest = (0..self.dimension).map(|d| unit(d).abs()).fold(0.0, f64::max);
                 let sigma = if greatest == 0.0 { 1.0 } else { greatest / 127.0 };
-                let (panel, lanes, lane) = self.place::<B>(number);
-                let steps = self.dimension.next_multiple_of(CODES);
                 let mut error = 0.0;
-                for d in 0..steps {
+                let mut code = |d: usize| {
                     let x = if d < self.dimension { unit(d) } else { 0.0 };
                     let code = (x / sigma).round();
                     error += (x - sigma * code) * (x - sigma * code);
-                    let at = panel * steps + d / CODES * CODES * lanes + lane * CODES + d % CODES;
-                    self.codes[at] = (code as i32 + BIAS) as u8;
+                    code as i32
+                };
+                if self.way == Way::FewCodes {
+                    let stride = self.dimension.next_multiple_of(FEW_STEP);
+                    for (d, to) in self.few_codes[number * stride..][..self.dimension].iter_mut().enumerate() {
+                        *to = code(d) as i8;
+                    }
+                } else {
+                    let (panel, lanes, lane) = self.place::<B>(number);
+                    let steps = self.dimension.next_multiple_of(CODES);
+                    for d in 0..steps {
+                        let at = panel * steps + d / CODES * CODES * lanes + lane * CODES + d % CODES;
+                        self.codes[at] = (code(d) + BIAS) as u8;
+                    }
                 }
                 Bound::codes(self.metric, self.dimension, norm, sigma, error.sqrt() * (1.0 + 1e-6))
             }
@@ -149,6 +171,12 @@ impl Queries {
     pub(crate) fn few(&self, number: usize) -> &[f32] {
         let stride = self.dimension.next_multiple_of(FEW_STEP);
         &self.floats[number * stride..][..stride]
+    }
+
+    /// The same in codes.
+    pub(crate) fn few_codes(&self, number: usize) -> &[i8] {
+        let stride = self.dimension.next_multiple_of(FEW_STEP);
+        &self.few_codes[number * stride..][..stride]
     }
 
     pub(crate) fn operation(&self) -> Operation {

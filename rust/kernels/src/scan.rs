@@ -2,7 +2,7 @@
 //! nearest cache.
 
 use crate::aligned::Aligned;
-use crate::backend::{Ahead, BIAS, Backend, FEW, FEW_STEP, FewRows, LINE_BYTES, Tile, TileI8};
+use crate::backend::{Ahead, BIAS, Backend, FEW, FEW_STEP, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Tile, TileI8};
 use crate::bound::{LEAST_SQUARE, MOST_SQUARE, error_above, norm_above};
 use crate::drive::Worker;
 use crate::element::{Element, Table};
@@ -12,6 +12,9 @@ use crate::select::Selector;
 
 /// Bytes of rows in a block that is scanned row by row: they are read again, by chance, to be scored.
 const FEW_BYTES: usize = 8 << 10;
+
+/// Rows that `few_codes` takes at once, at most.
+const FEW_ROWS: usize = 8;
 
 /// Bytes of rows, as they are compared, in a block that is scanned in tiles: panel after panel of queries passes over
 /// them, so that they should lie in the second-level cache.
@@ -49,6 +52,8 @@ pub(crate) struct Scanner<'a, B, E> {
     /// The rows that only scores can compare.
     wild: Vec<usize>,
     sums: Vec<f32>,
+    code_sums: Vec<i32>,
+    code_squares: Vec<i32>,
     floats: Aligned<f32>,
     codes: Aligned<i8>,
     scratch: Aligned<f32>,
@@ -71,8 +76,9 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let decoded = match queries.way {
             Way::Few => Self::few_decodes(queries),
             Way::Float => !E::F32 || aliased,
-            Way::Codes => false,
+            Way::FewCodes | Way::Codes => false,
         };
+        let few_codes = queries.way == Way::FewCodes;
         let coded = queries.way == Way::Codes && (!E::INT8 || aliased);
         let padded = queries.len().next_multiple_of(B::LANES);
         let mut scanner = Self {
@@ -88,7 +94,9 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             biases: vec![0; most],
             hits: vec![0; most],
             wild: Vec::new(),
-            sums: vec![0.0; FEW * most],
+            sums: vec![0.0; B::FEW * most],
+            code_sums: vec![0; if few_codes { FEW * most } else { 0 }],
+            code_squares: vec![0; if few_codes { most } else { 0 }],
             floats: Aligned::zeroed(if decoded { most * pitch::<f32>(dimension) } else { 0 }),
             // A row that is coded is filled up, over the beginning of the next.
             codes: Aligned::zeroed(if coded { most * pitch::<i8>(dimension) + FEW_STEP } else { 0 }),
@@ -106,7 +114,8 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     /// Rows in a block.
     pub(crate) fn most_rows(way: Way, dimension: usize) -> usize {
         match way {
-            Way::Few => (FEW_BYTES / (dimension * size_of::<E>())).clamp(FEW, MOST_ROWS),
+            Way::Few => (FEW_BYTES / (dimension * size_of::<E>())).clamp(B::FEW, MOST_ROWS),
+            Way::FewCodes => (2 * FEW_BYTES / dimension).clamp(FEW_ROWS, MOST_ROWS) / FEW_ROWS * FEW_ROWS,
             Way::Float | Way::Codes => {
                 let size = if way == Way::Float { size_of::<f32>() } else { size_of::<i8>() };
                 ((TILE_BYTES / (dimension * size)).min(MOST_ROWS) / B::ROWS * B::ROWS).max(B::ROWS)
@@ -122,7 +131,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
     fn few(&mut self, ids: &[u32]) -> Result<(), usize> {
         let queries = self.queries;
         let count = ids.len();
-        let vectors: [&[f32]; FEW] = std::array::from_fn(|q| if q < queries.len() { queries.few(q) } else { &[] });
+        let vectors: [&[f32]; MOST_FEW] = std::array::from_fn(|q| if q < queries.len() { queries.few(q) } else { &[] });
         let (vectors, operation) = (&vectors[..queries.len()], queries.operation());
         let decodes = Self::few_decodes(queries);
         if decodes {
@@ -140,14 +149,45 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let table = self.table;
         let greatest = self.know(ids, |id| if decodes { 1.0 } else { table.scale(id) })?;
         self.set_thresholds(&greatest);
-        for query in 0..queries.len() {
+        self.score_few(ids);
+        Ok(())
+    }
+
+    fn few_codes(&mut self, ids: &[u32]) -> Result<(), usize> {
+        let queries = self.queries;
+        let mut rows = [&[][..]; MOST_ROWS];
+        for (to, row) in rows.iter_mut().zip(&self.rows) {
+            *to = E::as_i8(row).unwrap_or(&[]);
+        }
+        let vectors: [&[i8]; FEW] = std::array::from_fn(|q| if q < queries.len() { queries.few_codes(q) } else { &[] });
+        self.backend.few_codes(FewCodes {
+            queries: &vectors[..queries.len()],
+            rows: &rows[..ids.len()],
+            sums: &mut self.code_sums,
+            squares: &mut self.code_squares,
+            ahead: Ahead { rows: &self.ahead, size: size_of::<E>() },
+        });
+        let mut most = 0.0_f32;
+        for (row, &id) in ids.iter().enumerate() {
+            most = most.max(self.know_code(row, id, self.code_squares[row])?);
+        }
+        for (to, &sum) in self.sums.iter_mut().zip(&self.code_sums[..queries.len() * ids.len()]) {
+            *to = sum as f32;
+        }
+        self.set_thresholds(&self.greatest_code(most));
+        self.score_few(ids);
+        Ok(())
+    }
+
+    /// Score what `sums` has of a block, query by query.
+    fn score_few(&mut self, ids: &[u32]) {
+        for query in 0..self.queries.len() {
             for (row, &id) in ids.iter().enumerate() {
-                if self.sums[query * count + row] * self.scales[row] > self.thresholds[query] {
+                if self.sums[query * ids.len() + row] * self.scales[row] > self.thresholds[query] {
                     self.score(id, std::iter::once(query));
                 }
             }
         }
-        Ok(())
     }
 
     fn float(&mut self, ids: &[u32]) -> Result<(), usize> {
@@ -166,8 +206,10 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         } else {
             decoded(&floats, dimension, ids.len(), &mut rows)
         };
-        for (square, row) in self.squares.iter_mut().zip(rows) {
-            *square = self.backend.squares(row);
+        if in_place || !E::F32 {
+            for (square, row) in self.squares.iter_mut().zip(rows) {
+                *square = self.backend.squares(row);
+            }
         }
         let result = self.know(ids, |_| 1.0).map(|greatest| self.set_thresholds(&greatest));
         if result.is_ok() {
@@ -217,11 +259,16 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         Ok(())
     }
 
+    /// Rows as f32; with their squares, where they are that already.
     fn decode(&mut self, ids: &[u32]) {
         let dimension = self.table.rows.dimension();
         let floats = self.floats.chunks_exact_mut(pitch::<f32>(dimension));
-        for ((&id, row), to) in ids.iter().zip(&self.rows).zip(floats) {
-            E::decode(self.backend, row, self.table.scale(id as usize), &mut to[..dimension]);
+        for (((&id, row), to), square) in ids.iter().zip(&self.rows).zip(floats).zip(&mut self.squares) {
+            let to = &mut to[..dimension];
+            match E::as_f32(row) {
+                Some(row) => *square = self.backend.copy(row, to),
+                None => E::decode(self.backend, row, self.table.scale(id as usize), to),
+            }
         }
     }
 
@@ -260,24 +307,33 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
                 self.codes[row * pitch::<i8>(codes.len())..][..codes.len()].copy_from_slice(codes);
             }
             let (sum, square) = self.backend.sums_i8(codes);
-            let scale = self.table.scale(id as usize);
             self.biases[row] = BIAS * sum;
-            let norm = (square as f32).sqrt();
-            let value = norm * scale;
-            self.scales[row] = match self.queries.metric {
-                Metric::Cosine if square == 0 => 0.0,
-                Metric::Cosine => 1.0 / norm,
-                Metric::InnerProduct | Metric::L2 => scale,
-            };
-            if value * value <= MOST_SQUARE && (value * value >= LEAST_SQUARE || square == 0) {
-                most = most.max(value);
-            } else {
-                // A code times its scale may be beyond the range of f32.
-                self.doubt(row, id)?;
-            }
+            most = most.max(self.know_code(row, id, square)?);
         }
+        Ok(self.greatest_code(most))
+    }
+
+    /// Fill `scales` for one row of codes with this sum of squares, and return the square of the norm that the scan must
+    /// reckon with.
+    fn know_code(&mut self, row: usize, id: u32, square: i32) -> Result<f32, usize> {
+        let scale = self.table.scale(id as usize);
+        let value = square as f32 * scale * scale;
+        self.scales[row] = match self.queries.metric {
+            Metric::Cosine if square == 0 => 0.0,
+            Metric::Cosine => 1.0 / (square as f32).sqrt(),
+            Metric::InnerProduct | Metric::L2 => scale,
+        };
+        if value <= MOST_SQUARE && (value >= LEAST_SQUARE || square == 0) {
+            return Ok(value);
+        }
+        // A code times its scale may be beyond the range of f32.
+        self.doubt(row, id)?;
+        Ok(0.0)
+    }
+
+    fn greatest_code(&self, most: f32) -> Greatest {
         let cosine = self.queries.metric == Metric::Cosine;
-        Ok(Greatest { norm: if cosine { 1.0 } else { norm_above(most * most, 1) }, error: 0.0 })
+        Greatest { norm: if cosine { 1.0 } else { norm_above(most, 1) }, error: 0.0 }
     }
 
     /// Turn rows into codes, and fill `scales` and `biases`.
@@ -372,6 +428,7 @@ impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
         self.selector.learn(ids[0] as usize, |query, threshold| bases[query] = bounds[query].base(threshold));
         match self.queries.way {
             Way::Few => self.few(ids)?,
+            Way::FewCodes => self.few_codes(ids)?,
             Way::Float => self.float(ids)?,
             Way::Codes => self.codes(ids)?,
         }

@@ -102,7 +102,8 @@ fn top_k_of<B: Backend, E: Element>(
         && dimension <= MOST_CODED
         && (E::INT8 || !E::F32 && queries >= limits.coded_queries);
     let way = match queries {
-        0..=FEW => Way::Few,
+        0..=FEW if codes && E::INT8 => Way::FewCodes,
+        _ if queries <= B::FEW && !(codes && E::INT8) => Way::Few,
         _ if codes => Way::Codes,
         _ => Way::Float,
     };
@@ -111,8 +112,16 @@ fn top_k_of<B: Backend, E: Element>(
         rows: task.corpus.len(),
         k: task.k,
         products: dimension,
-        query_bytes: dimension * if way == Way::Codes { size_of::<i8>() } else { size_of::<f32>() },
-        panel: if way == Way::Few { FEW } else { B::LANES * B::VECTORS },
+        query_bytes: dimension
+            * match way {
+                Way::Few | Way::Float => size_of::<f32>(),
+                Way::FewCodes | Way::Codes => size_of::<i8>(),
+            },
+        panel: match way {
+            Way::Few => B::FEW,
+            Way::FewCodes => FEW,
+            Way::Float | Way::Codes => B::LANES * B::VECTORS,
+        },
         row_bytes: dimension * size_of::<E>(),
         most_rows: Scanner::<B, E>::most_rows(way, dimension),
     };

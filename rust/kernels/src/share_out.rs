@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::{Error, Options};
+use crate::{Error, Options, pool};
 
 /// A row that something is wrong with, and what.
 pub(crate) type Fault = (usize, Error);
@@ -63,16 +63,9 @@ pub(crate) fn threads(options: Options<'_>) -> usize {
 }
 
 /// Run `work` on so many threads, the calling one among them: it alone asks whether it is interrupted, and it alone does
-/// everything where no further thread can be had.
+/// everything where no other comes.
 pub(crate) fn on_threads(threads: usize, interrupted: &dyn Fn() -> bool, work: impl Fn(&dyn Fn() -> bool) + Sync) {
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            if thread::Builder::new().spawn_scoped(scope, || work(&|| false)).is_err() {
-                break;
-            }
-        }
-        work(interrupted);
-    });
+    pool::run(threads.saturating_sub(1), || work(interrupted), &|| work(&|| false));
 }
 
 /// The next `step` of 0..end, or None when all are taken.

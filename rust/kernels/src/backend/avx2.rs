@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
-use super::{Ahead, Backend, Coded, FewRows, Operation, Tile, TileBits, TileI8, generic};
+use super::{Ahead, Backend, Coded, FewCodes, FewRows, Operation, Tile, TileBits, TileI8, generic};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -55,6 +55,7 @@ compiled! {
     fn few_bf16(rows: FewRows<'_, Bf16>, squares: &mut [f32]) =
         generic::few(rows, squares, Bf16(0), |x| x.map(generic::from_bf16));
     fn few_i8(rows: FewRows<'_, i8>, squares: &mut [f32]) = generic::few(rows, squares, 0, |x| x.map(f32::from));
+    fn few_codes(rows: FewCodes<'_>) = generic::few_codes(rows);
     fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
     fn squares(row: &[f32]) -> f32 = generic::squares(row);
@@ -97,6 +98,11 @@ impl Backend for Avx2 {
     fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]) {
         // SAFETY: `self` proves the target features.
         unsafe { few_i8(rows, squares) }
+    }
+
+    fn few_codes(self, rows: FewCodes<'_>) {
+        // SAFETY: `self` proves the target features.
+        unsafe { few_codes(rows) }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {

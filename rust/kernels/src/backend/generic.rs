@@ -5,7 +5,7 @@
 
 #![allow(clippy::inline_always, reason = "see above")]
 
-use super::{BIT_LANES, Coded, FEW, FEW_STEP, FewRows, Operation, Tile, TileBits, TileI8};
+use super::{BIT_LANES, Coded, FEW, FEW_STEP, FewCodes, FewRows, Operation, Tile, TileBits, TileI8};
 use crate::element::{Bf16, F16};
 
 /// Convert elements one by one.
@@ -101,6 +101,18 @@ pub(crate) fn few<E: Copy>(
         }
     }
     const { assert!(FEW_STEP.is_multiple_of(LANES)) };
+}
+
+/// See `Backend::few_codes`.
+#[inline(always)]
+pub(crate) fn few_codes(rows: FewCodes<'_>) {
+    let FewCodes { queries, rows, sums, squares, ahead: _ } = rows;
+    for (r, row) in rows.iter().enumerate() {
+        squares[r] = sums_i8(row).1;
+        for (q, query) in queries.iter().enumerate() {
+            sums[q * rows.len() + r] = row.iter().zip(*query).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum();
+        }
+    }
 }
 
 /// What adding this number leaves of a small one is its nearest whole number, ties to even, in the low bits.

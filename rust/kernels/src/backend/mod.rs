@@ -35,8 +35,11 @@ pub(crate) enum Operation {
     SquaredDifference,
 }
 
-/// Queries that `few` takes at most.
+/// Queries that any back end's `few` takes.
 pub(crate) const FEW: usize = 4;
+
+/// Queries that some back end's `few` takes.
+pub(crate) const MOST_FEW: usize = 8;
 
 /// Elements that the queries of `few`, and rows that are coded, are filled up to with zeros.
 pub(crate) const FEW_STEP: usize = 64;
@@ -44,7 +47,7 @@ pub(crate) const FEW_STEP: usize = 64;
 /// Bytes of a cache line.
 pub(crate) const LINE_BYTES: usize = 64;
 
-/// Rows against up to [`FEW`] queries.
+/// Rows against up to `Backend::FEW` queries.
 pub(crate) struct FewRows<'a, E> {
     pub(crate) operation: Operation,
     /// Each filled up with zeros to a multiple of [`FEW_STEP`].
@@ -52,6 +55,18 @@ pub(crate) struct FewRows<'a, E> {
     pub(crate) rows: &'a [&'a [E]],
     /// Gets the sums, query by query, a row each.
     pub(crate) sums: &'a mut [f32],
+    pub(crate) ahead: Ahead<'a>,
+}
+
+/// Rows of codes against up to [`FEW`] queries in codes.
+pub(crate) struct FewCodes<'a> {
+    /// Each filled up with zeros to a multiple of [`FEW_STEP`].
+    pub(crate) queries: &'a [&'a [i8]],
+    pub(crate) rows: &'a [&'a [i8]],
+    /// Gets the sums of products, query by query, a row each.
+    pub(crate) sums: &'a mut [i32],
+    /// Gets each row's sum of squares.
+    pub(crate) squares: &'a mut [i32],
     pub(crate) ahead: Ahead<'a>,
 }
 
@@ -128,6 +143,8 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     const VECTORS: usize;
     /// Rows that a block is a multiple of, best.
     const ROWS: usize;
+    /// Queries that `few` takes at most, as long as it is faster than `tile`; [`MOST_FEW`] at most.
+    const FEW: usize = FEW;
 
     /// Whether `tile_i8` is at least twice as fast as `tile`.
     fn has_tile_i8(self) -> bool {
@@ -143,6 +160,9 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     /// The same for codes, without their scales.
     fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]);
 
+    /// The sums of products of codes, of 2^16 elements at most, with [`FEW`] queries.
+    fn few_codes(self, rows: FewCodes<'_>);
+
     /// Half precision as f32.
     fn decode_f16(self, row: &[F16], to: &mut [f32]);
     /// bfloat16 as f32.
@@ -152,6 +172,11 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
 
     /// The sum of squares.
     fn squares(self, row: &[f32]) -> f32;
+    /// Copy a row, and return its sum of squares.
+    fn copy(self, row: &[f32], to: &mut [f32]) -> f32 {
+        to.copy_from_slice(row);
+        self.squares(row)
+    }
     /// The sum and the sum of squares of codes, of 2^16 at most.
     fn sums_i8(self, row: &[i8]) -> (i32, i32);
     /// Turn a row into codes, -127 to 127; what they are does not matter where the row's square is not finite, or very

@@ -6,8 +6,8 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use super::vectors::{FEW_SUMS, Half, Load, add_vectors, store};
-use crate::backend::{FEW, FEW_STEP, FewRows, LINE_BYTES, Operation};
+use super::vectors::{FEW_SUMS, Half, Load, add_sixteen, add_vectors, store};
+use crate::backend::{FEW, FEW_STEP, FewRows, LINE_BYTES, MOST_FEW, Operation};
 use crate::element::F16;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
@@ -30,11 +30,13 @@ pub(super) fn few<L: Load>(rows: FewRows<'_, L::Element>, squares: &mut [f32]) {
         (Operation::Dot, 1) => few_of::<L, 1, false>(rows, squares),
         (Operation::Dot, 2) => few_of::<L, 2, false>(rows, squares),
         (Operation::Dot, 3) => few_of::<L, 3, false>(rows, squares),
-        (Operation::Dot, _) => few_of::<L, FEW, false>(rows, squares),
+        (Operation::Dot, FEW) => few_of::<L, FEW, false>(rows, squares),
+        (Operation::Dot, _) => more_of::<L, false>(rows, squares),
         (Operation::SquaredDifference, 1) => few_of::<L, 1, true>(rows, squares),
         (Operation::SquaredDifference, 2) => few_of::<L, 2, true>(rows, squares),
         (Operation::SquaredDifference, 3) => few_of::<L, 3, true>(rows, squares),
-        (Operation::SquaredDifference, _) => few_of::<L, FEW, true>(rows, squares),
+        (Operation::SquaredDifference, FEW) => few_of::<L, FEW, true>(rows, squares),
+        (Operation::SquaredDifference, _) => more_of::<L, true>(rows, squares),
     }
 }
 
@@ -101,6 +103,66 @@ pub(super) fn few_of<L: Load, const Q: usize, const DIFFERENCE: bool>(
         squares[r] = _mm512_reduce_add_ps(add_vectors(square));
         for q in 0..Q {
             sums[q * count + r] = _mm512_reduce_add_ps(add_vectors(sum[q]));
+        }
+    }
+}
+
+/// Rows that `more_of` takes at a time: sixteen sums, and two of squares.
+const PAIR: usize = 2;
+
+/// Two rows at a time against up to eight queries, of which the last is repeated.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn more_of<L: Load, const DIFFERENCE: bool>(rows: FewRows<'_, L::Element>, squares: &mut [f32]) {
+    const { assert!(PAIR * MOST_FEW == LANES) };
+    let FewRows { queries, rows, sums, ahead, .. } = rows;
+    let count = rows.len();
+    let dimension = rows.first().map_or(0, |row| row.len());
+    let mut query = [std::ptr::null(); MOST_FEW];
+    for q in 0..MOST_FEW {
+        query[q] = queries[q.min(queries.len() - 1)][..dimension.next_multiple_of(FEW_STEP)].as_ptr();
+    }
+    let whole = dimension / LANES;
+    for first in (0..count).step_by(PAIR) {
+        let pair = [&rows[first][..dimension], &rows[(first + 1).min(count - 1)][..dimension]];
+        let next = &ahead.rows[ahead.rows.len().min(first)..ahead.rows.len().min(first + PAIR)];
+        let mut square = [_mm512_setzero_ps(); PAIR];
+        let mut all = [_mm512_setzero_ps(); LANES];
+        for step in 0..dimension.div_ceil(LANES) {
+            let d = step * LANES;
+            let mut values = [_mm512_setzero_ps(); PAIR];
+            for r in 0..PAIR {
+                // SAFETY: sixteen elements of a whole step, or those that are left of the row.
+                values[r] = unsafe {
+                    let from = pair[r].as_ptr().add(d);
+                    if step < whole { L::load(from) } else { L::load_part(from, dimension - d) }
+                };
+                square[r] = _mm512_fmadd_ps(values[r], values[r], square[r]);
+            }
+            for next in next {
+                // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
+                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(d * size_of::<L::Element>()).cast());
+            }
+            for q in 0..MOST_FEW {
+                // SAFETY: every query is filled up to whole steps, and `d` is the first element of one.
+                let query = unsafe { _mm512_loadu_ps(query[q].add(d)) };
+                for r in 0..PAIR {
+                    let at = q * PAIR + r;
+                    all[at] = if DIFFERENCE {
+                        let difference = _mm512_sub_ps(values[r], query);
+                        _mm512_fmadd_ps(difference, difference, all[at])
+                    } else {
+                        _mm512_fmadd_ps(values[r], query, all[at])
+                    };
+                }
+            }
+        }
+        let mut added = [0.0; LANES];
+        store(&mut added, add_sixteen(&all));
+        for r in 0..PAIR.min(count - first) {
+            squares[first + r] = _mm512_reduce_add_ps(square[r]);
+            for q in 0..queries.len() {
+                sums[q * count + first + r] = added[q * PAIR + r];
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-use super::vectors::{F32, FEW_SUMS, Load, add_vectors, load};
+use super::vectors::{F32, FEW_SUMS, Load, add_vectors, load, store};
 use super::{LANES, LINE, ROWS};
 use crate::backend::{Ahead, FEW_STEP, LINE_BYTES, Tile};
 
@@ -90,18 +90,42 @@ pub(super) fn add_up<const V: usize, const DIFFERENCE: bool>(
 /// Σ x², in sums enough to hide the latency of an addition.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
 pub(super) fn squares(row: &[f32]) -> f32 {
+    visit(row, |_, _, _| {})
+}
+
+/// The same of a row that is copied on the way.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+pub(super) fn copy(row: &[f32], to: &mut [f32]) -> f32 {
+    let to = &mut to[..row.len()];
+    visit(row, |at, values, count| {
+        if let Some(to) = to[at..].first_chunk_mut::<LANES>() {
+            store(to, values);
+        } else {
+            let mut last = [0.0; LANES];
+            store(&mut last, values);
+            to[at..][..count].copy_from_slice(&last[..count]);
+        }
+    })
+}
+
+/// Hand over a row, sixteen elements at a time or fewer at the end, and return Σ x².
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn visit(row: &[f32], mut sixteen: impl FnMut(usize, __m512, usize)) -> f32 {
     let (steps, rest) = row.as_chunks::<FEW_STEP>();
     let mut sums = [_mm512_setzero_ps(); FEW_SUMS];
-    for step in steps {
+    for (i, step) in steps.iter().enumerate() {
         let (step, _) = step.as_chunks::<LANES>();
         for v in 0..FEW_SUMS {
             let values = load(&step[v]);
+            sixteen(i * FEW_STEP + v * LANES, values, LANES);
             sums[v] = _mm512_fmadd_ps(values, values, sums[v]);
         }
     }
     for (v, part) in rest.chunks(LANES).enumerate() {
         // SAFETY: the slice has as many elements as it says, sixteen at most.
         let values = unsafe { F32::load_part(part.as_ptr(), part.len()) };
+        sixteen(steps.len() * FEW_STEP + v * LANES, values, part.len());
         sums[v] = _mm512_fmadd_ps(values, values, sums[v]);
     }
     _mm512_reduce_add_ps(add_vectors(sums))

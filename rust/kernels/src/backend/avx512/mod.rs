@@ -11,6 +11,7 @@ mod bits;
 mod codes;
 mod encode;
 mod few;
+mod few_codes;
 mod floats;
 mod vectors;
 
@@ -18,9 +19,10 @@ use self::bits::{hamming, hamming_few};
 use self::codes::tiles_i8;
 use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
-use self::floats::{squares, tiles};
+use self::few_codes::few_codes;
+use self::floats::{copy, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
-use super::{BIT_LANES, Backend, Coded, FEW, FewRows, Operation, Tile, TileBits, TileI8, generic};
+use super::{BIT_LANES, Backend, Coded, FEW, FewCodes, FewRows, MOST_FEW, Operation, Tile, TileBits, TileI8, generic};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -88,6 +90,7 @@ impl Backend for Avx512 {
     const LANES: usize = LANES;
     const VECTORS: usize = VECTORS;
     const ROWS: usize = ROWS;
+    const FEW: usize = MOST_FEW;
 
     fn has_tile_i8(self) -> bool {
         self.vnni
@@ -113,6 +116,14 @@ impl Backend for Avx512 {
         unsafe { few::<Code>(rows, squares) }
     }
 
+    fn few_codes(self, rows: FewCodes<'_>) {
+        if !self.vnni {
+            return generic::few_codes(rows);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { few_codes(rows) }
+    }
+
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {
         // SAFETY: `self` proves the target features.
         unsafe { decode_f16(row, to) }
@@ -131,6 +142,11 @@ impl Backend for Avx512 {
     fn squares(self, row: &[f32]) -> f32 {
         // SAFETY: `self` proves the target features.
         unsafe { squares(row) }
+    }
+
+    fn copy(self, row: &[f32], to: &mut [f32]) -> f32 {
+        // SAFETY: `self` proves the target features.
+        unsafe { copy(row, to) }
     }
 
     fn sums_i8(self, row: &[i8]) -> (i32, i32) {

@@ -1,9 +1,11 @@
 //! How elements of any type become vectors of f32.
 
 use std::arch::x86_64::{
-    __m512, __mmask16, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
-    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
-    _mm512_slli_epi32, _mm512_storeu_ps,
+    __m512, __m512i, __mmask16, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_castpd_ps,
+    _mm512_castps_pd, _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32,
+    _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_shuffle_f32x4, _mm512_shuffle_i32x4,
+    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpackhi_pd,
+    _mm512_unpackhi_ps, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::LANES;
@@ -138,4 +140,32 @@ pub(super) const FEW_SUMS: usize = FEW_STEP / LANES;
 #[target_feature(enable = "avx512f")]
 pub(super) fn add_vectors(vectors: [__m512; FEW_SUMS]) -> __m512 {
     _mm512_add_ps(_mm512_add_ps(vectors[0], vectors[1]), _mm512_add_ps(vectors[2], vectors[3]))
+}
+
+/// The sum over the lanes of each of sixteen vectors, in order.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_sixteen(vectors: &[__m512; LANES]) -> __m512 {
+    let add = |a, b| _mm512_add_ps(a, b);
+    // Each step adds two halves of two vectors each: within lanes of 128 bits, and then of such lanes.
+    let pair = |a, b| add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let double = |a, b| {
+        let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+        add(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)))
+    };
+    let quad = |a, b| add(_mm512_shuffle_f32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b));
+    let four = |at: usize| double(pair(vectors[at], vectors[at + 1]), pair(vectors[at + 2], vectors[at + 3]));
+    quad(quad(four(0), four(4)), quad(four(8), four(12)))
+}
+
+/// The same for whole numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_sixteen_i32(vectors: &[__m512i; LANES]) -> __m512i {
+    let add = |a, b| _mm512_add_epi32(a, b);
+    let pair = |a, b| add(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let double = |a, b| add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    let quad = |a, b| add(_mm512_shuffle_i32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b));
+    let four = |at: usize| double(pair(vectors[at], vectors[at + 1]), pair(vectors[at + 2], vectors[at + 3]));
+    quad(quad(four(0), four(4)), quad(four(8), four(12)))
 }

@@ -1,0 +1,253 @@
+//! Threads that wait for work, so that a search of a millisecond need not start any.
+//!
+//! A task is offered to helpers and begun by the caller at once. A helper that comes too late takes no part, and nobody
+//! waits for it: a busy machine makes a search slower, never stuck. Helpers that found nothing to do for a while end.
+//!
+//! A process that was forked has none of its parent's threads, and a lock that one of them held would stay locked: it
+//! gets a pool of its own.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{process, thread};
+
+/// How long a helper waits for work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Do `work` on the calling thread and, at the same time, on up to `helpers` others. All have returned when this does.
+///
+/// # Panics
+/// With what `work` panicked with, on whatever thread.
+pub(crate) fn run(helpers: usize, caller: impl FnOnce(), work: &(dyn Fn() + Sync)) {
+    if helpers == 0 {
+        return caller();
+    }
+    let task = Arc::new(Task::new(work, helpers));
+    let pool = Pool::of_this_process();
+    pool.offer(&task, helpers);
+    let outcome = catch_unwind(AssertUnwindSafe(caller));
+    let panic = task.close();
+    pool.withdraw(&task);
+    if let Some(panic) = outcome.err().or(panic) {
+        resume_unwind(panic);
+    }
+}
+
+/// Lock, whatever panicked meanwhile: nothing that is locked here is left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work that helpers may take part in as long as it is open.
+struct Task {
+    work: Work,
+    seats: Mutex<Seats>,
+    /// Told when the last helper leaves.
+    left: Condvar,
+}
+
+/// A borrow that outlives its type: see `Task::help`.
+struct Work(*const (dyn Fn() + Sync));
+
+// SAFETY: what is pointed at is Sync, so it may be called from any thread, and the pointer itself is only a number.
+unsafe impl Send for Work {}
+// SAFETY: as above.
+unsafe impl Sync for Work {}
+
+struct Seats {
+    /// How many more helpers may take part; none when the task is closed.
+    free: usize,
+    taken: usize,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl Task {
+    fn new<'w>(work: &'w (dyn Fn() + Sync + 'w), helpers: usize) -> Self {
+        // SAFETY: only the lifetime changes. The reference becomes a pointer at once, which is followed in `help` alone,
+        // between taking a seat and leaving it; `run`, which holds the borrow, returns only after `close`, which leaves
+        // no seat free and none taken.
+        let work: &'static (dyn Fn() + Sync) =
+            unsafe { std::mem::transmute::<&'w (dyn Fn() + Sync + 'w), &'static (dyn Fn() + Sync)>(work) };
+        let seats = Seats { free: helpers, taken: 0, panic: None };
+        Self { work: Work(work), seats: Mutex::new(seats), left: Condvar::new() }
+    }
+
+    /// Take part, if there is still a seat.
+    fn help(&self) {
+        {
+            let mut seats = lock(&self.seats);
+            if seats.free == 0 {
+                return;
+            }
+            seats.free -= 1;
+            seats.taken += 1;
+        }
+        // SAFETY: a seat is taken, so the borrow that the pointer was made of still holds: see `new`.
+        let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*self.work.0)() }));
+        let mut seats = lock(&self.seats);
+        seats.taken -= 1;
+        if let Err(panic) = outcome {
+            seats.panic = Some(panic);
+        }
+        if seats.taken == 0 {
+            self.left.notify_one();
+        }
+    }
+
+    /// Let nobody else take part, wait for those who do, and return what one of them panicked with.
+    fn close(&self) -> Option<Box<dyn Any + Send>> {
+        let mut seats = lock(&self.seats);
+        seats.free = 0;
+        while seats.taken > 0 {
+            seats = self.left.wait(seats).unwrap_or_else(PoisonError::into_inner);
+        }
+        seats.panic.take()
+    }
+}
+
+struct Pool {
+    process: u32,
+    waiting: Mutex<Waiting>,
+    offered: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// A task is here once for each helper that it was offered to.
+    tasks: VecDeque<Arc<Task>>,
+    /// Helpers that wait for a task.
+    idle: usize,
+}
+
+/// The pool of the process that last used one.
+static POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+
+impl Pool {
+    fn of_this_process() -> &'static Self {
+        let process = process::id();
+        let current = POOL.load(Ordering::Acquire);
+        // SAFETY: a pool that was stored is never freed.
+        if let Some(pool) = unsafe { current.as_ref() }
+            && pool.process == process
+        {
+            return pool;
+        }
+        let new = Box::into_raw(Box::new(Self { process, waiting: Mutex::default(), offered: Condvar::new() }));
+        if POOL.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // Another thread of this process was faster.
+            // SAFETY: it was made above and nobody else has seen it.
+            drop(unsafe { Box::from_raw(new) });
+            return Self::of_this_process();
+        }
+        // SAFETY: it has just been made, and is never freed from here on.
+        unsafe { &*new }
+    }
+
+    /// Wake helpers for a task, and start those that lack. Where none can be started, the caller is alone.
+    fn offer(&'static self, task: &Arc<Task>, helpers: usize) {
+        let mut waiting = lock(&self.waiting);
+        waiting.tasks.extend(std::iter::repeat_n(task, helpers).cloned());
+        let lacking = waiting.tasks.len().saturating_sub(waiting.idle).min(helpers);
+        drop(waiting);
+        for _ in lacking..helpers {
+            self.offered.notify_one();
+        }
+        for _ in 0..lacking {
+            let helper = thread::Builder::new().name("crossfade-kernels".to_owned());
+            if helper.spawn(|| self.help()).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Take back what no helper has come for.
+    fn withdraw(&self, task: &Arc<Task>) {
+        lock(&self.waiting).tasks.retain(|other| !Arc::ptr_eq(other, task));
+    }
+
+    /// What a helper does with its life.
+    fn help(&self) {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if let Some(task) = waiting.tasks.pop_front() {
+                drop(waiting);
+                task.help();
+                waiting = lock(&self.waiting);
+                continue;
+            }
+            waiting.idle += 1;
+            let (guard, timeout) = self.offered.wait_timeout(waiting, IDLE).unwrap_or_else(PoisonError::into_inner);
+            waiting = guard;
+            waiting.idle -= 1;
+            if timeout.timed_out() && waiting.tasks.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn all_work_at_the_same_time_and_have_returned_at_the_end() {
+        for helpers in [0, 1, 3] {
+            let (barrier, threads) = (Barrier::new(helpers + 1), Mutex::new(HashSet::new()));
+            let work = || {
+                // Returns only when all of them are here.
+                barrier.wait();
+                lock(&threads).insert(thread::current().id());
+            };
+            run(helpers, work, &work);
+            assert_eq!(threads.into_inner().unwrap().len(), helpers + 1);
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_helper_that_comes_too_late() {
+        // Each of the callers has more helpers than there are cores, and nothing for them to do.
+        let calls = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let own = AtomicUsize::new(0);
+                        let work = || {
+                            own.fetch_add(1, Ordering::Relaxed);
+                        };
+                        run(4, work, &work);
+                        let own = own.into_inner();
+                        assert!((1..=5).contains(&own), "{own}");
+                        calls.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(calls.into_inner(), 8 * 500);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_ends_no_helper() {
+        let barrier = Barrier::new(2);
+        let result = catch_unwind(|| {
+            let helper = || {
+                barrier.wait();
+                panic!("as asked");
+            };
+            run(1, || _ = barrier.wait(), &helper);
+        });
+        assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"as asked"));
+        let barrier = Barrier::new(2);
+        let work = || _ = barrier.wait();
+        run(1, work, &work);
+    }
+}
