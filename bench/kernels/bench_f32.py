@@ -35,7 +35,7 @@ def case(batch: int, corpus: data.Floats, index: Any) -> None:
     found = ours.answer(search())
     for name, peer in rivals.items():
         check(name, peer(), found, rounding(dimension))
-    limits: dict[str, Limit] = {MEMORY: memory_read(corpus.nbytes, quick=session().quick)}
+    limits: dict[str, Limit] = {MEMORY: memory_read(corpus)}
     if batch > 1:
         limits[SGEMM] = sgemm(2 * batch * corpus.size, quick=session().quick)
         limits[SGEMM_HERE] = sgemm_here(queries, corpus)

@@ -62,7 +62,7 @@ def main() -> int:
         if not np.allclose(rival(), found, rtol=0, atol=QUERY_TOKENS * rounding(DIMENSION)):
             raise Disagreement(f"{name} and crossfade give different scores")
     limits = {
-        MEMORY: memory_read(tokens.nbytes, quick=session().quick),
+        MEMORY: memory_read(tokens),
         SGEMM: sgemm(2 * QUERY_TOKENS * tokens.size, quick=session().quick),
     }
     measure(

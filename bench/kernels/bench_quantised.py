@@ -99,7 +99,7 @@ def case(dtype: QuantisedType, batch: int, quantised: Quantised, corpus: data.Fl
         rivals[f"faiss {FAISS[dtype]}"] = faiss_rival(dtype, index, queries)
     measure(
         title, rivals, unit="queries", amount=batch, reach=REACH[dtype], rounds=data.rounds(), budget=data.budget(),
-        limits={MEMORY: memory_read(quantised.nbytes, quick=session().quick)},
+        limits={MEMORY: memory_read(quantised.codes)},
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from bench.cases import Limit
 from bench.harness import OURS, measure, session
 from bench.kernels import data, ours, peers, real
 from bench.kernels.agreement import check, rounding
-from bench.probes import MEMORY, cores, memory_read
+from bench.probes import MEMORY, cores, memory_read_elsewhere
 
 DIMENSION = 384
 BLOCK_BYTES = 8 << 20
@@ -96,7 +96,7 @@ def main() -> int:
             cached = name == "in the page cache"
             limits = {READ: Limit(reader(path), size, size, "GB/s")}
             if cached:
-                limits[MEMORY] = memory_read(size, quick=session().quick)
+                limits[MEMORY] = memory_read_elsewhere(size, quick=session().quick)
             measure(
                 title, {OURS: search}, unit="MB", amount=size / 1e6, limits=limits,
                 rounds=3 if session().quick else 7, before=None if cached else lambda: drop(path),

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from bench.harness import installed, report_values, session
-from bench.probes import BUFFER_BYTES, SQUARE, Floats, cores, ones, scan, shared_out
+from bench.probes import BUFFER_BYTES, SQUARE, Floats, cores, ones, scanner, shared_out, words
 from bench.timing import interleaved
 
 READERS: dict[str, Callable[[Floats], object]] = {
-    "memchr": scan,
     "numpy max, as int32": lambda part: part.view(np.int32).max(),
     "numpy max": lambda part: part.max(),
     "numpy sum": lambda part: part.sum(),
@@ -24,7 +23,11 @@ READERS: dict[str, Callable[[Floats], object]] = {
 
 def memory(threads: int, rounds: int, quick: bool) -> None:
     values = ones((BUFFER_BYTES >> (6 if quick else 0)) // 4)
-    calls = {name: shared_out(read, values, threads) for name, read in READERS.items()}
+    as_words = words(values)
+    calls = {
+        "wmemchr": shared_out(scanner(as_words), as_words, threads),
+        **{name: shared_out(read, values, threads) for name, read in READERS.items()},
+    }
     seconds = interleaved(calls, rounds)
     figures = {name: values.nbytes / taken / 1e9 for name, taken in seconds.items()}
     report_values(f"memory read, {values.nbytes >> 20:,} MiB, {_on(threads)}", "GB/s", figures, {})

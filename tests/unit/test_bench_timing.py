@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from itertools import pairwise
 
 import pytest
 
@@ -22,11 +23,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.worked = 0.0
+        self.spinning = 0.0  # until when a thread that is not timed works
 
     def perf_counter(self) -> float:
         return self.now
 
+    def process_time(self) -> float:
+        return self.worked
+
     def sleep(self, seconds: float) -> None:
+        self.worked += min(seconds, max(0.0, self.spinning - self.now))
         self.now += seconds
 
     def taking(self, *seconds: float, log: list[str] | None = None, name: str = "") -> object:
@@ -52,6 +59,23 @@ def test_medians_and_quartiles_without_the_warm_up(clock: Clock) -> None:
     assert spread(found.statistics["a"]) == pytest.approx(
         (found.statistics["a"]["q3"] - found.statistics["a"]["q1"]) / 3.0
     )
+
+
+def test_nothing_is_timed_while_threads_still_work(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    begun: list[float] = []
+
+    def call() -> None:
+        begun.append(clock.now)
+        clock.now += 1.0
+        clock.spinning = clock.now + 0.095
+
+    interleaved({"a": call}, rounds=3)
+    pauses = [later - sooner - 1.0 for sooner, later in pairwise(begun)]
+    assert pauses == pytest.approx([0.11] * 3, abs=0.011)  # idle for one more step after 95 ms
+    assert capsys.readouterr().err == ""
+    clock.spinning = 1e9
+    interleaved({"a": clock.taking(1.0)}, rounds=1)
+    assert "still work" in capsys.readouterr().err
 
 
 def test_every_round_times_everyone_once_in_changing_orders_that_repeat(clock: Clock) -> None:
