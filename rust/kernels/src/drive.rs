@@ -68,8 +68,11 @@ pub(crate) struct Limits {
     pub(crate) chunk_products: usize,
     /// Products of elements for which a second thread is worth its start.
     pub(crate) products_per_thread: usize,
-    /// Queries for which rows of two bytes an element are worth being coded.
+    /// Queries for which rows of two bytes an element are worth being coded, and f32 rows.
     pub(crate) coded_queries: usize,
+    pub(crate) coded_f32_queries: usize,
+    /// Pairs after which a worker looks at how many of them codes could not rule out.
+    pub(crate) reckoned_pairs: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +85,8 @@ impl Default for Limits {
             chunk_products: 1 << 28,
             products_per_thread: 1 << 20,
             coded_queries: 9,
+            coded_f32_queries: 17,
+            reckoned_pairs: 1 << 16,
         }
     }
 }

@@ -137,6 +137,10 @@ impl Element for f32 {
         backend.few_f32(rows, squares);
     }
 
+    fn encode<B: Backend>(backend: B, row: &[Self], scratch: &mut [f32], codes: &mut [i8]) -> Option<Coded> {
+        Some(backend.encode_f32(row, scratch, codes))
+    }
+
     fn as_f32(row: &[Self]) -> Option<&[f32]> {
         Some(row)
     }

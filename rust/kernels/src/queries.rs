@@ -1,5 +1,7 @@
 //! A block of queries, ready to be scanned for.
 
+use std::sync::OnceLock;
+
 use crate::aligned::Aligned;
 use crate::backend::{BIAS, Backend, FEW, FEW_STEP, Operation};
 use crate::bound::{Bound, MOST_SQUARE};
@@ -40,6 +42,8 @@ pub(crate) struct Queries {
     pub(crate) bounds: Vec<Bound>,
     /// Those that only scores can compare.
     pub(crate) wild: Vec<usize>,
+    /// The same queries in f32, where they are codes.
+    plain: OnceLock<Box<Self>>,
 }
 
 impl Queries {
@@ -68,6 +72,7 @@ impl Queries {
             }),
             bounds: Vec::with_capacity(count),
             wild: Vec::new(),
+            plain: OnceLock::new(),
         };
         debug_assert!(match way {
             Way::Few => count <= B::FEW,
@@ -78,6 +83,16 @@ impl Queries {
             block.add::<B>(queries.row(query));
         }
         block
+    }
+
+    /// The same queries to be scanned for in f32, made when they are first asked for.
+    pub(crate) fn plain<B: Backend>(&self) -> &Self {
+        self.plain.get_or_init(|| {
+            let way = if self.way == Way::FewCodes { Way::Few } else { Way::Float };
+            // It was whole rows before.
+            let queries = Rows::new(&self.vectors, self.dimension).expect("rows of the dimension");
+            Box::new(Self::new::<B>(self.metric, way, queries, 0, self.count))
+        })
     }
 
     fn add<B: Backend>(&mut self, query: &[f32]) {

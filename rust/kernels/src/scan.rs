@@ -7,7 +7,7 @@ use crate::bound::{LEAST_SQUARE, MOST_SQUARE, error_above, norm_above};
 use crate::drive::Worker;
 use crate::element::{Element, Table};
 use crate::metric::Metric;
-use crate::queries::{Queries, Way};
+use crate::queries::{CODES, Queries, Way};
 use crate::select::Selector;
 
 /// Bytes of rows in a block that is scanned row by row: they are read again, by chance, to be scored.
@@ -22,6 +22,16 @@ const TILE_BYTES: usize = 96 << 10;
 
 /// Rows in a block however short they are.
 pub(crate) const MOST_ROWS: usize = 96;
+
+/// Panels of queries with which the next rows are fetched as rows are turned into codes: the tiles of one panel are done
+/// too soon.
+const ENCODER_FETCHES: usize = 1;
+
+/// Of so many pairs one may be scored in vain: a score takes about as long as codes save for as many pairs.
+const IN_VAIN: usize = 20;
+
+/// So many may be scored in vain for each that is not: as long as thresholds are low, much is scored at any rate.
+const PER_TAKEN: usize = 4;
 
 /// Bytes from one row to the next, or a multiple of it, with which the same element of all rows competes for the same few
 /// lines of the nearest cache: a tile cannot read such rows where they lie.
@@ -38,6 +48,7 @@ pub(crate) struct Scanner<'a, B, E> {
     table: Table<'a, E>,
     queries: &'a Queries,
     selector: Selector<'a>,
+    size: Size,
     /// By query: what the scan must exceed but for the slack, and what it must exceed in this block; +infinity up to a
     /// whole vector.
     bases: Vec<f32>,
@@ -58,6 +69,20 @@ pub(crate) struct Scanner<'a, B, E> {
     codes: Aligned<i8>,
     scratch: Aligned<f32>,
     one: Vec<f32>,
+    /// Since it was last looked at: pairs that were scanned for, and those that were scored, and were among the best so
+    /// far or not.
+    scanned: usize,
+    taken: usize,
+    in_vain: usize,
+}
+
+/// Of a worker's work.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    /// Rows in a block.
+    pub(crate) most_rows: usize,
+    /// See [`crate::drive::Limits`].
+    pub(crate) reckoned_pairs: usize,
 }
 
 /// The greatest norm and the greatest error in a block, as `bound` uses them.
@@ -68,9 +93,15 @@ struct Greatest {
 }
 
 impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
-    pub(crate) fn new(backend: B, table: Table<'a, E>, queries: &'a Queries, selector: Selector<'a>) -> Self {
+    pub(crate) fn new(
+        backend: B,
+        table: Table<'a, E>,
+        queries: &'a Queries,
+        selector: Selector<'a>,
+        size: Size,
+    ) -> Self {
+        let most = size.most_rows;
         let dimension = table.rows.dimension();
-        let most = Self::most_rows(queries.way, dimension);
         let stride = table.rows.stride() * size_of::<E>();
         let aliased = stride.is_multiple_of(ALIASED);
         let decoded = match queries.way {
@@ -101,7 +132,11 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             // A row that is coded is filled up, over the beginning of the next.
             codes: Aligned::zeroed(if coded { most * pitch::<i8>(dimension) + FEW_STEP } else { 0 }),
             scratch: Aligned::zeroed(if coded { dimension.next_multiple_of(FEW_STEP) } else { 0 }),
+            size,
             one: vec![0.0; if E::F32 { 0 } else { dimension }],
+            scanned: 0,
+            taken: 0,
+            in_vain: 0,
             queries,
         };
         scanner.thresholds.fill(f32::INFINITY);
@@ -136,13 +171,13 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let decodes = Self::few_decodes(queries);
         if decodes {
             self.decode(ids);
-            let ahead = Ahead { rows: &[], size: size_of::<E>() };
+            let ahead = Ahead::new::<E>(&[], 1, 0, 1);
             let mut rows = [&[][..]; MOST_ROWS];
             let rows = decoded(&self.floats, self.table.rows.dimension(), count, &mut rows);
             self.backend
                 .few_f32(FewRows { operation, queries: vectors, rows, sums: &mut self.sums, ahead }, &mut self.squares);
         } else {
-            let ahead = Ahead { rows: &self.ahead, size: size_of::<E>() };
+            let ahead = Ahead::new::<E>(&self.ahead, 1, 0, 1);
             let rows = FewRows { operation, queries: vectors, rows: &self.rows, sums: &mut self.sums, ahead };
             E::few(self.backend, rows, &mut self.squares);
         }
@@ -165,7 +200,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             rows: &rows[..ids.len()],
             sums: &mut self.code_sums,
             squares: &mut self.code_squares,
-            ahead: Ahead { rows: &self.ahead, size: size_of::<E>() },
+            ahead: Ahead::new::<E>(&self.ahead, 1, 0, 1),
         });
         let mut most = 0.0_f32;
         for (row, &id) in ids.iter().enumerate() {
@@ -213,7 +248,8 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         }
         let result = self.know(ids, |_| 1.0).map(|greatest| self.set_thresholds(&greatest));
         if result.is_ok() {
-            for (first, lanes) in queries.panels::<B>() {
+            let panels = queries.panels::<B>().count();
+            for (panel, (first, lanes)) in queries.panels::<B>().enumerate() {
                 self.backend.tile(Tile {
                     operation: queries.operation(),
                     panel: queries.floats(first, lanes),
@@ -221,8 +257,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
                     scales: &self.scales[..rows.len()],
                     thresholds: &self.thresholds[first..first + lanes],
                     hits: &mut self.hits,
-                    // The next rows are fetched once, whatever passes over these.
-                    ahead: Ahead { rows: if first == 0 { &self.ahead } else { &[] }, size: size_of::<E>() },
+                    ahead: Ahead::new::<E>(&self.ahead, 1, panel, panels),
                 });
                 self.score_hits(ids, first);
             }
@@ -243,7 +278,9 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
                 _ => &codes[i * pitch::<i8>(dimension)..][..dimension],
             };
         }
-        for (first, lanes) in queries.panels::<B>() {
+        let panels = queries.panels::<B>().count();
+        let fetched = !E::INT8 && panels == ENCODER_FETCHES;
+        for (panel, (first, lanes)) in queries.panels::<B>().enumerate() {
             self.backend.tile_i8(TileI8 {
                 panel: queries.codes(first, lanes),
                 rows: &rows[..ids.len()],
@@ -251,7 +288,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
                 scales: &self.scales,
                 thresholds: &self.thresholds[first..first + lanes],
                 hits: &mut self.hits,
-                ahead: Ahead { rows: if first == 0 { &self.ahead } else { &[] }, size: size_of::<E>() },
+                ahead: Ahead::new::<E>(if fetched { &[] } else { &self.ahead }, CODES, panel, panels),
             });
             self.score_hits(ids, first);
         }
@@ -342,8 +379,12 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let cosine = self.queries.metric == Metric::Cosine;
         // The square of the greatest norm, and of the greatest error, or of the greatest ratio of the two.
         let (mut most, mut most_error) = (0.0_f32, 0.0_f32);
+        let early = self.queries.panels::<B>().count() == ENCODER_FETCHES;
         for (row, &id) in ids.iter().enumerate() {
             let codes = &mut self.codes[row * pitch::<i8>(dimension)..];
+            if early && let Some(&next) = self.ahead.get(row) {
+                self.backend.fetch(next, dimension * size_of::<E>());
+            }
             let coded = E::encode(self.backend, self.rows[row], &mut self.scratch, codes).unwrap_or_default();
             let square = coded.square;
             if (LEAST_SQUARE..=MOST_SQUARE).contains(&square) {
@@ -411,7 +452,28 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
         let norm = if block.metric == Metric::Cosine { backend.exact_squares(vector).sqrt() } else { 0.0 };
         for query in queries {
             let score = block.score(backend, query, vector, norm);
-            self.selector.offer(query, score, id as usize);
+            if self.selector.offer(query, score, id as usize) {
+                self.taken += 1;
+            } else {
+                self.in_vain += 1;
+            }
+        }
+    }
+}
+
+impl<B: Backend, E: Element> Scanner<'_, B, E> {
+    /// See whether codes are worth their while. One element that is far greater than the others, of a row or a query,
+    /// makes steps so coarse that they tell little.
+    fn reckon(&mut self, rows: usize) {
+        if matches!(self.queries.way, Way::Codes | Way::FewCodes) {
+            self.scanned += rows * self.queries.len();
+            if self.scanned >= self.size.reckoned_pairs {
+                if self.in_vain > (self.scanned / IN_VAIN).max(self.taken * PER_TAKEN) {
+                    let selector = self.selector.renewed();
+                    *self = Self::new(self.backend, self.table, self.queries.plain::<B>(), selector, self.size);
+                }
+                (self.scanned, self.taken, self.in_vain) = (0, 0, 0);
+            }
         }
     }
 }
@@ -444,6 +506,7 @@ impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
                 }
             }
         }
+        self.reckon(ids.len());
         Ok(())
     }
 
@@ -476,5 +539,70 @@ impl Iterator for Bits {
         let some = self.0 != 0;
         self.0 &= self.0.wrapping_sub(1);
         some.then_some(bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Portable;
+    use crate::select::Best;
+    use crate::{Rows, exact};
+
+    /// A back end is asked for no tiles of bytes that it does not have at least in plain Rust.
+    #[test]
+    fn codes_that_tell_nothing_are_left_and_nothing_is_lost() {
+        let (dimension, count) = (24, 4000);
+        let element = |i: usize| (i as f32 * 0.37).sin() + (i as f32 * 0.0031).cos();
+        // Steps as coarse as an eighth of the first element hide all the others.
+        let corpus: Vec<f32> = (0..count * dimension)
+            .map(|i: usize| if i.is_multiple_of(dimension) { 100.0 } else { 0.01 * element(i) })
+            .collect();
+        let vectors: Vec<f32> =
+            (0..3 * dimension).map(|i: usize| if i.is_multiple_of(dimension) { 0.0 } else { element(i + 7) }).collect();
+        let rows = Rows::new(&corpus, dimension).unwrap();
+        for way in [Way::Codes, Way::Float] {
+            let queries =
+                Queries::new::<Portable>(Metric::InnerProduct, way, Rows::new(&vectors, dimension).unwrap(), 0, 3);
+            let best = Best::new(3, 5, count, 1);
+            let size = Size { most_rows: MOST_ROWS, reckoned_pairs: 1000 };
+            let mut scanner =
+                Scanner::new(Portable::default(), Table::plain(rows), &queries, Selector::new(&best), size);
+            let ids: Vec<u32> = (0..count as u32).collect();
+            for block in ids.chunks(MOST_ROWS) {
+                scanner.block(block, &[]).unwrap();
+            }
+            assert_eq!(scanner.queries.way, Way::Float);
+            scanner.finish();
+            for (query, keys) in best.finish().enumerate() {
+                let mut all: Vec<(f32, usize)> = (0..count)
+                    .map(|row| (exact::dot(&vectors[query * dimension..][..dimension], rows.row(row)) as f32, row))
+                    .collect();
+                all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                let found: Vec<_> = keys.into_iter().map(crate::select::unkey).collect();
+                assert_eq!(found, all[..5], "{way:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_that_tell_something_are_kept() {
+        let (dimension, count) = (32, 4000);
+        let corpus: Vec<f32> = (0..count * dimension).map(|i| ((i * i % 9973) as f32 * 0.37).sin()).collect();
+        let rows = Rows::new(&corpus, dimension).unwrap();
+        let queries = Queries::new::<Portable>(
+            Metric::Cosine,
+            Way::Codes,
+            Rows::new(&corpus[..3 * dimension], dimension).unwrap(),
+            0,
+            3,
+        );
+        let best = Best::new(3, 5, count, 1);
+        let size = Size { most_rows: MOST_ROWS, reckoned_pairs: 1000 };
+        let mut scanner = Scanner::new(Portable::default(), Table::plain(rows), &queries, Selector::new(&best), size);
+        for block in (0..count as u32).collect::<Vec<_>>().chunks(MOST_ROWS) {
+            scanner.block(block, &[]).unwrap();
+        }
+        assert_eq!(scanner.queries.way, Way::Codes);
     }
 }

@@ -8,7 +8,7 @@ use crate::element::{Corpus, Element, Table, on_table};
 use crate::mask::Mask;
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
-use crate::scan::Scanner;
+use crate::scan::{Scanner, Size};
 use crate::select::{Key, Selector, unkey};
 use crate::{Error, Rows, on_backend};
 
@@ -100,7 +100,7 @@ fn top_k_of<B: Backend, E: Element>(
     let codes = backend.has_tile_i8()
         && task.metric != Metric::L2
         && dimension <= MOST_CODED
-        && (E::INT8 || !E::F32 && queries >= limits.coded_queries);
+        && (E::INT8 || queries >= if E::F32 { limits.coded_f32_queries } else { limits.coded_queries });
     let way = match queries {
         0..=FEW if codes && E::INT8 => Way::FewCodes,
         _ if queries <= B::FEW && !(codes && E::INT8) => Way::Few,
@@ -125,7 +125,9 @@ fn top_k_of<B: Backend, E: Element>(
         row_bytes: dimension * size_of::<E>(),
         most_rows: Scanner::<B, E>::most_rows(way, dimension),
     };
-    drive(&Scan { backend, metric: task.metric, queries: task.queries, table, way }, shape, options, limits)
+    let size = Size { most_rows: shape.most_rows, reckoned_pairs: limits.reckoned_pairs };
+    let scan = Scan { backend, metric: task.metric, queries: task.queries, table, way, size };
+    drive(&scan, shape, options, limits)
 }
 
 /// Elements of a vector up to which its whole-number product with a query stays below 2^31.
@@ -138,6 +140,7 @@ struct Scan<'a, B, E> {
     queries: Rows<'a, f32>,
     table: Table<'a, E>,
     way: Way,
+    size: Size,
 }
 
 impl<B: Backend, E: Element> Job for Scan<'_, B, E> {
@@ -156,7 +159,7 @@ impl<B: Backend, E: Element> Job for Scan<'_, B, E> {
     }
 
     fn worker<'w>(&'w self, queries: &'w Queries, selector: Selector<'w>) -> Self::Worker<'w> {
-        Scanner::new(self.backend, self.table, queries, selector)
+        Scanner::new(self.backend, self.table, queries, selector, self.size)
     }
 }
 

@@ -154,11 +154,11 @@ impl<'b> Selector<'b> {
         news(query, if decided { score } else { score.next_down() });
     }
 
-    /// Offer a score, which is finite; no row twice.
-    pub(crate) fn offer(&mut self, query: usize, score: f32, row: usize) {
+    /// Offer a score, which is finite; no row twice. False when the row is none of the best, as far as is known.
+    pub(crate) fn offer(&mut self, query: usize, score: f32, row: usize) -> bool {
         let key = key(score, row);
         if key <= self.least[query] {
-            return;
+            return false;
         }
         let batch = self.best.batch;
         let count = usize::from(self.counts[query]);
@@ -169,6 +169,16 @@ impl<'b> Selector<'b> {
             self.counts[query] = 0;
             self.best.add(query, &self.kept[query * batch..][..batch]);
         }
+        true
+    }
+
+    /// The selector itself, with all that it was offered, which forgets what it has learnt: `learn` will tell of every
+    /// query again.
+    pub(crate) fn renewed(&mut self) -> Self {
+        let mut renewed = std::mem::replace(self, Self::new(self.best));
+        renewed.least.fill(nothing());
+        renewed.tied.clear();
+        renewed
     }
 
     /// Add what is left.

@@ -62,6 +62,8 @@ compiled! {
     fn sums_i8(row: &[i8]) -> (i32, i32) = generic::sums_i8(row);
     fn encode_f16(row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded =
         generic::encode(row, scratch, codes, generic::from_f16);
+    fn encode_f32(row: &[f32], scratch: &mut [f32], codes: &mut [i8]) -> Coded =
+        generic::encode(row, scratch, codes, |x| x);
     fn encode_bf16(row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded =
         generic::encode(row, scratch, codes, generic::from_bf16);
     fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
@@ -133,6 +135,11 @@ impl Backend for Avx2 {
     fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
         // SAFETY: `self` proves the target features.
         unsafe { encode_f16(row, scratch, codes) }
+    }
+
+    fn encode_f32(self, row: &[f32], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        // SAFETY: `self` proves the target features.
+        unsafe { encode_f32(row, scratch, codes) }
     }
 
     fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {

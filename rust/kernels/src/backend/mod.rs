@@ -44,6 +44,9 @@ pub(crate) const MOST_FEW: usize = 8;
 /// Elements that the queries of `few`, and rows that are coded, are filled up to with zeros.
 pub(crate) const FEW_STEP: usize = 64;
 
+/// Steps of a tile in which it fetches from as many rows.
+pub(crate) const TILE_STEPS: usize = 16;
+
 /// Bytes of a cache line.
 pub(crate) const LINE_BYTES: usize = 64;
 
@@ -77,14 +80,27 @@ pub(crate) struct Ahead<'a> {
     pub(crate) rows: &'a [*const u8],
     /// Bytes of an element.
     pub(crate) size: usize,
+    /// Of the cache lines that sixteen steps of a tile take of a row: the first to fetch, and how many.
+    pub(crate) first_line: usize,
+    pub(crate) lines: usize,
 }
 
-impl Ahead<'_> {
+impl<'a> Ahead<'a> {
+    /// The rows, for the panel `panel` of `panels` that pass over a block before they come: each fetches its share, for
+    /// memory takes its time.
+    pub(crate) fn new<E>(rows: &'a [*const u8], elements_per_step: usize, panel: usize, panels: usize) -> Self {
+        let size = size_of::<E>();
+        let all = (TILE_STEPS * elements_per_step * size).div_ceil(LINE_BYTES);
+        let lines = all.div_ceil(panels);
+        let first_line = panel * lines;
+        Self { rows: if first_line < all { rows } else { &[] }, size, first_line, lines }
+    }
+
     /// Those of `count` rows from `first` on.
     #[cfg(target_arch = "x86_64")]
     fn of(self, first: usize, count: usize) -> Self {
         let rows = &self.rows[self.rows.len().min(first)..self.rows.len().min(first + count)];
-        Self { rows, size: self.size }
+        Self { rows, ..self }
     }
 }
 
@@ -182,9 +198,13 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     /// Turn a row into codes, -127 to 127; what they are does not matter where the row's square is not finite, or very
     /// small. `scratch` and `codes` have room for the row filled up to a multiple of [`FEW_STEP`], which they are.
     fn encode_f16(self, row: &[F16], scratch: &mut [f32], codes: &mut [i8]) -> Coded;
+    /// The same for f32.
+    fn encode_f32(self, row: &[f32], scratch: &mut [f32], codes: &mut [i8]) -> Coded;
     /// The same for bfloat16.
     fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded;
 
+    /// Fetch what lies at a place into the nearest cache; nothing is read that a program could see.
+    fn fetch(self, _from: *const u8, _bytes: usize) {}
     /// Find the hits of a block.
     fn tile(self, tile: Tile<'_>);
     /// The products of rows with one panel of queries, `lanes` of them: `products` gets `lanes` a row.

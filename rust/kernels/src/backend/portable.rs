@@ -76,6 +76,10 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
         generic::encode(row, scratch, codes, generic::from_f16)
     }
 
+    fn encode_f32(self, row: &[f32], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        generic::encode(row, scratch, codes, |x| x)
+    }
+
     fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
         generic::encode(row, scratch, codes, generic::from_bf16)
     }

@@ -24,6 +24,8 @@ const TINY: Limits = Limits {
     chunk_products: 1 << 28,
     products_per_thread: 1,
     coded_queries: 5,
+    coded_f32_queries: 7,
+    reckoned_pairs: 1,
 };
 
 /// Evaluate an expression for each back end that this machine has, with its name.

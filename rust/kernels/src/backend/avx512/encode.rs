@@ -1,22 +1,19 @@
 //! Rows as codes, and what there is to know of codes.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_cvtsi128_si32, _mm_max_epu16, _mm_minpos_epu16, _mm_set1_epi16, _mm_xor_si128,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_max_epu16, _mm512_abs_epi8, _mm512_and_si512,
-    _mm512_castps_si512, _mm512_castsi512_si256, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_fmadd_ps,
-    _mm512_fnmadd_ps, _mm512_loadu_si512, _mm512_max_epu16, _mm512_movepi8_mask, _mm512_packs_epi16,
-    _mm512_permutex2var_epi16, _mm512_permutexvar_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_ps,
-    _mm512_set_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi64, _mm512_setzero_ps,
-    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_ps,
+    __m512, __m512i, _mm512_abs_epi8, _mm512_castps_si512, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps,
+    _mm512_loadu_si512, _mm512_movepi8_mask, _mm512_packs_epi16, _mm512_permutex2var_epi16, _mm512_permutexvar_epi64,
+    _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_set_epi16, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setr_epi64, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use super::LANES;
-use super::vectors::{FEW_SUMS, Load16, add_vectors};
+use super::vectors::{Encode, FEW_SUMS, add_vectors};
 use crate::backend::{Coded, FEW_STEP, generic};
 
 /// As `generic::encode` does it, in one pass over the row and one over its bits.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn encode<L: Load16>(row: &[L::Element], codes: &mut [i8]) -> Coded {
+pub(super) fn encode<L: Encode>(row: &[L::Element], codes: &mut [i8]) -> Coded {
     let (whole, rest) = row.as_chunks::<FEW_STEP>();
     let (to, _) = codes.as_chunks_mut::<FEW_STEP>();
     let mut last = [L::ZERO; FEW_STEP];
@@ -24,36 +21,16 @@ pub(super) fn encode<L: Load16>(row: &[L::Element], codes: &mut [i8]) -> Coded {
     let last = (!rest.is_empty()).then_some(&last);
     let mut greatest = _mm512_setzero_si512();
     for step in whole.iter().chain(last) {
-        greatest = _mm512_max_epu16(greatest, greatest_bits::<L>(step));
+        // SAFETY: this function has the features.
+        greatest = unsafe { L::greater(greatest, L::greatest(step)) };
     }
-    let scale = generic::scale(L::from_magnitude(reduce_max_epu16(greatest)));
+    // SAFETY: this function has the features.
+    let scale = generic::scale(unsafe { L::magnitude(greatest) });
     let mut sums = Sums::new(scale);
     for (from, to) in whole.iter().chain(last).zip(to) {
         sums.encode::<L>(from, to);
     }
     sums.finish()
-}
-
-/// The bits of the element of greatest magnitude, by lane. Magnitudes order as their bits do.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn greatest_bits<L: Load16>(step: &[L::Element; FEW_STEP]) -> __m512i {
-    let magnitude = _mm512_set1_epi16(i16::MAX);
-    // SAFETY: the reference is to 64 elements of two bytes, 128 bytes; no alignment is asked for.
-    let halves = unsafe {
-        let from = step.as_ptr().cast::<__m512i>();
-        (_mm512_loadu_si512(from), _mm512_loadu_si512(from.add(1)))
-    };
-    _mm512_max_epu16(_mm512_and_si512(halves.0, magnitude), _mm512_and_si512(halves.1, magnitude))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn reduce_max_epu16(values: __m512i) -> u16 {
-    let half = _mm256_max_epu16(_mm512_castsi512_si256(values), _mm512_extracti64x4_epi64::<1>(values));
-    let quarter = _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
-    // The least of the complements.
-    !(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(quarter, _mm_set1_epi16(-1)))) as u16)
 }
 
 /// What is summed up over a row on the way.
@@ -74,7 +51,7 @@ impl Sums {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
-    fn encode<L: Load16>(&mut self, from: &[L::Element; FEW_STEP], to: &mut [i8; FEW_STEP]) {
+    fn encode<L: Encode>(&mut self, from: &[L::Element; FEW_STEP], to: &mut [i8; FEW_STEP]) {
         let (scale, inverse) = (_mm512_set1_ps(self.scale), _mm512_set1_ps(1.0 / self.scale));
         let round = _mm512_set1_ps(generic::ROUND);
         let mut rounded = [_mm512_setzero_si512(); FEW_SUMS];

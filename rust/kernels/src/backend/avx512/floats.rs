@@ -16,7 +16,7 @@ pub(super) fn fetch<const L: usize>(ahead: Ahead<'_>, d: usize) {
     if let Some(row) = ahead.rows.get(d % LINE) {
         for line in 0..L {
             // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-            let at = (d - d % LINE) * ahead.size + line * LINE_BYTES;
+            let at = (d - d % LINE) * ahead.size + (ahead.first_line + line) * LINE_BYTES;
             _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(at).cast());
         }
     }

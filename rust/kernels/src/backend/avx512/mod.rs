@@ -15,6 +15,8 @@ mod few_codes;
 mod floats;
 mod vectors;
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use self::bits::{hamming, hamming_few};
 use self::codes::tiles_i8;
 use self::encode::{encode, sums_i8};
@@ -22,7 +24,9 @@ use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
 use self::floats::{copy, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
-use super::{BIT_LANES, Backend, Coded, FEW, FewCodes, FewRows, MOST_FEW, Operation, Tile, TileBits, TileI8, generic};
+use super::{
+    BIT_LANES, Backend, Coded, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8, generic,
+};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -166,12 +170,27 @@ impl Backend for Avx512 {
         unsafe { encode::<Half>(row, codes) }
     }
 
+    fn encode_f32(self, row: &[f32], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
+        if !self.vnni {
+            return generic::encode(row, scratch, codes, |x| x);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { encode::<F32>(row, codes) }
+    }
+
     fn encode_bf16(self, row: &[Bf16], scratch: &mut [f32], codes: &mut [i8]) -> Coded {
         if !self.vnni {
             return generic::encode(row, scratch, codes, generic::from_bf16);
         }
         // SAFETY: `self` proves the target features, and `vnni` that one.
         unsafe { encode::<Brain>(row, codes) }
+    }
+
+    fn fetch(self, from: *const u8, bytes: usize) {
+        for at in (0..bytes).step_by(LINE_BYTES) {
+            // SAFETY: a fetch is a hint: it cannot fault, wherever it points.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at).cast()) };
+        }
     }
 
     fn tile(self, tile: Tile<'_>) {
@@ -197,11 +216,13 @@ impl Backend for Avx512 {
         }
         // SAFETY: `self` proves the target features, and `vnni` that one.
         unsafe {
-            match (tile.thresholds.len() / LANES, tile.ahead.size) {
+            match (tile.thresholds.len() / LANES, tile.ahead.lines) {
                 (1, 0..=1) => tiles_i8::<1, 1>(tile),
                 (_, 0..=1) => tiles_i8::<2, 1>(tile),
-                (1, _) => tiles_i8::<1, 2>(tile),
-                _ => tiles_i8::<2, 2>(tile),
+                (1, 2) => tiles_i8::<1, 2>(tile),
+                (_, 2) => tiles_i8::<2, 2>(tile),
+                (1, _) => tiles_i8::<1, 4>(tile),
+                _ => tiles_i8::<2, 4>(tile),
             }
         }
     }

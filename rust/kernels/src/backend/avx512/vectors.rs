@@ -1,11 +1,15 @@
 //! How elements of any type become vectors of f32.
 
 use std::arch::x86_64::{
-    __m512, __m512i, __mmask16, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_castpd_ps,
-    _mm512_castps_pd, _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32,
-    _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_shuffle_f32x4, _mm512_shuffle_i32x4,
-    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpackhi_pd,
-    _mm512_unpackhi_ps, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, __m512i, __mmask16, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_max_epu16, _mm_minpos_epu16, _mm_set1_epi16,
+    _mm_xor_si128, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_epu16,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512,
+    _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32,
+    _mm512_cvtph_ps, _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
+    _mm512_max_epu16, _mm512_max_epu32, _mm512_reduce_max_epu32, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_shuffle_f32x4, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::LANES;
@@ -81,29 +85,94 @@ impl Load for Brain {
     }
 }
 
-/// Floating-point elements of two bytes: a sign, and a magnitude that orders as its bits do.
-pub(super) trait Load16: Load {
+/// Floating-point elements that are turned into codes. Their magnitudes order as their bits do.
+pub(super) trait Encode: Load {
     const ZERO: Self::Element;
 
-    /// The element of these bits.
-    fn from_magnitude(bits: u16) -> f32;
+    /// By lane: the bits of the greatest magnitude of sixty-four elements.
+    ///
+    /// # Safety
+    /// The processor must have AVX-512 (F, BW, VL).
+    unsafe fn greatest(step: &[Self::Element; FEW_STEP]) -> __m512i;
+
+    /// The greater bits by lane.
+    ///
+    /// # Safety
+    /// The processor must have AVX-512 (F, BW, VL).
+    unsafe fn greater(a: __m512i, b: __m512i) -> __m512i;
+
+    /// The greatest magnitude of all lanes.
+    ///
+    /// # Safety
+    /// The processor must have AVX-512 (F, BW, VL).
+    unsafe fn magnitude(greatest: __m512i) -> f32;
 }
 
-impl Load16 for Half {
-    const ZERO: F16 = F16(0);
+/// The same for elements of two bytes.
+macro_rules! encode_two_bytes {
+    ($type:ty, $zero:expr, $bits:ident => $magnitude:expr) => {
+        impl Encode for $type {
+            const ZERO: Self::Element = $zero;
+
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            unsafe fn greatest(step: &[Self::Element; FEW_STEP]) -> __m512i {
+                let magnitude = _mm512_set1_epi16(i16::MAX);
+                // SAFETY: the reference is to 64 elements of two bytes; no alignment is asked for.
+                let (first, second) = unsafe {
+                    let from = step.as_ptr();
+                    (_mm512_loadu_si512(from.cast()), _mm512_loadu_si512(from.add(FEW_STEP / 2).cast()))
+                };
+                _mm512_max_epu16(_mm512_and_si512(first, magnitude), _mm512_and_si512(second, magnitude))
+            }
+
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            unsafe fn greater(a: __m512i, b: __m512i) -> __m512i {
+                _mm512_max_epu16(a, b)
+            }
+
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            unsafe fn magnitude(greatest: __m512i) -> f32 {
+                let half = _mm256_max_epu16(_mm512_castsi512_si256(greatest), _mm512_extracti64x4_epi64::<1>(greatest));
+                let quarter = _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+                // The least of the complements.
+                let least = _mm_minpos_epu16(_mm_xor_si128(quarter, _mm_set1_epi16(-1)));
+                let $bits = !(_mm_cvtsi128_si32(least) as u16);
+                $magnitude
+            }
+        }
+    };
+}
+
+encode_two_bytes!(Half, F16(0), bits => generic::from_f16(F16(bits)));
+encode_two_bytes!(Brain, Bf16(0), bits => generic::from_bf16(Bf16(bits)));
+
+impl Encode for F32 {
+    const ZERO: f32 = 0.0;
 
     #[inline]
-    fn from_magnitude(bits: u16) -> f32 {
-        generic::from_f16(F16(bits))
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn greatest(step: &[f32; FEW_STEP]) -> __m512i {
+        let mut greatest = _mm512_setzero_si512();
+        for from in step.as_chunks::<LANES>().0 {
+            let magnitude = _mm512_and_si512(_mm512_castps_si512(load(from)), _mm512_set1_epi32(i32::MAX));
+            greatest = _mm512_max_epu32(greatest, magnitude);
+        }
+        greatest
     }
-}
-
-impl Load16 for Brain {
-    const ZERO: Bf16 = Bf16(0);
 
     #[inline]
-    fn from_magnitude(bits: u16) -> f32 {
-        generic::from_bf16(Bf16(bits))
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn greater(a: __m512i, b: __m512i) -> __m512i {
+        _mm512_max_epu32(a, b)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn magnitude(greatest: __m512i) -> f32 {
+        f32::from_bits(_mm512_reduce_max_epu32(greatest))
     }
 }
 
