@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -174,3 +175,39 @@ def test_ctrl_c_stops_a_search_that_would_take_a_minute() -> None:
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout == "interrupted\nTrue\n", done.stdout + done.stderr + str(time.monotonic() - began)
+
+
+FORKED = """
+import os, threading
+import numpy as np
+from crossfade.kernels import top_k
+draw = np.random.default_rng(0)
+corpus, queries = draw.random((20_000, 64), dtype=np.float32), draw.random((40, 64), dtype=np.float32)
+expected = top_k(queries, corpus, 10, threads=1)
+# Threads of the parent are at work, and hold what they hold, while it forks.
+stop = threading.Event()
+def search():
+    while not stop.is_set():
+        top_k(queries, corpus, 10, threads=3)
+busy = [threading.Thread(target=search) for _ in range(2)]
+for thread in busy:
+    thread.start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        found = top_k(queries, corpus, 10, threads=3)
+        os._exit(0 if np.array_equal(found.indices, expected.indices) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+stop.set()
+for thread in busy:
+    thread.join()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    """multiprocessing and pre-forking servers do this; a lock or a thread of the parent's would block the child."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

@@ -14,40 +14,47 @@ use crate::metric::Metric;
 /// Lanes of a sum.
 const LANES: usize = 32;
 
-/// Σ query · row.
+/// `acc` + q r, for processors without a fused multiply-add: the product is exact, so either way is rounded once.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "see dot")]
+pub(crate) fn plain(q: f64, r: f64, acc: f64) -> f64 {
+    q * r + acc
+}
+
+/// Σ query · row. `add_product`: `plain`, or `f64::mul_add` where that is one instruction.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "a target feature reaches only what is inlined into the function that has it")]
-pub(crate) fn dot(query: &[f32], row: &[f32]) -> f64 {
-    sum(query, row, |q, r| q * r)
+pub(crate) fn dot(query: &[f32], row: &[f32], add_product: impl Fn(f64, f64, f64) -> f64) -> f64 {
+    sum(query, row, add_product)
 }
 
 /// Σ (query - row)².
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see dot")]
 pub(crate) fn squared_difference(query: &[f32], row: &[f32]) -> f64 {
-    sum(query, row, |q, r| (q - r) * (q - r))
+    sum(query, row, |q, r, acc| acc + (q - r) * (q - r))
 }
 
-/// Σ row².
+/// Σ row². `add_product`: see `dot`.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see dot")]
-pub(crate) fn squares(row: &[f32]) -> f64 {
-    sum(row, row, |_, r| r * r)
+pub(crate) fn squares(row: &[f32], add_product: impl Fn(f64, f64, f64) -> f64) -> f64 {
+    sum(row, row, add_product)
 }
 
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see dot")]
-fn sum(query: &[f32], row: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+fn sum(query: &[f32], row: &[f32], add: impl Fn(f64, f64, f64) -> f64) -> f64 {
     let (queries, query_rest) = query.as_chunks::<LANES>();
     let (rows, row_rest) = row.as_chunks::<LANES>();
     let mut lanes = [0.0_f64; LANES];
     for (query, row) in queries.iter().zip(rows) {
         for l in 0..LANES {
-            lanes[l] += term(f64::from(query[l]), f64::from(row[l]));
+            lanes[l] = add(f64::from(query[l]), f64::from(row[l]), lanes[l]);
         }
     }
     for (l, (&query, &row)) in query_rest.iter().zip(row_rest).enumerate() {
-        lanes[l] += term(f64::from(query), f64::from(row));
+        lanes[l] = add(f64::from(query), f64::from(row), lanes[l]);
     }
     let mut half = LANES / 2;
     while half > 0 {

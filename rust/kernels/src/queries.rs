@@ -97,7 +97,7 @@ impl Queries {
 
     fn add<B: Backend>(&mut self, query: &[f32]) {
         let number = self.norms.len();
-        let square = exact::squares(query);
+        let square = exact::squares(query, exact::plain);
         let norm = square.sqrt();
         let divisor = if self.metric == Metric::L2 || norm == 0.0 { 1.0 } else { norm };
         self.vectors.extend_from_slice(query);

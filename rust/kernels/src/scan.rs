@@ -576,7 +576,12 @@ mod tests {
             scanner.finish();
             for (query, keys) in best.finish().enumerate() {
                 let mut all: Vec<(f32, usize)> = (0..count)
-                    .map(|row| (exact::dot(&vectors[query * dimension..][..dimension], rows.row(row)) as f32, row))
+                    .map(|row| {
+                        (
+                            exact::dot(&vectors[query * dimension..][..dimension], rows.row(row), exact::plain) as f32,
+                            row,
+                        )
+                    })
                     .collect();
                 all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
                 let found: Vec<_> = keys.into_iter().map(crate::select::unkey).collect();

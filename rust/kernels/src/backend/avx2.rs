@@ -69,9 +69,9 @@ compiled! {
     fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
         generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
     fn tile_i8(tile: TileI8<'_>) = generic::tile_i8(tile);
-    fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row);
+    fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row, f64::mul_add);
     fn exact_squared_difference(query: &[f32], row: &[f32]) -> f64 = exact::squared_difference(query, row);
-    fn exact_squares(row: &[f32]) -> f64 = exact::squares(row);
+    fn exact_squares(row: &[f32]) -> f64 = exact::squares(row, f64::mul_add);
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
 }

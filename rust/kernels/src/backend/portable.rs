@@ -104,7 +104,7 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
     }
 
     fn exact_dot(self, query: &[f32], row: &[f32]) -> f64 {
-        exact::dot(query, row)
+        exact::dot(query, row, exact::plain)
     }
 
     fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64 {
@@ -112,7 +112,7 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
     }
 
     fn exact_squares(self, row: &[f32]) -> f64 {
-        exact::squares(row)
+        exact::squares(row, exact::plain)
     }
 
     fn hamming(self, tile: TileBits<'_>) {
