@@ -105,43 +105,42 @@ impl Queries {
         if self.metric == Metric::L2 && square > f64::from(MOST_SQUARE) {
             self.wild.push(number);
         }
-        let unit = |d: usize| f64::from((f64::from(query[d]) / divisor) as f32);
+        let unit: Vec<f32> = query.iter().map(|&x| (f64::from(x) / divisor) as f32).collect();
         let bound = match self.way {
             Way::Few => {
                 let stride = self.dimension.next_multiple_of(FEW_STEP);
-                for (d, to) in self.floats[number * stride..][..self.dimension].iter_mut().enumerate() {
-                    *to = unit(d) as f32;
-                }
+                self.floats[number * stride..][..self.dimension].copy_from_slice(&unit);
                 Bound::float(self.metric, self.dimension, norm)
             }
             Way::Float => {
                 let (panel, lanes, lane) = self.place::<B>(number);
-                for d in 0..self.dimension {
-                    self.floats[panel * self.dimension + d * lanes + lane] = unit(d) as f32;
+                let to = &mut self.floats[panel * self.dimension..][lane..];
+                for (to, &x) in to.iter_mut().step_by(lanes).zip(&unit) {
+                    *to = x;
                 }
                 Bound::float(self.metric, self.dimension, norm)
             }
             Way::FewCodes | Way::Codes => {
-                let greatest = (0..self.dimension).map(|d| unit(d).abs()).fold(0.0, f64::max);
+                let greatest = f64::from(unit.iter().fold(0.0_f32, |most, x| most.max(x.abs())));
                 let sigma = if greatest == 0.0 { 1.0 } else { greatest / 127.0 };
                 let mut error = 0.0;
-                let mut code = |d: usize| {
-                    let x = if d < self.dimension { unit(d) } else { 0.0 };
-                    let code = (x / sigma).round();
-                    error += (x - sigma * code) * (x - sigma * code);
+                let mut codes = unit.iter().map(|&x| {
+                    let code = (f64::from(x) / sigma).round_ties_even();
+                    error += (f64::from(x) - sigma * code) * (f64::from(x) - sigma * code);
                     code as i32
-                };
+                });
                 if self.way == Way::FewCodes {
                     let stride = self.dimension.next_multiple_of(FEW_STEP);
-                    for (d, to) in self.few_codes[number * stride..][..self.dimension].iter_mut().enumerate() {
-                        *to = code(d) as i8;
+                    for (to, code) in self.few_codes[number * stride..].iter_mut().zip(&mut codes) {
+                        *to = code as i8;
                     }
                 } else {
                     let (panel, lanes, lane) = self.place::<B>(number);
                     let steps = self.dimension.next_multiple_of(CODES);
+                    let to = &mut self.codes[panel * steps..];
                     for d in 0..steps {
-                        let at = panel * steps + d / CODES * CODES * lanes + lane * CODES + d % CODES;
-                        self.codes[at] = (code(d) + BIAS) as u8;
+                        let code = codes.next().unwrap_or(0);
+                        to[d / CODES * CODES * lanes + lane * CODES + d % CODES] = (code + BIAS) as u8;
                     }
                 }
                 Bound::codes(self.metric, self.dimension, norm, sigma, error.sqrt() * (1.0 + 1e-6))
