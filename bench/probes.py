@@ -51,6 +51,8 @@ def shared_out(read: Callable[[Any], object], values: NDArray[Any], threads: int
 
 def words(values: NDArray[Any]) -> Words:
     """The bytes of a contiguous array as whole words; up to three bytes at the end are left out."""
+    if not values.flags.c_contiguous:
+        raise ValueError("a copy would be read in its place: the array must be contiguous")
     flat = values.reshape(-1).view(np.uint8)
     return flat[: len(flat) // 4 * 4].view(np.uint32)
 

@@ -68,8 +68,7 @@ pub(crate) struct Limits {
     pub(crate) chunk_products: usize,
     /// Products of elements for which a second thread is worth its start.
     pub(crate) products_per_thread: usize,
-    /// Queries for which rows of two bytes an element are worth being coded, and f32 rows.
-    pub(crate) coded_queries: usize,
+    /// Queries for which f32 rows are worth being turned into codes.
     pub(crate) coded_f32_queries: usize,
     /// Pairs after which a worker looks at how many of them codes could not rule out.
     pub(crate) reckoned_pairs: usize,
@@ -84,7 +83,6 @@ impl Default for Limits {
             chunk_bytes: 1 << 20,
             chunk_products: 1 << 28,
             products_per_thread: 1 << 20,
-            coded_queries: 9,
             coded_f32_queries: 17,
             reckoned_pairs: 1 << 16,
         }
@@ -212,11 +210,15 @@ impl<'a, J: Job> Drive<'a, J> {
     /// `next` only rises, so every worker sees its rows in ascending order, and every row before a bad one has been
     /// handed out: the bad row reported is the first one, whatever the threads do.
     fn search(&self, queries: &J::Queries, best: &Best, next: &AtomicUsize, interrupted: &dyn Fn() -> bool) {
-        let mut worker = self.job.worker(queries, Selector::new(best));
         let mut source = Source { drive: self, next, interrupted, at: 0, end: 0 };
         let (mut now, mut coming) =
             (Vec::with_capacity(self.shape.most_rows), Vec::with_capacity(self.shape.most_rows));
         source.fill(&mut now);
+        if now.is_empty() {
+            // Others were faster.
+            return;
+        }
+        let mut worker = self.job.worker(queries, Selector::new(best));
         while !now.is_empty() {
             source.fill(&mut coming);
             if self.stopped.load(Ordering::Relaxed) {

@@ -14,7 +14,7 @@ use crate::metric::Metric;
 /// Lanes of a sum.
 const LANES: usize = 32;
 
-/// `acc` + q r, for processors without a fused multiply-add: the product is exact, so either way is rounded once.
+/// `acc` + q r in two instructions, which is as good as one that is fused: the product is exact, so either is rounded once.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see dot")]
 pub(crate) fn plain(q: f64, r: f64, acc: f64) -> f64 {

@@ -9,6 +9,7 @@ use crate::bound::{MOST_SQUARE, below, norm_above};
 use crate::element::{Corpus, Element, Table, on_table};
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
+use crate::scan::Bits;
 use crate::search::{Options, check};
 use crate::share_out::share_out;
 use crate::{Error, Rows, on_backend};
@@ -60,8 +61,8 @@ pub(crate) fn max_sim_with<B: Backend>(
     on_table!(tokens, table => max_sim_of(backend, query, table, offsets, options))
 }
 
-/// Tokens of a document that are compared at once.
-const TOKENS: usize = 32;
+/// Tokens of a document that are compared at once, as many as fill some tiles of any back end.
+const TOKENS: usize = 48;
 
 /// Products of elements that a thread takes at a time, at least.
 const STEP: usize = 1 << 22;
@@ -178,12 +179,16 @@ impl<'a, B: Backend, E: Element> Worker<'a, B, E> {
                 let best = bound.base(below(self.best[first + lane])) - bound.slack * norm;
                 *greatest = (*greatest - 2.0 * bound.slack * norm).max(best);
             }
+            let queries = lanes.min(self.queries.len() - first);
+            // What pads the panel counts for nothing.
+            greatest[queries..].fill(f32::INFINITY);
             for (i, products) in products.chunks_exact(lanes).enumerate() {
-                for lane in 0..lanes.min(self.queries.len() - first) {
-                    if products[lane] >= greatest[lane] || wild >> i & 1 == 1 {
-                        let best = &mut self.best[first + lane];
-                        *best = best.max(self.queries.product(self.backend, first + lane, rows[i]));
-                    }
+                let all = u64::MAX >> (64 - queries);
+                let hits =
+                    if wild >> i & 1 == 1 { all } else { self.backend.at_least(products, &greatest[..lanes]) & all };
+                for lane in Bits(hits) {
+                    let best = &mut self.best[first + lane];
+                    *best = best.max(self.queries.product(self.backend, first + lane, rows[i]));
                 }
             }
         }

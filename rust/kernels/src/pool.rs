@@ -4,7 +4,7 @@
 //! waits for it: a busy machine makes a search slower, never stuck. Helpers that found nothing to do for a while end.
 //!
 //! A process that was forked has none of its parent's threads, and a lock that one of them held would stay locked: it
-//! gets a pool of its own.
+//! gets a pool of its own. A helper keeps the processors that the thread which started it was bound to.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -28,12 +28,26 @@ pub(crate) fn run(helpers: usize, caller: impl FnOnce(), work: &(dyn Fn() + Sync
     }
     let task = Arc::new(Task::new(work, helpers));
     let pool = Pool::of_this_process();
+    // Whatever panics from here on, nobody is left with the work when the borrow of it ends.
+    let closing = Closing { task: &task, pool };
     pool.offer(&task, helpers);
-    let outcome = catch_unwind(AssertUnwindSafe(caller));
-    let panic = task.close();
-    pool.withdraw(&task);
-    if let Some(panic) = outcome.err().or(panic) {
+    caller();
+    drop(closing);
+    if let Some(panic) = lock(&task.seats).panic.take() {
         resume_unwind(panic);
+    }
+}
+
+/// Ends a task.
+struct Closing<'t> {
+    task: &'t Arc<Task>,
+    pool: &'static Pool,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.task.close();
+        self.pool.withdraw(self.task);
     }
 }
 
@@ -90,22 +104,25 @@ impl Task {
         let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*self.work.0)() }));
         let mut seats = lock(&self.seats);
         seats.taken -= 1;
-        if let Err(panic) = outcome {
-            seats.panic = Some(panic);
-        }
         if seats.taken == 0 {
             self.left.notify_one();
         }
+        let mut panic = outcome.err();
+        if seats.panic.is_none() {
+            seats.panic = panic.take();
+        }
+        // To drop what a second one panicked with may panic too: nothing waits for that.
+        drop(seats);
+        drop(panic);
     }
 
-    /// Let nobody else take part, wait for those who do, and return what one of them panicked with.
-    fn close(&self) -> Option<Box<dyn Any + Send>> {
+    /// Let nobody else take part, and wait for those who do.
+    fn close(&self) {
         let mut seats = lock(&self.seats);
         seats.free = 0;
         while seats.taken > 0 {
             seats = self.left.wait(seats).unwrap_or_else(PoisonError::into_inner);
         }
-        seats.panic.take()
     }
 }
 
@@ -119,15 +136,32 @@ struct Pool {
 struct Waiting {
     /// A task is here once for each helper that it was offered to.
     tasks: VecDeque<Arc<Task>>,
-    /// Helpers that wait for a task.
+    /// Helpers that wait for a task, and those that were started and have not come to it yet.
     idle: usize,
+    starting: usize,
 }
 
-/// The pool of the process that last used one.
+/// The pool of this process, or of the one that it was forked from.
 static POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+
+/// Let every process that is forked from now on begin without a pool. Its number alone might be that of its parent, in
+/// another namespace, or of one long gone.
+fn forget_in_children() {
+    #[cfg(unix)]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        extern "C" fn forget() {
+            POOL.store(null_mut(), Ordering::Release);
+        }
+        // SAFETY: the handler stores to one atomic, which is all that a child of a process with threads may do. An error
+        // means that there is no memory for it, and leaves the look at the number.
+        ONCE.call_once(|| _ = unsafe { libc::pthread_atfork(None, None, Some(forget)) });
+    }
+}
 
 impl Pool {
     fn of_this_process() -> &'static Self {
+        forget_in_children();
         let process = process::id();
         let current = POOL.load(Ordering::Acquire);
         // SAFETY: a pool that was stored is never freed.
@@ -151,14 +185,16 @@ impl Pool {
     fn offer(&'static self, task: &Arc<Task>, helpers: usize) {
         let mut waiting = lock(&self.waiting);
         waiting.tasks.extend(std::iter::repeat_n(task, helpers).cloned());
-        let lacking = waiting.tasks.len().saturating_sub(waiting.idle).min(helpers);
+        let lacking = waiting.tasks.len().saturating_sub(waiting.idle + waiting.starting).min(helpers);
+        waiting.starting += lacking;
         drop(waiting);
         for _ in lacking..helpers {
             self.offered.notify_one();
         }
-        for _ in 0..lacking {
+        for started in 0..lacking {
             let helper = thread::Builder::new().name("crossfade-kernels".to_owned());
             if helper.spawn(|| self.help()).is_err() {
+                lock(&self.waiting).starting -= lacking - started;
                 break;
             }
         }
@@ -172,6 +208,7 @@ impl Pool {
     /// What a helper does with its life.
     fn help(&self) {
         let mut waiting = lock(&self.waiting);
+        waiting.starting -= 1;
         loop {
             if let Some(task) = waiting.tasks.pop_front() {
                 drop(waiting);
@@ -233,6 +270,33 @@ mod tests {
             }
         });
         assert_eq!(calls.into_inner(), 8 * 500);
+    }
+
+    #[test]
+    fn one_may_run_within_another() {
+        let calls = AtomicUsize::new(0);
+        let inner = || _ = calls.fetch_add(1, Ordering::Relaxed);
+        let outer = || run(2, inner, &inner);
+        run(2, outer, &outer);
+        assert!((1..=9).contains(&calls.into_inner()));
+    }
+
+    #[test]
+    fn a_panic_of_the_caller_waits_for_the_helpers() {
+        let (barrier, left) = (Barrier::new(2), AtomicUsize::new(0));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let helper = || {
+                barrier.wait();
+                thread::sleep(Duration::from_millis(20));
+                left.fetch_add(1, Ordering::Relaxed);
+            };
+            let caller = || {
+                barrier.wait();
+                panic!("as asked");
+            };
+            run(1, caller, &helper);
+        }));
+        assert_eq!((result.is_err(), left.into_inner()), (true, 1));
     }
 
     #[test]

@@ -74,9 +74,10 @@ pub(crate) struct Scanner<'a, B, E> {
     scanned: usize,
     taken: usize,
     in_vain: usize,
+    leaves_codes: bool,
 }
 
-/// Of a worker's work.
+/// How much a worker does at a time.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     /// Rows in a block.
@@ -134,6 +135,7 @@ impl<'a, B: Backend, E: Element> Scanner<'a, B, E> {
             scratch: Aligned::zeroed(if coded { dimension.next_multiple_of(FEW_STEP) } else { 0 }),
             size,
             one: vec![0.0; if E::F32 { 0 } else { dimension }],
+            leaves_codes: false,
             scanned: 0,
             taken: 0,
             in_vain: 0,
@@ -468,10 +470,7 @@ impl<B: Backend, E: Element> Scanner<'_, B, E> {
         if matches!(self.queries.way, Way::Codes | Way::FewCodes) {
             self.scanned += rows * self.queries.len();
             if self.scanned >= self.size.reckoned_pairs {
-                if self.in_vain > (self.scanned / IN_VAIN).max(self.taken * PER_TAKEN) {
-                    let selector = self.selector.renewed();
-                    *self = Self::new(self.backend, self.table, self.queries.plain::<B>(), selector, self.size);
-                }
+                self.leaves_codes = self.in_vain > (self.scanned / IN_VAIN).max(self.taken * PER_TAKEN);
                 (self.scanned, self.taken, self.in_vain) = (0, 0, 0);
             }
         }
@@ -494,6 +493,7 @@ impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
             Way::Float => self.float(ids)?,
             Way::Codes => self.codes(ids)?,
         }
+        self.reckon(ids.len());
         for i in 0..self.wild.len() {
             let row = self.wild[i];
             self.score(ids[row], 0..self.queries.len());
@@ -506,7 +506,10 @@ impl<B: Backend, E: Element> Worker for Scanner<'_, B, E> {
                 }
             }
         }
-        self.reckon(ids.len());
+        if self.leaves_codes {
+            let selector = self.selector.renewed();
+            *self = Self::new(self.backend, self.table, self.queries.plain::<B>(), selector, self.size);
+        }
         Ok(())
     }
 
@@ -547,47 +550,57 @@ mod tests {
     use super::*;
     use crate::backend::Portable;
     use crate::select::Best;
-    use crate::{Rows, exact};
+    use crate::{Rows, Scaled, exact};
 
-    /// A back end is asked for no tiles of bytes that it does not have at least in plain Rust.
+    const DIMENSION: usize = 24;
+    const COUNT: usize = 4000;
+
+    fn element(i: usize) -> f32 {
+        (i as f32 * 0.37).sin() + (i as f32 * 0.0031).cos()
+    }
+
+    /// `COUNT` vectors, or some, whose first element is another.
+    fn vectors(count: usize, first: f32, others: f32) -> Vec<f32> {
+        let element = |i: usize| if i.is_multiple_of(DIMENSION) { first } else { others * element(i + count) };
+        (0..count * DIMENSION).map(element).collect()
+    }
+
+    /// Search for vectors in a way that tells nothing: it is left for `plain`, and what is found is right. The back end
+    /// in plain Rust has tiles of bytes too; no search asks it for them.
+    fn check_left<E: Element>(table: Table<'_, E>, vectors: &[f32], way: Way, plain: Way) {
+        let queries = Rows::new(vectors, DIMENSION).unwrap();
+        let prepared = Queries::new::<Portable>(Metric::InnerProduct, way, queries, 0, queries.len());
+        let best = Best::new(queries.len(), 5, COUNT, 1);
+        let size = Size { most_rows: MOST_ROWS, reckoned_pairs: 1000 };
+        let mut scanner = Scanner::new(Portable::default(), table, &prepared, Selector::new(&best), size);
+        for block in (0..COUNT as u32).collect::<Vec<_>>().chunks(MOST_ROWS) {
+            scanner.block(block, &[]).unwrap();
+        }
+        assert_eq!(scanner.queries.way, plain);
+        scanner.finish();
+        let mut scratch = [0.0; DIMENSION];
+        for (query, keys) in best.finish().enumerate() {
+            let mut all = Vec::new();
+            for row in 0..COUNT {
+                let vector = table.vector(Portable::default(), row, &mut scratch);
+                all.push((exact::dot(queries.row(query), vector, exact::plain) as f32, row));
+            }
+            all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            assert_eq!(keys.into_iter().map(crate::select::unkey).collect::<Vec<_>>(), all[..5]);
+        }
+    }
+
     #[test]
     fn codes_that_tell_nothing_are_left_and_nothing_is_lost() {
-        let (dimension, count) = (24, 4000);
-        let element = |i: usize| (i as f32 * 0.37).sin() + (i as f32 * 0.0031).cos();
-        // Steps as coarse as an eighth of the first element hide all the others.
-        let corpus: Vec<f32> = (0..count * dimension)
-            .map(|i: usize| if i.is_multiple_of(dimension) { 100.0 } else { 0.01 * element(i) })
-            .collect();
-        let vectors: Vec<f32> =
-            (0..3 * dimension).map(|i: usize| if i.is_multiple_of(dimension) { 0.0 } else { element(i + 7) }).collect();
-        let rows = Rows::new(&corpus, dimension).unwrap();
-        for way in [Way::Codes, Way::Float] {
-            let queries =
-                Queries::new::<Portable>(Metric::InnerProduct, way, Rows::new(&vectors, dimension).unwrap(), 0, 3);
-            let best = Best::new(3, 5, count, 1);
-            let size = Size { most_rows: MOST_ROWS, reckoned_pairs: 1000 };
-            let mut scanner =
-                Scanner::new(Portable::default(), Table::plain(rows), &queries, Selector::new(&best), size);
-            let ids: Vec<u32> = (0..count as u32).collect();
-            for block in ids.chunks(MOST_ROWS) {
-                scanner.block(block, &[]).unwrap();
-            }
-            assert_eq!(scanner.queries.way, Way::Float);
-            scanner.finish();
-            for (query, keys) in best.finish().enumerate() {
-                let mut all: Vec<(f32, usize)> = (0..count)
-                    .map(|row| {
-                        (
-                            exact::dot(&vectors[query * dimension..][..dimension], rows.row(row), exact::plain) as f32,
-                            row,
-                        )
-                    })
-                    .collect();
-                all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                let found: Vec<_> = keys.into_iter().map(crate::select::unkey).collect();
-                assert_eq!(found, all[..5], "{way:?}");
-            }
-        }
+        // Steps of almost 1 in every row hide its other elements.
+        let corpus = vectors(COUNT, 100.0, 0.01);
+        let rows = Rows::new(&corpus, DIMENSION).unwrap();
+        check_left(Table::plain(rows), &vectors(3, 0.0, 1.0), Way::Codes, Way::Float);
+        // And steps of almost 1 in every query.
+        let codes: Vec<i8> = vectors(COUNT, 0.0, 60.0).iter().map(|&x| x as i8).collect();
+        let codes = Scaled::new(Rows::new(&codes, DIMENSION).unwrap(), &[1.0; COUNT]).unwrap();
+        check_left(Table::from(codes), &vectors(3, 100.0, 0.1), Way::FewCodes, Way::Few);
+        check_left(Table::from(codes), &vectors(3, 100.0, 0.1), Way::Codes, Way::Float);
     }
 
     #[test]

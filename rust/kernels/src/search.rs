@@ -100,7 +100,7 @@ fn top_k_of<B: Backend, E: Element>(
     let codes = backend.has_tile_i8()
         && task.metric != Metric::L2
         && dimension <= MOST_CODED
-        && (E::INT8 || queries >= if E::F32 { limits.coded_f32_queries } else { limits.coded_queries });
+        && (!E::F32 || queries >= limits.coded_f32_queries);
     let way = match queries {
         0..=FEW if codes && E::INT8 => Way::FewCodes,
         _ if queries <= B::FEW && !(codes && E::INT8) => Way::Few,

@@ -54,23 +54,17 @@ impl Best {
     /// `rows`: how many rows there are at most. `workers`: how many will add keys.
     pub(crate) fn new(queries: usize, k: usize, rows: usize, workers: usize) -> Self {
         let spare = (k / 2).max(8);
+        let room = k.saturating_add(spare);
+        // What the workers have not added yet makes others see an old threshold.
+        let batch = (spare / (2 * workers.max(1))).clamp(1, 32);
+        let most = room.saturating_add(batch).min(rows);
         Self {
             k,
-            room: k.saturating_add(spare),
-            // What the workers have not added yet makes others see an old threshold.
-            batch: (spare / (2 * workers.max(1))).clamp(1, 32),
-            pools: (0..queries).map(|_| Mutex::default()).collect(),
+            room,
+            batch,
+            pools: (0..queries).map(|_| Mutex::new(Vec::with_capacity(most))).collect(),
             least: (0..queries).map(|_| AtomicU64::new(nothing())).collect(),
         }
-        .reserved(rows)
-    }
-
-    fn reserved(self, rows: usize) -> Self {
-        let most = self.room.saturating_add(self.batch).min(rows);
-        for pool in &self.pools {
-            pool.lock().unwrap_or_else(PoisonError::into_inner).reserve_exact(most);
-        }
-        self
     }
 
     /// What a key of this query must exceed.
@@ -101,6 +95,7 @@ impl Best {
                 keys.truncate(k);
             }
             keys.sort_unstable_by(|a, b| b.cmp(a));
+            keys.shrink_to_fit();
             keys
         })
     }
@@ -114,8 +109,8 @@ pub(crate) struct Selector<'b> {
     counts: Vec<u8>,
     /// By query: what a key must exceed, as far as this worker knows.
     least: Vec<Key>,
-    /// Queries of which a row that only equals the score of `least` may still count, being a lower one.
-    tied: Vec<usize>,
+    /// By query: whether a row that only equals the score of `least` may still count, being a lower one.
+    tied: Vec<bool>,
 }
 
 impl<'b> Selector<'b> {
@@ -126,32 +121,25 @@ impl<'b> Selector<'b> {
             kept: vec![0; queries * best.batch],
             counts: vec![0; queries],
             least: vec![nothing(); queries],
-            tied: Vec::new(),
+            tied: vec![false; queries],
         }
     }
 
     /// Learn what the workers have found, and call `news` for every query whose threshold that changes, for rows from
     /// `first_row` on.
     pub(crate) fn learn(&mut self, first_row: usize, mut news: impl FnMut(usize, f32)) {
-        for query in std::mem::take(&mut self.tied) {
-            self.tell(query, first_row, &mut news);
-        }
         for query in 0..self.least.len() {
             let least = self.best.least(query);
-            if least != self.least[query] {
-                self.least[query] = least;
-                self.tell(query, first_row, &mut news);
+            if least == self.least[query] && !self.tied[query] {
+                continue;
+            }
+            let (score, row) = unkey(least);
+            let tied = first_row <= row;
+            if least != self.least[query] || !tied {
+                (self.least[query], self.tied[query]) = (least, tied);
+                news(query, if tied { score.next_down() } else { score });
             }
         }
-    }
-
-    fn tell(&mut self, query: usize, first_row: usize, news: &mut impl FnMut(usize, f32)) {
-        let (score, row) = unkey(self.least[query]);
-        let decided = first_row > row;
-        if !decided {
-            self.tied.push(query);
-        }
-        news(query, if decided { score } else { score.next_down() });
     }
 
     /// Offer a score, which is finite; no row twice. False when the row is none of the best, as far as is known.
@@ -177,7 +165,7 @@ impl<'b> Selector<'b> {
     pub(crate) fn renewed(&mut self) -> Self {
         let mut renewed = std::mem::replace(self, Self::new(self.best));
         renewed.least.fill(nothing());
-        renewed.tied.clear();
+        renewed.tied.fill(false);
         renewed
     }
 
@@ -238,7 +226,7 @@ mod tests {
         }
         // The least key is that of row 11: row 5 would still count.
         assert_eq!(thresholds(&mut other, 5), [(1, 1.0_f32.next_down())]);
-        assert_eq!(thresholds(&mut other, 11), [(1, 1.0_f32.next_down())]);
+        assert_eq!(thresholds(&mut other, 11), []);
         assert_eq!(thresholds(&mut other, 12), [(1, 1.0)]);
         assert_eq!(thresholds(&mut other, 13), []);
         other.offer(1, 1.0, 5);

@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
-use super::{Ahead, Backend, Coded, FewCodes, FewRows, Operation, Tile, TileBits, TileI8, generic};
+use super::{Ahead, Backend, Coded, FewRows, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -21,8 +21,6 @@ const LANES: usize = 8;
 const VECTORS: usize = 2;
 /// Twelve sums, two registers of queries and one of a row's element, of sixteen.
 const ROWS: usize = 6;
-/// Elements of a row, of the greatest type, in a cache line.
-const LINE: usize = 16;
 
 /// Proof that this processor has what the functions here are compiled for: `new` is the only way to one.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +53,6 @@ compiled! {
     fn few_bf16(rows: FewRows<'_, Bf16>, squares: &mut [f32]) =
         generic::few(rows, squares, Bf16(0), |x| x.map(generic::from_bf16));
     fn few_i8(rows: FewRows<'_, i8>, squares: &mut [f32]) = generic::few(rows, squares, 0, |x| x.map(f32::from));
-    fn few_codes(rows: FewCodes<'_>) = generic::few_codes(rows);
     fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
     fn squares(row: &[f32]) -> f32 = generic::squares(row);
@@ -100,11 +97,6 @@ impl Backend for Avx2 {
     fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]) {
         // SAFETY: `self` proves the target features.
         unsafe { few_i8(rows, squares) }
-    }
-
-    fn few_codes(self, rows: FewCodes<'_>) {
-        // SAFETY: `self` proves the target features.
-        unsafe { few_codes(rows) }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {
@@ -227,9 +219,9 @@ fn decode_f16(row: &[F16], to: &mut [f32]) {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn fetch(ahead: Ahead<'_>, d: usize) {
-    if let Some(row) = ahead.rows.get(d % LINE) {
+    if let Some(row) = ahead.rows.get(d % TILE_STEPS) {
         // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add((d - d % LINE) * ahead.size).cast());
+        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add((d - d % TILE_STEPS) * ahead.size).cast());
     }
 }
 

@@ -177,7 +177,9 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]);
 
     /// The sums of products of codes, of 2^16 elements at most, with [`FEW`] queries.
-    fn few_codes(self, rows: FewCodes<'_>);
+    fn few_codes(self, rows: FewCodes<'_>) {
+        generic::few_codes(rows);
+    }
 
     /// Half precision as f32.
     fn decode_f16(self, row: &[F16], to: &mut [f32]);
@@ -209,6 +211,11 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     fn tile(self, tile: Tile<'_>);
     /// The products of rows with one panel of queries, `lanes` of them: `products` gets `lanes` a row.
     fn products(self, panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]);
+    /// Bit l: whether `values[l]` is at least `least[l]`; there are as many of each, a multiple of `LANES`, 64 at most.
+    fn at_least(self, values: &[f32], least: &[f32]) -> u64 {
+        let bits = values.iter().zip(least).map(|(value, least)| u64::from(value >= least));
+        bits.enumerate().fold(0, |word, (lane, bit)| word | bit << lane)
+    }
     /// Find the hits of a coded block.
     fn tile_i8(self, tile: TileI8<'_>);
 

@@ -23,7 +23,6 @@ const TINY: Limits = Limits {
     chunk_bytes: 1,
     chunk_products: 1 << 28,
     products_per_thread: 1,
-    coded_queries: 5,
     coded_f32_queries: 7,
     reckoned_pairs: 1,
 };

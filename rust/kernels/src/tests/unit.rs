@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::on_every_backend;
-use crate::backend::{Backend, Coded, FEW_STEP};
+use crate::backend::{Ahead, Backend, Coded, FEW, FEW_STEP, FewCodes, generic};
 use crate::element::{Bf16, F16};
 
 fn rows() -> impl Strategy<Value = Vec<f32>> {
@@ -16,17 +16,26 @@ proptest! {
 
     #[test]
     fn codes_are_near(row in rows()) {
-        let bits: Vec<u16> = row.iter().map(|x| (x.to_bits() >> 16) as u16).collect();
-        let row: Vec<f32> = bits.iter().map(|&x| half::bf16::from_bits(x).to_f32()).collect();
+        let as_brain: Vec<u16> = row.iter().map(|x| (x.to_bits() >> 16) as u16).collect();
+        let as_half: Vec<u16> = row.iter().map(|&x| half::f16::from_f32(x).to_bits()).collect();
+        let halves: Vec<f32> = as_half.iter().map(|&x| half::f16::from_bits(x).to_f32()).collect();
+        let brains: Vec<f32> = as_brain.iter().map(|&x| half::bf16::from_bits(x).to_f32()).collect();
         let filled = row.len().next_multiple_of(FEW_STEP);
         let encode = |encode: &dyn Fn(&mut [f32], &mut [i8]) -> Coded| {
             let (mut scratch, mut codes) = (vec![f32::NAN; filled], vec![77; filled]);
             (encode(&mut scratch, &mut codes), codes)
         };
-        let everywhere = on_every_backend!(|backend| {
-            encode(&|scratch, codes| backend.encode_bf16(Bf16::from_bits(&bits), scratch, codes))
+        let of_row = on_every_backend!(|backend| {
+            encode(&|scratch, codes| backend.encode_f32(&row, scratch, codes))
         });
-        for (name, (coded, codes)) in everywhere {
+        let of_halves = on_every_backend!(|backend| {
+            encode(&|scratch, codes| backend.encode_f16(F16::from_bits(&as_half), scratch, codes))
+        });
+        let of_brains = on_every_backend!(|backend| {
+            encode(&|scratch, codes| backend.encode_bf16(Bf16::from_bits(&as_brain), scratch, codes))
+        });
+        let everywhere = [(&row, of_row), (&halves, of_halves), (&brains, of_brains)].into_iter();
+        for (row, (name, (coded, codes))) in everywhere.flat_map(|(row, all)| all.into_iter().map(move |one| (row, one))) {
             prop_assert_eq!(coded.sum, codes.iter().map(|&code| i32::from(code)).sum::<i32>(), "{}", name);
             prop_assert!(codes[row.len()..].iter().all(|&code| code == 0), "{name}");
             let error = |(x, code): (&f32, &i8)| f64::from(*x) - f64::from(coded.scale) * f64::from(*code);
@@ -61,6 +70,48 @@ proptest! {
             let bound = exact * crate::bound::gamma(row.len()) + row.len() as f64 * 2.0_f64.powi(-149);
             prop_assert!((f64::from(found) - exact).abs() <= bound, "{name} {found} {exact}");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_few_codes_are_multiplied_as_they_are(
+        (dimension, count, number) in (1..=200_usize, 0..=20_usize, 1..=FEW),
+        seed in prop::collection::vec(prop_oneof![any::<i8>(), Just(-128), Just(127)], 25 * 256),
+    ) {
+        let rows: Vec<&[i8]> = (0..count).map(|row| &seed[row * dimension..][..dimension]).collect();
+        check_few_codes(&rows, number, |query, d| seed[seed.len() - 1 - query * dimension - d].max(-127));
+    }
+}
+
+/// Against plain Rust.
+fn check_few_codes(rows: &[&[i8]], number: usize, code: impl Fn(usize, usize) -> i8) {
+    let dimension = rows.first().map_or(1, |row| row.len());
+    let filled = dimension.next_multiple_of(FEW_STEP);
+    let queries: Vec<Vec<i8>> = (0..number)
+        .map(|query| (0..filled).map(|d| if d < dimension { code(query, d) } else { 0 }).collect())
+        .collect();
+    let queries: Vec<&[i8]> = queries.iter().map(Vec::as_slice).collect();
+    let run = |few_codes: &dyn Fn(FewCodes<'_>)| {
+        let (mut sums, mut squares) = (vec![7; number * rows.len()], vec![7; rows.len()]);
+        let ahead = Ahead::new::<i8>(&[], 1, 0, 1);
+        few_codes(FewCodes { queries: &queries, rows, sums: &mut sums, squares: &mut squares, ahead });
+        (sums, squares)
+    };
+    let expected = run(&|rows| generic::few_codes(rows));
+    for (name, found) in on_every_backend!(|backend| run(&|rows| backend.few_codes(rows))) {
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_greatest_codes_of_the_longest_rows_do_not_overflow() {
+    let most = 1 << 16;
+    for (row, query) in [(-128, 127), (-128, -127), (127, 127), (127, -127)] {
+        let row = vec![row; most];
+        check_few_codes(&[&row, &row], 2, |_, _| query);
     }
 }
 

@@ -57,7 +57,9 @@ pub(super) fn eight_distances<const FOLLOWED: bool>(
     let mut from = [std::ptr::null::<u64>(); BIT_LANES];
     for r in 0..BIT_LANES {
         let row = (range.end - 1).min(range.start + r);
-        from[r] = rows[row * words..][..words].as_ptr();
+        assert!((row + 1) * words <= rows.len(), "the row lies within the rows");
+        // Not of the row alone: what follows it may be read too.
+        from[r] = rows.as_ptr().wrapping_add(row * words);
     }
     let mut distances = [_mm512_setzero_si512(); BIT_LANES];
     for w in (0..words).step_by(BIT_LANES) {

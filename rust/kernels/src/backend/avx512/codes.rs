@@ -9,9 +9,7 @@ use super::floats::fetch;
 use super::vectors::load;
 use super::{LANES, ROWS};
 use crate::backend::{Ahead, TileI8};
-
-/// Bytes of a row's codes that one step takes.
-pub(super) const CODES: usize = 4;
+use crate::queries::CODES;
 
 /// `L`: the cache lines that sixteen steps take of a row that comes later.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]

@@ -1,4 +1,4 @@
-//! One row after another, against a few queries.
+//! Rows as they lie in memory, one or two at a time, against a few queries.
 
 use std::arch::x86_64::{
     __m512, _MM_HINT_T0, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_setzero_ps,

@@ -1,22 +1,22 @@
 //! Tiles in f32.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_mul_ps,
+    __m512, _CMP_GE_OQ, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_mul_ps,
     _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use super::vectors::{F32, FEW_SUMS, Load, add_vectors, load, store};
-use super::{LANES, LINE, ROWS};
-use crate::backend::{Ahead, FEW_STEP, LINE_BYTES, Tile};
+use super::{LANES, ROWS};
+use crate::backend::{Ahead, FEW_STEP, LINE_BYTES, TILE_STEPS, Tile};
 
 /// Fetch lines of one of the rows that come a block later: in sixteen steps, `L` lines of each.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn fetch<const L: usize>(ahead: Ahead<'_>, d: usize) {
-    if let Some(row) = ahead.rows.get(d % LINE) {
+    if let Some(row) = ahead.rows.get(d % TILE_STEPS) {
         for line in 0..L {
             // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-            let at = (d - d % LINE) * ahead.size + (ahead.first_line + line) * LINE_BYTES;
+            let at = (d - d % TILE_STEPS) * ahead.size + (ahead.first_line + line) * LINE_BYTES;
             _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(at).cast());
         }
     }
@@ -50,6 +50,43 @@ pub(super) fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
         }
         first += ROWS;
     }
+}
+
+/// See `Backend::products`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+pub(super) fn products<const V: usize>(panel: &[f32], rows: &[&[f32]], products: &mut [f32]) {
+    let (steps, _) = panel.as_chunks::<LANES>();
+    let (steps, _) = steps.as_chunks::<V>();
+    let (to, _) = products.as_chunks_mut::<LANES>();
+    let (to, _) = to.as_chunks_mut::<V>();
+    let to = &mut to[..rows.len()];
+    for first in (0..rows.len()).step_by(ROWS) {
+        let mut tile = [rows[rows.len() - 1]; ROWS];
+        for r in 0..ROWS.min(rows.len() - first) {
+            tile[r] = rows[first + r];
+        }
+        let sums = add_up::<V, false>(steps, &tile, Ahead::new::<f32>(&[], 1, 0, 1));
+        // A loop of constant length, or the sums would have to leave their registers.
+        for r in 0..ROWS {
+            let Some(to) = to.get_mut(first + r) else { break };
+            for v in 0..V {
+                store(&mut to[v], sums[r][v]);
+            }
+        }
+    }
+}
+
+/// See `Backend::at_least`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+pub(super) fn at_least(values: &[f32], least: &[f32]) -> u64 {
+    let (values, _) = values.as_chunks::<LANES>();
+    let (least, _) = least.as_chunks::<LANES>();
+    let mut word = 0;
+    for (v, (values, least)) in values.iter().zip(least).enumerate() {
+        let mask = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load(values), load(least));
+        word |= u64::from(mask) << (v * LANES);
+    }
+    word
 }
 
 /// The sums of a tile. They live in registers: one loop, and nothing in it that is not inlined.

@@ -22,7 +22,7 @@ use self::codes::tiles_i8;
 use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
-use self::floats::{copy, squares, tiles};
+use self::floats::{at_least, copy, products, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
     BIT_LANES, Backend, Coded, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8, generic,
@@ -34,8 +34,6 @@ const LANES: usize = 16;
 const VECTORS: usize = 2;
 /// Twenty-four sums, two registers of queries and one of a row's element, of thirty-two.
 const ROWS: usize = 12;
-/// Elements of a row, of the greatest type, in a cache line.
-const LINE: usize = 16;
 
 /// Proof that this processor has what the functions here are compiled for: `new` is the only way to one.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +79,6 @@ macro_rules! compiled {
 compiled! {
     fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
-    fn products(panel: &[f32], lanes: usize, rows: &[&[f32]], products: &mut [f32]) =
-        generic::products::<LANES>(panel, lanes, rows, products, f32::mul_add);
     fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row, f64::mul_add);
     fn exact_squared_difference(query: &[f32], row: &[f32]) -> f64 = exact::squared_difference(query, row);
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row, f64::mul_add);
@@ -207,7 +203,17 @@ impl Backend for Avx512 {
 
     fn products(self, panel: &[f32], lanes: usize, rows: &[&[f32]], to: &mut [f32]) {
         // SAFETY: `self` proves the target features.
-        unsafe { products(panel, lanes, rows, to) }
+        unsafe {
+            match lanes / LANES {
+                1 => products::<1>(panel, rows, to),
+                _ => products::<VECTORS>(panel, rows, to),
+            }
+        }
+    }
+
+    fn at_least(self, values: &[f32], least: &[f32]) -> u64 {
+        // SAFETY: `self` proves the target features.
+        unsafe { at_least(values, least) }
     }
 
     fn tile_i8(self, tile: TileI8<'_>) {

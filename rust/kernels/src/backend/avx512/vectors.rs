@@ -16,7 +16,7 @@ use super::LANES;
 use crate::backend::{FEW_STEP, generic};
 use crate::element::{Bf16, F16};
 
-/// How `few` reads sixteen elements as f32.
+/// How sixteen elements are read as f32.
 pub(super) trait Load {
     type Element: Copy;
 
