@@ -48,36 +48,37 @@ fn few_of<const Q: usize, const R: usize>(rows: FewCodes<'_>) {
                 rest[r][..dimension - whole * FEW_STEP].copy_from_slice(&row[whole * FEW_STEP..]);
             }
         }
-        let next = &ahead.rows[ahead.rows.len().min(first)..ahead.rows.len().min(first + R)];
         let mut all = [_mm512_setzero_si512(); LANES];
         let mut least = [_mm512_setzero_si512(); R];
-        for step in 0..dimension.div_ceil(FEW_STEP) {
-            let mut codes = [_mm512_setzero_si512(); R];
-            for r in 0..R {
+        // One row after another, as they lie: the processor's own prefetching understands that best.
+        for r in 0..R {
+            let next = ahead.rows.get(first + r).copied();
+            let mut sums = [_mm512_setzero_si512(); Q];
+            let mut square = _mm512_setzero_si512();
+            for step in 0..dimension.div_ceil(FEW_STEP) {
+                if let Some(next) = next {
+                    // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
+                    _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(step * FEW_STEP).cast());
+                }
                 // SAFETY: whole steps lie within the row, and the last one in a copy of it.
-                codes[r] = unsafe {
+                let codes = unsafe {
                     let from = if step < whole { of[r].add(step * FEW_STEP) } else { rest[r].as_ptr() };
                     _mm512_loadu_si512(from.cast())
                 };
-            }
-            for next in next {
-                // A fetch is a hint: it reads nothing that a program could see and cannot fault, wherever it points.
-                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(step * FEW_STEP).cast());
-            }
-            for q in 0..Q {
-                // SAFETY: every query has 64 codes for each step.
-                let query = unsafe { _mm512_loadu_si512(query[q].as_ptr().add(step * FEW_STEP).cast()) };
-                for r in 0..R {
-                    let at = q * R + r;
-                    all[at] = _mm512_dpbusd_epi32(all[at], _mm512_xor_si512(codes[r], flip), query);
+                for q in 0..Q {
+                    // SAFETY: every query has 64 codes for each step.
+                    let query = unsafe { _mm512_loadu_si512(query[q].as_ptr().add(step * FEW_STEP).cast()) };
+                    sums[q] = _mm512_dpbusd_epi32(sums[q], _mm512_xor_si512(codes, flip), query);
                 }
-            }
-            for r in 0..R {
-                let size = _mm512_abs_epi8(codes[r]);
+                let size = _mm512_abs_epi8(codes);
                 // |-128| is 128 as the first factor and -128 as the second, which is mended below.
-                all[Q * R + r] = _mm512_dpbusd_epi32(all[Q * R + r], size, size);
+                square = _mm512_dpbusd_epi32(square, size, size);
                 least[r] = _mm512_or_si512(least[r], size);
             }
+            for q in 0..Q {
+                all[q * R + r] = sums[q];
+            }
+            all[Q * R + r] = square;
         }
         let added = store(add_sixteen_i32(&all));
         let mut any = least[0];
