@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -name fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print 2>/dev/null) Cargo.toml Cargo.lock
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 
-.PHONY: help demo test lint format bench fuzz proto lock clean setup check-tools test-rust test-python
+.PHONY: help demo test lint format bench fuzz valgrind proto lock clean setup check-tools test-rust test-python
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ format: $(VENV)/.dev  ## rewrite the sources as `make lint` wants them
 bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers in the same run; ARGS='kernels -k f32' for some
 	$(BIN)/python -m bench $(ARGS)
 
+VALGRIND_CASES ?= 3
+VALGRIND_ARGS ?=
+
 # A minute in all by default; `make fuzz FUZZ_SECONDS=600` looks harder.
 FUZZ_SECONDS ?= 20
 fuzz:  ## parsers on any bytes (needs a nightly toolchain and cargo-fuzz)
@@ -53,6 +56,13 @@ fuzz:  ## parsers on any bytes (needs a nightly toolchain and cargo-fuzz)
 	  mkdir -p fuzz/corpus/$$target; \
 	  cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
 	done
+
+# Valgrind shows no AVX-512 to what it runs: this is the portable and the AVX2 code, and the pool of threads.
+valgrind:  ## the kernels' unsafe code under valgrind (needs valgrind; a quarter of an hour)
+	@command -v valgrind >/dev/null || { echo 'make valgrind needs valgrind: apt-get install valgrind' >&2; exit 1; }
+	@tests=$$(cargo test -p crossfade-kernels --lib --no-run --locked --message-format=json | \
+	  python3 -c 'import json, sys; print(*(line["executable"] for line in map(json.loads, sys.stdin) if line.get("executable")))'); \
+	PROPTEST_CASES=$(VALGRIND_CASES) valgrind --quiet --error-exitcode=1 --fair-sched=yes $$tests --test-threads=1 $(VALGRIND_ARGS)
 
 proto: $(VENV)/.dev  ## regenerate the Python stubs from proto/
 	scripts/generate_proto.sh

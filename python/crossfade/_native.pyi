@@ -101,7 +101,7 @@ class Qrels:
         """The names of the columns of queries, documents and grades."""
 
     @staticmethod
-    def parse(path: PathLike[str], format_name: Literal["trec", "beir"], content: bytes | None) -> Qrels:
+    def parse(path: str | PathLike[str], format_name: Literal["trec", "beir"], content: bytes | None) -> Qrels:
         """Of the content given, or of the file. Raises DataError, and OSError when it cannot be opened."""
 
     @property
@@ -124,7 +124,7 @@ class Run:
         """The names of the columns of queries, documents and scores."""
 
     @staticmethod
-    def parse(path: PathLike[str], content: bytes | None) -> Run:
+    def parse(path: str | PathLike[str], content: bytes | None) -> Run:
         """Of the content given, or of the file. Raises DataError, and OSError when it cannot be opened."""
 
     @property

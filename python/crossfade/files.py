@@ -17,12 +17,13 @@ from crossfade.errors import DataError, InvalidInput
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def read_unless_plain(path: Path) -> bytes | None:
+def read_unless_plain(path: str | Path) -> bytes | None:
     """The content of a file that cannot be read in parts from its place: unpacked when it is gzip by its first bytes,
     whatever its name, and of a pipe or a device what comes. None for a plain file, which Rust reads itself.
 
     Raises DataError when the file is missing, cannot be read, or is a damaged gzip file.
     """
+    path = Path(path)
     try:
         with path.open("rb") as stream:
             if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):

@@ -68,14 +68,14 @@ class Qrels:
         return cls(_native.Qrels.from_arrow(table, (query, document, grade)))
 
     @classmethod
-    def read_trec(cls, path: Path) -> Qrels:
+    def read_trec(cls, path: str | Path) -> Qrels:
         """From a TREC file (query, iteration, document, grade), gzipped or not. Raises DataError naming file and
         line.
         """
         return cls(_native.Qrels.parse(path, "trec", read_unless_plain(path)))
 
     @classmethod
-    def read_beir(cls, path: Path) -> Qrels:
+    def read_beir(cls, path: str | Path) -> Qrels:
         """From a BEIR file (query, document, grade, tabs between, header optional), gzipped or not. Raises DataError
         naming file and line.
         """
@@ -141,7 +141,7 @@ class Run:
         return cls(_native.Run.from_arrow(table, (query, document, score)))
 
     @classmethod
-    def read_trec(cls, path: Path) -> Run:
+    def read_trec(cls, path: str | Path) -> Run:
         """From a TREC file (query, Q0, document, rank, score, tag), gzipped or not; the rank is ignored. Raises
         DataError naming file and line.
         """

@@ -55,6 +55,14 @@ def test_whole_numbers_and_half_precision_are_real_numbers() -> None:
     assert top_k(np.ones((1, 2), np.float16), corpus, 2, metric="ip").indices.tolist() == [[1, 0]]
 
 
+def test_a_result_that_no_memory_can_hold_is_refused_at_once() -> None:
+    # One row lies under all of them, and costs nothing; the result would take petabytes.
+    queries = np.broadcast_to(np.ones((1, 4), dtype=np.float32), (1 << 20, 4))
+    corpus = np.broadcast_to(np.ones((1, 4), dtype=np.float32), (1 << 31, 4))
+    with pytest.raises(MemoryError, match=r"the best 2147483648 rows of each of 1048576 queries take .* cannot be had"):
+        top_k(queries, corpus, 1 << 31, metric="ip")
+
+
 def test_fewer_rows_than_asked_for_and_none_at_all() -> None:
     assert top_k(QUERIES, CORPUS, 1_000_000).scores.shape == (5, 50)
     assert top_k(QUERIES, CORPUS[:0], 3).indices.shape == (5, 0)
@@ -84,6 +92,7 @@ def test_threads_do_not_move_the_result() -> None:
         ([["a", "b"]], CORPUS, r"queries must hold real numbers"),
         (QUERIES, None, r"corpus must have two axes"),
         ([[1.0], [1.0, 2.0]], CORPUS, r"queries cannot be read as an array"),
+        (QUERIES, np.ma.masked_greater(CORPUS, 0.5), r"corpus: some elements are masked"),
     ],
 )
 def test_wrong_shapes_and_types(queries: object, corpus: object, part: str) -> None:

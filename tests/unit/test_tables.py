@@ -143,6 +143,7 @@ def test_files(tmp_path: Path) -> None:
         assert list(run.to_dict()["q1"]) == ["é", "z", "a"]
     path.write_text("q1 0 a 2\nq1 0 b 0\nq1 x é -1\nq2 0 a 1\n", encoding="utf-8")
     assert Qrels.read_trec(path).to_dict() == QRELS
+    assert Qrels.read_trec(str(path)).to_dict() == QRELS
     path.write_bytes(gzip.compress("query-id\tcorpus-id\tscore\nq1\ta\t2\nq1\tb\t0\nq1\té\t-1\nq2\ta\t1".encode()))
     assert Qrels.read_beir(path).to_dict() == QRELS
 

@@ -80,6 +80,8 @@ def _matrix(values: ArrayLike, name: str) -> NDArray[Any]:
         array: NDArray[Any] = np.asarray(values)
     except ValueError as error:  # rows of different lengths
         raise InvalidInput(f"{name} cannot be read as an array of shape (rows, dimension): {error}") from None
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise InvalidInput(f"{name}: some elements are masked: fill them in, or leave their rows out")
     if array.ndim != 2:
         hint = f": use {name}[None, :] for a single vector" if array.ndim == 1 else ""
         raise InvalidInput(f"{name} must have two axes (rows, dimension), not shape {array.shape}{hint}")

@@ -96,10 +96,12 @@ const BLOCKS_PER_THREAD: usize = 8;
 /// Do all of it.
 pub(crate) fn drive<J: Job>(job: &J, shape: Shape, options: Options<'_>, limits: Limits) -> Result<TopK, Error> {
     let queries = shape.queries;
+    let k = shape.k.min(options.mask.map_or(shape.rows, |mask| mask.count()));
+    let result = TopK::reserved(k, queries)?;
     let drive = Drive::new(job, shape, options, limits);
     drive.run(&|| options.interrupted.is_some_and(|interrupted| interrupted()))?;
     let best = drive.best.into_iter().flat_map(|best| best.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(TopK::of(drive.k, queries, best))
+    Ok(result.filled(best))
 }
 
 /// What the workers share.

@@ -48,6 +48,13 @@ pub enum Error {
     HalfRange(usize),
     /// This row, the first of its kind, has an element that bfloat16 would round to infinity.
     BrainRange(usize),
+    /// There is no memory for a result of so many scores.
+    Memory {
+        /// How many queries.
+        queries: usize,
+        /// Rows found for each.
+        k: usize,
+    },
     /// The caller stopped it.
     Interrupted,
 }
@@ -88,6 +95,14 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "row {i} holds a number beyond f16's range (65504): scale the vectors down, or use bf16 or int8"
+                )
+            }
+            Self::Memory { queries, k } => {
+                let bytes = queries.saturating_mul(*k).saturating_mul(size_of::<f32>() + size_of::<i64>());
+                write!(
+                    f,
+                    "the best {k} rows of each of {queries} queries take {bytes} bytes, which cannot be had: ask for \
+                     fewer, or for a part of the queries at a time"
                 )
             }
             Self::Interrupted => f.write_str("interrupted"),

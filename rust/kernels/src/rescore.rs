@@ -58,6 +58,7 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
     let count = queries.len();
     let per_query = task.per_query;
     let k = task.k.min(per_query);
+    let result = TopK::reserved(k, count)?;
     let mut keys = vec![0; task.candidates.len()];
     let steps: Vec<Mutex<(&[i64], &mut [Key])>> = if per_query == 0 {
         Vec::new()
@@ -111,5 +112,5 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
         best.sort_unstable_by(|a, b| b.cmp(a));
         best.to_vec()
     });
-    Ok(TopK::of(k, count, best))
+    Ok(result.filled(best))
 }

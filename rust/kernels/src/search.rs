@@ -37,13 +37,21 @@ pub struct TopK {
 }
 
 impl TopK {
-    pub(crate) fn of(k: usize, queries: usize, keys: impl Iterator<Item = Vec<Key>>) -> Self {
-        let mut result = Self { k, scores: Vec::with_capacity(queries * k), indices: Vec::with_capacity(queries * k) };
+    /// Room for the best `k` of so many queries, or [`Error::Memory`], before any work is done for them.
+    pub(crate) fn reserved(k: usize, queries: usize) -> Result<Self, Error> {
+        let mut result = Self { k, scores: Vec::new(), indices: Vec::new() };
+        let count = queries.checked_mul(k).ok_or(Error::Memory { queries, k })?;
+        let reserved = result.scores.try_reserve_exact(count).and_then(|()| result.indices.try_reserve_exact(count));
+        reserved.map(|()| result).map_err(|_| Error::Memory { queries, k })
+    }
+
+    /// With what was found, query after query.
+    pub(crate) fn filled(mut self, keys: impl Iterator<Item = Vec<Key>>) -> Self {
         for (score, row) in keys.flatten().map(unkey) {
-            result.scores.push(score);
-            result.indices.push(row as i64);
+            self.scores.push(score);
+            self.indices.push(row as i64);
         }
-        result
+        self
     }
 }
 

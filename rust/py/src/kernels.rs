@@ -8,6 +8,7 @@ use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1,
     PyReadwriteArray2, PyUntypedArrayMethods,
 };
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 
 use crate::InvalidInput;
@@ -197,7 +198,10 @@ fn metric_of(name: &str) -> PyResult<Metric> {
 }
 
 fn refusal(error: Error) -> PyErr {
-    InvalidInput::new_err(error.to_string())
+    match error {
+        Error::Memory { .. } => PyMemoryError::new_err(error.to_string()),
+        error => InvalidInput::new_err(error.to_string()),
+    }
 }
 
 /// Do the work without the GIL, and hear signals meanwhile.

@@ -8,7 +8,7 @@ use crate::drive::Limits;
 use crate::{Mask, Options, top_k_binary};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(200))]
 
     #[test]
     fn equal_to_the_oracle(

@@ -19,6 +19,18 @@ fn shapes_are_checked() {
 }
 
 #[test]
+fn a_result_that_no_memory_can_hold_is_refused() {
+    // One element lies under all rows: the corpus takes no memory, and the result would take petabytes.
+    let one = [1.0_f32];
+    let rows = |count| Rows::with_stride(&one, 1, 0, count).unwrap();
+    let (queries, k) = (1 << 20, 1 << 31);
+    let found = top_k(rows(queries), Corpus::F32(rows(k)), k, Metric::InnerProduct, Options::default());
+    let error = found.unwrap_err();
+    assert_eq!(error, Error::Memory { queries, k });
+    assert!(error.to_string().contains("which cannot be had"), "{error}");
+}
+
+#[test]
 fn nothing_asked_nothing_found() {
     for metric in METRICS {
         for (queries, corpus, k, count) in [(0, 5, 2, 2), (3, 0, 2, 0), (3, 5, 0, 0), (0, 0, 0, 0)] {

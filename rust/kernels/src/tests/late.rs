@@ -12,7 +12,7 @@ fn dot(query: &[f32], row: &[f32]) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(100))]
 
     /// Within the bound of the sums, and the same on every back end.
     #[test]

@@ -9,11 +9,19 @@ mod properties;
 mod small;
 mod unit;
 
+use proptest::test_runner::Config as ProptestConfig;
+
 use crate::drive::Limits;
 use crate::search::{Task, top_k_with};
 use crate::{Corpus, Error, Metric, Options, Rows, TopK};
 
 const METRICS: [Metric; 3] = [Metric::InnerProduct, Metric::Cosine, Metric::L2];
+
+/// `cases` of a property, or as many as `PROPTEST_CASES` says: a tool that runs all of it much slower needs fewer.
+fn config(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// Limits so small that a few rows already make several blocks, chunks and threads.
 const TINY: Limits = Limits {

@@ -18,7 +18,7 @@ fn options(case: &Case) -> Options<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(200))]
 
     /// What is returned is, bit for bit, what sorting all scores returns: for every type, metric, back end, mask, number
     /// of threads, and however the work is cut up.

@@ -7,7 +7,7 @@ use super::{rows, threads};
 use crate::{Error, to_bf16, to_binary, to_f16, to_int8};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(100))]
 
     #[test]
     fn like_the_obvious_way(case in cases(&[Kind::Plain, Kind::Whole, Kind::Adverse])) {

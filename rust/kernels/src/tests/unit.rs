@@ -12,7 +12,7 @@ fn rows() -> impl Strategy<Value = Vec<f32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(300))]
 
     #[test]
     fn codes_are_near(row in rows()) {
@@ -74,7 +74,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(200))]
 
     #[test]
     fn a_few_codes_are_multiplied_as_they_are(
