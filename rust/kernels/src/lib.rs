@@ -10,7 +10,7 @@
 //! | `search` | what is asked for |
 //! | `share_out`, `pool` | parts of any work, and the threads that do them |
 //! | `drive`, `mask`, `read_ahead` | blocks of queries, chunks of the corpus, threads; filters; files larger than memory |
-//! | `scan` | one worker: scan a block of rows, score what might count, select |
+//! | `scan`, `scan::know` | one worker: scan a block of rows, score what might count, select; what is known of rows before |
 //! | `queries`, `aligned` | queries in the form in which they are compared |
 //! | `bound` | how far a scan may be off |
 //! | `exact` | the scores |
