@@ -58,7 +58,7 @@ fuzz:  ## parsers on any bytes (needs a nightly toolchain and cargo-fuzz)
 	done
 
 # Valgrind shows no AVX-512 to what it runs: this is the portable and the AVX2 code, and the pool of threads.
-valgrind:  ## the kernels' unsafe code under valgrind (needs valgrind; a quarter of an hour)
+valgrind:  ## the kernels' unsafe code under valgrind (needs valgrind; under a minute)
 	@command -v valgrind >/dev/null || { echo 'make valgrind needs valgrind: apt-get install valgrind' >&2; exit 1; }
 	@tests=$$(cargo test -p crossfade-kernels --lib --no-run --locked --message-format=json | \
 	  python3 -c 'import json, sys; print(*(line["executable"] for line in map(json.loads, sys.stdin) if line.get("executable")))'); \

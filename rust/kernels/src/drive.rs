@@ -96,9 +96,9 @@ const BLOCKS_PER_THREAD: usize = 8;
 /// Do all of it.
 pub(crate) fn drive<J: Job>(job: &J, shape: Shape, options: Options<'_>, limits: Limits) -> Result<TopK, Error> {
     let queries = shape.queries;
-    let k = shape.k.min(options.mask.map_or(shape.rows, |mask| mask.count()));
-    let result = TopK::reserved(k, queries)?;
-    let drive = Drive::new(job, shape, options, limits);
+    let visited = options.mask.map_or(shape.rows, |mask| mask.count());
+    let result = TopK::reserved(shape.k.min(visited), queries)?;
+    let drive = Drive::new(job, shape, visited, options, limits);
     drive.run(&|| options.interrupted.is_some_and(|interrupted| interrupted()))?;
     let best = drive.best.into_iter().flat_map(|best| best.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(result.filled(best))
@@ -126,8 +126,7 @@ struct Drive<'a, J> {
 }
 
 impl<'a, J: Job> Drive<'a, J> {
-    fn new(job: &'a J, shape: Shape, options: Options<'a>, limits: Limits) -> Self {
-        let visited = options.mask.map_or(shape.rows, |mask| mask.count());
+    fn new(job: &'a J, shape: Shape, visited: usize, options: Options<'a>, limits: Limits) -> Self {
         let k = shape.k.min(visited);
         let most = (limits.query_bytes / shape.query_bytes).min(limits.block_queries).min(limits.block_keys / k.max(1));
         let blocks = shape.queries.div_ceil(most.max(1)).max(1);

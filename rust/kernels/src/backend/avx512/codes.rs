@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 
 use super::floats::fetch;
 use super::vectors::load;
-use super::{LANES, ROWS};
+use super::{LANES, ROWS, rows_of_tile};
 use crate::backend::{Ahead, TileI8};
 use crate::queries::CODES;
 
@@ -19,11 +19,7 @@ pub(super) fn tiles_i8<const V: usize, const L: usize>(tile: TileI8<'_>) {
     let (thresholds, _) = tile.thresholds.as_chunks::<LANES>();
     let mut first = 0;
     while first < tile.rows.len() {
-        let last = tile.rows.len() - 1;
-        let mut rows = [tile.rows[last]; ROWS];
-        for r in 0..ROWS.min(tile.rows.len() - first) {
-            rows[r] = tile.rows[first + r];
-        }
+        let rows = rows_of_tile(tile.rows, first);
         let ahead = Ahead { size: tile.ahead.size * CODES, ..tile.ahead.of(first, ROWS) };
         let sums = add_up_i8::<V, L>(steps, &rows, ahead);
         // A loop of constant length, or the sums would have to leave their registers.

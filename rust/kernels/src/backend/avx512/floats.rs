@@ -6,7 +6,7 @@ use std::arch::x86_64::{
 };
 
 use super::vectors::{F32, FEW_SUMS, Load, add_vectors, load, store};
-use super::{LANES, ROWS};
+use super::{LANES, ROWS, rows_of_tile};
 use crate::backend::{Ahead, FEW_STEP, LINE_BYTES, TILE_STEPS, Tile};
 
 /// Fetch lines of one of the rows that come a block later: in sixteen steps, `L` lines of each.
@@ -29,12 +29,7 @@ pub(super) fn tiles<const V: usize, const DIFFERENCE: bool>(tile: Tile<'_>) {
     let (thresholds, _) = tile.thresholds.as_chunks::<LANES>();
     let mut first = 0;
     while first < tile.rows.len() {
-        let last = tile.rows.len() - 1;
-        // The last tile repeats the last row where it lacks rows.
-        let mut rows = [tile.rows[last]; ROWS];
-        for r in 0..ROWS.min(tile.rows.len() - first) {
-            rows[r] = tile.rows[first + r];
-        }
+        let rows = rows_of_tile(tile.rows, first);
         let sums = add_up::<V, DIFFERENCE>(steps, &rows, tile.ahead.of(first, ROWS));
         // A loop of constant length, or the sums would have to leave their registers.
         for r in 0..ROWS {
@@ -61,11 +56,7 @@ pub(super) fn products<const V: usize>(panel: &[f32], rows: &[&[f32]], products:
     let (to, _) = to.as_chunks_mut::<V>();
     let to = &mut to[..rows.len()];
     for first in (0..rows.len()).step_by(ROWS) {
-        let mut tile = [rows[rows.len() - 1]; ROWS];
-        for r in 0..ROWS.min(rows.len() - first) {
-            tile[r] = rows[first + r];
-        }
-        let sums = add_up::<V, false>(steps, &tile, Ahead::new::<f32>(&[], 1, 0, 1));
+        let sums = add_up::<V, false>(steps, &rows_of_tile(rows, first), Ahead::new::<f32>(&[], 1, 0, 1));
         // A loop of constant length, or the sums would have to leave their registers.
         for r in 0..ROWS {
             let Some(to) = to.get_mut(first + r) else { break };

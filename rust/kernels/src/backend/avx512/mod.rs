@@ -35,6 +35,16 @@ const VECTORS: usize = 2;
 /// Twenty-four sums, two registers of queries and one of a row's element, of thirty-two.
 const ROWS: usize = 12;
 
+/// The rows of a tile from `first` on. The last tile repeats the last row where it lacks rows.
+#[inline]
+fn rows_of_tile<'r, T>(rows: &[&'r [T]], first: usize) -> [&'r [T]; ROWS] {
+    let mut tile = [rows[rows.len() - 1]; ROWS];
+    for r in 0..ROWS.min(rows.len() - first) {
+        tile[r] = rows[first + r];
+    }
+    tile
+}
+
 /// Proof that this processor has what the functions here are compiled for: `new` is the only way to one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512 {
