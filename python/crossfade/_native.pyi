@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Call",
     "Qrels",
     "Run",
+    "SearchCall",
+    "Server",
     "__version__",
     "ap_correlation",
     "benjamini_hochberg",
@@ -20,6 +23,7 @@ __all__ = [
     "bootstrap_means",
     "bootstrap_test",
     "canonical_measure",
+    "check_bindable",
     "detectable_effect",
     "equivalence_test",
     "evaluate",
@@ -34,6 +38,7 @@ __all__ = [
     "randomisation_test",
     "rank_biased_overlap",
     "rescore",
+    "status_code",
     "t_test",
     "tie_bounds",
     "to_binary",
@@ -56,6 +61,53 @@ _Corpus = tuple[tuple[NDArray[Any], int, int, int], NDArray[np.float32] | None, 
 # "mask" (packed bits or None), "threads", "mapped".
 _Way = Mapping[str, Any]
 
+@final
+class Call:
+    """One call's right to run: its deadline, and whether anybody still waits for the answer."""
+
+    def __new__(cls, seconds: float | None = None) -> Call: ...
+    def cancel(self) -> None: ...
+    def check(self) -> None: ...
+
+@final
+class SearchCall:
+    """Queries against a collection, from the front end. `vectors`: float32, shape (queries, dimension)."""
+
+    @property
+    def collection(self) -> str: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def vectors(self) -> NDArray[np.float32]: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def with_documents(self) -> bool: ...
+    @property
+    def call(self) -> Call: ...
+
+@final
+class Server:
+    """The gRPC server. Raises what crossfade.errors has for a failure."""
+
+    def __new__(cls, executor: object) -> Server: ...
+    def start(self, configuration: Mapping[str, Any]) -> str: ...
+    def embed(
+        self, model: str, query: bool, texts: list[str], priority: int, call: Call
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_], tuple[int, int, int]]: ...
+    @property
+    def active_calls(self) -> int: ...
+    @property
+    def working_threads(self) -> int: ...
+    def counts(self) -> dict[str, int]: ...
+    def begin_drain(self) -> None: ...
+    def wait_idle(self, seconds: float) -> bool: ...
+    def finish(self) -> int: ...
+
+def check_bindable(listen: str) -> None: ...
+def status_code(name: str) -> int | None: ...
 def instruction_set() -> str: ...
 def top_k(
     queries: _Floats,

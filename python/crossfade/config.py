@@ -32,7 +32,21 @@ class Settings(BaseSettings):
     max_k: int = Field(default=10_000, ge=1, description="results asked of one query")
     max_results_per_call: int = Field(default=1_000_000, ge=1, description="results in one answer: queries times k")
     max_score_vectors: int = Field(default=1_000_000, ge=1, description="vectors in one Score call, each side")
-    max_concurrent_calls: int = Field(default=256, ge=1, description="calls in progress before RESOURCE_EXHAUSTED")
+    max_queued_tokens: int = Field(
+        default=1 << 18, ge=1, description="tokens admitted and not answered before RESOURCE_EXHAUSTED"
+    )
+    max_queue_seconds: float = Field(default=10.0, gt=0, description="the wait for a model that is still admitted")
+    max_concurrent_calls: int = Field(default=4096, ge=1, description="calls in progress before RESOURCE_EXHAUSTED")
+    max_connections: int = Field(default=1024, ge=1, description="connections; more wait until one ends")
+    max_receiving_bytes: int = Field(
+        default=256 << 20, ge=1 << 16, description="bytes of requests being read or worked on before RESOURCE_EXHAUSTED"
+    )
+    cache_bytes: int = Field(default=0, ge=0, description="vectors kept for texts that come again; 0 = none")
+    front_threads: int = Field(default=0, ge=0, le=256, description="threads of the front end; 0 = a quarter of cores")
+    keepalive_seconds: float = Field(
+        default=60.0, ge=1, description="silence after which a connection is asked whether it lives"
+    )
+    keepalive_timeout_seconds: float = Field(default=20.0, ge=1, description="time it gets to say so")
     drain_seconds: float = Field(default=30.0, ge=0, description="time that calls in progress get after SIGTERM")
 
     @classmethod

@@ -1,10 +1,11 @@
 """Servers for tests: one in this process over an encoder that waits when told to, one as users start it."""
 
-import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,25 +15,58 @@ from types import SimpleNamespace
 import numpy as np
 
 from crossfade.config import Settings
-from crossfade.models import Embeddings, InputType
-from crossfade.serving.executor import Executor
+from crossfade.models import InputType
 from crossfade.serving.server import Server
 from crossfade.store import MemoryStore
 
 PATIENCE = 60.0  # seconds; only a broken test waits that long
 
 
-class GatedEncoder:
-    """A text becomes (its length, 1). A text that begins with "wait" holds its thread until the gate opens."""
+# A token a byte, and its number one more than the byte's: token ids can be read as the text that they were.
+_PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
+_REST = [byte for byte in range(256) if byte not in _PRINTABLE]
+# The characters that a byte-level tokenizer writes bytes as.
+_CHARACTERS = {byte: chr(byte) for byte in _PRINTABLE} | {byte: chr(256 + n) for n, byte in enumerate(_REST)}
+BYTE_TOKENIZER = {
+    "version": "1.0",
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [],
+    "normalizer": None,
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+    "post_processor": None,
+    "decoder": None,
+    "model": {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "vocab": {"<pad>": 0} | {character: byte + 1 for byte, character in _CHARACTERS.items()},
+        "merges": [],
+    },
+}
 
-    def __init__(self) -> None:
+
+class GatedEncoder:
+    """A text becomes (its bytes, 1). One that begins with "wait" holds its batch until the gate opens."""
+
+    def __init__(self, directory: Path, batch_tokens: int = 4096) -> None:
         self.texts: list[str] = []
+        self.batches: list[list[str]] = []
         self.waiting = threading.Semaphore(0)
         self.gate = threading.Event()
+        self.graph = self
+        self.adapter = None
+        self.batch_tokens = batch_tokens
+        tokenizer = directory / "tokenizer.json"
+        tokenizer.write_text(json.dumps(BYTE_TOKENIZER), encoding="utf-8")
         self.bundle = SimpleNamespace(
             name="gated",
             dimension=2,
-            max_tokens=8,
+            max_tokens=2_000_000,
             pooling="cls",
             normalise=False,
             precision="fp32",
@@ -40,66 +74,67 @@ class GatedEncoder:
             query_fingerprint="cf1-gated",
             parent=SimpleNamespace(name="parent", document_fingerprint="cf1-parent"),
             fingerprint=lambda _: "cf1-gated",
+            prompts=SimpleNamespace(of=lambda _: ""),
+            tokenizer_path=tokenizer,
+            tokenizer_key="bytes",
         )
 
-    def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings:
+    def infer(self, ids: np.ndarray, mask: np.ndarray, input_type: InputType) -> np.ndarray:
+        rows = zip(ids, mask, strict=True)
+        texts = [bytes((row[kept == 1] - 1).tolist()).decode() for row, kept in rows]
+        if texts in (["a"], ["aaaaaaaa"], ["a" * 16], ["aa"], ["a" * 16] * 8):
+            return self._vectors(texts)  # the server tries its models before it takes calls
         self.texts.extend(texts)
+        self.batches.append(texts)
         if any(text.startswith("wait") for text in texts):
             self.waiting.release()
             if not self.gate.wait(PATIENCE):
                 raise TimeoutError("nobody opened the gate")
         if "burst" in texts:
             raise RuntimeError("secret of the inside")
-        vectors = np.array([[len(text), 1] for text in texts], np.float32).reshape(-1, 2)
-        counts = np.array([len(text.split()) for text in texts], np.int32)
-        return Embeddings(vectors, counts, counts > 8, 10, 20)
+        return self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([[len(text.encode()), 1] for text in texts], np.float32)
 
     def wait_for(self, count: int) -> None:
-        """Until `count` more calls are inside."""
+        """Until `count` more batches are inside."""
         for _ in range(count):
             if not self.waiting.acquire(timeout=PATIENCE):
                 raise TimeoutError("the encoder was not called")
 
 
 class LocalServer:
-    """A server on a thread of this process."""
+    """A server of this process, over an encoder that waits when told to."""
 
     def __init__(self, **settings: float) -> None:
-        self.encoder = GatedEncoder()
-        executor = Executor({"gated": self.encoder}, MemoryStore(), Settings(**settings))
-        started: SimpleNamespace = SimpleNamespace()
-        ready = threading.Event()
-
-        async def run() -> None:
-            started.server = Server(executor)
-            started.address = await started.server.start("127.0.0.1:0")
-            started.stop, started.loop = asyncio.Event(), asyncio.get_running_loop()
-            ready.set()
-            await started.stop.wait()
-            self.cut = await started.server.drain(executor.settings.drain_seconds, asyncio.Event())
-
+        self._directory = tempfile.TemporaryDirectory()
+        self.encoder = GatedEncoder(Path(self._directory.name))
+        self.settings = Settings(**settings)
+        self.server = Server({"gated": self.encoder}, MemoryStore(), self.settings)
+        self.address = self.server.start("127.0.0.1:0")
         self.cut: int | None = None
-        self._started = started
-        self._thread = threading.Thread(target=lambda: asyncio.run(run()))
-        self._thread.start()
-        if not ready.wait(PATIENCE):
-            raise TimeoutError("the server did not start")
-        self.address: str = started.address
+        self._drain: threading.Thread | None = None
 
     @property
     def active_calls(self) -> int:
-        return self._started.server.active_calls
+        return self.server.active_calls
 
     def begin_drain(self) -> None:
-        self._started.loop.call_soon_threadsafe(self._started.stop.set)
+        if self._drain is None:
+            self._drain = threading.Thread(target=self._run_drain)
+            self._drain.start()
+
+    def _run_drain(self) -> None:
+        self.cut = self.server.drain(self.settings.drain_seconds)
 
     def close(self) -> None:
         self.encoder.gate.set()
-        if self._thread.is_alive():
-            self.begin_drain()
-        self._thread.join(PATIENCE)
-        if self._thread.is_alive():
+        self.begin_drain()
+        self._drain.join(PATIENCE)
+        if self._drain.is_alive():
             raise TimeoutError("the server did not stop")
+        self._directory.cleanup()
 
 
 @contextmanager

@@ -164,7 +164,7 @@ CASES: dict[str, tuple[str, Message | bytes, grpc.StatusCode, str]] = {
         EMBED,
         embed("x" * 40_000_000),
         CODE.RESOURCE_EXHAUSTED,
-        r"larger than max .* vs\. 33554432",
+        r"the message has 40000\d+ bytes, the limit is 33554432: split it .* CROSSFADE_MAX_MESSAGE_BYTES",
     ),
     "invalid UTF-8": (
         EMBED,

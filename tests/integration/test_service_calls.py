@@ -1,11 +1,10 @@
 """The server in this process: load, cancelled and late calls, health, reflection, drain."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -16,8 +15,6 @@ from serving_harness import PATIENCE, LocalServer, local_server
 from crossfade._pb import embedding_pb2, embedding_pb2_grpc
 from crossfade.client import AsyncClient, Client, Document
 from crossfade.errors import CrossfadeError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
-
-WORKERS = max(2, os.cpu_count() or 1)
 
 
 @pytest.fixture
@@ -34,44 +31,46 @@ def until(condition: Callable[[], bool]) -> None:
         threading.Event().wait(0.005)
 
 
-def fill_workers(server: LocalServer, client: Client, pool: ThreadPoolExecutor) -> list:
-    futures = [pool.submit(client.embed, "gated", [f"wait {number}"], "query") for number in range(WORKERS)]
-    server.encoder.wait_for(WORKERS)
-    return futures
+def occupy(server: LocalServer, client: Client, pool: ThreadPoolExecutor) -> Future:
+    """Have a batch run that waits for the gate: what comes now is queued."""
+    future = pool.submit(client.embed, "gated", ["wait 0"], "query")
+    server.encoder.wait_for(1)
+    return future
 
 
 def test_lookups_do_not_wait_for_calls_that_compute(server: LocalServer) -> None:
     with Client(server.address) as client, ThreadPoolExecutor() as pool:
-        futures = fill_workers(server, client, pool)
+        first = occupy(server, client, pool)
         assert [model.name for model in client.list_models()] == ["gated"]
         assert client.create_collection("docs", model="gated").documents == 0
         assert client.health()
         server.encoder.gate.set()
-        assert [future.result().values.tolist() for future in futures] == [[[6.0, 1.0]]] * WORKERS
+        assert first.result().values.tolist() == [[6.0, 1.0]]
 
 
 def test_queue_time_is_told(server: LocalServer) -> None:
     with Client(server.address) as client, ThreadPoolExecutor() as pool:
-        fill_workers(server, client, pool)
+        occupy(server, client, pool)
         late = pool.submit(client.embed, "gated", ["late"], "query")
-        until(lambda: server.active_calls == WORKERS + 1)
+        until(lambda: server.active_calls == 2)
         held = time.perf_counter_ns()
         threading.Event().wait(0.05)
         server.encoder.gate.set()
         times = late.result().times
         assert 50_000_000 <= times.queue_ns <= time.perf_counter_ns() - held + 1_000_000_000
-        assert (times.tokenise_ns, times.infer_ns, times.search_ns) == (10, 20, 0)
+        assert times.tokenise_ns > 0
+        assert times.infer_ns > 0
+        assert times.search_ns == 0
         assert times.total_ns >= times.queue_ns
 
 
 def test_a_call_whose_deadline_passes_in_the_queue_never_runs(server: LocalServer) -> None:
     with Client(server.address) as client, ThreadPoolExecutor() as pool:
-        futures = fill_workers(server, client, pool)
+        first = occupy(server, client, pool)
         with pytest.raises(DeadlineExceeded):
             client.embed("gated", ["too late"], "query", timeout=0.2)
         server.encoder.gate.set()
-        for future in futures:
-            future.result()
+        first.result()
         until(lambda: server.active_calls == 0)
         client.embed("gated", ["after"], "query")
         assert "too late" not in server.encoder.texts
@@ -79,15 +78,14 @@ def test_a_call_whose_deadline_passes_in_the_queue_never_runs(server: LocalServe
 
 def test_a_call_cancelled_in_the_queue_never_runs(server: LocalServer) -> None:
     with Client(server.address) as client, ThreadPoolExecutor() as pool, grpc.insecure_channel(server.address) as raw:
-        futures = fill_workers(server, client, pool)
+        first = occupy(server, client, pool)
         stub = embedding_pb2_grpc.EmbeddingServiceStub(raw)
         call = stub.Embed.future(embedding_pb2.EmbedRequest(model="gated", input_type=1, texts=["unwanted"]))
-        until(lambda: server.active_calls == WORKERS + 1)
+        until(lambda: server.active_calls == 2)
         call.cancel()
-        until(lambda: server.active_calls == WORKERS)
+        until(lambda: server.active_calls == 1)
         server.encoder.gate.set()
-        for future in futures:
-            future.result()
+        first.result()
         client.embed("gated", ["after"], "query")
         assert "unwanted" not in server.encoder.texts
 
@@ -99,14 +97,14 @@ def test_a_client_that_disappears_in_mid_call_hurts_nobody(server: LocalServer) 
         calls = [
             stub.Embed.future(embedding_pb2.EmbedRequest(model="gated", input_type=1, texts=["wait"])) for _ in range(8)
         ]
-        server.encoder.wait_for(WORKERS)
+        server.encoder.wait_for(1)
         until(lambda: server.active_calls == 8)
         leaver.close()
         assert {call.code() for call in calls} == {grpc.StatusCode.CANCELLED}
         until(lambda: server.active_calls == 0)
         server.encoder.gate.set()
         assert other.embed("gated", ["fine"], "query").values.tolist() == [[4.0, 1.0]]
-        assert server.encoder.texts.count("wait") == WORKERS
+        assert server.encoder.texts.count("wait") == 1  # eight calls waited for it
 
 
 def test_one_call_too_many_is_refused_and_health_still_answers() -> None:

@@ -27,9 +27,9 @@ def test_batches_of_any_size_pass_small_limits() -> None:
     with local_server(**limits) as server, Client(server.address) as client:
         embedded = client.embed("gated", ["x" * n for n in range(10)], "query", progress=lambda *at: seen.append(at))
         assert embedded.values[:, 0].tolist() == list(range(10))
-        assert embedded.token_counts.tolist() == [0] + [1] * 9
+        assert embedded.token_counts.tolist() == list(range(10))
         assert len(embedded.truncated) == 10
-        assert (embedded.times.tokenise_ns, embedded.fingerprint) == (40, "cf1-gated")
+        assert embedded.fingerprint == "cf1-gated"
         assert seen == [(3, 10), (6, 10), (9, 10), (10, 10)]
 
         client.create_collection("docs", model="gated", metric="l2")
@@ -177,7 +177,5 @@ def test_errors_are_those_of_the_server() -> None:
             client.embed("nope", ["a"], "query")
         with pytest.raises(InvalidInput, match="no texts in the call"):
             client.embed("gated", [], "query")
-        with pytest.raises(
-            LimitExceeded, match=r"a message of 4\d+ bytes was sent, .* takes at most 33554432: send less"
-        ):
+        with pytest.raises(LimitExceeded, match=r"the message has 4\d+ bytes, the limit is 33554432: split it"):
             client.embed("gated", ["x" * (40 << 20)], "query")

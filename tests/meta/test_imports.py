@@ -26,9 +26,9 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": BASE | {"models", "store", "retrieval"},
     "training": BASE | {"models", "store", "retrieval"},
     "report": BASE | {"evaluation.results"},
-    "serving": BASE | {"models", "store", "retrieval", "_pb"},
+    "serving": BASE | {"models", "store", "retrieval", "_pb", "_native"},
     "client": BASE | {"store", "_pb"},
-    "cli": BASE | {"models", "store", "retrieval", "evaluation", "training", "report", "serving"},
+    "cli": BASE | {"models", "store", "retrieval", "evaluation", "training", "report", "serving", "_native"},
     "_pb": set(),
     "__init__": set(),
 }

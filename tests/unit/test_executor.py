@@ -1,9 +1,13 @@
 """The executor: what it does with a batch, what it refuses, and that a refused batch costs and changes nothing."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from serving_fakes import FakeEncoder
 
+from crossfade._native import Call
 from crossfade.config import Settings
 from crossfade.errors import (
     AlreadyExists,
@@ -14,10 +18,10 @@ from crossfade.errors import (
     LimitExceeded,
     NotFound,
 )
-from crossfade.models import InputType
-from crossfade.serving.batches import GivenVectors, MeasureBatch, ScoreBatch, SearchBatch, Space, UpsertBatch
-from crossfade.serving.call import Call
+from crossfade.models import Embeddings, InputType
+from crossfade.serving.batches import GivenVectors, MeasureBatch, Space, UpsertBatch
 from crossfade.serving.executor import Executor
+from crossfade.serving.models import ServedModels
 from crossfade.store import Document, MemoryStore
 
 
@@ -31,7 +35,12 @@ class House:
             "other": FakeEncoder("cf1-other"),
         }
         self.store = MemoryStore()
-        self.executor = Executor(self.encoders, self.store, Settings(**limits))
+        models = ServedModels(dict(sorted(self.encoders.items())), [], [], [])
+        self.executor = Executor(models, self.store, Settings(**limits), self.embed)
+
+    def embed(self, model: str, texts: list[str], call: Call) -> tuple[Embeddings, int]:
+        call.check()
+        return self.encoders[model].encode(texts, InputType.DOCUMENT), 5
 
     def fill(self, *ids: str) -> None:
         self.executor.create_collection("docs", "ip", "base")
@@ -52,72 +61,6 @@ def house() -> House:
 
 def given(*rows: tuple[float, ...], fingerprint: str = "cf1-base") -> GivenVectors:
     return GivenVectors(np.array(rows, np.float32).reshape(len(rows), len(rows[0]) if rows else 3), fingerprint)
-
-
-class TestEmbed:
-    def test_fingerprint_follows_the_input_type(self, house: House) -> None:
-        query = house.executor.embed("tuned", InputType.QUERY, ["see me"], Call())
-        document = house.executor.embed("tuned", InputType.DOCUMENT, ["see me"], Call())
-        assert (query.fingerprint, document.fingerprint) == ("cf1-tuned", "cf1-base")
-        assert query.embeddings.vectors.tolist() == [[12, 6, 2]]
-        assert document.embeddings.vectors.tolist() == [[6, 3, 1]]
-
-    def test_long_batches_run_in_slices_and_come_back_in_order(self, house: House) -> None:
-        texts = ["e" * number for number in range(600)]
-        embedded = house.executor.embed("base", InputType.QUERY, texts, Call())
-        assert [len(texts) for texts, _ in house.encoders["base"].calls] == [256, 256, 88]
-        assert embedded.embeddings.vectors[:, 0].tolist() == list(range(600))
-        assert (len(embedded.embeddings.token_counts), len(embedded.embeddings.truncated)) == (600, 600)
-        assert (embedded.embeddings.tokenise_ns, embedded.embeddings.infer_ns) == (30, 60)
-
-    def test_a_slice_is_not_begun_for_a_caller_who_left(self, house: House) -> None:
-        call = Call()
-        encode = house.encoders["base"].encode
-
-        def leave(texts, input_type):
-            call.cancel()
-            return encode(texts, input_type)
-
-        house.encoders["base"].encode = leave
-        with pytest.raises(DeadlineExceeded, match="went away"):
-            house.executor.embed("base", InputType.QUERY, ["a"] * 300, call)
-        assert len(house.encoders["base"].calls) == 1
-
-    def test_nothing_runs_after_the_deadline(self, house: House) -> None:
-        with pytest.raises(DeadlineExceeded, match="deadline passed"):
-            house.executor.embed("base", InputType.QUERY, ["a"], Call(0))
-        assert house.untouched
-
-    @pytest.mark.parametrize(
-        ("model", "texts", "kind", "message"),
-        [
-            ("nope", ["a"], NotFound, "no model 'nope' is served here: use one of base, other, tuned"),
-            ("base", [], InvalidInput, "no texts in the call: send at least one"),
-            (
-                "base",
-                ["a"] * 11,
-                LimitExceeded,
-                "11 texts in one call, the limit is 10: split them .*MAX_TEXTS_PER_CALL",
-            ),
-            (
-                "base",
-                ["a", "b" * 41],
-                LimitExceeded,
-                "text 1 is 41 bytes long, the limit is 40: .*CROSSFADE_MAX_TEXT_BYTES",
-            ),
-            ("base", ["é" * 21], LimitExceeded, "text 0 is 42 bytes long"),
-        ],
-    )
-    def test_refusals(self, model: str, texts: list[str], kind: type[CrossfadeError], message: str) -> None:
-        house = House(max_texts_per_call=10, max_text_bytes=40)
-        with pytest.raises(kind, match=message):
-            house.executor.embed(model, InputType.QUERY, texts, Call())
-        assert house.untouched
-
-    def test_a_text_at_the_limit_and_an_empty_one_are_taken(self) -> None:
-        house = House(max_text_bytes=40)
-        embedded = house.executor.embed("base", InputType.QUERY, ["b" * 40, "é" * 20, ""], Call())
-        assert embedded.embeddings.vectors[:, 0].tolist() == [40, 20, 0]
 
 
 class TestCollections:
@@ -219,96 +162,111 @@ class TestUpsert:
             house.executor.delete("nope", ["a"])
 
 
-class TestSearch:
-    def test_texts(self, house: House) -> None:
-        house.fill("e", "ee", "x")
-        found = house.executor.search(SearchBatch("docs", 2, "tuned", ["e"]), Call())
-        assert found.result.hits == [[("ee", 2 * (2 + 2 + 1)), ("e", 2 * (1 + 1 + 1))]]
-        assert found.result.query_fingerprint == "cf1-tuned"
-        assert found.documents == {}
+def search(
+    collection: str,
+    k: int,
+    *rows: tuple[float, ...],
+    model: str | None = None,
+    fingerprint: str = "cf1-base",
+    with_documents: bool = False,
+    call: Call | None = None,
+) -> SimpleNamespace:
+    """As the front end hands a search over."""
+    return SimpleNamespace(
+        collection=collection,
+        k=k,
+        model=model,
+        fingerprint=fingerprint,
+        vectors=np.array(rows, np.float32),
+        with_documents=with_documents,
+        call=call or Call(),
+    )
 
-    def test_documents_come_when_asked_for_and_still_there(self, house: House) -> None:
+
+class TestSearch:
+    def test_of_a_model(self, house: House) -> None:
+        house.fill("e", "ee", "x")
+        (found,) = house.executor.search([search("docs", 2, (2, 2, 2), model="tuned", fingerprint="cf1-tuned")])
+        assert found.hits == [[("ee", 10.0), ("e", 6.0)]]
+        assert (found.query_fingerprint, found.documents) == ("cf1-tuned", None)
+
+    def test_documents_come_when_asked_for(self, house: House) -> None:
         house.fill("a", "b")
-        batch = SearchBatch("docs", 2, "base", ["e", "f"], with_documents=True)
-        assert house.executor.search(batch, Call()).documents == {name: Document(name, text=name) for name in "ab"}
+        (found,) = house.executor.search([search("docs", 2, (1, 0, 0), (0, 0, 1), with_documents=True)])
+        assert found.documents == [[("", "a"), ("", "b")]] * 2
 
     @pytest.mark.parametrize("fingerprint", ["cf1-base", "cf1-tuned"])
     def test_vectors_join_by_document_or_query_fingerprint(self, house: House, fingerprint: str) -> None:
         house.fill("ee", "x")
-        batch = SearchBatch("docs", 1, given=given((0, 1, 0), (0, -1, 0), fingerprint=fingerprint))
-        found = house.executor.search(batch, Call())
-        assert [[hit.id for hit in hits] for hits in found.result.hits] == [["ee"], ["x"]]
-        assert found.result.query_fingerprint == fingerprint
+        (found,) = house.executor.search([search("docs", 1, (0, 1, 0), (0, -1, 0), fingerprint=fingerprint)])
+        assert [[name for name, _ in hits] for hits in found.hits] == [["ee"], ["x"]]
+        assert found.query_fingerprint == fingerprint
+
+    def test_calls_together_get_what_each_would_alone(self, house: House) -> None:
+        house.fill("e", "ee", "eee", "x")
+        house.executor.create_collection("more", "l2", "base")
+        house.executor.upsert(UpsertBatch("more", [Document("m", text="m")], "base"), Call())
+        calls = [
+            search("docs", 1, (0, 1, 0)),
+            search("docs", 3, (0, -1, 0), (1, 0, 0)),
+            search("docs", 2, (1, 1), fingerprint="cf1-base"),
+            search("more", 5, (0, 1, 0), with_documents=True),
+            search("docs", 2, (0, 1, 1), fingerprint="cf1-other"),
+            search("docs", 2, (0, 1, 1), model="tuned", fingerprint="cf1-tuned"),
+            search("docs", 4, (0, 1, 0)),
+            search("nope", 4, (0, 1, 0)),
+            search("docs", 4, (0, 1, 0), call=Call(0)),
+        ]
+        together = house.executor.search(calls)
+        alone = [house.executor.search([call])[0] for call in calls]
+        assert len(together) == len(calls)
+        for one, other in zip(together, alone, strict=True):
+            if isinstance(other, Exception):
+                assert (type(one), str(one)) == (type(other), str(other))
+            else:
+                assert (one.hits, one.documents, one.query_fingerprint) == (
+                    other.hits,
+                    other.documents,
+                    other.query_fingerprint,
+                )
+        assert [type(found).__name__ for found in together] == [
+            "FoundHits",
+            "FoundHits",
+            "InvalidInput",
+            "FoundHits",
+            "FingerprintMismatch",
+            "FoundHits",
+            "FoundHits",
+            "NotFound",
+            "DeadlineExceeded",
+        ]
 
     @pytest.mark.parametrize(
-        ("batch", "kind", "message"),
+        ("call", "kind", "message"),
         [
-            (SearchBatch("nope", 1, "base", ["a"]), NotFound, "no collection 'nope'"),
-            (SearchBatch("docs", 1, "nope", ["a"]), NotFound, "no model 'nope'"),
-            (SearchBatch("docs", 0, "base", ["a"]), InvalidInput, "k is 0"),
-            (SearchBatch("docs", 101, "base", ["a"]), LimitExceeded, "k is 101, the limit is 100: .*CROSSFADE_MAX_K"),
-            (SearchBatch("docs", 1, "base", []), InvalidInput, "no query texts in the call"),
-            (SearchBatch("docs", 1, "base", ["a"] * 11), LimitExceeded, "11 query texts"),
-            (SearchBatch("docs", 1, "base", ["a" * 61]), LimitExceeded, "query text 0 is 61 bytes"),
-            (SearchBatch("docs", 3, "base", ["a"] * 5), LimitExceeded, "5 queries of 2 results each make 10 results"),
-            (SearchBatch("docs", 1), InvalidInput, "neither texts nor vectors are given"),
-            (SearchBatch("docs", 1, "", ["a"]), InvalidInput, "texts are given without a model"),
-            (SearchBatch("docs", 1, "base", ["a"], given((1, 2, 3))), InvalidInput, "together with texts or a model"),
-            (SearchBatch("docs", 1, given=given()), InvalidInput, "no query vectors in the call"),
-            (SearchBatch("docs", 1, given=given(*[(1, 2, 3)] * 11)), LimitExceeded, "11 query vectors"),
-            (SearchBatch("docs", 3, given=given(*[(1, 2, 3)] * 5)), LimitExceeded, "make 10 results"),
-            (SearchBatch("docs", 1, given=given((1, 2))), InvalidInput, r"shape \(1, 2\), expected \(any, 3\)"),
+            (search("nope", 1, (1, 2, 3)), NotFound, "no collection 'nope'"),
+            (search("docs", 3, *[(1, 2, 3)] * 5), LimitExceeded, "5 queries of 2 results each make 10 results"),
+            (search("docs", 1, (1, 2)), InvalidInput, r"shape \(1, 2\), expected \(any, 3\)"),
+            (search("docs", 1, (1, np.inf, 2)), InvalidInput, "query vector 0 holds inf at position 1"),
+            (search("docs", 1, (1, 2, 3), fingerprint=""), InvalidInput, "without a fingerprint"),
             (
-                SearchBatch("docs", 1, given=given((1, np.inf, 2))),
-                InvalidInput,
-                "query vector 0 holds inf at position 1",
-            ),
-            (SearchBatch("docs", 1, given=given((1, 2, 3), fingerprint="")), InvalidInput, "without a fingerprint"),
-            (
-                SearchBatch("docs", 1, given=given((1, 2, 3), fingerprint="cf1-other")),
+                search("docs", 1, (1, 2, 3), fingerprint="cf1-other"),
                 FingerprintMismatch,
                 "cf1-other, collection 'docs' holds cf1-base",
             ),
             (
-                SearchBatch("docs", 1, "other", ["a"]),
+                search("docs", 1, (1, 2, 3), model="other", fingerprint="cf1-other"),
                 FingerprintMismatch,
                 "cf1-other, collection 'docs' holds cf1-base",
             ),
         ],
     )
-    def test_refusals(self, batch: SearchBatch, kind: type[CrossfadeError], message: str) -> None:
-        house = House(max_texts_per_call=10, max_text_bytes=60, max_k=100, max_results_per_call=9)
+    def test_refusals(self, call: SimpleNamespace, kind: type[CrossfadeError], message: str) -> None:
+        house = House(max_results_per_call=9)
         house.fill("a", "b")
-        with pytest.raises(kind, match=message):
-            house.executor.search(batch, Call())
-        assert house.untouched
-
-
-class TestScore:
-    def test_best_rows_first(self, house: House) -> None:
-        corpus = np.array([[1, 0], [0, 2], [1, 0]], np.float32)
-        scored = house.executor.score(ScoreBatch(np.array([[3, 1]], np.float32), corpus, 9, "ip"), Call())
-        assert (scored.indices.tolist(), scored.scores.tolist()) == ([[0, 2, 1]], [[3, 3, 2]])
-
-    @pytest.mark.parametrize(
-        ("queries", "corpus", "k", "kind", "message"),
-        [
-            (np.ones((1, 2)), np.ones((1, 3)), 1, InvalidInput, "corpus vectors have shape .*the query vectors have 2"),
-            (np.ones((0, 2)), np.ones((1, 2)), 1, InvalidInput, "no query vectors"),
-            (np.ones((1, 2)), np.ones((0, 2)), 1, InvalidInput, "no corpus vectors"),
-            (np.ones((1, 2)), np.ones((6, 2)), 1, LimitExceeded, "6 corpus vectors in one call, the limit is 5"),
-            (np.ones((6, 2)), np.ones((1, 2)), 1, LimitExceeded, "6 query vectors"),
-            (np.ones((4, 2)), np.ones((3, 2)), 50, LimitExceeded, "4 queries of 3 results each make 12"),
-            (np.ones((1, 2)), np.full((1, 2), np.nan), 1, InvalidInput, "corpus vector 0 holds nan"),
-            (np.full((1, 2), -np.inf), np.ones((1, 2)), 1, InvalidInput, "query vector 0 holds -inf"),
-            (np.ones((1, 2)), np.ones((1, 2)), 0, InvalidInput, "k is 0"),
-            (np.ones((1, 2)), np.ones((1, 2)), 10_001, LimitExceeded, "k is 10001"),
-        ],
-    )
-    def test_refusals(self, queries, corpus, k, kind, message) -> None:
-        house = House(max_score_vectors=5, max_results_per_call=11)
-        with pytest.raises(kind, match=message):
-            house.executor.score(ScoreBatch(queries.astype(np.float32), corpus.astype(np.float32), k, "ip"), Call())
+        (refused,) = house.executor.search([call])
+        assert type(refused) is kind
+        assert re.search(message, str(refused))
 
 
 class TestMeasure:

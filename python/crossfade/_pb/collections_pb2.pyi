@@ -120,7 +120,7 @@ class DeleteResponse(_message.Message):
     def __init__(self, deleted: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("collection", "model", "texts", "vectors", "fingerprint", "k", "with_documents")
+    __slots__ = ("collection", "model", "texts", "vectors", "fingerprint", "k", "with_documents", "priority")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +128,7 @@ class SearchRequest(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     WITH_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     collection: str
     model: str
     texts: _containers.RepeatedScalarFieldContainer[str]
@@ -135,7 +136,8 @@ class SearchRequest(_message.Message):
     fingerprint: str
     k: int
     with_documents: bool
-    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., k: _Optional[int] = ..., with_documents: _Optional[bool] = ...) -> None: ...
+    priority: _vectors_pb2.Priority
+    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., k: _Optional[int] = ..., with_documents: _Optional[bool] = ..., priority: _Optional[_Union[_vectors_pb2.Priority, str]] = ...) -> None: ...
 
 class Hit(_message.Message):
     __slots__ = ("id", "score", "document")

@@ -25,17 +25,25 @@ _sym_db = _symbol_database.Default()
 from crossfade._pb import vectors_pb2 as crossfade_dot_v1_dot_vectors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63rossfade/v1/embedding.proto\x12\x0c\x63rossfade.v1\x1a\x1a\x63rossfade/v1/vectors.proto\"Y\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\ninput_type\x18\x02 \x01(\x0e\x32\x17.crossfade.v1.InputType\x12\r\n\x05texts\x18\x03 \x03(\t\"\x9e\x01\n\rEmbedResponse\x12&\n\x07vectors\x18\x01 \x01(\x0b\x32\x15.crossfade.v1.Vectors\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x11\n\ttruncated\x18\x04 \x03(\x08\x12\'\n\x05times\x18\x05 \x01(\x0b\x32\x18.crossfade.v1.StageTimes2T\n\x10\x45mbeddingService\x12@\n\x05\x45mbed\x12\x1a.crossfade.v1.EmbedRequest\x1a\x1b.crossfade.v1.EmbedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63rossfade/v1/embedding.proto\x12\x0c\x63rossfade.v1\x1a\x1a\x63rossfade/v1/vectors.proto\"\x83\x02\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\ninput_type\x18\x02 \x01(\x0e\x32\x17.crossfade.v1.InputType\x12\r\n\x05texts\x18\x03 \x03(\t\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12(\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x16.crossfade.v1.Encoding\x12+\n\nlong_texts\x18\x06 \x01(\x0e\x32\x17.crossfade.v1.LongTexts\x12\x13\n\x0bprompt_name\x18\x07 \x01(\t\x12(\n\x08priority\x18\x08 \x01(\x0e\x32\x16.crossfade.v1.Priority\"\x9e\x01\n\rEmbedResponse\x12&\n\x07vectors\x18\x01 \x01(\x0b\x32\x15.crossfade.v1.Vectors\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x11\n\ttruncated\x18\x04 \x03(\x08\x12\'\n\x05times\x18\x05 \x01(\x0b\x32\x18.crossfade.v1.StageTimes\"M\n\x12\x45mbedStreamRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x07request\x18\x02 \x01(\x0b\x32\x1a.crossfade.v1.EmbedRequest\"\x86\x01\n\x13\x45mbedStreamResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.crossfade.v1.EmbedResponseH\x00\x12(\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x15.crossfade.v1.FailureH\x00\x42\x08\n\x06result\"7\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t*;\n\tLongTexts\x12\x17\n\x13LONG_TEXTS_TRUNCATE\x10\x00\x12\x15\n\x11LONG_TEXTS_REFUSE\x10\x01\x32\xac\x01\n\x10\x45mbeddingService\x12@\n\x05\x45mbed\x12\x1a.crossfade.v1.EmbedRequest\x1a\x1b.crossfade.v1.EmbedResponse\x12V\n\x0b\x45mbedStream\x12 .crossfade.v1.EmbedStreamRequest\x1a!.crossfade.v1.EmbedStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfade.v1.embedding_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EMBEDREQUEST']._serialized_start=74
-  _globals['_EMBEDREQUEST']._serialized_end=163
-  _globals['_EMBEDRESPONSE']._serialized_start=166
-  _globals['_EMBEDRESPONSE']._serialized_end=324
-  _globals['_EMBEDDINGSERVICE']._serialized_start=326
-  _globals['_EMBEDDINGSERVICE']._serialized_end=410
+  _globals['_LONGTEXTS']._serialized_start=770
+  _globals['_LONGTEXTS']._serialized_end=829
+  _globals['_EMBEDREQUEST']._serialized_start=75
+  _globals['_EMBEDREQUEST']._serialized_end=334
+  _globals['_EMBEDRESPONSE']._serialized_start=337
+  _globals['_EMBEDRESPONSE']._serialized_end=495
+  _globals['_EMBEDSTREAMREQUEST']._serialized_start=497
+  _globals['_EMBEDSTREAMREQUEST']._serialized_end=574
+  _globals['_EMBEDSTREAMRESPONSE']._serialized_start=577
+  _globals['_EMBEDSTREAMRESPONSE']._serialized_end=711
+  _globals['_FAILURE']._serialized_start=713
+  _globals['_FAILURE']._serialized_end=768
+  _globals['_EMBEDDINGSERVICE']._serialized_start=832
+  _globals['_EMBEDDINGSERVICE']._serialized_end=1004
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,11 @@ class EmbeddingServiceStub:
                 request_serializer=crossfade_dot_v1_dot_embedding__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=crossfade_dot_v1_dot_embedding__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.EmbedStream = channel.stream_stream(
+                '/crossfade.v1.EmbeddingService/EmbedStream',
+                request_serializer=crossfade_dot_v1_dot_embedding__pb2.EmbedStreamRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_embedding__pb2.EmbedStreamResponse.FromString,
+                _registered_method=True)
 
 
 class EmbeddingServiceServicer:
@@ -51,6 +56,14 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EmbedStream(self, request_iterator, context):
+        """Embeds batch after batch, answered in the order sent. Where a call is refused when the server has too much to do, a
+        stream waits: the server reads on as the models get on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbeddingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +71,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=crossfade_dot_v1_dot_embedding__pb2.EmbedRequest.FromString,
                     response_serializer=crossfade_dot_v1_dot_embedding__pb2.EmbedResponse.SerializeToString,
+            ),
+            'EmbedStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EmbedStream,
+                    request_deserializer=crossfade_dot_v1_dot_embedding__pb2.EmbedStreamRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_embedding__pb2.EmbedStreamResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +105,33 @@ class EmbeddingService:
             '/crossfade.v1.EmbeddingService/Embed',
             crossfade_dot_v1_dot_embedding__pb2.EmbedRequest.SerializeToString,
             crossfade_dot_v1_dot_embedding__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/crossfade.v1.EmbeddingService/EmbedStream',
+            crossfade_dot_v1_dot_embedding__pb2.EmbedStreamRequest.SerializeToString,
+            crossfade_dot_v1_dot_embedding__pb2.EmbedStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

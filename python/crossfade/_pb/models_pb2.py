@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63rossfade/v1/models.proto\x12\x0c\x63rossfade.v1\"\x13\n\x11ListModelsRequest\"\xf2\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x62undle_name\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\r\x12\x12\n\nmax_tokens\x18\x04 \x01(\r\x12\x0f\n\x07pooling\x18\x05 \x01(\t\x12\x11\n\tnormalise\x18\x06 \x01(\x08\x12\x11\n\tprecision\x18\x07 \x01(\t\x12\x19\n\x11query_fingerprint\x18\x08 \x01(\t\x12\x1c\n\x14\x64ocument_fingerprint\x18\t \x01(\t\x12\x13\n\x0bparent_name\x18\n \x01(\t\x12\x1a\n\x12parent_fingerprint\x18\x0b \x01(\t\"\x87\x01\n\x06Limits\x12\x16\n\x0etexts_per_call\x18\x01 \x01(\r\x12\x12\n\ntext_bytes\x18\x02 \x01(\x04\x12\x15\n\rmessage_bytes\x18\x03 \x01(\x04\x12\t\n\x01k\x18\x04 \x01(\r\x12\x18\n\x10results_per_call\x18\x05 \x01(\x04\x12\x15\n\rscore_vectors\x18\x06 \x01(\x04\"_\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.crossfade.v1.Model\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.crossfade.v1.Limits2_\n\x0cModelService\x12O\n\nListModels\x12\x1f.crossfade.v1.ListModelsRequest\x1a .crossfade.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63rossfade/v1/models.proto\x12\x0c\x63rossfade.v1\"\x13\n\x11ListModelsRequest\"\x88\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x62undle_name\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\r\x12\x12\n\nmax_tokens\x18\x04 \x01(\r\x12\x0f\n\x07pooling\x18\x05 \x01(\t\x12\x11\n\tnormalise\x18\x06 \x01(\x08\x12\x11\n\tprecision\x18\x07 \x01(\t\x12\x19\n\x11query_fingerprint\x18\x08 \x01(\t\x12\x1c\n\x14\x64ocument_fingerprint\x18\t \x01(\t\x12\x13\n\x0bparent_name\x18\n \x01(\t\x12\x1a\n\x12parent_fingerprint\x18\x0b \x01(\t\x12\x14\n\x0cprompt_names\x18\x0c \x03(\t\"\x9e\x01\n\x06Limits\x12\x16\n\x0etexts_per_call\x18\x01 \x01(\r\x12\x12\n\ntext_bytes\x18\x02 \x01(\x04\x12\x15\n\rmessage_bytes\x18\x03 \x01(\x04\x12\t\n\x01k\x18\x04 \x01(\r\x12\x18\n\x10results_per_call\x18\x05 \x01(\x04\x12\x15\n\rscore_vectors\x18\x06 \x01(\x04\x12\x15\n\rqueued_tokens\x18\x07 \x01(\x04\"_\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.crossfade.v1.Model\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.crossfade.v1.Limits2_\n\x0cModelService\x12O\n\nListModels\x12\x1f.crossfade.v1.ListModelsRequest\x1a .crossfade.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMODELSREQUEST']._serialized_start=43
   _globals['_LISTMODELSREQUEST']._serialized_end=62
   _globals['_MODEL']._serialized_start=65
-  _globals['_MODEL']._serialized_end=307
-  _globals['_LIMITS']._serialized_start=310
-  _globals['_LIMITS']._serialized_end=445
-  _globals['_LISTMODELSRESPONSE']._serialized_start=447
-  _globals['_LISTMODELSRESPONSE']._serialized_end=542
-  _globals['_MODELSERVICE']._serialized_start=544
-  _globals['_MODELSERVICE']._serialized_end=639
+  _globals['_MODEL']._serialized_end=329
+  _globals['_LIMITS']._serialized_start=332
+  _globals['_LIMITS']._serialized_end=490
+  _globals['_LISTMODELSRESPONSE']._serialized_start=492
+  _globals['_LISTMODELSRESPONSE']._serialized_end=587
+  _globals['_MODELSERVICE']._serialized_start=589
+  _globals['_MODELSERVICE']._serialized_end=684
 # @@protoc_insertion_point(module_scope)

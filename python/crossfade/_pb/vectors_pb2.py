@@ -24,19 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63rossfade/v1/vectors.proto\x12\x0c\x63rossfade.v1\"9\n\x07Vectors\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"j\n\nStageTimes\x12\x10\n\x08queue_ns\x18\x01 \x01(\x04\x12\x13\n\x0btokenise_ns\x18\x02 \x01(\x04\x12\x10\n\x08infer_ns\x18\x03 \x01(\x04\x12\x11\n\tsearch_ns\x18\x04 \x01(\x04\x12\x10\n\x08total_ns\x18\x05 \x01(\x04*\\\n\x06Metric\x12\x16\n\x12METRIC_UNSPECIFIED\x10\x00\x12\x11\n\rMETRIC_COSINE\x10\x01\x12\x18\n\x14METRIC_INNER_PRODUCT\x10\x02\x12\r\n\tMETRIC_L2\x10\x03*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63rossfade/v1/vectors.proto\x12\x0c\x63rossfade.v1\"s\n\x07Vectors\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12(\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x16.crossfade.v1.Encoding\x12\x0e\n\x06scales\x18\x05 \x03(\x02\"j\n\nStageTimes\x12\x10\n\x08queue_ns\x18\x01 \x01(\x04\x12\x13\n\x0btokenise_ns\x18\x02 \x01(\x04\x12\x10\n\x08infer_ns\x18\x03 \x01(\x04\x12\x11\n\tsearch_ns\x18\x04 \x01(\x04\x12\x10\n\x08total_ns\x18\x05 \x01(\x04*^\n\x08\x45ncoding\x12\x14\n\x10\x45NCODING_FLOAT32\x10\x00\x12\x14\n\x10\x45NCODING_FLOAT16\x10\x01\x12\x11\n\rENCODING_INT8\x10\x02\x12\x13\n\x0f\x45NCODING_BINARY\x10\x03*f\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x11\n\rPRIORITY_BULK\x10\x02\x12\x13\n\x0fPRIORITY_SHADOW\x10\x03*\\\n\x06Metric\x12\x16\n\x12METRIC_UNSPECIFIED\x10\x00\x12\x11\n\rMETRIC_COSINE\x10\x01\x12\x18\n\x14METRIC_INNER_PRODUCT\x10\x02\x12\r\n\tMETRIC_L2\x10\x03*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfade.v1.vectors_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_METRIC']._serialized_start=211
-  _globals['_METRIC']._serialized_end=303
-  _globals['_INPUTTYPE']._serialized_start=305
-  _globals['_INPUTTYPE']._serialized_end=391
+  _globals['_ENCODING']._serialized_start=269
+  _globals['_ENCODING']._serialized_end=363
+  _globals['_PRIORITY']._serialized_start=365
+  _globals['_PRIORITY']._serialized_end=467
+  _globals['_METRIC']._serialized_start=469
+  _globals['_METRIC']._serialized_end=561
+  _globals['_INPUTTYPE']._serialized_start=563
+  _globals['_INPUTTYPE']._serialized_end=649
   _globals['_VECTORS']._serialized_start=44
-  _globals['_VECTORS']._serialized_end=101
-  _globals['_STAGETIMES']._serialized_start=103
-  _globals['_STAGETIMES']._serialized_end=209
+  _globals['_VECTORS']._serialized_end=159
+  _globals['_STAGETIMES']._serialized_start=161
+  _globals['_STAGETIMES']._serialized_end=267
 # @@protoc_insertion_point(module_scope)

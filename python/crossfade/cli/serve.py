@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -39,28 +38,28 @@ def command(
     with the process.
     """
     # Here and not above: every other command starts faster without gRPC.
+    from crossfade._native import check_bindable
     from crossfade.models import load_encoders
     from crossfade.serving import logs
-    from crossfade.serving.executor import Executor
-    from crossfade.serving.server import check_bindable, serve, split_address
+    from crossfade.serving.server import Server, serve
     from crossfade.store import MemoryStore
 
     logs.set_up()
     settings = load_settings(threads=threads, max_concurrent_calls=max_concurrent_calls, drain_seconds=drain_seconds)
     bundles = parse_models(model)
-    check_bindable(*split_address(listen))  # before the models load: that takes seconds
+    check_bindable(listen)  # before the models load: that takes seconds
     start = time.perf_counter()
     encoders = load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=device)
     for name, encoder in encoders.items():
         bundle = encoder.bundle
         log.info("model %s: %s, %d dimensions, %s", name, bundle.name, bundle.dimension, bundle.query_fingerprint)
     log.info("loaded in %.1f s", time.perf_counter() - start)
-    executor = Executor(encoders, MemoryStore(), settings)
+    server = Server(encoders, MemoryStore(), settings)
 
     def ready(address: str) -> None:
         print(f"listening on {address}", flush=True)
 
-    working = asyncio.run(serve(executor, listen, ready))
+    working = serve(server, listen, settings.drain_seconds, ready)
     if working:
         # Inference cannot be interrupted; waiting for its threads would outlast the drain's promise.
         log.info("stopped; %d threads were still at work for callers that are gone", working)

@@ -12,7 +12,8 @@ from crossfade.errors import CrossfadeError
 
 CLOSED = "this client is closed: make a new one, or keep it open for as long as you call it"
 
-_TRAILER = "crossfade-error"
+# The trailer that names the exact class.
+ERROR_TRAILER = "crossfade-error"
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
 # For a status that came without crossfade's trailer: from gRPC itself or something between.
@@ -31,7 +32,7 @@ def failure(error: grpc.RpcError, target: str) -> CrossfadeError:
     call: Any = error  # RpcErrors of a call are its Call as well; the type does not say so
     code: grpc.StatusCode = call.code()
     message: str = call.details() or ""
-    named = dict(call.trailing_metadata() or ()).get(_TRAILER, "")
+    named = dict(call.trailing_metadata() or ()).get(ERROR_TRAILER, "")
     kind = getattr(errors, named, None)
     if isinstance(kind, type) and issubclass(kind, CrossfadeError):
         # DataError is made from a path, which is the server's: here it is an InvalidInput with the same words.

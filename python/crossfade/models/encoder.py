@@ -75,11 +75,30 @@ class Encoder:
         vectors = np.empty((len(tokens.ids), self._bundle.dimension), dtype=np.float32)
         for rows in _batches(tokens.token_counts, self._batch_tokens):
             ids, mask = pad([tokens.ids[row] for row in rows], self._tokenizer.pad_id)
-            vectors[rows] = self._infer(ids, mask, input_type)
+            vectors[rows] = self.infer(ids, mask, input_type)
         elapsed = time.perf_counter_ns() - started
         return Embeddings(vectors, tokens.token_counts, tokens.truncated, tokens.elapsed_ns, elapsed)
 
-    def _infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64], input_type: InputType) -> NDArray[np.float32]:
+    @property
+    def graph(self) -> TextGraph:
+        """The session, which encoders of one graph share."""
+        return self._graph
+
+    @property
+    def adapter(self) -> QueryAdapter | None:
+        """What queries pass through after the graph."""
+        return self._adapter
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens in one inference."""
+        return self._batch_tokens
+
+    def infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64], input_type: InputType) -> NDArray[np.float32]:
+        """The vectors of one batch: int64 ids and mask, shape (batch, sequence); float32, shape (batch, dimension).
+
+        Raises BundleError when the graph fails or gives another dimension.
+        """
         result = self._graph.run(ids, mask)
         if self._adapter is not None and input_type is InputType.QUERY:
             result = self._adapter.run(result)

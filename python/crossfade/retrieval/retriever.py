@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crossfade.errors import FingerprintMismatch, InvalidInput
 from crossfade.models.types import InputType
 from crossfade.retrieval.ranking import rank
-from crossfade.retrieval.types import SearchResult, TextEncoder
+from crossfade.retrieval.types import SearchResult, TextEncoder, VectorMaker
 from crossfade.store.checks import finite_matrix
 from crossfade.store.types import Collection
 
@@ -19,14 +19,24 @@ from crossfade.store.types import Collection
 class Retriever:
     """Exact search of one collection, by texts (with an encoder) or by vectors. Safe to use from many threads.
 
-    Raises FingerprintMismatch when the encoder's document fingerprint is not the collection's.
+    `maker`, in place of an encoder: what made the vectors that this retriever is given. Raises FingerprintMismatch when
+    the document fingerprint of either is not the collection's.
     """
 
-    def __init__(self, collection: Collection, encoder: TextEncoder | None = None, threads: int = 0) -> None:
-        if encoder is not None:
-            check_encoder(collection, encoder)
+    def __init__(
+        self,
+        collection: Collection,
+        encoder: TextEncoder | None = None,
+        threads: int = 0,
+        *,
+        maker: VectorMaker | None = None,
+    ) -> None:
+        maker = encoder or maker
+        if maker is not None:
+            check_encoder(collection, maker)
         self._collection = collection
         self._encoder = encoder
+        self._maker = maker
         self._threads = threads
 
     @property
@@ -65,8 +75,8 @@ class Retriever:
         _check_k(k)
         spec = self._collection.spec
         known = {spec.document_fingerprint}
-        if self._encoder is not None:
-            known.add(self._encoder.bundle.query_fingerprint)
+        if self._maker is not None:
+            known.add(self._maker.bundle.query_fingerprint)
         if not fingerprint:
             raise InvalidInput("query vectors came without a fingerprint: give the fingerprint that Embed returned")
         if fingerprint not in known:
@@ -95,7 +105,7 @@ class Retriever:
         )
 
 
-def check_encoder(collection: Collection, encoder: TextEncoder) -> None:
+def check_encoder(collection: Collection, encoder: VectorMaker) -> None:
     """Raises FingerprintMismatch, or InvalidInput, unless the encoder's documents live in the collection's space."""
     spec, bundle = collection.spec, encoder.bundle
     if bundle.document_fingerprint != spec.document_fingerprint:

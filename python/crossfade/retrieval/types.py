@@ -47,10 +47,14 @@ class EncoderBundle(Protocol):
     def dimension(self) -> int: ...
 
 
-class TextEncoder(Protocol):
-    """Texts in, vectors out; `crossfade.models.Encoder` is one."""
+class VectorMaker(Protocol):
+    """Whatever made vectors, or will."""
 
     @property
     def bundle(self) -> EncoderBundle: ...
+
+
+class TextEncoder(VectorMaker, Protocol):
+    """Texts in, vectors out; `crossfade.models.Encoder` is one."""
 
     def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings: ...

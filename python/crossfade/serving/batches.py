@@ -1,4 +1,4 @@
-"""What goes into the executor and what comes out: whole batches, no gRPC.
+"""What goes into the executor and what comes out: no gRPC.
 
 Times are in nanoseconds; a stage that did not run is 0.
 """
@@ -6,14 +6,24 @@ Times are in nanoseconds; a stage that did not run is 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade._native import Call
 from crossfade.models import Bundle, Embeddings
-from crossfade.retrieval import SearchResult
-from crossfade.store import CollectionSpec, Document, Metric, UpsertCounts
+from crossfade.store import CollectionSpec, Document, UpsertCounts
+
+
+class EmbedDocuments(Protocol):
+    """Embeds documents with a served model, in their turn among all that is embedded.
+
+    Returns how long they waited too, in nanoseconds.
+    """
+
+    def __call__(self, model: str, texts: Sequence[str], call: Call) -> tuple[Embeddings, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +53,17 @@ class UpsertBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchBatch:
-    """Queries: either texts with a served model's name, or vectors."""
+class FoundHits:
+    """The answer to one search; the front end reads it by these names.
 
-    collection: str
-    k: int
-    model: str | None = None
-    texts: Sequence[str] = ()
-    given: GivenVectors | None = None
-    with_documents: bool = False
+    `hits[i]`: of query i, best first, (id, score). `documents`, where asked for, beside them: (title, text), or None
+    for one deleted since the search.
+    """
+
+    hits: list[list[tuple[str, float]]]
+    documents: list[list[tuple[str, str] | None]] | None
+    query_fingerprint: str
+    search_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,34 +89,12 @@ class CollectionState:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    embeddings: Embeddings
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
 class Upserted:
     """`embeddings` is None when vectors were given."""
 
     counts: UpsertCounts
     embeddings: Embeddings | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """`documents[id]` when they were asked for; one deleted since the search is missing."""
-
-    result: SearchResult
-    documents: dict[str, Document] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """`scores` float32 and `indices` int64, shape (queries, min(k, corpus rows)), best first, then row ascending."""
-
-    scores: NDArray[np.float32]
-    indices: NDArray[np.int64]
-    search_ns: int
+    queue_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +106,3 @@ class Measured:
     means: dict[str, float]
     values: NDArray[np.float64]
     missing_queries: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreBatch:
-    """`queries` and `corpus`: float32, equal dimension."""
-
-    queries: NDArray[np.float32]
-    corpus: NDArray[np.float32]
-    k: int
-    metric: Metric

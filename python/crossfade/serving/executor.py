@@ -1,85 +1,157 @@
-"""Everything the service does, by whole batches, without a word of gRPC.
+"""Everything the service does that the front end does not do itself, without a word of gRPC.
 
-Whatever receives calls (the grpc.aio servicers now, another front end later) hands batches to this object from any
-thread. Every check of a call's content is here, so that two front ends cannot differ.
+The front end receives Embed, Search and Score, checks them, and embeds their texts; what reaches this object of them is
+whole batches of token ids, and searches by vectors. The other calls come one by one, by way of `services`.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from crossfade import kernels, measures
+from crossfade import measures
+from crossfade._native import Call, SearchCall
 from crossfade.config import Settings
-from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
-from crossfade.models import Bundle, Embeddings, InputType
-from crossfade.retrieval import Retriever, SearchResult, check_encoder
+from crossfade.errors import CrossfadeError, FingerprintMismatch, InvalidInput, NotFound
+from crossfade.retrieval import Hit, Retriever, check_encoder
 from crossfade.serving.batches import (
     CollectionState,
-    Embedded,
-    Found,
+    EmbedDocuments,
+    FoundHits,
     GivenVectors,
     MeasureBatch,
     Measured,
-    ScoreBatch,
-    Scored,
-    SearchBatch,
     ServedModel,
     Space,
     UpsertBatch,
     Upserted,
 )
-from crossfade.serving.call import Call
 from crossfade.serving.limits import Limits
+from crossfade.serving.models import ServedEncoder, ServedModels
 from crossfade.store import Collection, CollectionSpec, Document, Metric, Store
-from crossfade.store.checks import check_ids, finite_matrix
+from crossfade.store.checks import check_ids
 
 Value = TypeVar("Value", int, float)
 
-# Texts between two looks at whether the caller still waits; enough for the encoder to sort them by length well.
-_SLICE = 256
-
-
-class ServedEncoder(Protocol):
-    """A loaded model; `crossfade.models.Encoder` is one."""
-
-    @property
-    def bundle(self) -> Bundle: ...
-
-    def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings: ...
-
 
 class Executor:
-    """Models by the name they are served under, and the collections. Safe to use from many threads.
+    """Models by the name they are served under, and the collections. Safe to use from many threads."""
 
-    Every method that computes takes the `Call` it works for and gives up between two steps when nobody waits.
-    """
-
-    def __init__(self, encoders: Mapping[str, ServedEncoder], store: Store, settings: Settings) -> None:
-        self._encoders = dict(sorted(encoders.items()))
+    def __init__(self, models: ServedModels, store: Store, settings: Settings, embed: EmbedDocuments) -> None:
+        """`embed`: documents to vectors, by way of the front end's queue."""
+        self._models = models
         self._store = store
         self._limits = Limits(settings)
         self._threads = settings.threads
+        self._embed = embed
 
     @property
     def settings(self) -> Settings:
         return self._limits.settings
 
+    def infer(self, lane: int, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Run a lane over a batch: int64, shape (batch, sequence), right-padded; float32, shape (batch, dimension).
+
+        Raises BundleError.
+        """
+        return self._models.lanes[lane].infer(ids, mask)
+
+    def search(self, calls: Sequence[SearchCall]) -> list[FoundHits | Exception]:
+        """An answer a call, or the exception in its place, in their order.
+
+        Queries of one collection go through it together.
+        """
+        answers: list[FoundHits | Exception | None] = [None] * len(calls)
+        groups: dict[tuple[str, str | None, str, bool], list[int]] = defaultdict(list)
+        for number, call in enumerate(calls):
+            groups[call.collection, call.model, call.fingerprint, call.with_documents].append(number)
+        for numbers in groups.values():
+            together = [calls[number] for number in numbers]
+            # Of unequal dimension, or refused as a whole: each on its own, so that one does not spoil the others.
+            alone = len(together) == 1 or len({call.vectors.shape[1] for call in together}) > 1
+            found = None if alone else self._search_together(together)
+            for place, number in enumerate(numbers):
+                answers[number] = found[place] if found else self._search_alone(calls[number])
+        return [answer for answer in answers if answer is not None]
+
+    def _search_together(self, calls: Sequence[SearchCall]) -> list[FoundHits] | None:
+        """One pass for all of them; None when they cannot go together."""
+        try:
+            collection = self._store.get(calls[0].collection)
+            for call in calls:
+                self._limits.results(len(call.vectors), min(call.k, len(collection)))
+            vectors = np.concatenate([call.vectors for call in calls])
+            most = max(call.k for call in calls)
+            result = self._retriever(collection, calls[0]).search_vectors(
+                vectors, most, fingerprint=calls[0].fingerprint
+            )
+        except Exception:  # noqa: BLE001 - whoever is to blame is told when each is searched alone
+            return None
+        found: list[FoundHits] = []
+        start = 0
+        for call in calls:
+            end = start + len(call.vectors)
+            hits = [hits[: call.k] for hits in result.hits[start:end]]
+            try:
+                found.append(self._found(collection, call, hits, result.query_fingerprint, result.search_ns))
+            except CrossfadeError:
+                return None
+            start = end
+        return found
+
+    def _search_alone(self, call: SearchCall) -> FoundHits | Exception:
+        try:
+            call.call.check()
+            collection = self._store.get(call.collection)
+            self._limits.results(len(call.vectors), min(call.k, len(collection)))
+            result = self._retriever(collection, call).search_vectors(
+                call.vectors, call.k, fingerprint=call.fingerprint
+            )
+            return self._found(collection, call, result.hits, result.query_fingerprint, result.search_ns)
+        except Exception as error:  # noqa: BLE001 - the boundary: the front end makes a status of it
+            return error
+
+    def _retriever(self, collection: Collection, call: SearchCall) -> Retriever:
+        """Of the model that made the queries, or of one that is served and joins them to the collection."""
+        if call.model is not None:
+            return Retriever(collection, threads=self._threads, maker=self._encoder(call.model))
+        spec = collection.spec
+        encoder = next(
+            (
+                encoder
+                for encoder in self._models.encoders.values()
+                if encoder.bundle.query_fingerprint == call.fingerprint
+                and encoder.bundle.document_fingerprint == spec.document_fingerprint
+            ),
+            None,
+        )
+        return Retriever(collection, threads=self._threads, maker=encoder)
+
+    def _found(
+        self, collection: Collection, call: SearchCall, hits: list[list[Hit]], fingerprint: str, search_ns: int
+    ) -> FoundHits:
+        documents: list[list[tuple[str, str] | None]] | None = None
+        if call.with_documents:
+            ids = list({hit.id for row in hits for hit in row})
+            there: dict[str, Document] = {
+                name: document
+                for name, document in zip(ids, collection.documents(ids), strict=True)
+                if document is not None
+            }
+            sizes = {
+                name: len(document.id) + len(document.title) + len(document.text) for name, document in there.items()
+            }
+            self._limits.answer(sum(sizes.get(hit.id, 0) for row in hits for hit in row))
+            documents = [[_content(there.get(hit.id)) for hit in row] for row in hits]
+        return FoundHits([[(hit.id, hit.score) for hit in row] for row in hits], documents, fingerprint, search_ns)
+
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""
-        return [ServedModel(name, encoder.bundle) for name, encoder in self._encoders.items()]
-
-    def embed(self, model: str, input_type: InputType, texts: Sequence[str], call: Call) -> Embedded:
-        """Raises NotFound, InvalidInput, LimitExceeded."""
-        encoder = self._encoder(model)
-        self._limits.batch(len(texts), "texts")
-        self._limits.texts(texts, "text")
-        fingerprint = encoder.bundle.fingerprint(input_type)
-        return Embedded(_encode(encoder, texts, input_type, call), fingerprint)
+        return [ServedModel(name, encoder.bundle) for name, encoder in self._models.encoders.items()]
 
     def create_collection(self, name: str, metric: Metric, space: str | Space) -> CollectionState:
         """`space`: a served model's name, or a space named outright. Raises NotFound, AlreadyExists, InvalidInput."""
@@ -116,56 +188,17 @@ class Executor:
                 "neither model nor vectors are given: name a served model to embed the documents, or send one vector "
                 "a document with the fingerprint of the encoder that made them"
             )
-        encoder = self._encoder(batch.model)
-        check_encoder(collection, encoder)
+        check_encoder(collection, self._encoder(batch.model))
         contents = [document.content for document in documents]
         self._limits.texts(contents, "document")
-        embeddings = _encode(encoder, contents, InputType.DOCUMENT, call)
-        return Upserted(collection.upsert(documents, embeddings.vectors), embeddings)
+        embeddings, queue_ns = self._embed(batch.model, contents, call)
+        return Upserted(collection.upsert(documents, embeddings.vectors), embeddings, queue_ns)
 
     def delete(self, collection: str, ids: Sequence[str]) -> int:
         """How many of the ids were there. Raises NotFound for the collection, InvalidInput, LimitExceeded."""
         found = self._store.get(collection)
         self._limits.batch(len(ids), "ids")
         return found.delete(ids)
-
-    def search(self, batch: SearchBatch, call: Call) -> Found:
-        """Raises NotFound, InvalidInput, LimitExceeded, FingerprintMismatch."""
-        collection = self._store.get(batch.collection)
-        self._limits.k(batch.k)
-        if batch.given is not None:
-            result = self._search_vectors(collection, batch, batch.given, call)
-        else:
-            result = self._search_texts(collection, batch, call)
-        documents: dict[str, Document] = {}
-        if batch.with_documents:
-            ids = list({hit.id for hits in result.hits for hit in hits})
-            documents = {
-                name: document
-                for name, document in zip(ids, collection.documents(ids), strict=True)
-                if document is not None
-            }
-            sizes = {
-                name: len(document.id) + len(document.title) + len(document.text)
-                for name, document in documents.items()
-            }
-            self._limits.answer(sum(sizes.get(hit.id, 0) for hits in result.hits for hit in hits))
-        return Found(result, documents)
-
-    def score(self, batch: ScoreBatch, call: Call) -> Scored:
-        """Exact top-k of the vectors given. Raises InvalidInput, LimitExceeded."""
-        self._limits.k(batch.k)
-        self._limits.score_side(len(batch.queries), "query")
-        self._limits.score_side(len(batch.corpus), "corpus")
-        self._limits.results(len(batch.queries), min(batch.k, len(batch.corpus)))
-        dimension = batch.queries.shape[1]
-        why = f"the query vectors have {dimension} dimensions"
-        queries = finite_matrix(batch.queries, rows=None, dimension=dimension, what="query vector", why=why)
-        corpus = finite_matrix(batch.corpus, rows=None, dimension=dimension, what="corpus vector", why=why)
-        call.check()
-        start = time.perf_counter_ns()
-        scores, indices = kernels.top_k(queries, corpus, batch.k, metric=batch.metric, threads=self._threads)
-        return Scored(scores, indices, time.perf_counter_ns() - start)
 
     def measure(self, batch: MeasureBatch, call: Call) -> Measured:
         """Measures of a run, ties as trec_eval orders them. Raises InvalidInput."""
@@ -188,61 +221,16 @@ class Executor:
         )
         return Measured(table.measures, table.query_ids, table.means(), table.values, len(table.missing))
 
-    def _search_texts(self, collection: Collection, batch: SearchBatch, call: Call) -> SearchResult:
-        if not batch.model:
-            what = "texts are given without a model" if batch.texts else "neither texts nor vectors are given"
-            raise InvalidInput(f"{what}: send texts with a served model's name, or vectors with their fingerprint")
-        encoder = self._encoder(batch.model)
-        retriever = Retriever(collection, encoder, self._threads)
-        self._limits.batch(len(batch.texts), "query texts")
-        self._limits.results(len(batch.texts), min(batch.k, len(collection)))
-        self._limits.texts(batch.texts, "query text")
-        call.check()
-        return retriever.search_texts(batch.texts, batch.k)
-
-    def _search_vectors(
-        self, collection: Collection, batch: SearchBatch, given: GivenVectors, call: Call
-    ) -> SearchResult:
-        if batch.texts or batch.model:
-            raise InvalidInput("vectors are given together with texts or a model: send one or the other")
-        self._limits.batch(len(given.vectors), "query vectors")
-        self._limits.results(len(given.vectors), min(batch.k, len(collection)))
-        spec = collection.spec
-        encoder = next(
-            (
-                encoder
-                for encoder in self._encoders.values()
-                if encoder.bundle.query_fingerprint == given.fingerprint
-                and encoder.bundle.document_fingerprint == spec.document_fingerprint
-            ),
-            None,
-        )
-        retriever = Retriever(collection, encoder, self._threads)
-        call.check()
-        return retriever.search_vectors(given.vectors, batch.k, fingerprint=given.fingerprint)
-
     def _encoder(self, name: str) -> ServedEncoder:
-        encoder = self._encoders.get(name)
+        encoder = self._models.encoders.get(name)
         if encoder is None:
-            served = ", ".join(self._encoders) or "none"
+            served = ", ".join(self._models.encoders) or "none"
             raise NotFound(f"no model {name[:80]!r} is served here: use one of {served}")
         return encoder
 
 
-def _encode(encoder: ServedEncoder, texts: Sequence[str], input_type: InputType, call: Call) -> Embeddings:
-    parts: list[Embeddings] = []
-    for start in range(0, len(texts), _SLICE):
-        call.check()
-        parts.append(encoder.encode(texts[start : start + _SLICE], input_type))
-    if len(parts) == 1:
-        return parts[0]
-    return Embeddings(
-        vectors=np.concatenate([part.vectors for part in parts]),
-        token_counts=np.concatenate([part.token_counts for part in parts]),
-        truncated=np.concatenate([part.truncated for part in parts]),
-        tokenise_ns=sum(part.tokenise_ns for part in parts),
-        infer_ns=sum(part.infer_ns for part in parts),
-    )
+def _content(document: Document | None) -> tuple[str, str] | None:
+    return None if document is None else (document.title, document.text)
 
 
 def _check_document_vectors(spec: CollectionSpec, given: GivenVectors) -> None:

@@ -1,4 +1,4 @@
-"""The declared limits of a call, each with a message that says what to do. All come from `Settings`."""
+"""Limits of a call that the front end does not look at, each with a message that says what to do."""
 
 from __future__ import annotations
 
@@ -38,15 +38,6 @@ class Limits:
                     "CROSSFADE_MAX_TEXT_BYTES on the server"
                 )
 
-    def k(self, k: int) -> None:
-        if k < 1:
-            raise InvalidInput(f"k is {k}: ask for at least 1 result a query")
-        limit = self.settings.max_k
-        if k > limit:
-            raise LimitExceeded(
-                f"k is {k}, the limit is {limit}: ask for fewer results, or raise CROSSFADE_MAX_K on the server"
-            )
-
     def results(self, queries: int, k: int) -> None:
         """`k`: results that one query will really get."""
         limit = self.settings.max_results_per_call
@@ -73,14 +64,4 @@ class Limits:
                 f"the documents of the hits are at least {size} bytes, the limit of an answer is {limit}: "
                 "send fewer queries a call, lower k, search without documents, or raise "
                 "CROSSFADE_MAX_MESSAGE_BYTES on the server"
-            )
-
-    def score_side(self, count: int, what: str) -> None:
-        if count == 0:
-            raise InvalidInput(f"no {what} vectors in the call: send at least one")
-        limit = self.settings.max_score_vectors
-        if count > limit:
-            raise LimitExceeded(
-                f"{count} {what} vectors in one call, the limit is {limit}: split them over several calls, or raise "
-                "CROSSFADE_MAX_SCORE_VECTORS on the server"
             )

@@ -1,198 +1,157 @@
-"""The gRPC server: methods, health, reflection, limits, and an orderly end."""
+"""The server: the front end in Rust, the executor behind it, and an orderly end."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
-import socket
-from collections.abc import Callable
-from contextlib import closing
-from functools import partial
-from typing import Any
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+import numpy as np
+from numpy.typing import NDArray
 
+from crossfade import _native
+from crossfade._native import Call, SearchCall
 from crossfade.config import Settings
-from crossfade.errors import InvalidInput
-from crossfade.serving.call import Call
-from crossfade.serving.decode import decode, encode
+from crossfade.errors import Unavailable
+from crossfade.models import Embeddings
+from crossfade.serving.batches import FoundHits
+from crossfade.serving.configuration import configuration
 from crossfade.serving.executor import Executor
-from crossfade.serving.lanes import Admission, Lanes
-from crossfade.serving.servicers import Method, methods
-from crossfade.serving.status import status_of
-from crossfade.serving.wire import Clock
+from crossfade.serving.models import ServedEncoder, served_models
+from crossfade.serving.services import services
+from crossfade.store import Store
 
 log = logging.getLogger(__name__)
 
-# What answers on their way, and the streams of health watchers, get once no call is in progress.
-_LINGER_SECONDS = 1.0
+_BULK = 1  # as `_native.Server.embed` counts priorities
 
-# How long, at the end of a drain, the server still answers new calls, with UNAVAILABLE.
-_REFUSING_SECONDS = 0.2
+# How often a drain looks whether a second signal came.
+_LOOK_SECONDS = 0.05
 
 
 class Server:
-    """One listening server. Make, start, drain and close it within one running event loop."""
+    """One listening server. Its calls run on threads of its own; the methods here are for one thread."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._settings = executor.settings
-        self._admission = Admission(self._settings.max_concurrent_calls)
-        self._lanes = Lanes()
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # its stubs are older than it
-        self._server = grpc.aio.server(options=_options(self._settings))
-        self._services = self._register()
+    def __init__(self, encoders: Mapping[str, ServedEncoder], store: Store, settings: Settings) -> None:
+        self._settings = settings
+        self._models = served_models(encoders)
+        self._queue = _Queue()
+        self._native = _native.Server(_Bridge(Executor(self._models, store, settings, self._queue.embed)))
 
     @property
     def active_calls(self) -> int:
-        return self._admission.active
+        return self._native.active_calls
 
     @property
     def working_threads(self) -> int:
-        return self._lanes.working
+        """Threads at work, also for calls that nobody waits for any more."""
+        return self._native.working_threads
 
-    async def start(self, listen: str) -> str:
+    def counts(self) -> dict[str, int]:
+        """What has been done, by name: batches, tokens and padded_tokens in them, calls refused, ..."""
+        return self._native.counts()
+
+    def start(self, listen: str) -> str:
         """Bind `listen` ("host:port", port 0 for any free one, "[::1]:port", "unix:/path"); return the address.
 
-        Raises InvalidInput when it cannot be bound.
+        Every model is run once, so that no caller waits for what a first run sets up. Raises InvalidInput when the
+        address cannot be bound, BundleError when a model cannot be run.
         """
-        host, port = split_address(listen)
-        check_bindable(host, port)
-        try:
-            bound = self._server.add_insecure_port(listen)
-        except RuntimeError as error:
-            raise InvalidInput(f"cannot listen on {listen}: {error}") from None
-        await self._server.start()
-        for service in ("", *self._services):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-        return listen if port is None else f"{listen.rpartition(':')[0]}:{bound}"
+        self._queue.native = self._native
+        # Threads of the front end may not look for the interpreter after its end.
+        self._end = weakref.finalize(self, self._native.finish)
+        return self._native.start(configuration(listen, self._models, self._settings))
 
-    async def drain(self, seconds: float, hurry: asyncio.Event) -> int:
+    def begin_drain(self) -> None:
+        """Refuse new calls from now on; health says NOT_SERVING."""
+        self._native.begin_drain()
+
+    def drain(self, seconds: float, hurry: threading.Event | None = None) -> int:
         """Refuse new calls, let those in progress finish for up to `seconds` or until `hurry`, stop.
 
-        Returns how many calls were cut; those end as UNAVAILABLE, as new ones do. gRPC's own way to stop comes last: it
-        would end a call that arrives meanwhile as CANCELLED, which no client takes for an invitation to try again.
+        Returns how many calls were cut; those end as UNAVAILABLE, as new ones do.
         """
-        await self._health.enter_graceful_shutdown()
-        self._admission.close()
-        waits = [asyncio.ensure_future(self._admission.wait_idle()), asyncio.ensure_future(hurry.wait())]
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        cut = self._admission.cut()
-        # Calls that were on their way when the door closed are told so, where an early stop would only drop them.
-        await asyncio.wait(waits[1:], timeout=min(_REFUSING_SECONDS, seconds))
-        for wait in waits:
-            wait.cancel()
-        await self._server.stop(_LINGER_SECONDS)
-        self._lanes.close()
+        self.begin_drain()
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not (hurry and hurry.is_set()):
+            if self._native.wait_idle(min(left, _LOOK_SECONDS)):
+                break
+        cut = self._native.finish()
+        self._end.detach()
+        self._queue.native = None  # it holds this server in a circle that no collector sees
         return cut
 
-    def _register(self) -> list[str]:
-        """Raw bytes in and out: this layer decodes, so that what cannot be decoded gets a status that says why."""
-        by_service: dict[str, dict[str, Any]] = {}
-        for method in methods(self._executor):
-            handler = grpc.unary_unary_rpc_method_handler(partial(self._answer, method))
-            by_service.setdefault(method.service, {})[method.name] = handler
-        for service, handlers in by_service.items():
-            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        add_health: Any = health_pb2_grpc.add_HealthServicer_to_server  # untyped
-        add_health(self._health, self._server)
-        names = [*by_service, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self._server)
-        return list(by_service)
 
-    async def _answer(self, method: Method, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        call = Call(context.time_remaining())
-        clock = Clock()
+class _Queue:
+    """The front end's queue, for texts that come out of calls which Python answers."""
 
-        def work() -> bytes:
-            clock.started()
-            call.check()
-            return encode(method.answer(decode(method.request, data), call, clock))
+    def __init__(self) -> None:
+        self.native: _native.Server | None = None
 
-        try:
-            return await self._admission.run(lambda: self._lanes.run(work, computes=method.computes))
-        except asyncio.CancelledError:  # the caller went away, or its deadline passed
-            call.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary: every error becomes a status, in one table
-            call.cancel()
-            status = status_of(error)
-            return await context.abort(status.code, status.message, status.trailers)
+    def embed(self, model: str, texts: Sequence[str], call: Call) -> tuple[Embeddings, int]:
+        if self.native is None:
+            raise Unavailable("the server is not running: start it, or try another replica")
+        vectors, counts, truncated, times = self.native.embed(model, False, list(texts), _BULK, call)
+        queue_ns, tokenise_ns, infer_ns = times
+        return Embeddings(vectors, counts, truncated, tokenise_ns, infer_ns), queue_ns
 
 
-async def serve(executor: Executor, listen: str, ready: Callable[[str], None]) -> int:
+class _Bridge:
+    """What the front end calls, from threads of its own."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._services = services(executor)
+
+    def infer(self, lane: int, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._executor.infer(lane, ids, mask)
+
+    def search(self, calls: Sequence[SearchCall]) -> list[FoundHits | Exception]:
+        return self._executor.search(calls)
+
+    def answer(self, path: str, request: bytes, call: Call) -> bytes:
+        return self._services[path](request, call)
+
+    def internal_error(self, error: BaseException) -> str:
+        """What a caller is told of an error that is none of crossfade's: a reference under which the log says more."""
+        reference = uuid.uuid4().hex[:12]
+        log.error("internal error %s", reference, exc_info=error)
+        return f"internal error {reference}: this is a fault of the server; its log says more under this reference"
+
+
+def serve(server: Server, listen: str, drain_seconds: float, ready: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain at once.
 
     `ready` is told the address once calls are taken. Returns how many threads still work, for calls that were cut or
-    whose callers are gone. Raises InvalidInput when the address cannot be bound.
+    whose callers are gone. Raises InvalidInput when the address cannot be bound. For the main thread.
     """
-    loop = asyncio.get_running_loop()
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    stop, hurry = threading.Event(), threading.Event()
 
-    def on_signal() -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         (hurry if stop.is_set() else stop).set()
 
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server = Server(executor)
-        address = await server.start(listen)
+        address = server.start(listen)
         try:
-            ready(address)
+            if not stop.is_set():
+                ready(address)
         except BaseException:  # nobody can learn the address: end in order, then say so
-            await server.drain(0, hurry)
+            server.drain(0)
             raise
-        await stop.wait()
-        seconds = executor.settings.drain_seconds
-        log.info("draining: %d calls in progress get up to %g s", server.active_calls, seconds)
-        cut = await server.drain(seconds, hurry)
+        # A wait without an end would not hear signals on every platform.
+        while not stop.wait(3600):
+            pass
+        log.info("draining: %d calls in progress get up to %g s", server.active_calls, drain_seconds)
+        cut = server.drain(drain_seconds, hurry)
         if cut:
             log.warning("%d calls were still in progress and are cut", cut)
         return server.working_threads
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-
-def split_address(listen: str) -> tuple[str, int | None]:
-    """Host and port; (path, None) for "unix:/path". Raises InvalidInput for anything else."""
-    if listen.startswith("unix:") and len(listen) > len("unix:"):
-        return listen.removeprefix("unix:"), None
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
-        raise InvalidInput(
-            f"cannot listen on {listen!r}: give host:port, such as 127.0.0.1:50051; port 0 takes a free one"
-        )
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def check_bindable(host: str, port: int | None) -> None:
-    """Find out why an address cannot be bound, which gRPC itself does not tell. Raises InvalidInput."""
-    if port is None:
-        return
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with closing(socket.socket(family, kind, protocol)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise InvalidInput(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another address, or port 0 for any free"
-        ) from None
-
-
-def _options(settings: Settings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", -1),  # answers are bounded by the limits on what is asked
-        ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a helper
-        # Find dead peers within a minute and a half; let clients do the same.
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ]
+        for number, handler in before.items():
+            signal.signal(number, handler)

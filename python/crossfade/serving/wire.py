@@ -1,16 +1,18 @@
-"""Between the wire's messages and the executor's batches: vectors, enumerations, times."""
+"""Between the wire's messages and the executor's batches."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from crossfade._pb import collections_pb2, models_pb2, vectors_pb2
 from crossfade.config import Settings
 from crossfade.errors import InvalidInput
-from crossfade.models import Embeddings, InputType
+from crossfade.models import Embeddings
 from crossfade.serving.batches import CollectionState, ServedModel
 from crossfade.store import Document, Metric
 
@@ -25,38 +27,33 @@ _METRIC_NUMBERS = {
     "ip": vectors_pb2.METRIC_INNER_PRODUCT,
     "l2": vectors_pb2.METRIC_L2,
 }
-_INPUT_TYPES: dict[int, InputType] = {
-    vectors_pb2.INPUT_TYPE_QUERY: InputType.QUERY,
-    vectors_pb2.INPUT_TYPE_DOCUMENT: InputType.DOCUMENT,
-}
 
 
 class Clock:
-    """Where the time of one call goes. `started()` marks the end of its wait in the queue."""
+    """How long a call takes, from its receipt here."""
 
-    __slots__ = ("_received", "_started")
+    __slots__ = ("_received",)
 
     def __init__(self) -> None:
         self._received = time.perf_counter_ns()
-        self._started = self._received
 
-    def started(self) -> None:
-        self._started = time.perf_counter_ns()
-
-    def times(self, *, tokenise_ns: int = 0, infer_ns: int = 0, search_ns: int = 0) -> vectors_pb2.StageTimes:
+    def times(self, embeddings: Embeddings | None, queue_ns: int) -> vectors_pb2.StageTimes:
         """The stages so far; the total runs from the receipt of the call to now."""
+        total_ns = time.perf_counter_ns() - self._received
+        if embeddings is None:
+            return vectors_pb2.StageTimes(total_ns=total_ns)
         return vectors_pb2.StageTimes(
-            queue_ns=self._started - self._received,
-            tokenise_ns=tokenise_ns,
-            infer_ns=infer_ns,
-            search_ns=search_ns,
-            total_ns=time.perf_counter_ns() - self._received,
+            queue_ns=queue_ns,
+            tokenise_ns=embeddings.tokenise_ns,
+            infer_ns=embeddings.infer_ns,
+            total_ns=total_ns,
         )
 
-    def embedding_times(self, embeddings: Embeddings | None) -> vectors_pb2.StageTimes:
-        if embeddings is None:
-            return self.times()
-        return self.times(tokenise_ns=embeddings.tokenise_ns, infer_ns=embeddings.infer_ns)
+
+def has(message: Message, field: str) -> bool:
+    """Whether a field that tells "absent" from "empty" was sent."""
+    untyped: Any = message
+    return bool(untyped.HasField(field))
 
 
 def metric(number: int) -> Metric:
@@ -66,21 +63,13 @@ def metric(number: int) -> Metric:
     return _METRICS[number]
 
 
-def input_type(number: int) -> InputType:
-    """Raises InvalidInput unless it is said whether the texts are queries or documents."""
-    if number not in _INPUT_TYPES:
-        given = "unspecified" if number == vectors_pb2.INPUT_TYPE_UNSPECIFIED else f"unknown ({number})"
-        raise InvalidInput(
-            f"input_type is {given}: say INPUT_TYPE_QUERY or INPUT_TYPE_DOCUMENT, a model may encode them differently"
-        )
-    return _INPUT_TYPES[number]
-
-
 def vectors(message: vectors_pb2.Vectors, what: str) -> NDArray[np.float32]:
     """float32, shape (count, dimension), a window on the message's bytes where the machine is little-endian.
 
-    Raises InvalidInput when the data's length is not count * dimension * 4.
+    Raises InvalidInput when they are in another encoding, or the data's length is not count * dimension * 4.
     """
+    if message.encoding != vectors_pb2.ENCODING_FLOAT32:
+        raise InvalidInput(f"{what}: the encoding is {message.encoding}: send float32 values (ENCODING_FLOAT32)")
     expected = message.count * message.dimension * 4
     if len(message.data) != expected:
         raise InvalidInput(
@@ -93,17 +82,8 @@ def vectors(message: vectors_pb2.Vectors, what: str) -> NDArray[np.float32]:
     return flat.reshape(message.count, message.dimension)
 
 
-def vectors_message(matrix: NDArray[np.float32]) -> vectors_pb2.Vectors:
-    count, dimension = matrix.shape
-    return vectors_pb2.Vectors(count=count, dimension=dimension, data=matrix.astype("<f4", copy=False).tobytes())
-
-
 def document(message: collections_pb2.Document) -> Document:
     return Document(id=message.id, title=message.title, text=message.text)
-
-
-def document_message(found: Document | None) -> collections_pb2.Document | None:
-    return None if found is None else collections_pb2.Document(id=found.id, title=found.title, text=found.text)
 
 
 def collection_message(state: CollectionState) -> collections_pb2.Collection:
@@ -144,4 +124,5 @@ def limits_message(settings: Settings) -> models_pb2.Limits:
         k=settings.max_k,
         results_per_call=settings.max_results_per_call,
         score_vectors=settings.max_score_vectors,
+        queued_tokens=settings.max_queued_tokens,
     )

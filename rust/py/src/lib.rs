@@ -12,6 +12,7 @@ mod kernels;
 mod mappings;
 mod measures;
 mod ranked_lists;
+mod server;
 mod significance;
 mod tables;
 
@@ -38,6 +39,8 @@ mod _native {
     use crate::kernels::{instruction_set, max_sim, rescore, to_binary, to_int8, to_words, top_k, top_k_binary};
     #[pymodule_export]
     use crate::measures::{canonical_measure, evaluate, tie_bounds};
+    #[pymodule_export]
+    use crate::server::{Call, SearchCall, Server, check_bindable, status_code};
     #[pymodule_export]
     use crate::significance::{
         benjamini_hochberg, bootstrap_test, detectable_effect, equivalence_test, holm, power, queries_needed,

@@ -1,0 +1,146 @@
+"""The calls that come one by one: each reads a message, has the executor answer, writes a message; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from crossfade._native import Call
+from crossfade._pb import collections_pb2, evaluation_pb2, models_pb2
+from crossfade.errors import InvalidInput
+from crossfade.serving import wire
+from crossfade.serving.batches import GivenVectors, MeasureBatch, Space, UpsertBatch
+from crossfade.serving.executor import Executor
+
+Answer = Callable[[bytes, Call], bytes]
+
+
+def services(executor: Executor) -> Mapping[str, Answer]:
+    """Every method that the front end hands on, by its path. The request has been found readable."""
+    collections = Collections(executor)
+    calls = collections_pb2
+    paths: dict[str, tuple[type[Message], Callable[[Any, Call], Message]]] = {
+        "/crossfade.v1.CollectionService/CreateCollection": (calls.CreateCollectionRequest, collections.create),
+        "/crossfade.v1.CollectionService/ListCollections": (calls.ListCollectionsRequest, collections.list),
+        "/crossfade.v1.CollectionService/DeleteCollection": (calls.DeleteCollectionRequest, collections.drop),
+        "/crossfade.v1.CollectionService/Upsert": (calls.UpsertRequest, collections.upsert),
+        "/crossfade.v1.CollectionService/Delete": (calls.DeleteRequest, collections.delete),
+        "/crossfade.v1.EvaluationService/Measure": (evaluation_pb2.MeasureRequest, Evaluation(executor).measure),
+        "/crossfade.v1.ModelService/ListModels": (models_pb2.ListModelsRequest, Models(executor).list),
+    }
+    return {path: _answer(request, answer) for path, (request, answer) in paths.items()}
+
+
+def _answer(request: type[Message], answer: Callable[[Any, Call], Message]) -> Answer:
+    kind: Any = request  # protobuf's own classes are made at run time and carry no types
+
+    def run(data: bytes, call: Call) -> bytes:
+        message: Any = answer(kind.FromString(data), call)
+        written: bytes = message.SerializeToString()
+        return written
+
+    return run
+
+
+class Evaluation:
+    """The evaluation service."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def measure(self, request: evaluation_pb2.MeasureRequest, call: Call) -> evaluation_pb2.MeasureResponse:
+        batch = MeasureBatch(
+            qrels=[
+                (query.query_id, [(one.document_id, one.grade) for one in query.judgments]) for query in request.qrels
+            ],
+            run=[(query.query_id, [(one.document_id, one.score) for one in query.documents]) for query in request.run],
+            measures=request.measures,
+            count_missing_queries=request.count_missing_queries,
+        )
+        measured = self._executor.measure(batch, call)
+        values = measured.values.T.tolist() if request.per_query else [[]] * len(measured.measures)
+        return evaluation_pb2.MeasureResponse(
+            measures=[
+                evaluation_pb2.MeasureValue(measure=name, mean=measured.means[name], values=column)
+                for name, column in zip(measured.measures, values, strict=True)
+            ],
+            query_ids=measured.query_ids if request.per_query else (),
+            queries=len(measured.query_ids),
+            missing_queries=measured.missing_queries,
+        )
+
+
+class Models:
+    """The model service."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def list(self, _request: Message, _call: Call) -> models_pb2.ListModelsResponse:
+        return models_pb2.ListModelsResponse(
+            models=[wire.model_message(served) for served in self._executor.list_models()],
+            limits=wire.limits_message(self._executor.settings),
+        )
+
+
+class Collections:
+    """The collection service, but for Search."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def create(
+        self, request: collections_pb2.CreateCollectionRequest, _call: Call
+    ) -> collections_pb2.CreateCollectionResponse:
+        if wire.has(request, "model"):
+            space: str | Space = request.model
+        elif wire.has(request, "vector_space"):
+            space = Space(request.vector_space.dimension, request.vector_space.document_fingerprint)
+        else:
+            raise InvalidInput(
+                "the collection's space is missing: name a served model, or give a vector_space with its dimension and "
+                "document fingerprint"
+            )
+        state = self._executor.create_collection(request.name, wire.metric(request.metric), space)
+        return collections_pb2.CreateCollectionResponse(collection=wire.collection_message(state))
+
+    def list(self, _request: Message, _call: Call) -> collections_pb2.ListCollectionsResponse:
+        states = self._executor.list_collections()
+        return collections_pb2.ListCollectionsResponse(collections=[wire.collection_message(state) for state in states])
+
+    def drop(
+        self, request: collections_pb2.DeleteCollectionRequest, _call: Call
+    ) -> collections_pb2.DeleteCollectionResponse:
+        self._executor.delete_collection(request.name)
+        return collections_pb2.DeleteCollectionResponse()
+
+    def upsert(self, request: collections_pb2.UpsertRequest, call: Call) -> collections_pb2.UpsertResponse:
+        clock = wire.Clock()
+        batch = UpsertBatch(
+            collection=request.collection,
+            documents=[wire.document(message) for message in request.documents],
+            model=request.model,
+            given=_given(request),
+        )
+        upserted = self._executor.upsert(batch, call)
+        embeddings = upserted.embeddings
+        return collections_pb2.UpsertResponse(
+            added=upserted.counts.added,
+            replaced=upserted.counts.replaced,
+            token_counts=() if embeddings is None else embeddings.token_counts.tolist(),
+            truncated=() if embeddings is None else embeddings.truncated.tolist(),
+            times=clock.times(embeddings, upserted.queue_ns),
+        )
+
+    def delete(self, request: collections_pb2.DeleteRequest, call: Call) -> collections_pb2.DeleteResponse:
+        call.check()
+        return collections_pb2.DeleteResponse(deleted=self._executor.delete(request.collection, request.ids))
+
+
+def _given(request: collections_pb2.UpsertRequest) -> GivenVectors | None:
+    """The vectors of a request that has them. An empty Vectors message is still an answer to "which of the two"."""
+    if not wire.has(request, "vectors"):
+        return None
+    return GivenVectors(wire.vectors(request.vectors, "vectors"), request.fingerprint)

@@ -1,0 +1,83 @@
+//! The calls that Python answers: checked that they can be read, then handed over as they are.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::Front;
+use super::framing::Answer;
+use crate::executor::Call;
+use crate::failure::Failure;
+use crate::proto::crossfade::v1::{
+    CreateCollectionRequest, DeleteCollectionRequest, DeleteRequest, ListCollectionsRequest, ListModelsRequest,
+    MeasureRequest, UpsertRequest,
+};
+use crate::schema;
+
+/// A cold method: whether its request can be read, and whether answering it takes long. What only looks something up
+/// never waits for what computes.
+struct Method {
+    path: &'static str,
+    readable: fn(&str, &Bytes) -> Result<(), Failure>,
+    computes: bool,
+}
+
+fn readable<M: prost::Message + Default>(path: &str, data: &Bytes) -> Result<(), Failure> {
+    schema::decode::<M>(path, data).map(drop)
+}
+
+const METHODS: [Method; 7] = [
+    Method {
+        path: "/crossfade.v1.CollectionService/CreateCollection",
+        readable: readable::<CreateCollectionRequest>,
+        computes: false,
+    },
+    Method {
+        path: "/crossfade.v1.CollectionService/ListCollections",
+        readable: readable::<ListCollectionsRequest>,
+        computes: false,
+    },
+    Method {
+        path: "/crossfade.v1.CollectionService/DeleteCollection",
+        readable: readable::<DeleteCollectionRequest>,
+        computes: false,
+    },
+    Method { path: "/crossfade.v1.CollectionService/Upsert", readable: readable::<UpsertRequest>, computes: true },
+    Method { path: "/crossfade.v1.CollectionService/Delete", readable: readable::<DeleteRequest>, computes: true },
+    Method { path: "/crossfade.v1.EvaluationService/Measure", readable: readable::<MeasureRequest>, computes: true },
+    Method { path: "/crossfade.v1.ModelService/ListModels", readable: readable::<ListModelsRequest>, computes: false },
+];
+
+/// The path of a method that Python answers, for as long as the program runs.
+pub(super) fn path(path: &str) -> Option<&'static str> {
+    METHODS.iter().map(|method| method.path).find(|known| *known == path)
+}
+
+impl Front {
+    pub(super) async fn cold(&self, path: &str, data: &Bytes, call: &Arc<Call>) -> Result<Answer, Failure> {
+        let Some(method) = METHODS.iter().find(|method| method.path == path) else {
+            return Err(Failure::invalid(format!("there is no method {path}")));
+        };
+        (method.readable)(path, data)?;
+        let (sender, receiver) = oneshot::channel();
+        let (executor, call, data, path) = (Arc::clone(&self.executor), Arc::clone(call), data.clone(), method.path);
+        let workers = if method.computes { &self.compute } else { &self.control };
+        workers.run(move || {
+            let answer = call.check().and_then(|()| executor.answer(path, data, &call));
+            // Nobody hears it when the caller has gone.
+            let _ = sender.send(answer);
+        });
+        receiver.await.unwrap_or_else(|_| Err(Failure::stopping())).map(Answer::Plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cold_methods_are_in_the_files() {
+        assert!(METHODS.iter().all(|method| schema::has_method(method.path)));
+    }
+}

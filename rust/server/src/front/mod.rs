@@ -1,0 +1,261 @@
+//! The door: receives calls, checks their size and their time, and has them answered.
+//!
+//! Tokens and tenants will be checked in `Front::begin`, before anything is read of a call.
+
+mod calls;
+mod channelz;
+mod cold;
+mod connection;
+mod framing;
+mod health;
+mod hot;
+mod limits;
+mod searches;
+mod server;
+mod stream;
+mod wire;
+mod workers;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use calls::{Calls, Entered, Phase};
+use channelz::Sockets;
+use connection::Peer;
+pub use connection::check_bindable;
+use framing::{Answer, Messages, Meter, streaming, unary};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+pub use limits::Limits;
+use searches::Searches;
+pub use server::{Server, Settings};
+use tokio::sync::Semaphore;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower_service::Service;
+use workers::Workers;
+
+use crate::engine::Engine;
+use crate::executor::{Call, Executor};
+use crate::failure::Failure;
+
+const EMBED: &str = "/crossfade.v1.EmbeddingService/Embed";
+const EMBED_STREAM: &str = "/crossfade.v1.EmbeddingService/EmbedStream";
+const SEARCH: &str = "/crossfade.v1.CollectionService/Search";
+const SCORE: &str = "/crossfade.v1.ScoringService/Score";
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A service that is part of gRPC itself: health, reflection, channelz.
+type Standard = Box<dyn Fn(Request<Body>) -> Answering + Send + Sync>;
+
+/// All that a call may need.
+pub(crate) struct Front {
+    engine: Arc<Engine>,
+    executor: Arc<dyn Executor>,
+    limits: Limits,
+    /// Threads of one search; 0 is one for every core.
+    threads: usize,
+    meter: Arc<Meter>,
+    calls: Arc<Calls>,
+    searches: Searches,
+    compute: Workers,
+    control: Workers,
+    scoring: Arc<Semaphore>,
+    sockets: Arc<Sockets>,
+    /// By the beginning of their paths.
+    standard: Vec<(String, Standard)>,
+}
+
+/// The service of one connection, or of a call on it.
+#[derive(Clone)]
+pub(crate) struct Door(pub(crate) Arc<Front>);
+
+impl Service<Request<Body>> for Door {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answering {
+        let front = Arc::clone(&self.0);
+        let path = request.uri().path();
+        for (beginning, service) in &front.standard {
+            if path.starts_with(beginning.as_str()) {
+                return service(request);
+            }
+        }
+        Box::pin(async move { Ok(front.answer(request).await) })
+    }
+}
+
+/// Tells whoever works for a call that nobody waits any more.
+struct Leaving(Arc<Call>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Front {
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
+        if let Some(refused) = not_grpc(&request) {
+            return refused;
+        }
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let Some(path) = known(path) else {
+            return Status::new(Code::Unimplemented, format!("there is no method {path} here")).into_http();
+        };
+        let peer = parts.extensions.get::<Arc<Peer>>().cloned();
+        self.calls.tally.start();
+        if let Some(peer) = &peer {
+            peer.tally.start();
+        }
+        let begun = self.begin(&parts.headers);
+        let (call, entered) = match begun {
+            Ok(begun) => begun,
+            Err(failure) => {
+                self.calls.tally.end(false);
+                if let Some(peer) = &peer {
+                    peer.tally.end(false);
+                }
+                return failure.status().into_http();
+            }
+        };
+        let messages = Messages::new(body, &self.meter, self.limits.message_bytes);
+        if path == EMBED_STREAM {
+            return streaming(self.stream(EMBED_STREAM, messages, call, entered));
+        }
+        let answer = self.unary(path, messages, &call, &entered).await;
+        self.calls.tally.end(answer.is_ok());
+        if let Some(peer) = &peer {
+            peer.tally.end(answer.is_ok());
+        }
+        answer.map_or_else(Status::into_http, unary)
+    }
+
+    /// Let a call in.
+    fn begin(&self, headers: &HeaderMap) -> Result<(Arc<Call>, Entered), Failure> {
+        // A time too far away to be named is none.
+        let deadline = timeout(headers)?.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok((Arc::new(Call::new(deadline)), self.calls.enter()?))
+    }
+
+    async fn unary(
+        &self,
+        path: &'static str,
+        messages: Messages,
+        call: &Arc<Call>,
+        entered: &Entered,
+    ) -> Result<Answer, Status> {
+        let received = Instant::now();
+        let _leaving = Leaving(Arc::clone(call));
+        let working = async {
+            let message = messages.only().await?;
+            self.work(path, &message.data, call, received).await.map_err(|failure| failure.status())
+        };
+        let late = async {
+            match call.deadline() {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = working => answer,
+            () = late => Err(Failure::late().status()),
+            () = entered.until(Phase::Cut) => Err(Failure::stopping().status()),
+        }
+    }
+
+    async fn work(
+        &self,
+        path: &'static str,
+        data: &Bytes,
+        call: &Arc<Call>,
+        received: Instant,
+    ) -> Result<Answer, Failure> {
+        match path {
+            EMBED => self.embed(path, data, call, received).await,
+            SEARCH => self.search(path, data, call, received).await,
+            SCORE => self.score(path, data, call, received).await,
+            _ => self.cold(path, data, call).await,
+        }
+    }
+}
+
+/// The path of a method that is known, for as long as the program runs.
+fn known(path: &str) -> Option<&'static str> {
+    [EMBED, EMBED_STREAM, SEARCH, SCORE].into_iter().find(|known| *known == path).or_else(|| cold::path(path))
+}
+
+/// What HTTP itself is answered that is no gRPC.
+fn not_grpc(request: &Request<Body>) -> Option<Response<Body>> {
+    let refused = |status: StatusCode| {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        response
+    };
+    if request.method() != Method::POST {
+        return Some(refused(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let content = request.headers().get(http::header::CONTENT_TYPE).and_then(|content| content.to_str().ok());
+    let grpc = content.is_some_and(|content| content.starts_with("application/grpc") && !content.contains("grpc-web"));
+    (!grpc).then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
+/// How long the caller will wait: `grpc-timeout`, up to eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| {
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let number: u64 = (!digits.is_empty() && digits.len() <= 8 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| digits.parse().ok())??;
+        Some(match unit {
+            "H" => Duration::from_secs(number * 3600),
+            "M" => Duration::from_secs(number * 60),
+            "S" => Duration::from_secs(number),
+            "m" => Duration::from_millis(number),
+            "u" => Duration::from_micros(number),
+            "n" => Duration::from_nanos(number),
+            _ => return None,
+        })
+    });
+    match parsed {
+        Some(timeout) => Ok(Some(timeout)),
+        None => Err(Failure::invalid(format!(
+            "grpc-timeout {:?} cannot be read: send up to eight digits and one of H, M, S, m, u, n",
+            value.as_bytes().escape_ascii().to_string()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", text.parse().unwrap());
+            timeout(&headers)
+        };
+        assert_eq!(read("1500m").unwrap(), Some(Duration::from_millis(1500)));
+        assert_eq!(read("2H").unwrap(), Some(Duration::from_secs(7200)));
+        assert_eq!(read("99999999n").unwrap(), Some(Duration::from_nanos(99_999_999)));
+        for wrong in ["", "m", "100000000m", "-1S", "1x", "1.5S"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(timeout(&HeaderMap::new()).unwrap(), None);
+    }
+}
