@@ -4,8 +4,8 @@
 """
 
 from crossfade.models.bundle import Bundle, Manifest, Parent, Prompts
+from crossfade.models.devices import Device
 from crossfade.models.encoder import Encoder, load_encoders
-from crossfade.models.session import Device
 from crossfade.models.types import Embeddings, InputType, Pooling, Precision
 
 __all__ = [
