@@ -109,7 +109,7 @@ def _show(base: Bundle, made: Bundle, cost: QuantisationCost) -> None:
 
 def _parity_line(parity: Parity) -> str:
     return (
-        f"parity: cosine min {parity.min:.4f}, p1 {parity.p1:.4f}, p50 {parity.p50:.4f}, mean {parity.mean:.4f} over "
+        f"parity: cosine min {parity.min:.5f}, p1 {parity.p1:.5f}, p50 {parity.p50:.5f}, mean {parity.mean:.5f} over "
         f"{parity.texts:,} texts of {parity.origin}"
     )
 
