@@ -8,7 +8,6 @@ Measurements: docs/models.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -113,16 +112,16 @@ class _Rewriter:
 
     def _attention(self, node: onnx.NodeProto) -> bool:
         """It takes one scale for all rows. So the projection goes before it, and MultiHeadAttention does the rest."""
-        weight = matrix(self._weights, node.input[1])
+        _, weight_name, bias, mask, *rest = [*node.input, *[""] * (4 - len(node.input))]
+        weight = matrix(self._weights, weight_name)
         attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-        extra = [name for name in node.input[4:] if name]  # a past, a bias of the scores
-        if weight is None or extra or not attributes.keys() <= _ATTENTION_ATTRIBUTES:
+        # The rest: a past, a bias of the scores.
+        if weight is None or any(rest) or not attributes.keys() <= _ATTENTION_ATTRIBUTES:
             return False
         width = weight.shape[1] // 3
         parts = self._split(self._linear(node.input[0], weight), width)
-        mask = node.input[3] if len(node.input) > 3 else ""
         self.builder.add(
-            "MultiHeadAttention", *parts, node.input[2], mask, domain=MICROSOFT, output=node.output[0], **attributes
+            "MultiHeadAttention", *parts, bias, mask, domain=MICROSOFT, output=node.output[0], **attributes
         )
         return True
 
@@ -218,11 +217,8 @@ class _Rewriter:
 
 def _names_of_ids(graph: onnx.GraphProto) -> set[str]:
     """The input of token ids, under every name it is passed on by."""
-    passed: Mapping[str, str] = {
-        node.input[0]: node.output[0] for node in graph.node if node.op_type in {"Cast", "Identity"}
-    }
-    names, name = {INPUT_IDS}, INPUT_IDS
-    while name in passed and passed[name] not in names:
-        name = passed[name]
-        names.add(name)
+    names = {INPUT_IDS}
+    for node in graph.node:  # each comes after what it takes
+        if node.op_type in {"Cast", "Identity"} and node.input[0] in names:
+            names.add(node.output[0])
     return names
