@@ -81,10 +81,10 @@ def test_the_same_bytes_each_time(base: Bundle, tmp_path: Path, precision: Preci
 
 
 def test_int8_multiplies_in_integers(base: Bundle, tmp_path: Path) -> None:
-    """Four products a layer, and the table of words; what is left in float32 is scales, biases, norms, positions."""
+    """Four factors a layer, the first of them twice, and the table of words; the rest is float32."""
     made = quantise(base, tmp_path / "made", Precision.INT8)
     found = operators(made)
-    assert found["MatMulIntegerToFloat"] == 4 * 2
+    assert found["MatMulIntegerToFloat"] == 5 * 2
     assert found["MatMul"] == 1  # the pooling, which has no weights
     assert found["Attention"] == found["EmbedLayerNormalization"] == 0
     tiny = Tiny()
@@ -130,8 +130,8 @@ def test_exported_graphs(tmp_path: Path, precision: Precision, graph: onnx.Model
     assert_near(made, source)
     if precision is Precision.INT8:
         found = operators(made)
-        assert found["MatMulIntegerToFloat"] == 6
-        assert found["QuantizeLinear"] == 4  # query, key and value are products of the same rows
+        assert found["MatMulIntegerToFloat"] == 6 + 3  # query, key and value twice
+        assert found["QuantizeLinear"] == 4 + 1  # they are products of the same rows
         assert sizes(made)[TensorProto.INT8] > sizes(source)[TensorProto.FLOAT] / 6
 
 
