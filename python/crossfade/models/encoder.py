@@ -20,9 +20,9 @@ from crossfade.models.types import Embeddings, InputType, Precision
 __all__ = ["Device", "Embeddings", "Encoder", "InputType", "load_encoders"]
 
 
-# On a CPU, larger batches fall out of the cache: MiniLM on a Zen 3 takes a third more CPU time at 8,192 tokens than at
-# 1,024, and no less at 256. A GPU wants its thousands of lanes filled.
-_BATCH_TOKENS = {Device.CPU: 1024, Device.CUDA: 16384, Device.TENSORRT: 16384}
+# On a CPU, larger batches fall out of the cache: MiniLM on a Zen 5 takes a seventh more CPU time at 4,096 tokens than
+# at 512, and no less at 256 (docs/models.md has the table). A GPU wants its thousands of lanes filled.
+_BATCH_TOKENS = {Device.CPU: 512, Device.CUDA: 16384, Device.TENSORRT: 16384}
 
 
 class Encoder:
