@@ -1,6 +1,7 @@
 """Models: a bundle is a directory that is a model, an encoder is a bundle that is loaded.
 
-`crossfade.models.importer.import_model` makes bundles; `crossfade.models.adapter.write_adapter_bundle` derives one.
+`crossfade.models.importing.import_model` makes bundles; `crossfade.models.adapter.write_adapter_bundle` and
+`crossfade.models.quantising.quantise` derive one.
 """
 
 from crossfade.models.bundle import Bundle, Manifest, Parent, Prompts
