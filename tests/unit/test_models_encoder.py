@@ -265,7 +265,7 @@ def test_a_runtime_that_cannot_be_loaded(
             raise ImportError("initialization failed") from cause
         raise cause
 
-    monkeypatch.setattr("crossfade.models.session.importlib.import_module", fail)
+    monkeypatch.setattr("crossfade.models.devices.importlib.import_module", fail)
     with pytest.raises(kind, match=message):
         Encoder(base)
 

@@ -51,7 +51,7 @@ def write_adapter_bundle(
     parent = Parent(base.name, base.document_fingerprint, base.query_fingerprint, RELATION)
     with staged(output, overwrite=overwrite) as staging:
         for file in base.manifest.files:
-            _link(base.path / file, staging / file)
+            link(base.path / file, staging / file)
         graph = _adapter_graph(DenseLayer(weight, bias, "Identity"), normalise=base.normalise)
         (staging / ADAPTER_FILE).write_bytes(serialise(graph))
         manifest = replace(base.manifest, name=name, parent=parent, adapter=ADAPTER_FILE)
@@ -77,7 +77,8 @@ def _checked(value: NDArray[np.float32], what: str, shape: tuple[int, ...]) -> N
     return result
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Put a file of another bundle at `target`: a hard link where the file system can, else a copy."""
     try:
         os.link(source.resolve(), target)  # a link to a link would dangle where it is relative
     except OSError:  # another file system, or one without links

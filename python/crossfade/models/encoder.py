@@ -11,29 +11,39 @@ from numpy.typing import NDArray
 
 from crossfade.errors import BundleError, InvalidInput
 from crossfade.models.bundle import Bundle
+from crossfade.models.devices import Device
 from crossfade.models.manifest import MANIFEST_FILE
-from crossfade.models.session import Device, QueryAdapter, TextGraph, graph_properties
+from crossfade.models.session import QueryAdapter, TextGraph, graph_properties
 from crossfade.models.tokenizer import TextTokenizer
-from crossfade.models.types import Embeddings, InputType
+from crossfade.models.types import Embeddings, InputType, Precision
 
 __all__ = ["Device", "Embeddings", "Encoder", "InputType", "load_encoders"]
 
 
-# On a CPU, larger batches fall out of the cache: MiniLM on a Zen 3 takes a third more CPU time at 8,192 tokens than at
-# 1,024, and no less at 256. A GPU wants its thousands of lanes filled.
-_BATCH_TOKENS = {Device.CPU: 1024, Device.CUDA: 16384}
+# On a CPU, larger batches fall out of the cache: MiniLM on a Zen 5 takes a seventh more CPU time at 4,096 tokens than
+# at 512, and no less at 256 (docs/models.md has the table). A GPU wants its thousands of lanes filled.
+_BATCH_TOKENS = {Device.CPU: 512, Device.CUDA: 16384, Device.TENSORRT: 16384}
 
 
 class Encoder:
     """A loaded bundle. Safe to use from many threads."""
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0, batch_tokens: int = 0, device: Device = Device.CPU) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int = 0,
+        batch_tokens: int = 0,
+        device: Device = Device.CPU,
+        replicas: int = 1,
+    ) -> None:
         """`threads`: CPU threads of one inference; 0 = all cores. `batch_tokens`: padded tokens in one inference, at
-        most (one text may be longer); 0 = what suits the device.
+        most (one text may be longer); 0 = what suits the device. `replicas`: copies of the model, for as many calls at
+        once; on GPUs they are dealt out to all there are.
 
         Raises BundleError when the bundle's graph or tokenizer cannot be used, InvalidInput for the other arguments.
         """
-        graph = TextGraph(bundle.graph_path, threads=_checked_threads(threads), device=device)
+        graph = _open_graph(bundle, threads=threads, device=device, replicas=replicas)
         self._set_up(bundle, graph, TextTokenizer(bundle.tokenizer_path, bundle.max_tokens), batch_tokens)
 
     @classmethod
@@ -116,6 +126,7 @@ def load_encoders(
     threads: int = 0,
     batch_tokens: int = 0,
     device: Device = Device.CPU,
+    replicas: int = 1,
 ) -> dict[str, Encoder]:
     """Encoders by the names given. Bundles whose graphs are the same bytes share one session and so its memory."""
     graphs: dict[tuple[str, ...], TextGraph] = {}
@@ -125,7 +136,7 @@ def load_encoders(
         bundle = given if isinstance(given, Bundle) else Bundle.load(given)
         graph = graphs.get(bundle.graph_key)
         if graph is None:
-            graph = TextGraph(bundle.graph_path, threads=_checked_threads(threads), device=device)
+            graph = _open_graph(bundle, threads=threads, device=device, replicas=replicas)
             graphs[bundle.graph_key] = graph
         key = (bundle.tokenizer_key, bundle.max_tokens)
         tokenizer = tokenizers.get(key)
@@ -154,10 +165,16 @@ def _batches(counts: NDArray[np.int32], budget: int) -> Iterator[NDArray[np.intp
             start = end
 
 
-def _checked_threads(threads: int) -> int:
+def _open_graph(bundle: Bundle, *, threads: int, device: Device, replicas: int) -> TextGraph:
     if threads < 0:
         raise InvalidInput(f"threads must be 0 (all cores) or more, not {threads}")
-    return threads
+    if device is not Device.CPU and bundle.precision is Precision.INT8:
+        # CUDA has no kernel for these products: they would run on the CPU, with a copy there and back for each.
+        raise InvalidInput(
+            f"{bundle.name} is in int8, which runs on a CPU only: for the device {device} quantise its source with "
+            "--precision fp16"
+        )
+    return TextGraph(bundle.graph_path, threads=threads, device=device, replicas=replicas)
 
 
 def _check_properties(bundle: Bundle, graph: TextGraph) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import threading
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from crossfade.errors import BundleError, InvalidInput
 from crossfade.models.cores import usable_cores
+from crossfade.models.devices import Device, check_available, check_in_use, gpus, load_runtime, providers
 from crossfade.models.types import Pooling
 
 INPUT_IDS = "input_ids"
@@ -42,29 +42,23 @@ class _Session(Protocol):
     def get_modelmeta(self) -> Any: ...
 
 
-class Device(StrEnum):
-    """Where a graph runs."""
+class _Replica:
+    """A session and how many calls are in it."""
 
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-_PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider"}
+    def __init__(self, session: _Session) -> None:
+        self.session = session
+        self.calls = 0
 
 
-def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -> _Session:
-    """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores that this process may use.
+def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU, number: int = 0) -> _Session:
+    """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores that this process may use. `number`:
+    which GPU.
 
     Raises BundleError when the file is missing or cannot be run, InvalidInput when this machine lacks the device: a
     model never runs anywhere else than asked.
     """
-    onnxruntime = _load_runtime()
-    provider = _PROVIDERS[device]
-    if provider not in onnxruntime.get_available_providers():
-        raise InvalidInput(
-            f"the device {device.value} was asked for and the installed ONNX Runtime has no {provider}: "
-            "install crossfade[gpu], or ask for the device cpu"
-        )
+    onnxruntime = load_runtime()
+    check_available(onnxruntime, device)
     if not path.is_file():
         raise BundleError(f"{path} is missing: import the model again")
     options = onnxruntime.SessionOptions()
@@ -80,47 +74,55 @@ def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU) -
     options.enable_mem_pattern = False
     options.log_severity_level = 4  # fatal; errors arrive as exceptions, and stderr is the user's
     try:
-        session: _Session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
+        session: _Session = onnxruntime.InferenceSession(
+            path, sess_options=options, providers=providers(device, number)
+        )
     except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
         raise BundleError(
             f"{path} cannot be loaded by ONNX Runtime: {_first_line(error)}; it is truncated, corrupt or of a newer "
             "ONNX: import the model again"
         ) from None
-    # ONNX Runtime falls back to the CPU by itself when a device cannot be initialised.
-    if session.get_providers()[0] != provider:
-        raise InvalidInput(
-            f"the device {device.value} was asked for and {session.get_providers()[0]} is in use: check the driver, "
-            "or ask for the device cpu"
-        )
+    check_in_use(device, session.get_providers())
     return session
-
-
-def _load_runtime() -> Any:
-    """ONNX Runtime: loaded when a model is, not when the package is; untyped, hence not by an import statement."""
-    try:
-        return importlib.import_module("onnxruntime")
-    except ModuleNotFoundError:
-        raise InvalidInput("ONNX Runtime is not installed: install crossfade[cpu] or crossfade[gpu]") from None
-    except ImportError as error:
-        # Ctrl-C while its native part starts comes out as an ImportError whose cause is the interrupt.
-        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
-        raise InvalidInput(f"ONNX Runtime is installed and cannot be loaded ({error}): install it again") from None
 
 
 class TextGraph:
     """`model.onnx`: token ids in, one vector a text out. Safe to run from many threads."""
 
-    def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU) -> None:
-        self._session = open_session(path, threads=threads, device=device)
+    def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU, replicas: int = 1) -> None:
+        """`threads`: CPU threads inside an operator of each replica; 0 = its share of the cores. `replicas`: sessions,
+        each with its own copy of the weights; on GPUs they are dealt out to all there are.
+
+        Raises BundleError when the graph cannot be run or is not a bundle's, InvalidInput for the device and replicas.
+        """
+        if replicas < 1:
+            raise InvalidInput(f"replicas must be 1 or more, not {replicas}")
+        cards = 1 if device is Device.CPU or replicas == 1 else max(1, gpus())
+        share = threads or max(1, usable_cores() // replicas)
+        self._replicas = [
+            _Replica(open_session(path, threads=share, device=device, number=number % cards))
+            for number in range(replicas)
+        ]
+        self._lock = threading.Lock()
         self._path = path
-        _check_signature(self._session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
+        session = self._replicas[0].session
+        _check_signature(session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
         self.device = device
-        self.properties: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.properties: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension)."""
-        return _run(self._session, self._path, EMBEDDING, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+        """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension).
+
+        The call goes to the replica that has the fewest; a session takes several at once.
+        """
+        with self._lock:
+            replica = min(self._replicas, key=lambda each: each.calls)
+            replica.calls += 1
+        try:
+            return _run(replica.session, self._path, EMBEDDING, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+        finally:
+            with self._lock:
+                replica.calls -= 1
 
 
 class QueryAdapter:

@@ -25,7 +25,10 @@ from crossfade.models.types import Pooling, Precision
 _SEQUENCE_OUTPUTS = ("last_hidden_state", "token_embeddings")
 _SENTENCE_OUTPUT = "sentence_embedding"
 _OLDEST_OPSET = 11
-_INT8_OPERATORS = ("MatMulInteger", "ConvInteger", "QLinearMatMul", "DynamicQuantizeMatMul", "QAttention", "QGemm")
+_INT8_OPERATORS = (
+    *("MatMulInteger", "MatMulIntegerToFloat", "ConvInteger", "QLinearMatMul", "DynamicQuantizeMatMul"),
+    *("QAttention", "QGemm"),
+)
 _INT4_OPERATORS = ("MatMulNBits", "GatherBlockQuantized")
 
 
