@@ -213,15 +213,16 @@ impl<'a, J: Job> Drive<'a, J> {
             on_threads(threads, interrupted, |interrupted| self.search(&queries, &best, (rows, &next), interrupted));
             best
         };
-        let mut best = new(self.k);
-        if let Some(sample) = self.sample {
-            best = best.with_floors(search(new(sample.kept), sample).into_floors());
-        }
+        let mut best = match self.sample {
+            Some(sample) => new(self.k).with_floors(search(new(sample.kept), sample).into_floors()),
+            None => new(self.k),
+        };
         // A bad row in the sample need not be the first one.
         if !self.stopped.load(Ordering::Relaxed) {
             best = search(best, Sample::ALL);
         }
         if self.sample.is_some() && !self.has_ended() && best.lacks() {
+            drop(best);
             best = search(new(self.k), Sample::ALL);
         }
         *self.best[block].lock().unwrap_or_else(PoisonError::into_inner) = best.finish().collect();
