@@ -202,7 +202,7 @@ impl<'a, J: Job> Drive<'a, J> {
         self.stopped.load(Ordering::Relaxed) || self.bad_row.load(Ordering::Relaxed) != usize::MAX
     }
 
-    /// Find the best for a block of queries, on so many threads.
+    /// Find the best for a block of queries, on so many threads. What `sample` leads to is proved or done again.
     fn find(&self, block: usize, threads: usize, interrupted: &dyn Fn() -> bool) {
         let start = block * self.block;
         let count = self.shape.queries.min(start + self.block) - start;

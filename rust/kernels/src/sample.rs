@@ -1,14 +1,14 @@
 //! A look at some rows first, so that few of the others become candidates.
 //!
 //! Whoever sees n rows once, in random order, must keep k (1 + ln(n / k)) of them at some time: as long as few are known,
-//! any may be among the best. But of the best k of all, about λ = k / s are among every s-th row. So the best but λ plus
-//! a margin of such a sample is almost surely a floor: a key that at least k rows reach, and what does not reach it need
-//! not be scored. That is a guess, and is proved by its success: when k rows have reached the floor, the best k are among
-//! them. When fewer have, the search is made again without.
+//! any may be among the best. But of the best k of all, only about λ = k / s are in a sample of n / s rows. So the last of
+//! the sample's best λ, and some more for a margin, is almost surely a floor: a key that at least k rows reach, and what
+//! does not reach it need not be scored. That is a guess, and is proved by its success: when k rows have reached the
+//! floor, the best k are among them. When fewer have, the search is made again without.
 //!
-//! The rows of the sample are those that a hash picks, one of every s: how the corpus is ordered has nothing to do with it.
-//! As many of the best are in the sample as of k draws with a chance of 1 / s, or the number is less spread. With a margin
-//! of 5 √λ + 5, a floor is too high for one query of three millions.
+//! A hash picks the rows of the sample, one of every s: how the corpus is ordered has nothing to do with it. As many of
+//! the best are in the sample as of k draws with a chance of 1 / s, or the number is less spread. With a margin of
+//! 5 √λ + 5, a floor is too high for one query of three millions.
 
 use crate::drive::Limits;
 

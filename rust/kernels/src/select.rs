@@ -69,7 +69,7 @@ impl Best {
 
     /// The same, where each query's keys must reach a floor.
     pub(crate) fn with_floors(self, floors: impl Iterator<Item = Key>) -> Self {
-        // No key has a lower half of 0: the one before is of the same score.
+        // A key must exceed what is stored; as no row is `u32::MAX`, the number before a key is of the same score.
         Self { least: floors.map(|floor| AtomicU64::new(floor - 1)).collect(), ..self }
     }
 
