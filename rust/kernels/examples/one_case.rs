@@ -1,11 +1,11 @@
-//! One search, over and over on one thread: something for a profiler to look at.
+//! One search, over and over, on one thread or more: something for a profiler to look at.
 //!
 //! ```text
 //! cargo run --release -p crossfade-kernels --example one_case -- f32 384 64 100
 //! ```
 //!
 //! The arguments: type of element (f32, f16, int8, binary), dimension, queries, k; then, if wanted, one in how many rows a
-//! mask lets through. `docs/roofline.md` says what was seen.
+//! mask lets through, and how many threads. `docs/roofline.md` says what was seen.
 
 use std::env;
 use std::error::Error;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}\nusage: one_case f32|f16|int8|binary DIMENSION QUERIES K [ONE_IN]");
+            eprintln!("{error}\nusage: one_case f32|f16|int8|binary DIMENSION QUERIES K [ONE_IN [THREADS]]");
             ExitCode::FAILURE
         }
     }
@@ -35,16 +35,17 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<String, Box<dyn Error>> {
     let [element, numbers @ ..] = arguments else { return Err("what is to be searched?".into()) };
     let numbers = numbers.iter().map(|number| number.parse()).collect::<Result<Vec<usize>, _>>()?;
-    let (dimension, count, k, one_in) = match numbers[..] {
-        [dimension, count, k] => (dimension, count, k, 1),
-        [dimension, count, k, one_in] => (dimension, count, k, one_in.max(1)),
-        _ => return Err("three numbers or four".into()),
+    let (dimension, count, k, one_in, threads) = match numbers[..] {
+        [dimension, count, k] => (dimension, count, k, 1, 1),
+        [dimension, count, k, one_in] => (dimension, count, k, one_in.max(1), 1),
+        [dimension, count, k, one_in, threads] => (dimension, count, k, one_in.max(1), threads),
+        _ => return Err("three numbers, four or five".into()),
     };
     let (corpus, queries) = (directions(ROWS * dimension, 1), directions(count * dimension, 2));
     let (corpus, queries) = (Rows::new(&corpus, dimension)?, Rows::new(&queries, dimension)?);
     let bits: Vec<u8> = (0..ROWS.div_ceil(8)).map(|byte| mask_byte(byte, one_in)).collect();
     let mask = if one_in > 1 { Some(Mask::new(&bits, ROWS)?) } else { None };
-    let options = Options { threads: 1, mask, ..Options::default() };
+    let options = Options { threads, mask, ..Options::default() };
     let vectors = |corpus| move || top_k(queries, corpus, k, Metric::InnerProduct, options);
     let size = ROWS * dimension;
     let seconds = match element.as_str() {
@@ -69,7 +70,8 @@ fn run(arguments: &[String]) -> Result<String, Box<dyn Error>> {
         }
         other => return Err(format!("{other} is no type of element").into()),
     };
-    Ok(format!("{element}, {ROWS} x {dimension}, top {k}, {count} queries, one thread: {:.2} ms", seconds * 1e3))
+    let what = format!("{element}, {ROWS} x {dimension}, top {k}, {count} queries, threads: {threads}");
+    Ok(format!("{what}: {:.2} ms", seconds * 1e3))
 }
 
 /// The median of all calls that fit into the time there is.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::mask::Mask;
 use crate::read_ahead::ReadAhead;
+use crate::sample::Sample;
 use crate::select::{Best, Key, Selector};
 use crate::share_out::{self, on_threads, take};
 use crate::{Error, Options, TopK};
@@ -72,6 +73,11 @@ pub(crate) struct Limits {
     pub(crate) coded_f32_queries: usize,
     /// Pairs after which a worker looks at how many of them codes could not rule out.
     pub(crate) reckoned_pairs: usize,
+    /// Queries, and keys that are looked for in all, from which on a sample is looked at first.
+    pub(crate) sampled_queries: usize,
+    pub(crate) sampled_keys: usize,
+    /// How much a sample may have more of the best than its share: so many times its square root, and one.
+    pub(crate) sample_margin: f64,
 }
 
 impl Default for Limits {
@@ -85,6 +91,9 @@ impl Default for Limits {
             products_per_thread: 1 << 20,
             coded_f32_queries: 17,
             reckoned_pairs: 1 << 16,
+            sampled_queries: 16,
+            sampled_keys: 1 << 12,
+            sample_margin: 5.0,
         }
     }
 }
@@ -118,6 +127,7 @@ struct Drive<'a, J> {
     block: usize,
     /// Rows in a chunk, those ruled out among them.
     chunk: usize,
+    sample: Option<Sample>,
     /// By block of queries and query: the best keys.
     best: Vec<Mutex<Vec<Vec<Key>>>>,
     /// The first row found to hold NaN or infinity; `usize::MAX` when there is none.
@@ -151,6 +161,8 @@ impl<'a, J: Job> Drive<'a, J> {
             threads,
             block,
             chunk,
+            // To read here and there would be slow where rows come from a disk.
+            sample: Sample::new(shape.queries.min(block), visited, k, &limits).filter(|_| !options.mapped),
             best: (0..shape.queries.div_ceil(block)).map(|_| Mutex::default()).collect(),
             shape,
             bad_row: AtomicUsize::new(usize::MAX),
@@ -166,18 +178,12 @@ impl<'a, J: Job> Drive<'a, J> {
                 let next = AtomicUsize::new(0);
                 on_threads(self.threads, interrupted, |interrupted| {
                     while let Some(block) = take(&next, 1, blocks).filter(|_| !self.has_ended()) {
-                        let (queries, best) = self.prepare(block, 1);
-                        self.search(&queries, &best, &AtomicUsize::new(0), interrupted);
-                        self.keep(block, best);
+                        self.find(block, 1, interrupted);
                     }
                 });
             } else {
                 for block in (0..blocks).take_while(|_| !self.has_ended()) {
-                    let ((queries, best), next) = (self.prepare(block, self.threads), AtomicUsize::new(0));
-                    on_threads(self.threads, interrupted, |interrupted| {
-                        self.search(&queries, &best, &next, interrupted);
-                    });
-                    self.keep(block, best);
+                    self.find(block, self.threads, interrupted);
                 }
             }
         }
@@ -196,22 +202,44 @@ impl<'a, J: Job> Drive<'a, J> {
         self.stopped.load(Ordering::Relaxed) || self.bad_row.load(Ordering::Relaxed) != usize::MAX
     }
 
-    fn prepare(&self, block: usize, workers: usize) -> (J::Queries, Best) {
+    /// Find the best for a block of queries, on so many threads. What `sample` leads to is proved or done again.
+    fn find(&self, block: usize, threads: usize, interrupted: &dyn Fn() -> bool) {
         let start = block * self.block;
-        let end = self.shape.queries.min(start + self.block);
-        (self.job.prepare(start..end), Best::new(end - start, self.k, self.visited, workers))
-    }
-
-    fn keep(&self, block: usize, best: Best) {
+        let count = self.shape.queries.min(start + self.block) - start;
+        let queries = self.job.prepare(start..start + count);
+        let new = |k| Best::new(count, k, self.visited, threads);
+        let search = |best: Best, rows: Sample| {
+            let next = AtomicUsize::new(0);
+            on_threads(threads, interrupted, |interrupted| self.search(&queries, &best, (rows, &next), interrupted));
+            best
+        };
+        let mut best = match self.sample {
+            Some(sample) => new(self.k).with_floors(search(new(sample.kept), sample).into_floors()),
+            None => new(self.k),
+        };
+        // A bad row in the sample need not be the first one.
+        if !self.stopped.load(Ordering::Relaxed) {
+            best = search(best, Sample::ALL);
+        }
+        if self.sample.is_some() && !self.has_ended() && best.lacks() {
+            drop(best);
+            best = search(new(self.k), Sample::ALL);
+        }
         *self.best[block].lock().unwrap_or_else(PoisonError::into_inner) = best.finish().collect();
     }
 
-    /// Search one chunk after another, as `next` hands them out.
+    /// Search one chunk of `rows` after another, as `next` hands them out.
     ///
     /// `next` only rises, so every worker sees its rows in ascending order, and every row before a bad one has been
     /// handed out: the bad row reported is the first one, whatever the threads do.
-    fn search(&self, queries: &J::Queries, best: &Best, next: &AtomicUsize, interrupted: &dyn Fn() -> bool) {
-        let mut source = Source { drive: self, next, interrupted, at: 0, end: 0 };
+    fn search(
+        &self,
+        queries: &J::Queries,
+        best: &Best,
+        (rows, next): (Sample, &AtomicUsize),
+        interrupted: &dyn Fn() -> bool,
+    ) {
+        let mut source = Source { drive: self, rows, next, interrupted, at: 0, end: 0 };
         let (mut now, mut coming) =
             (Vec::with_capacity(self.shape.most_rows), Vec::with_capacity(self.shape.most_rows));
         source.fill(&mut now);
@@ -238,6 +266,7 @@ impl<'a, J: Job> Drive<'a, J> {
 /// Where a worker's rows come from.
 struct Source<'s, 'a, J> {
     drive: &'s Drive<'a, J>,
+    rows: Sample,
     next: &'s AtomicUsize,
     interrupted: &'s dyn Fn() -> bool,
     /// What is left of a chunk.
@@ -253,25 +282,45 @@ impl<J: Job> Source<'_, '_, J> {
         while block.is_empty() {
             if self.at == self.end {
                 let rows = drive.shape.rows.min(drive.bad_row.load(Ordering::Relaxed));
-                let Some(start) = take(self.next, drive.chunk, rows) else { return };
+                let chunk = drive.chunk.saturating_mul(self.rows.every());
+                let Some(start) = take(self.next, chunk, rows) else { return };
                 if (self.interrupted)() {
                     drive.stopped.store(true, Ordering::Relaxed);
                 }
                 if drive.stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                (self.at, self.end) = (start, drive.shape.rows.min(start + drive.chunk));
+                (self.at, self.end) = (start, drive.shape.rows.min(start.saturating_add(chunk)));
                 if let Some(read_ahead) = &drive.read_ahead {
                     read_ahead.reached(drive.job.addresses(self.end).end);
                 }
             }
-            match &drive.mask {
-                None => {
-                    let end = self.end.min(self.at + drive.shape.most_rows);
-                    block.extend(self.at as u32..end as u32);
-                    self.at = end;
+            self.gather(block);
+        }
+    }
+
+    /// Append rows of the chunk, until there are enough or no more.
+    fn gather(&mut self, block: &mut Vec<u32>) {
+        let (drive, most) = (self.drive, self.drive.shape.most_rows);
+        match &drive.mask {
+            None if self.rows == Sample::ALL => {
+                let end = self.end.min(self.at + most);
+                block.extend(self.at as u32..end as u32);
+                self.at = end;
+            }
+            None => self.at = self.rows.gather(self.at, self.end, most, block),
+            Some(mask) => {
+                while self.at < self.end && block.len() < most {
+                    let before = block.len();
+                    self.at = mask.gather(self.at, self.end, most, block);
+                    if self.rows != Sample::ALL {
+                        let mut i = 0;
+                        block.retain(|&row| {
+                            i += 1;
+                            i <= before || self.rows.has(row as usize)
+                        });
+                    }
                 }
-                Some(mask) => self.at = mask.gather(self.at, self.end, drive.shape.most_rows, block),
             }
         }
     }

@@ -39,6 +39,7 @@ mod queries;
 mod read_ahead;
 mod rescore;
 mod rows;
+mod sample;
 mod scan;
 mod search;
 mod select;

@@ -24,6 +24,10 @@ pub(crate) enum Way {
 /// Elements of a step of a coded panel.
 pub(crate) const CODES: usize = 4;
 
+/// What adding this to a number and taking it away again leaves of it is its nearest whole number, ties to even: two
+/// instructions, where the function that rounds is called on processors of which nothing is known.
+const ROUND: f64 = (3_u64 << 51) as f64;
+
 /// Queries in the form in which they are compared: of unit length but for L2.
 pub(crate) struct Queries {
     pub(crate) metric: Metric,
@@ -125,7 +129,7 @@ impl Queries {
                 let sigma = if greatest == 0.0 { 1.0 } else { greatest / 127.0 };
                 let mut error = 0.0;
                 let mut codes = unit.iter().map(|&x| {
-                    let code = (f64::from(x) / sigma).round_ties_even();
+                    let code = (f64::from(x) / sigma + ROUND) - ROUND;
                     error += (f64::from(x) - sigma * code) * (f64::from(x) - sigma * code);
                     code as i32
                 });

@@ -67,6 +67,24 @@ impl Best {
         }
     }
 
+    /// The same, where each query's keys must reach a floor.
+    pub(crate) fn with_floors(self, floors: impl Iterator<Item = Key>) -> Self {
+        // A key must exceed what is stored; as no row is `u32::MAX`, the number before a key is of the same score.
+        Self { least: floors.map(|floor| AtomicU64::new(floor - 1)).collect(), ..self }
+    }
+
+    /// Each query's `k`-th best key; what any key reaches where there are not as many.
+    pub(crate) fn into_floors(self) -> impl Iterator<Item = Key> {
+        let k = self.k;
+        self.finish().map(move |keys| if keys.len() < k { nothing() + 1 } else { keys[k - 1] })
+    }
+
+    /// Whether some query has fewer than `k` keys.
+    pub(crate) fn lacks(&self) -> bool {
+        let count = |pool: &Mutex<Vec<Key>>| pool.lock().unwrap_or_else(PoisonError::into_inner).len();
+        self.pools.iter().any(|pool| count(pool) < self.k)
+    }
+
     /// What a key of this query must exceed.
     fn least(&self, query: usize) -> Key {
         self.least[query].load(Ordering::Relaxed)
@@ -235,6 +253,30 @@ mod tests {
         one.finish();
         other.finish();
         assert_eq!(rows(best), [vec![7], vec![5, 10]]);
+    }
+
+    #[test]
+    fn what_reaches_a_floor_is_kept_and_what_is_lacking_is_known() {
+        let few = Best::new(2, 3, 100, 1);
+        let mut selector = Selector::new(&few);
+        for row in 0..50 {
+            selector.offer(0, (row % 10) as f32, row);
+        }
+        selector.offer(1, 5.0, 7);
+        selector.finish();
+        assert!(few.lacks());
+        let floors: Vec<Key> = few.into_floors().collect();
+        assert_eq!(unkey(floors[0]), (9.0, 29));
+        let best = Best::new(2, 4, 100, 1).with_floors(floors.into_iter());
+        let mut selector = Selector::new(&best);
+        assert_eq!(thresholds(&mut selector, 0), [(0, 9.0_f32.next_down())]);
+        for (score, row) in [(9.0, 30), (9.0, 29), (9.0, 28), (8.0, 1), (10.0, 99)] {
+            selector.offer(0, score, row);
+            selector.offer(1, -score, row);
+        }
+        selector.finish();
+        assert!(best.lacks());
+        assert_eq!(rows(best), [vec![99, 28, 29], vec![1, 28, 29, 30]]);
     }
 
     #[test]

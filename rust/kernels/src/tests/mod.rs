@@ -6,6 +6,7 @@ mod doors;
 mod late;
 mod oracle;
 mod properties;
+mod sampled;
 mod small;
 mod unit;
 
@@ -33,6 +34,10 @@ const TINY: Limits = Limits {
     products_per_thread: 1,
     coded_f32_queries: 7,
     reckoned_pairs: 1,
+    sampled_queries: 1,
+    sampled_keys: 1,
+    // Half of the floors are too high.
+    sample_margin: 0.0,
 };
 
 /// Evaluate an expression for each back end that this machine has, with its name.

@@ -10,6 +10,7 @@
 mod bits;
 mod codes;
 mod encode;
+mod exact;
 mod few;
 mod few_codes;
 mod floats;
@@ -28,7 +29,6 @@ use super::{
     BIT_LANES, Backend, Coded, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8, generic,
 };
 use crate::element::{Bf16, F16};
-use crate::exact;
 
 const LANES: usize = 16;
 const VECTORS: usize = 2;
@@ -89,9 +89,6 @@ macro_rules! compiled {
 compiled! {
     fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
-    fn exact_dot(query: &[f32], row: &[f32]) -> f64 = exact::dot(query, row, f64::mul_add);
-    fn exact_squared_difference(query: &[f32], row: &[f32]) -> f64 = exact::squared_difference(query, row);
-    fn exact_squares(row: &[f32]) -> f64 = exact::squares(row, f64::mul_add);
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
 }
 
@@ -245,17 +242,17 @@ impl Backend for Avx512 {
 
     fn exact_dot(self, query: &[f32], row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
-        unsafe { exact_dot(query, row) }
+        unsafe { exact::sum::<false>(query, row) }
     }
 
     fn exact_squared_difference(self, query: &[f32], row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
-        unsafe { exact_squared_difference(query, row) }
+        unsafe { exact::sum::<true>(query, row) }
     }
 
     fn exact_squares(self, row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
-        unsafe { exact_squares(row) }
+        unsafe { exact::sum::<false>(row, row) }
     }
 
     fn distance(self, a: &[u64], b: &[u64]) -> u32 {
