@@ -41,7 +41,7 @@ format: $(VENV)/.dev  ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench $(VENV)/.native  ## this project and its peers in the same run; ARGS='kernels -k f32' for some
+bench: $(VENV)/.bench $(VENV)-infinity/.installed $(VENV)/.native  ## this project and its peers in the same run; ARGS='kernels -k f32' for some
 	$(BIN)/python -m bench $(ARGS)
 
 VALGRIND_CASES ?= 3
@@ -71,7 +71,7 @@ lock:  ## resolve requirements/*.in again (needs uv)
 	scripts/lock.sh
 
 clean:  ## remove everything that the other targets made
-	rm -rf $(VENV) target rust/metrics/fuzz/target dist demo/work demo/report.html demo/report.json bench/work .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(VENV)-infinity target rust/metrics/fuzz/target dist demo/work demo/report.html demo/report.json bench/work .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	rm -f python/crossfade/_native*.so
 
@@ -94,6 +94,13 @@ $(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
 	@echo 'installing peers ...' >&2
 	$(PIP_INSTALL) requirements/bench.lock
 	cargo fetch --quiet --locked
+	@touch $@
+
+# A peer whose dependencies are older than everybody else's.
+$(VENV)-infinity/.installed: requirements/infinity.lock | check-tools
+	test -x $(VENV)-infinity/bin/python || $(PYTHON) -m venv $(VENV)-infinity
+	@echo 'installing infinity-emb ...' >&2
+	$(VENV)-infinity/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.runtime pyproject.toml $(RUST_SOURCES)

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Resolves requirements/*.in into locks with hashes and without any registry's address. Needs uv on PATH.
+# Resolves requirements/*.in into locks with hashes and without any registry's address. Needs uv on PATH. Versions stay
+# as they are where they can; with UPGRADE=1 all are the newest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() {
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-    --no-annotate --overrides requirements/overrides.txt "$@"
+    --no-annotate "$@"
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-compile requirements/bench.in -o "$work/bench.lock"
-compile requirements/dev.in -c "$work/bench.lock" -o "$work/dev.lock"
-compile requirements/runtime.in -c "$work/dev.lock" -o "$work/runtime.lock"
+[ -n "${UPGRADE:-}" ] || cp requirements/*.lock "$work"
+compile requirements/bench.in --overrides requirements/overrides-bench.txt -o "$work/bench.lock"
+compile requirements/dev.in --overrides requirements/overrides.txt -c "$work/bench.lock" -o "$work/dev.lock"
+compile requirements/runtime.in --overrides requirements/overrides.txt -c "$work/dev.lock" -o "$work/runtime.lock"
+compile requirements/infinity.in --overrides requirements/overrides-bench.txt -o "$work/infinity.lock"
 # Every line carries the marker of the environments in pyproject.toml; once in the header says it.
 python3 - "$work" <<'PY'
 import re, sys

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         default=0, ge=0, description="padded tokens in one inference batch; 0 = what suits the device"
     )
 
+    inference_niceness: int = Field(
+        default=5, ge=0, le=19, description="how far threads that run models stand back for the front end (nice)"
+    )
     max_texts_per_call: int = Field(default=1024, ge=1, description="texts, documents or vectors in one call")
     max_text_bytes: int = Field(default=1 << 20, ge=1, description="UTF-8 bytes of one text")
     max_message_bytes: int = Field(default=32 << 20, ge=1 << 16, description="bytes of one gRPC message")

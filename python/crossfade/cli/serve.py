@@ -41,6 +41,7 @@ def command(
     from crossfade._native import check_bindable
     from crossfade.models import load_encoders
     from crossfade.serving import logs
+    from crossfade.serving.niceness import nicely
     from crossfade.serving.server import Server, serve
     from crossfade.store import MemoryStore
 
@@ -49,7 +50,10 @@ def command(
     bundles = parse_models(model)
     check_bindable(listen)  # before the models load: that takes seconds
     start = time.perf_counter()
-    encoders = load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=device)
+    encoders = nicely(
+        settings.inference_niceness,
+        lambda: load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=device),
+    )
     for name, encoder in encoders.items():
         bundle = encoder.bundle
         log.info("model %s: %s, %d dimensions, %s", name, bundle.name, bundle.dimension, bundle.query_fingerprint)

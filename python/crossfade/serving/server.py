@@ -23,6 +23,7 @@ from crossfade.serving.batches import FoundHits
 from crossfade.serving.configuration import configuration
 from crossfade.serving.executor import Executor
 from crossfade.serving.models import ServedEncoder, served_models
+from crossfade.serving.niceness import be_nice
 from crossfade.serving.services import services
 from crossfade.store import Store
 
@@ -41,7 +42,9 @@ class Server:
         self._settings = settings
         self._models = served_models(encoders)
         self._queue = _Queue()
-        self._native = _native.Server(_Bridge(Executor(self._models, store, settings, self._queue.embed)))
+        self._native = _native.Server(
+            _Bridge(Executor(self._models, store, settings, self._queue.embed), settings.inference_niceness)
+        )
 
     @property
     def active_calls(self) -> int:
@@ -104,11 +107,17 @@ class _Queue:
 class _Bridge:
     """What the front end calls, from threads of its own."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, niceness: int) -> None:
         self._executor = executor
         self._services = services(executor)
+        self._niceness = niceness
+        self._nice = threading.local()
 
     def infer(self, lane: int, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        # The front end's runners, each once; not the thread that starts the server, which is the application's.
+        if threading.current_thread() is not threading.main_thread() and not getattr(self._nice, "done", False):
+            self._nice.done = True
+            be_nice(self._niceness)
         return self._executor.infer(lane, ids, mask)
 
     def search(self, calls: Sequence[SearchCall]) -> list[FoundHits | Exception]:

@@ -37,6 +37,8 @@ struct State {
     stopped: bool,
     /// Texts whose vectors were on their way already.
     joined: u64,
+    /// Padded tokens of the batches that run.
+    running: usize,
 }
 
 /// The texts of one device.
@@ -64,7 +66,8 @@ pub(super) struct Queued {
 
 impl Device {
     pub(super) fn new(bounds: Vec<Bounds>) -> Self {
-        let state = State { scheduler: Scheduler::new(bounds), flights: HashMap::new(), stopped: false, joined: 0 };
+        let state =
+            State { scheduler: Scheduler::new(bounds), flights: HashMap::new(), stopped: false, joined: 0, running: 0 };
         Self { state: Mutex::new(state), news: Condvar::new(), epoch: Instant::now() }
     }
 
@@ -89,11 +92,13 @@ impl Device {
     pub(super) fn queued(&self, lane: usize, priority: Priority, tokens: usize) -> Queued {
         let state = self.lock();
         let cost = state.scheduler.cost(lane);
-        let before = state.scheduler.tokens_before(priority);
         if !cost.known() {
             return Queued::default();
         }
-        Queued { wait: cost.batch(before), done: cost.batch(before + tokens) }
+        // What runs now has to end first: half of it, on average, is done.
+        let before = state.scheduler.tokens_before(priority) + state.running / 2;
+        let time = |tokens| state.scheduler.queue_time(lane, tokens);
+        Queued { wait: time(before), done: time(before + tokens) }
     }
 
     /// Wait for a text that is on its way already, and say whether one is.
@@ -114,7 +119,7 @@ impl Device {
     pub(super) fn send(&self, texts: Vec<(usize, Text)>, arrival: &Arrival, ticket: &Arc<Ticket>) {
         let deadline = arrival.deadline.map(|deadline| self.since(deadline));
         let mut state = self.lock();
-        let State { scheduler, flights, joined, stopped } = &mut *state;
+        let State { scheduler, flights, joined, stopped, .. } = &mut *state;
         if *stopped {
             drop(state);
             return ticket.fail(&Failure::stopping());
@@ -179,6 +184,7 @@ impl Device {
                             flight.queued = None;
                         }
                     }
+                    state.running += batch.padded();
                     return Some(batch);
                 }
                 Next::Wait(until) => {
@@ -192,7 +198,9 @@ impl Device {
     /// A batch has been run: learn what it cost.
     pub(super) fn ran(&self, lane: usize, padded: usize, texts: usize, span: Span) -> Last {
         let took = span.ended - span.began;
-        self.lock().scheduler.ran(lane, padded, texts, self.since(span.ended), took)
+        let mut state = self.lock();
+        state.running = state.running.saturating_sub(padded);
+        state.scheduler.ran(lane, padded, texts, self.since(span.ended), took)
     }
 
     /// The answers to texts, for all who wait for them.

@@ -62,6 +62,14 @@ impl Cost {
         Duration::from_nanos((base + slope * tokens as f64) as u64)
     }
 
+    /// How long so many tokens will take in batches of `size`; nothing, while nothing is known.
+    #[must_use]
+    pub(crate) fn queue(&self, tokens: usize, size: usize) -> Duration {
+        let (base, slope) = self.line();
+        let batches = tokens.div_ceil(size.max(1));
+        Duration::from_nanos((base * batches as f64 + slope * tokens as f64) as u64)
+    }
+
     /// Tokens that cost as much as beginning one more batch does: so much padding is no loss.
     #[must_use]
     pub(crate) fn batch_in_tokens(&self) -> usize {
@@ -84,6 +92,8 @@ mod tests {
         let ns = cost.batch(1000).as_nanos();
         assert!((31_990..=32_010).contains(&ns), "{ns}");
         assert!((65..=67).contains(&cost.batch_in_tokens()), "{}", cost.batch_in_tokens());
+        let ns = cost.queue(1000, 300).as_nanos();
+        assert!((37_980..=38_020).contains(&ns), "{ns}");
     }
 
     #[test]

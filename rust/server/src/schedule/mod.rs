@@ -149,6 +149,11 @@ impl<T> Scheduler<T> {
         self.tokens[..=priority.index()].iter().sum()
     }
 
+    /// How long so many tokens of a lane will take.
+    pub(crate) fn queue_time(&self, lane: usize, tokens: usize) -> Duration {
+        self.costs[lane].queue(tokens, self.bounds[lane].tokens)
+    }
+
     /// What batches of a lane cost.
     #[must_use]
     pub(crate) fn cost(&self, lane: usize) -> &Cost {

@@ -1,0 +1,1 @@
+"""The service against its peers: the front end by itself, bulk, latency, overload."""
