@@ -16,6 +16,7 @@ import numpy as np
 
 from crossfade.config import Settings
 from crossfade.models import InputType
+from crossfade.models.manifest import Prompts
 from crossfade.serving.server import Server
 from crossfade.store import MemoryStore
 
@@ -74,7 +75,8 @@ class GatedEncoder:
             query_fingerprint="cf1-gated",
             parent=SimpleNamespace(name="parent", document_fingerprint="cf1-parent"),
             fingerprint=lambda _: "cf1-gated",
-            prompts=SimpleNamespace(of=lambda _: ""),
+            prompts=Prompts(named={"loud": "LOUD: ", "quiet": ""}),
+            prompt_fingerprint=lambda name, _: f"cf1-{name}",
             tokenizer_path=tokenizer,
             tokenizer_key="bytes",
         )
