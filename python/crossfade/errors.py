@@ -53,7 +53,14 @@ class FingerprintMismatch(CrossfadeError):
 
 
 class Overloaded(CrossfadeError):
-    """The service is at its admission limit: try again later."""
+    """The service is at its admission limit: try again later.
+
+    `retry_after`: in how many seconds, as the server says; None when it does not.
+    """
+
+    def __init__(self, *message: object, retry_after: float | None = None) -> None:
+        super().__init__(*message)
+        self.retry_after = retry_after
 
 
 class Unavailable(CrossfadeError):
