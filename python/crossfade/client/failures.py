@@ -24,6 +24,9 @@ _DETAILS_TRAILER = "grpc-status-details-bin"
 _Any: Any = any_pb2
 _Duration: Any = duration_pb2
 _Empty: Any = empty_pb2
+# In asyncio, a write that fails because the server has ended the call overwrites what the server said
+# (https://github.com/grpc/grpc/issues/36066).
+_LOST = "Internal error from Core"
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
 # For a status that came without crossfade's trailer: from gRPC itself or something between.
@@ -58,6 +61,11 @@ def failure(error: grpc.RpcError, target: str) -> CrossfadeError:
         )
     if code is grpc.StatusCode.CANCELLED:  # not by us: gRPC ends so what reaches a server in its last moment
         return errors.Unavailable(f"{target} ended the call, as a server does that stops: try again")
+    if code is grpc.StatusCode.INTERNAL and message == _LOST:
+        return errors.Unavailable(
+            f"{target} ended the call while more was being sent, and gRPC did not keep the reason: try again; Client "
+            "(not AsyncClient) is told it"
+        )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded(f"{target} did not answer in time: give the call a longer timeout, or less work")
     if code is grpc.StatusCode.UNIMPLEMENTED:

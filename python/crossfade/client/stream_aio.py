@@ -25,7 +25,8 @@ async def run(
     incoming: asyncio.Queue[Any] = asyncio.Queue()  # no larger than what is in flight
     call = start(_requests(outgoing))
     receiving = asyncio.create_task(_receive(call, incoming))
-    parts: AsyncIterator[Part] | None = stream.parts_async(source)
+    reading = stream.parts_async(source)
+    parts: AsyncIterator[Part] | None = reading
     raised: Exception | None = None
     try:
         while True:
@@ -59,6 +60,7 @@ async def run(
         outgoing.put_nowait(None)
         call.cancel()
         await asyncio.wait([receiving])
+        await reading.aclose()
 
 
 async def _requests(outgoing: asyncio.Queue[Any]) -> AsyncIterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -140,7 +140,7 @@ class EmbedStream:
             yield from self._cutter.take(item)
         yield from self._cutter.end()
 
-    async def parts_async(self, source: Source | AsyncSource) -> AsyncIterator[Part]:
+    async def parts_async(self, source: Source | AsyncSource) -> AsyncGenerator[Part, None]:
         """As `parts`, also of an asynchronous input."""
         if isinstance(source, AsyncIterable):
             async for item in source:
