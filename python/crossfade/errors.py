@@ -1,8 +1,8 @@
 """The one exception tree.
 
 Every error that a caller can cause or must act on is a `CrossfadeError`. Its message says what was wrong, what was
-expected and what to do. Two boundaries turn it into something else, each in one table: `rust/server/src/failure.rs` into
-a gRPC status, `cli/main.py` into one line on stderr and an exit code.
+expected and what to do. Two boundaries turn it into something else, each in one table: `rust/server/src/failure.rs`
+into a gRPC status, `cli/main.py` into one line on stderr and an exit code.
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ class FingerprintMismatch(CrossfadeError):
 
 
 class Overloaded(CrossfadeError):
-    """The service is at its admission limit: try again later."""
+    """The service is at its admission limit: try again later.
+
+    `retry_after`: in how many seconds, as the server says; None when it does not.
+    """
+
+    def __init__(self, *message: object, retry_after: float | None = None) -> None:
+        super().__init__(*message)
+        self.retry_after = retry_after
 
 
 class Unavailable(CrossfadeError):

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ import numpy as np
 
 from crossfade.config import Settings
 from crossfade.models import InputType
+from crossfade.models.manifest import Prompts
 from crossfade.serving.server import Server
 from crossfade.store import MemoryStore
 
@@ -50,10 +52,18 @@ BYTE_TOKENIZER = {
 }
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Poll; a state that comes for certain, at a time nobody can name."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        threading.Event().wait(0.005)
+
+
 class GatedEncoder:
     """A text becomes (its bytes, 1). One that begins with "wait" holds its batch until the gate opens."""
 
-    def __init__(self, directory: Path, batch_tokens: int = 4096) -> None:
+    def __init__(self, directory: Path, batch_tokens: int = 4096, max_tokens: int = 2_000_000) -> None:
         self.texts: list[str] = []
         self.batches: list[list[str]] = []
         self.waiting = threading.Semaphore(0)
@@ -66,7 +76,7 @@ class GatedEncoder:
         self.bundle = SimpleNamespace(
             name="gated",
             dimension=2,
-            max_tokens=2_000_000,
+            max_tokens=max_tokens,
             pooling="cls",
             normalise=False,
             precision="fp32",
@@ -74,7 +84,8 @@ class GatedEncoder:
             query_fingerprint="cf1-gated",
             parent=SimpleNamespace(name="parent", document_fingerprint="cf1-parent"),
             fingerprint=lambda _: "cf1-gated",
-            prompts=SimpleNamespace(of=lambda _: ""),
+            prompts=Prompts(named={"loud": "LOUD: ", "quiet": ""}),
+            prompt_fingerprint=lambda name, _: f"cf1-{name}",
             tokenizer_path=tokenizer,
             tokenizer_key="bytes",
         )
@@ -107,9 +118,9 @@ class GatedEncoder:
 class LocalServer:
     """A server of this process, over an encoder that waits when told to."""
 
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, max_tokens: int = 2_000_000, **settings: float) -> None:
         self._directory = tempfile.TemporaryDirectory()
-        self.encoder = GatedEncoder(Path(self._directory.name))
+        self.encoder = GatedEncoder(Path(self._directory.name), max_tokens=max_tokens)
         self.settings = Settings(**settings)
         self.server = Server({"gated": self.encoder}, MemoryStore(), self.settings)
         self.address = self.server.start("127.0.0.1:0")

@@ -42,7 +42,7 @@ def test_import_prints_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
         "pooling": "cls",
         "normalise": True,
         "precision": "fp32",
-        "prompts": {"query": "query: ", "document": ""},
+        "prompts": {"query": "query: ", "document": "", "named": {}},
         "query_adapter": False,
         "document_fingerprint": bundle.document_fingerprint,
         "query_fingerprint": bundle.query_fingerprint,

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from crossfade.models import Embeddings, InputType
+from crossfade.models.manifest import Prompts
 
 
 class FakeEncoder:
@@ -25,6 +26,7 @@ class FakeEncoder:
             query_fingerprint=query,
             parent=None,
             fingerprint=lambda kind: query if kind is InputType.QUERY else document,
+            prompts=Prompts(named={"b": "B: ", "a": "A: "}),
         )
 
     def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings:

@@ -134,7 +134,7 @@ def test_old_names_of_layer_norm_are_understood(tmp_path: Path) -> None:
 
 def test_prompts_are_chosen_as_sentence_transformers_does(tmp_path: Path) -> None:
     bundle = imported(tmp_path, Tiny(prompts=(("query", "how "), ("passage", "the "))))
-    assert bundle.prompts == Prompts("how ", "the ")
+    assert bundle.prompts == Prompts("how ", "the ", {"passage": "the "})
     assert bundle.query_fingerprint != bundle.document_fingerprint
     encoder = Encoder(bundle, threads=1)
     prompted = encoder.encode(["quick fox"], InputType.DOCUMENT)

@@ -57,6 +57,7 @@ class FakeRpcError(grpc.RpcError):
             "a message of 41943053 bytes was sent, there:1 takes at most 33554432: send less",
         ),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams", errors.Overloaded, "there:1: too many streams"),
+        (grpc.StatusCode.INTERNAL, "Internal error from Core", errors.Unavailable, "gRPC did not keep the reason"),
         (grpc.StatusCode.UNAVAILABLE, "refused", errors.Unavailable, "no answer from there:1 (refused): check"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", errors.DeadlineExceeded, "there:1 did not answer in time: give"),
         (grpc.StatusCode.UNIMPLEMENTED, "no method", CrossfadeError, "does not know this call (no method)"),

@@ -86,7 +86,11 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "pooling": bundle.pooling.value,
         "normalise": bundle.normalise,
         "precision": bundle.precision.value,
-        "prompts": {"query": bundle.prompts.query, "document": bundle.prompts.document},
+        "prompts": {
+            "query": bundle.prompts.query,
+            "document": bundle.prompts.document,
+            "named": dict(bundle.prompts.named),
+        },
         "query_adapter": bundle.adapter_path is not None,
         "document_fingerprint": bundle.document_fingerprint,
         "query_fingerprint": bundle.query_fingerprint,
@@ -130,6 +134,10 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", facts["precision"]),
         ("query prompt", json.dumps(facts["prompts"]["query"], ensure_ascii=False)),
         ("document prompt", json.dumps(facts["prompts"]["document"], ensure_ascii=False)),
+        *(
+            (f"prompt {name}", json.dumps(prompt, ensure_ascii=False))
+            for name, prompt in facts["prompts"]["named"].items()
+        ),
         ("query adapter", "yes" if facts["query_adapter"] else "no"),
         ("document fingerprint", facts["document_fingerprint"]),
         ("query fingerprint", facts["query_fingerprint"] + (" (the same)" if same else "")),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -12,23 +13,30 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from numpy.typing import NDArray
 
-from crossfade.client import plans
+from crossfade._pb import embedding_pb2
+from crossfade.client import plans, stream_aio
 from crossfade.client.channel import DEFAULT_TIMEOUT, OPTIONS, check_target
 from crossfade.client.failures import CLOSED, failure
+from crossfade.client.options import Embedder, EmbedOptions, SearchOptions
 from crossfade.client.plans import Answer, Method, Plan, Progress
+from crossfade.client.retries import Patience, check_retries
+from crossfade.client.streams import DEFAULT_BATCH_SIZE, STREAM, AsyncSource, EmbedStream, Source, check_stream, ended
 from crossfade.client.types import (
     CollectionInfo,
     Embedding,
+    Encoding,
     InputType,
     Limits,
+    LongTexts,
     Measured,
     ModelInfo,
+    Priority,
     Scored,
     SearchResults,
     Upserted,
     Vectors,
 )
-from crossfade.errors import CrossfadeError, InvalidInput, NotFound
+from crossfade.errors import CrossfadeError, InvalidInput, NotFound, Overloaded
 from crossfade.store.types import Document, Metric
 
 
@@ -38,8 +46,13 @@ class AsyncClient:
     Everything else is as `Client` has it.
     """
 
-    def __init__(self, target: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
-        """`target`: "host:port" or "unix:/path". Nothing is sent yet."""
+    def __init__(self, target: str, *, timeout: float = DEFAULT_TIMEOUT, retry_overloaded: int = 0) -> None:
+        """`target`: "host:port" or "unix:/path". Nothing is sent yet.
+
+        `retry_overloaded`: how often a call that changes nothing is sent again when the server has too much to do. It
+        waits for as long as the server asks, within the call's `timeout`; without it, Overloaded is raised at once.
+        """
+        self._retries = check_retries(retry_overloaded)
         self._target = check_target(target)
         self._timeout = timeout
         self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
@@ -83,12 +96,56 @@ class AsyncClient:
         texts: Sequence[str],
         input_type: InputType,
         *,
+        dimensions: int | None = None,
+        encoding: Encoding = "float32",
+        long_texts: LongTexts = "truncate",
+        prompt_name: str | None = None,
+        priority: Priority | None = None,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Embedding:
-        """Embed any number of texts as "query" or "document"; `values` is float32, shape (len(texts), dimension)."""
+        """Embed any number of texts as "query" or "document"; one row a text, as `Embedding` has them.
+
+        `dimensions`: keep so many elements of each vector, at unit length again where the model's have it; None keeps
+        all. `encoding`: how the values travel and come back. `long_texts`: "truncate" leaves the end of a text over the
+        model's token limit unread and says so, "refuse" raises LimitExceeded. `prompt_name`: one of the model's named
+        prompts (`ModelInfo.prompt_names`), put before each text in place of the input type's own. `priority`: whose
+        turn it is when there is much to do; None lets the server tell by the number of texts.
+        """
+        options = EmbedOptions(dimensions, encoding, long_texts, prompt_name, priority)
+        embedder = Embedder(model, input_type, options)
         limits = await self.limits(timeout=timeout)
-        return await self._run(plans.embed(model, texts, input_type, limits), timeout, progress)
+        return await self._run(plans.embed(embedder, texts, limits), timeout, progress)
+
+    def embed_stream(
+        self,
+        model: str,
+        batches: Source | AsyncSource,
+        input_type: InputType,
+        *,
+        dimensions: int | None = None,
+        encoding: Encoding = "float32",
+        long_texts: LongTexts = "truncate",
+        prompt_name: str | None = None,
+        priority: Priority | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Embedding, None]:
+        """Embed texts without end: an iterator of one Embedding a batch, in their order. Options as `embed` has them.
+
+        `batches` gives sequences of strings, each of them a batch, or single strings, of which up to `batch_size` make
+        one. A message holds `batch_size` texts at most and no more than the server takes; a longer sequence travels in
+        several. The input is read where the answers are iterated, at most 8 messages ahead of them, so memory is
+        bounded however long it is. Where a call would be refused because the server has too much to do, a stream waits.
+        `timeout`: seconds that one answer may take, the client's own unless given; the stream may take any time.
+
+        A batch that cannot be embedded raises what `embed` would have raised, saying which one it was, after all
+        answers before it; so does what the input raises. That ends the stream. Closing the iterator (`close` or
+        `aclose`), leaving its loop or Ctrl-C cancels the call. A stream is not sent again by `retry_overloaded`.
+        """
+        options = EmbedOptions(dimensions, encoding, long_texts, prompt_name, priority)
+        check_stream(batches, batch_size)
+        return self._stream(Embedder(model, input_type, options), batches, batch_size, timeout)
 
     async def create_collection(
         self,
@@ -144,12 +201,17 @@ class AsyncClient:
         texts: Sequence[str] | None = None,
         vectors: Vectors | None = None,
         with_documents: bool = False,
+        priority: Priority | None = None,
         timeout: float | None = None,
     ) -> SearchResults:
-        """The best `k` documents for each query: either `texts`, encoded by a served `model`, or `vectors`."""
+        """The best `k` documents for each query: either `texts`, encoded by a served `model`, or float32 `vectors`.
+
+        `priority` as `embed` has it.
+        """
+        options = SearchOptions(with_documents, priority)
         queries = plans.queries(model, texts, vectors)
         limits = await self.limits(timeout=timeout)
-        return await self._run(plans.search(collection, k, queries, with_documents, limits), timeout)
+        return await self._run(plans.search(collection, k, queries, options, limits), timeout)
 
     async def score(
         self,
@@ -182,7 +244,7 @@ class AsyncClient:
         done = 0
         for step in plan.steps:
             try:
-                answers.append(await self._call(plan.method, step.request(), timeout))
+                answers.append(await self._patient(plan.method, step.request(), timeout))
             except CrossfadeError as error:
                 raise plan.explain(error, done) from error.__cause__
             done += step.items
@@ -192,12 +254,60 @@ class AsyncClient:
 
     async def _health(self, service: str, timeout: float | None) -> bool:
         try:
-            answer: Any = await self._call(plans.HEALTH, health_pb2.HealthCheckRequest(service=service), timeout)
+            answer: Any = await self._call(
+                plans.HEALTH, health_pb2.HealthCheckRequest(service=service), self._seconds(timeout)
+            )
         except NotFound:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    async def _call(self, method: Method, request: Message, timeout: float | None) -> Message:
+    async def _patient(self, method: Method, request: Message, timeout: float | None) -> Message:
+        """A call, and again if the server is overloaded and that was asked for."""
+        seconds = self._seconds(timeout)
+        patience = Patience(self._retries if method.repeatable else 0, seconds)
+        while True:
+            try:
+                return await self._call(method, request, seconds)
+            except Overloaded as refused:
+                pause = patience.pause(refused)
+            await asyncio.sleep(pause)
+            seconds = patience.left
+
+    async def _stream(
+        self, embedder: Embedder, batches: Source | AsyncSource, batch_size: int, timeout: float | None
+    ) -> AsyncGenerator[Embedding, None]:
+        stream = EmbedStream(embedder, await self.limits(timeout=timeout), batch_size, self._seconds(timeout))
+        untyped: Any = STREAM.response
+
+        def start(requests: AsyncIterator[Any]) -> Any:
+            try:
+                call: Any = self._channel.stream_stream(
+                    STREAM.path,
+                    request_serializer=embedding_pb2.EmbedStreamRequest.SerializeToString,
+                    response_deserializer=untyped.FromString,
+                )
+                return call(requests)
+            except grpc.aio.UsageError as error:
+                raise InvalidInput(CLOSED if self._closed else f"the stream cannot be begun: {error}") from None
+
+        def fail(error: Exception | None) -> CrossfadeError:
+            if self._closed:
+                return InvalidInput(CLOSED)
+            if isinstance(error, grpc.RpcError):
+                return failure(error, self._target)
+            return ended(self._target)
+
+        running = stream_aio.run(stream, batches, start, fail)
+        try:
+            async for embedding in running:
+                yield embedding
+        finally:  # closing this generator does not close the other by itself
+            await running.aclose()
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
+
+    async def _call(self, method: Method, request: Message, timeout: float) -> Message:
         untyped: Any = method.response  # protobuf's own classes carry no types
         call = self._calls.get(method.path)
         if call is None:
@@ -208,7 +318,7 @@ class AsyncClient:
             )
             self._calls[method.path] = call
         try:
-            answer: Message = await call(request, timeout=self._timeout if timeout is None else timeout)
+            answer: Message = await call(request, timeout=timeout)
         except grpc.RpcError as error:
             raise InvalidInput(CLOSED) if self._closed else failure(error, self._target) from None
         except grpc.aio.UsageError as error:

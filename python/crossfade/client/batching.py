@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.client.types import Limits, Vectors
+from crossfade.client.types import Embedding, Limits, Vectors
 from crossfade.errors import InvalidInput
 
 # Tags and lengths of an item's fields; generous, as the names and fingerprints of a call must fit in too.
-_ITEM_OVERHEAD = 64
+ITEM_OVERHEAD = 64
 
 
 def text_sizes(texts: Sequence[str], what: str) -> list[int]:
@@ -38,15 +38,19 @@ def slices(sizes: Sequence[int], limits: Limits, per_call: int | None = None) ->
     An item larger than a whole message gets a slice of its own, and the server's answer.
     """
     most = max(1, min(per_call or limits.texts_per_call, limits.texts_per_call))
-    budget = limits.message_bytes - limits.message_bytes // 16
-    return list(_slices(sizes, most, budget)) or [slice(0, 0)]
+    return list(_slices(sizes, most, budget(limits))) or [slice(0, 0)]
 
 
-def _slices(sizes: Iterable[int], most: int, budget: int) -> Iterator[slice]:
+def budget(limits: Limits) -> int:
+    """Bytes that the items of one message may take."""
+    return limits.message_bytes - limits.message_bytes // 16
+
+
+def _slices(sizes: Iterable[int], most: int, room: int) -> Iterator[slice]:
     start = used = end = 0
     for size in sizes:
-        cost = size + _ITEM_OVERHEAD
-        if end > start and (end - start == most or used + cost > budget):
+        cost = size + ITEM_OVERHEAD
+        if end > start and (end - start == most or used + cost > room):
             yield slice(start, end)
             start, used = end, 0
         used += cost
@@ -57,6 +61,11 @@ def _slices(sizes: Iterable[int], most: int, budget: int) -> Iterator[slice]:
 
 def rows(vectors: Vectors, count: int | None = None) -> NDArray[np.float32]:
     """The matrix as little-endian float32 in C order. Raises InvalidInput when it is none, or not of `count` rows."""
+    if isinstance(vectors, Embedding) and vectors.encoding != "float32":
+        raise InvalidInput(
+            f"the vectors are in {vectors.encoding}, and a call takes float32: embed with encoding='float32', or, if "
+            "what this encoding left out may be missing, give Vectors(embedding.as_float32(), embedding.fingerprint)"
+        )
     return matrix(vectors.values, "vectors", count)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from crossfade._pb import collections_pb2, embedding_pb2, evaluation_pb2, models
 from crossfade.client.types import (
     CollectionInfo,
     Embedding,
+    Encoding,
     Hit,
     InputType,
     Limits,
@@ -30,6 +32,20 @@ _METRICS: dict[Metric, vectors_pb2.Metric] = {
     "l2": vectors_pb2.METRIC_L2,
 }
 _METRIC_NAMES: dict[int, Metric] = {number: name for name, number in _METRICS.items()}
+ENCODINGS: dict[Encoding, vectors_pb2.Encoding] = {
+    "float32": vectors_pb2.ENCODING_FLOAT32,
+    "float16": vectors_pb2.ENCODING_FLOAT16,
+    "int8": vectors_pb2.ENCODING_INT8,
+    "binary": vectors_pb2.ENCODING_BINARY,
+}
+ENCODING_NAMES: dict[int, Encoding] = {number: name for name, number in ENCODINGS.items()}
+# As they travel, and as the machine has them.
+_DTYPES: dict[Encoding, tuple[str, type[np.generic]]] = {
+    "float32": ("<f4", np.float32),
+    "float16": ("<f2", np.float16),
+    "int8": ("i1", np.int8),
+    "binary": ("u1", np.uint8),
+}
 _INPUT_TYPES: dict[str, vectors_pb2.InputType] = {
     "query": vectors_pb2.INPUT_TYPE_QUERY,
     "document": vectors_pb2.INPUT_TYPE_DOCUMENT,
@@ -64,13 +80,18 @@ def times(message: vectors_pb2.StageTimes) -> StageTimes:
 
 def embedding(responses: Sequence[embedding_pb2.EmbedResponse]) -> Embedding:
     """Several calls' answers as one. Raises CrossfadeError when the model changed between them."""
-    fingerprint = _one([response.fingerprint for response in responses])
+    vectors = [response.vectors for response in responses]
+    encoding, dimension = _space(vectors)
+    scales = np.concatenate([np.array(part.scales, dtype=np.float32) for part in vectors])
     return Embedding(
-        values=np.concatenate([_matrix(response.vectors) for response in responses]),
-        fingerprint=fingerprint,
+        values=np.concatenate([_matrix(part, encoding) for part in vectors]),
+        fingerprint=one_fingerprint([response.fingerprint for response in responses]),
         token_counts=_counts(responses),
         truncated=_flags(responses),
         times=StageTimes.sum(times(response.times) for response in responses),
+        encoding=encoding,
+        dimension=dimension,
+        scales=scales if encoding == "int8" else None,
     )
 
 
@@ -87,7 +108,7 @@ def upserted(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
 def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResults:
     return SearchResults(
         hits=[[_hit(hit) for hit in answer.hits] for response in responses for answer in response.results],
-        query_fingerprint=_one([response.query_fingerprint for response in responses]),
+        query_fingerprint=one_fingerprint([response.query_fingerprint for response in responses]),
         times=StageTimes.sum(times(response.times) for response in responses),
     )
 
@@ -138,6 +159,7 @@ def model(message: models_pb2.Model) -> ModelInfo:
         document_fingerprint=message.document_fingerprint,
         parent_name=message.parent_name,
         parent_fingerprint=message.parent_fingerprint,
+        prompt_names=tuple(message.prompt_names),
     )
 
 
@@ -149,6 +171,7 @@ def limits(message: models_pb2.Limits) -> Limits:
         k=message.k,
         results_per_call=message.results_per_call,
         score_vectors=message.score_vectors,
+        queued_tokens=message.queued_tokens,
     )
 
 
@@ -159,9 +182,20 @@ def _hit(message: collections_pb2.Hit) -> Hit:
     return Hit(message.id, message.score, document)
 
 
-def _matrix(message: vectors_pb2.Vectors) -> NDArray[np.float32]:
-    flat = np.frombuffer(message.data, dtype="<f4").astype(np.float32, copy=False)
-    return flat.reshape(message.count, message.dimension)
+def _space(parts: Sequence[vectors_pb2.Vectors]) -> tuple[Encoding, int]:
+    """Encoding and dimension of all the parts."""
+    number, dimension = parts[0].encoding, parts[0].dimension
+    if number not in ENCODING_NAMES:
+        raise CrossfadeError(f"the answer's encoding {number} is unknown to this client: upgrade crossfade here")
+    if any((part.encoding, part.dimension) != (number, dimension) for part in parts):
+        raise CrossfadeError("the answers of one batch differ in encoding or dimension: send the whole batch again")
+    return ENCODING_NAMES[number], dimension
+
+
+def _matrix(message: vectors_pb2.Vectors, encoding: Encoding) -> NDArray[Any]:
+    wire, here = _DTYPES[encoding]
+    width = -(-message.dimension // 8) if encoding == "binary" else message.dimension
+    return np.frombuffer(message.data, dtype=wire).astype(here, copy=False).reshape(message.count, width)
 
 
 def _counts(
@@ -176,7 +210,8 @@ def _flags(
     return np.concatenate([np.array(response.truncated, dtype=np.bool_) for response in responses])
 
 
-def _one(fingerprints: Sequence[str]) -> str:
+def one_fingerprint(fingerprints: Sequence[str]) -> str:
+    """The one of all answers of a batch. Raises CrossfadeError when there are several."""
     if len(set(fingerprints)) != 1:
         raise CrossfadeError(
             f"the model changed while the batch was under way (fingerprints {', '.join(sorted(set(fingerprints)))}): "

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from crossfade._pb import collections_pb2, embedding_pb2, evaluation_pb2, models_pb2, scoring_pb2
 from crossfade.client import messages
 from crossfade.client.batching import matrix, rows, slices, text_sizes
+from crossfade.client.failures import with_note
+from crossfade.client.options import Embedder, SearchOptions, priority_number
 from crossfade.client.types import (
     CollectionInfo,
     Embedding,
-    InputType,
     Limits,
     Measured,
     ModelInfo,
@@ -47,21 +48,22 @@ _COLLECTIONS = "/crossfade.v1.CollectionService/"
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One rpc: its path and the type of its answer."""
+    """One rpc: its path, the type of its answer, and whether it changes nothing on the server."""
 
     path: str
     response: type[Message]
+    repeatable: bool = True
 
 
 EMBED = Method("/crossfade.v1.EmbeddingService/Embed", embedding_pb2.EmbedResponse)
 SCORE = Method("/crossfade.v1.ScoringService/Score", scoring_pb2.ScoreResponse)
 MEASURE = Method("/crossfade.v1.EvaluationService/Measure", evaluation_pb2.MeasureResponse)
 LIST_MODELS = Method("/crossfade.v1.ModelService/ListModels", models_pb2.ListModelsResponse)
-CREATE = Method(f"{_COLLECTIONS}CreateCollection", collections_pb2.CreateCollectionResponse)
+CREATE = Method(f"{_COLLECTIONS}CreateCollection", collections_pb2.CreateCollectionResponse, repeatable=False)
 LIST = Method(f"{_COLLECTIONS}ListCollections", collections_pb2.ListCollectionsResponse)
-DROP = Method(f"{_COLLECTIONS}DeleteCollection", collections_pb2.DeleteCollectionResponse)
-UPSERT = Method(f"{_COLLECTIONS}Upsert", collections_pb2.UpsertResponse)
-DELETE = Method(f"{_COLLECTIONS}Delete", collections_pb2.DeleteResponse)
+DROP = Method(f"{_COLLECTIONS}DeleteCollection", collections_pb2.DeleteCollectionResponse, repeatable=False)
+UPSERT = Method(f"{_COLLECTIONS}Upsert", collections_pb2.UpsertResponse, repeatable=False)
+DELETE = Method(f"{_COLLECTIONS}Delete", collections_pb2.DeleteResponse, repeatable=False)
 SEARCH = Method(f"{_COLLECTIONS}Search", collections_pb2.SearchResponse)
 HEALTH = Method("/grpc.health.v1.Health/Check", health_pb2.HealthCheckResponse)
 
@@ -106,7 +108,7 @@ class Plan(Generic[Answer]):
         """`error`, saying how much of the batch was stored before it."""
         if not (self.writes and done):
             return error
-        return type(error)(f"{error} (the first {done} of {self.items} {self.writes} of this batch are done)")
+        return with_note(error, f"the first {done} of {self.items} {self.writes} of this batch are done")
 
 
 def one(method: Method, request: Message, combine: Callable[[list[Any]], Answer]) -> Plan[Answer]:
@@ -126,15 +128,11 @@ def limits() -> Plan[Limits]:
 
 
 @explained
-def embed(model: str, texts: Sequence[str], input_type: InputType, limits: Limits) -> Plan[Embedding]:
-    number = messages.input_type_number(input_type)
+def embed(embedder: Embedder, texts: Sequence[str], limits: Limits) -> Plan[Embedding]:
     sizes = text_sizes(texts, "text")
 
     def step(part: slice) -> Step:
-        return Step(
-            lambda: embedding_pb2.EmbedRequest(model=model, input_type=number, texts=texts[part]),
-            part.stop - part.start,
-        )
+        return Step(lambda: embedder.request(texts[part]), part.stop - part.start)
 
     return Plan(EMBED, [step(part) for part in slices(sizes, limits)], messages.embedding)
 
@@ -207,7 +205,7 @@ def delete(collection: str, ids: Sequence[str], limits: Limits) -> Plan[int]:
 
 @explained
 def search(
-    collection: str, k: int, queries: tuple[str, Sequence[str]] | Vectors, with_documents: bool, limits: Limits
+    collection: str, k: int, queries: tuple[str, Sequence[str]] | Vectors, options: SearchOptions, limits: Limits
 ) -> Plan[SearchResults]:
     """`queries`: a served model's name and texts, or vectors."""
     if not 0 <= k < 2**32:
@@ -221,17 +219,14 @@ def search(
     def step(part: slice) -> Step:
         def request() -> Message:
             if isinstance(queries, Vectors):
-                return collections_pb2.SearchRequest(
-                    collection=collection,
-                    k=k,
-                    with_documents=with_documents,
-                    vectors=messages.vectors_message(values[part]),
-                    fingerprint=queries.fingerprint,
+                sent = collections_pb2.SearchRequest(
+                    vectors=messages.vectors_message(values[part]), fingerprint=queries.fingerprint
                 )
-            model, texts = queries
-            return collections_pb2.SearchRequest(
-                collection=collection, k=k, with_documents=with_documents, model=model, texts=texts[part]
-            )
+            else:
+                sent = collections_pb2.SearchRequest(model=queries[0], texts=queries[1][part])
+            sent.collection, sent.k, sent.with_documents = collection, k, options.with_documents
+            sent.priority = priority_number(options.priority)
+            return sent
 
         return Step(request, part.stop - part.start)
 

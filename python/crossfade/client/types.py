@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from crossfade.store.types import Document, Metric
 
 InputType = Literal["query", "document"]
+Encoding = Literal["float32", "float16", "int8", "binary"]
+LongTexts = Literal["truncate", "refuse"]
+Priority = Literal["interactive", "bulk", "shadow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class StageTimes:
 class Vectors:
     """Vectors and where they live. `values`: float32, shape (n, dimension); `fingerprint`: of their encoder."""
 
-    values: NDArray[np.float32]
+    values: NDArray[Any]
     fingerprint: str
 
 
@@ -42,18 +45,34 @@ class Vectors:
 class Embedding(Vectors):
     """One row a text, in their order.
 
-    `token_counts`: int32, shape (n,), special tokens included. `truncated`: bool, shape (n,), true where the end of a
-    text was not read.
+    `values` by `encoding`: "float32", "float16" and "int8" of that dtype, shape (n, dimension); "binary" uint8, shape
+    (n, ceil(dimension / 8)), a bit an element, 1 above zero, the first element in the highest bit. `scales`: of int8
+    alone, float32, shape (n,): an element is its code times its row's scale. `token_counts`: int32, shape (n,), special
+    tokens included. `truncated`: bool, shape (n,), true where the end of a text was not read.
     """
 
     token_counts: NDArray[np.int32]
     truncated: NDArray[np.bool_]
     times: StageTimes
+    encoding: Encoding
+    dimension: int
+    scales: NDArray[np.float32] | None = None
+
+    def as_float32(self) -> NDArray[np.float32]:
+        """The vectors as float32, shape (n, dimension): what is left of them in this encoding; of binary, +1 and -1."""
+        if self.encoding == "binary":
+            bits = np.unpackbits(self.values, axis=1, count=self.dimension)
+            return bits.astype(np.float32) * np.float32(2) - np.float32(1)
+        values = self.values.astype(np.float32, copy=False)
+        return values if self.scales is None else values * self.scales[:, np.newaxis]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A served model. `parent_*` are empty when its bundle was not made from another one."""
+    """A served model. `parent_*` are empty when its bundle was not made from another one.
+
+    `prompt_names`: what `embed` takes as `prompt_name`, sorted.
+    """
 
     name: str
     bundle_name: str
@@ -66,11 +85,15 @@ class ModelInfo:
     document_fingerprint: str
     parent_name: str
     parent_fingerprint: str
+    prompt_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server takes in one call. The client splits by the first three and by `results_per_call` itself."""
+    """What the server takes in one call. The client splits by the first three and by `results_per_call` itself.
+
+    `queued_tokens`: of all calls together; 0 when the server does not say.
+    """
 
     texts_per_call: int
     text_bytes: int
@@ -78,6 +101,7 @@ class Limits:
     k: int
     results_per_call: int
     score_vectors: int
+    queued_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,13 @@ class Bundle:
         """The fingerprint of the vectors of this input type."""
         return self.query_fingerprint if input_type is InputType.QUERY else self.document_fingerprint
 
+    def prompt_fingerprint(self, name: str, input_type: InputType) -> str:
+        """The fingerprint of the vectors of this input type when the prompt `name` takes the place of its own.
+
+        Equal to `fingerprint(input_type)` when both are the same text. Raises NotFound when no prompt has the name.
+        """
+        return _fingerprint(self.manifest, input_type, self.prompts.of(input_type, name))
+
 
 def _check_file(path: Path, recorded: str, *, verify: bool) -> None:
     try:
@@ -128,22 +135,24 @@ def _check_file(path: Path, recorded: str, *, verify: bool) -> None:
 
 def _fingerprints(manifest: Manifest) -> tuple[str, str]:
     """Of documents and of queries."""
+    document, query = (
+        _fingerprint(manifest, kind, manifest.prompts.of(kind)) for kind in (InputType.DOCUMENT, InputType.QUERY)
+    )
+    return document, query
+
+
+def _fingerprint(manifest: Manifest, input_type: InputType, prompt: str) -> str:
     files = manifest.files
-
-    def of(input_type: InputType) -> str:
-        adapter = files[ADAPTER_FILE] if input_type is InputType.QUERY and manifest.adapter else None
-        return fingerprint(
-            graph={name: files[name] for name in (GRAPH_FILE, GRAPH_DATA_FILE) if name in files},
-            tokenizer=files[TOKENIZER_FILE],
-            adapter=adapter,
-            prompt=manifest.prompts.of(input_type),
-            settings={
-                "pooling": manifest.pooling.value,
-                "normalise": manifest.normalise,
-                "max_tokens": manifest.max_tokens,
-                "dimension": manifest.dimension,
-                "precision": manifest.precision.value,
-            },
-        )
-
-    return of(InputType.DOCUMENT), of(InputType.QUERY)
+    return fingerprint(
+        graph={name: files[name] for name in (GRAPH_FILE, GRAPH_DATA_FILE) if name in files},
+        tokenizer=files[TOKENIZER_FILE],
+        adapter=files[ADAPTER_FILE] if input_type is InputType.QUERY and manifest.adapter else None,
+        prompt=prompt,
+        settings={
+            "pooling": manifest.pooling.value,
+            "normalise": manifest.normalise,
+            "max_tokens": manifest.max_tokens,
+            "dimension": manifest.dimension,
+            "precision": manifest.precision.value,
+        },
+    )

@@ -71,16 +71,20 @@ class Encoder:
     def dimension(self) -> int:
         return self._bundle.dimension
 
-    def fingerprint(self, input_type: InputType) -> str:
-        """The fingerprint of the vectors of this input type."""
-        return self._bundle.fingerprint(input_type)
+    def fingerprint(self, input_type: InputType, prompt_name: str | None = None) -> str:
+        """The fingerprint of the vectors of this input type, as `encode` makes them. Raises NotFound as it does."""
+        if prompt_name is None:
+            return self._bundle.fingerprint(input_type)
+        return self._bundle.prompt_fingerprint(prompt_name, input_type)
 
-    def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings:
+    def encode(self, texts: Sequence[str], input_type: InputType, prompt_name: str | None = None) -> Embeddings:
         """Embed texts, in any number; rows come back in their order. No text gives shape (0, dimension).
 
-        Raises InvalidInput, naming the position, for a value that is not a string or holds a lone surrogate.
+        `prompt_name`: one of the bundle's named prompts, put before each text in place of the input type's own.
+        Raises InvalidInput, naming the position, for a value that is not a string or holds a lone surrogate, and
+        NotFound when no prompt has the name.
         """
-        tokens = self._tokenizer.tokenise(texts, self._bundle.prompts.of(input_type))
+        tokens = self._tokenizer.tokenise(texts, self._bundle.prompts.of(input_type, prompt_name))
         started = time.perf_counter_ns()
         vectors = np.empty((len(tokens.ids), self._bundle.dimension), dtype=np.float32)
         for rows in _batches(tokens.token_counts, self._batch_tokens):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from crossfade.errors import BundleError, InvalidInput
+from crossfade.errors import BundleError, InvalidInput, NotFound
 from crossfade.models.types import InputType, Pooling, Precision
 
 FORMAT = 1
@@ -23,6 +23,9 @@ GRAPH_DATA_FILE = "model.onnx.data"
 TOKENIZER_FILE = "tokenizer.json"
 ADAPTER_FILE = "query_adapter.onnx"
 FILES = (GRAPH_FILE, GRAPH_DATA_FILE, TOKENIZER_FILE, ADAPTER_FILE)
+
+OWN_PROMPTS = ("query", "document")
+"""Names of the prompts that an input type has of its own; no named prompt bears one."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -34,13 +37,23 @@ _T = TypeVar("_T", str, int, bool)
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What is put before a text, by input type; empty for nothing."""
+    """What is put before a text, by input type; empty for nothing. `named`: others, which a call asks for by name."""
 
     query: str = ""
     document: str = ""
+    named: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    def of(self, input_type: InputType) -> str:
-        return self.query if input_type is InputType.QUERY else self.document
+    def of(self, input_type: InputType, name: str | None = None) -> str:
+        """The text put before one of this type: the type's own, or with `name` that named prompt.
+
+        Raises NotFound when no prompt has the name.
+        """
+        if name is None:
+            return self.query if input_type is InputType.QUERY else self.document
+        if name not in self.named:
+            there = f"use one of {', '.join(sorted(self.named))}, or none" if self.named else "this model has none"
+            raise NotFound(f"there is no prompt {name!r}: {there}")
+        return self.named[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,8 @@ def dump_manifest(manifest: Manifest) -> bytes:
         "precision": manifest.precision.value,
         "prompts": {"query": manifest.prompts.query, "document": manifest.prompts.document},
     }
+    if manifest.prompts.named:  # else the table is as it was before there were any: older versions read it
+        content["prompts"]["named"] = dict(sorted(manifest.prompts.named.items()))
     if manifest.adapter is not None:
         content["query"] = {"adapter": manifest.adapter}
     if manifest.parent is not None:
@@ -160,9 +175,25 @@ class _Reader:
         table = self._sub("prompts")
         if table is None:
             return Prompts()
-        result = Prompts(query=table._take("query", str, default=""), document=table._take("document", str, default=""))
+        result = Prompts(
+            query=table._take("query", str, default=""),
+            document=table._take("document", str, default=""),
+            named=table._named(),
+        )
         table._end()
         return result
+
+    def _named(self) -> Mapping[str, str]:
+        table = self._sub("named")
+        if table is None:
+            return MappingProxyType({})
+        for name in table._table:
+            if not name or name in OWN_PROMPTS:
+                raise self._error(
+                    f"{self._prefix}named holds a prompt of the name {name!r}: those of queries and documents are "
+                    f"{self._prefix}query and {self._prefix}document, and every other one needs a name"
+                )
+        return MappingProxyType({name: table._take(name, str) for name in sorted(table._table)})
 
     def _parent(self) -> Parent | None:
         table = self._sub("parent")

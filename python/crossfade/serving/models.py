@@ -13,6 +13,9 @@ from crossfade.models import Bundle, InputType
 
 Infer = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
+Reading = tuple[int, str, str]
+"""Lane, prompt, and the fingerprint of what comes out."""
+
 
 class ServedEncoder(Protocol):
     """A loaded model; `crossfade.models.Encoder` is one."""
@@ -75,19 +78,30 @@ def served_models(encoders: Mapping[str, ServedEncoder]) -> ServedModels:
         if key not in tokenizer_numbers:
             tokenizer_numbers[key] = len(tokenizers)
             tokenizers.append((bundle.tokenizer_path.read_bytes(), bundle.max_tokens))
-        kinds = {kind: (lane(encoder, kind), bundle.prompts.of(kind), bundle.fingerprint(kind)) for kind in InputType}
+        lanes_of = {kind: lane(encoder, kind) for kind in InputType}
+        query, document = _readings(bundle, lanes_of)
         configuration.append(
             {
                 "name": name,
                 "dimension": bundle.dimension,
                 "normalise": bundle.normalise,
                 "tokenizer": tokenizer_numbers[key],
-                "query": kinds[InputType.QUERY],
-                "document": kinds[InputType.DOCUMENT],
-                "prompts": {},
+                "query": query,
+                "document": document,
+                "prompts": {prompt: _readings(bundle, lanes_of, prompt) for prompt in bundle.prompts.named},
             }
         )
     return ServedModels(dict(sorted(encoders.items())), lanes, tokenizers, configuration)
+
+
+def _readings(bundle: Bundle, lanes: Mapping[InputType, int], prompt: str | None = None) -> tuple[Reading, Reading]:
+    """How queries and documents are read, with their own prompts or with a named one."""
+
+    def reading(kind: InputType) -> Reading:
+        vectors = bundle.fingerprint(kind) if prompt is None else bundle.prompt_fingerprint(prompt, kind)
+        return lanes[kind], bundle.prompts.of(kind, prompt), vectors
+
+    return reading(InputType.QUERY), reading(InputType.DOCUMENT)
 
 
 def _infer(encoder: ServedEncoder, kind: InputType) -> Infer:

@@ -109,6 +109,7 @@ def model_message(served: ServedModel) -> models_pb2.Model:
         precision=bundle.precision,
         query_fingerprint=bundle.query_fingerprint,
         document_fingerprint=bundle.document_fingerprint,
+        prompt_names=sorted(bundle.prompts.named),
     )
     if bundle.parent is not None:
         message.parent_name = bundle.parent.name

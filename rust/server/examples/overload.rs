@@ -1,8 +1,8 @@
 //! Calls Embed at a fixed rate, whatever becomes of the calls before, and tells what became of all.
 //!
 //! `overload HOST:PORT MODEL CALLS_PER_SECOND SECONDS DEADLINE_MS FILE` sends the lines of FILE, a text a call, each with
-//! a number that makes it new. Prints a line of JSON: how many ended well, refused (RESOURCE_EXHAUSTED), late
-//! (DEADLINE_EXCEEDED) and otherwise, and the percentiles of the time that the first two took, in microseconds.
+//! a number that makes it new. Prints a line of JSON: how many ended well, refused (`RESOURCE_EXHAUSTED`), late
+//! (`DEADLINE_EXCEEDED`) and otherwise, and the percentiles of the time that the first two took, in microseconds.
 
 mod common;
 

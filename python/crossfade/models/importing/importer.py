@@ -99,8 +99,9 @@ def _prompts(options: ImportOptions, source: Source) -> Prompts:
     prompts = Prompts(
         query=source.prompts.query if query is None else query,
         document=source.prompts.document if document is None else document,
+        named=source.prompts.named,
     )
-    for prompt in (prompts.query, prompts.document):
+    for prompt in (prompts.query, prompts.document, *prompts.named, *prompts.named.values()):
         try:
             prompt.encode()
         except UnicodeEncodeError:

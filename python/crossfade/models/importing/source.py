@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from crossfade.errors import BundleError, InvalidInput
 from crossfade.models.importing.dense import DenseModule, describe_dense
 from crossfade.models.importing.files import read_json, read_object
-from crossfade.models.manifest import Prompts
+from crossfade.models.manifest import OWN_PROMPTS, Prompts
 from crossfade.models.types import Pooling
 
 _ST_POOLING = {"mean": Pooling.MEAN, "cls": Pooling.CLS, "lasttoken": Pooling.LAST_TOKEN}
@@ -73,7 +74,7 @@ def read_source(root: Path) -> Source:
     if modules and pooling is None:
         raise InvalidInput(f"{root / 'modules.json'} has no Pooling module: it does not describe an embedding model")
     prompts = _read_prompts(root / "config_sentence_transformers.json")
-    if not include_prompt and (prompts.query or prompts.document):
+    if not include_prompt and any((prompts.query, prompts.document, *prompts.named.values())):
         raise InvalidInput(f"{root}: pooling that leaves the prompt out (include_prompt = false) is not supported")
     settings = read_object(transformer / "sentence_bert_config.json")
     return Source(
@@ -126,14 +127,19 @@ def _read_pooling(path: Path) -> tuple[Pooling, bool]:
 
 
 def _read_prompts(path: Path) -> Prompts:
-    """As encode_query and encode_document of sentence-transformers choose them."""
+    """As encode_query and encode_document of sentence-transformers choose them; the others keep their names."""
     content = read_object(path)
     prompts: dict[str, str] = content.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
         raise BundleError(f"{path}: prompts must map names to texts; download the model again")
     default = prompts.get(str(content.get("default_prompt_name")), "")
     document = [prompts[name] for name in ("document", "passage", "corpus") if name in prompts]
-    return Prompts(query=prompts.get("query", default), document=document[0] if document else default)
+    return Prompts(
+        query=prompts.get("query", default),
+        document=document[0] if document else default,
+        # An empty name cannot be asked for: in a call it stands for no name.
+        named=MappingProxyType({name: text for name, text in prompts.items() if name and name not in OWN_PROMPTS}),
+    )
 
 
 def _read_limit(transformer: Path, settings: Mapping[str, Any]) -> int | None:
