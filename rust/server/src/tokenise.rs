@@ -59,6 +59,12 @@ impl TextTokenizer {
         self.pad_id
     }
 
+    /// Tokens of a text that the model reads.
+    #[must_use]
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
     /// Token ids of a text, `prompt` put before it.
     ///
     /// # Errors

@@ -49,9 +49,8 @@ impl Counters {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn looked_up(&self, hits: usize, misses: usize) {
-        self.hits.fetch_add(hits as u64, Relaxed);
-        self.misses.fetch_add(misses as u64, Relaxed);
+    pub(super) fn looked_up(&self, found: bool) {
+        if found { &self.hits } else { &self.misses }.fetch_add(1, Relaxed);
     }
 
     pub(super) fn read(&self, queued_tokens: usize, joined: u64, waiting: usize, cache_bytes: u64) -> Counts {

@@ -37,8 +37,8 @@ struct State {
     stopped: bool,
     /// Texts whose vectors were on their way already.
     joined: u64,
-    /// Padded tokens of the batches that run.
-    running: usize,
+    /// The batches that run: lane, padded tokens, and how long they take, as far as is known.
+    running: Vec<(usize, usize, Duration)>,
 }
 
 /// The texts of one device.
@@ -66,8 +66,13 @@ pub(super) struct Queued {
 
 impl Device {
     pub(super) fn new(bounds: Vec<Bounds>) -> Self {
-        let state =
-            State { scheduler: Scheduler::new(bounds), flights: HashMap::new(), stopped: false, joined: 0, running: 0 };
+        let state = State {
+            scheduler: Scheduler::new(bounds),
+            flights: HashMap::new(),
+            stopped: false,
+            joined: 0,
+            running: Vec::new(),
+        };
         Self { state: Mutex::new(state), news: Condvar::new(), epoch: Instant::now() }
     }
 
@@ -91,14 +96,10 @@ impl Device {
     /// What a call of so many tokens has to expect.
     pub(super) fn queued(&self, lane: usize, priority: Priority, tokens: usize) -> Queued {
         let state = self.lock();
-        let cost = state.scheduler.cost(lane);
-        if !cost.known() {
-            return Queued::default();
-        }
         // What runs now has to end first: half of it, on average, is done.
-        let before = state.scheduler.tokens_before(priority) + state.running / 2;
-        let time = |tokens| state.scheduler.queue_time(lane, tokens);
-        Queued { wait: time(before), done: time(before + tokens) }
+        let wait = state.scheduler.time_before(priority)
+            + state.running.iter().map(|(_, _, time)| *time / 2).sum::<Duration>();
+        Queued { wait, done: wait + state.scheduler.queue_time(lane, tokens) }
     }
 
     /// Wait for a text that is on its way already, and say whether one is.
@@ -184,7 +185,8 @@ impl Device {
                             flight.queued = None;
                         }
                     }
-                    state.running += batch.padded();
+                    let expected = state.scheduler.cost(batch.lane).batch(batch.padded());
+                    state.running.push((batch.lane, batch.padded(), expected));
                     return Some(batch);
                 }
                 Next::Wait(until) => {
@@ -195,11 +197,13 @@ impl Device {
         }
     }
 
-    /// A batch has been run: learn what it cost.
-    pub(super) fn ran(&self, lane: usize, padded: usize, texts: usize, span: Span) -> Last {
-        let took = span.ended - span.began;
+    /// A batch has been run: learn what it cost, unless it was run in parts.
+    pub(super) fn ran(&self, lane: usize, padded: usize, texts: usize, span: Span, whole: bool) -> Last {
+        let took = whole.then(|| span.ended - span.began);
         let mut state = self.lock();
-        state.running = state.running.saturating_sub(padded);
+        if let Some(at) = state.running.iter().position(|&(of, tokens, _)| (of, tokens) == (lane, padded)) {
+            state.running.swap_remove(at);
+        }
         state.scheduler.ran(lane, padded, texts, self.since(span.ended), took)
     }
 

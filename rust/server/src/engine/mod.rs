@@ -118,8 +118,9 @@ pub struct Engine {
     executor: Arc<dyn Executor>,
     models: BTreeMap<String, Model>,
     lanes: Vec<Lane>,
-    /// By lane: what fills a row up.
+    /// By lane: what fills a row up, and the elements of a vector.
     pads: Vec<u32>,
+    dimensions: Vec<usize>,
     /// By lane, tokenizer and prompt.
     spaces: HashMap<(usize, usize, String), u32>,
     devices: Vec<Device>,
@@ -140,12 +141,13 @@ impl Engine {
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, setup: Setup) -> Arc<Self> {
         let Setup { models, lanes, runners, queued_tokens, longest_wait, cache_bytes } = setup;
-        let mut pads = vec![0; lanes.len()];
+        let (mut pads, mut dimensions) = (vec![0; lanes.len()], vec![0; lanes.len()]);
         let mut spaces = HashMap::new();
         for model in &models {
             let named = model.prompts.values().flatten();
             for reading in [&model.query, &model.document].into_iter().chain(named) {
                 pads[reading.lane] = model.tokenizer.pad_id();
+                dimensions[reading.lane] = model.dimension;
                 let next = spaces.len() as u32;
                 spaces.entry(space(model, reading)).or_insert(next);
             }
@@ -161,6 +163,7 @@ impl Engine {
             models: models.into_iter().map(|model| (model.name.clone(), model)).collect(),
             lanes,
             pads,
+            dimensions,
             spaces,
             devices: runners.iter().map(|_| Device::new(bounds.clone())).collect(),
             budget: Budget::new(queued_tokens),
@@ -189,7 +192,7 @@ impl Engine {
                 self.executor.infer(lane, Tokens { ids, mask, rows, columns })?;
                 if columns > 2 {
                     let span = ticket::Span { began, ended: Instant::now() };
-                    let _: Last = self.devices[lane_of.device].ran(lane, rows * columns, 1, span);
+                    let _: Last = self.devices[lane_of.device].ran(lane, rows * columns, 1, span, true);
                 }
             }
         }
@@ -229,7 +232,7 @@ impl Engine {
     }
 
     /// Tokens admitted and not answered.
-    pub fn budget(&self) -> &Arc<Budget> {
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
@@ -276,45 +279,61 @@ impl Engine {
         let space = self.spaces.get(&space(model, reading)).copied().unwrap_or_default();
         let texts = job.texts.len();
         let bytes: usize = job.texts.iter().map(String::len).sum();
-        let keys: Vec<Key> = job.texts.into_iter().map(|text| (space, Arc::from(text))).collect();
-        let ticket = Ticket::new(texts);
+        // Equal texts of a call are one.
+        let (mut keys, mut places, mut known): (Vec<Key>, _, HashMap<Key, usize>) =
+            (Vec::new(), Vec::with_capacity(texts), HashMap::with_capacity(texts));
+        for text in job.texts {
+            let key: Key = (space, Arc::from(text));
+            let next = keys.len();
+            places.push(*known.entry(key.clone()).or_insert(next));
+            if places.last() == Some(&next) {
+                keys.push(key);
+            }
+        }
+        drop(known);
+        let ticket = Ticket::new(keys.len());
         let mut guard = Guard { device, ticket: &ticket, keys: &keys };
         let mut unknown: Vec<usize> = Vec::new();
         for (number, key) in keys.iter().enumerate() {
-            if let Some(row) = self.cache.as_ref().and_then(|cache| cache.get(key)) {
+            let cached = self.cache.as_ref().map(|cache| cache.get(key));
+            if let Some(cached) = &cached {
+                self.counters.looked_up(cached.is_some());
+            }
+            if let Some(row) = cached.flatten() {
                 ticket.fill(number, row, None);
             } else if !device.join(key, &arrival, &ticket, number) {
                 unknown.push(number);
             }
-        }
-        if self.cache.is_some() {
-            self.counters.looked_up(texts - unknown.len(), unknown.len());
         }
         let mut tokenise_ns = 0;
         let mut permit = None;
         if !unknown.is_empty() {
             if !job.waits {
                 // Before anything is spent on it: a token has four bytes or more, mostly.
-                self.chance(device, &arrival, bytes / 8)?;
+                let most = model.tokenizer.max_tokens();
+                let tokens = unknown.iter().map(|&number| (keys[number].1.len() / 8).min(most)).sum();
+                self.chance(device, &arrival, tokens)?;
             }
             let tokenising = Instant::now();
             let encoded = self.tokenise(&model.tokenizer, &reading.prompt, &keys, unknown, bytes).await?;
             tokenise_ns = tokenising.elapsed().as_nanos() as u64;
+            if job.refuse_long
+                && let Some((number, text)) = encoded.iter().find(|(_, text)| text.encoded.truncated)
+            {
+                let position = places.iter().position(|place| place == number).unwrap_or_default();
+                return Err(too_long(position, text.encoded.ids.len(), model));
+            }
             let tokens = encoded.iter().map(|(_, text)| text.encoded.ids.len()).sum();
             permit = Some(self.admit(device, &arrival, tokens, job.waits).await?);
             device.send(encoded, &arrival, &ticket);
         }
-        let (rows, span) = ticket.rows().await?;
+        let (found, span) = ticket.rows().await?;
         guard.keys = &[]; // All have come.
+        let rows: Vec<Row> = places.into_iter().map(|place| found[place].clone()).collect();
         if job.refuse_long
             && let Some(position) = rows.iter().position(|row| row.truncated)
         {
-            return Err(Failure::limit(format!(
-                "text {position} is longer than the {} tokens that model {} reads: cut it into passages, or let its \
-                 end be cut with LONG_TEXTS_TRUNCATE",
-                rows[position].tokens,
-                quoted(&job.model)
-            )));
+            return Err(too_long(position, rows[position].tokens as usize, model));
         }
         let infer = span.map_or(Duration::ZERO, |span| span.ended - span.began);
         let queue = span.map_or(Duration::ZERO, |span| span.began.saturating_duration_since(received));
@@ -341,9 +360,7 @@ impl Engine {
     ) -> Result<Vec<(usize, Text)>, Failure> {
         let encode = |tokenizer: &TextTokenizer, prompt: &str, number: usize, key: Key| {
             let encoded: Result<Encoded, Failure> = tokenizer.encode(prompt, &key.1);
-            let named =
-                |failure: Failure| Failure { message: format!("text {number}: {}", failure.message), ..failure };
-            encoded.map(|encoded| (number, Text { key, encoded })).map_err(named)
+            encoded.map(|encoded| (number, Text { key, encoded }))
         };
         let texts: Vec<(usize, Key)> = numbers.into_iter().map(|number| (number, keys[number].clone())).collect();
         if bytes <= TOKENISED_IN_PLACE {
@@ -377,6 +394,7 @@ impl Engine {
     fn chance(&self, device: &Device, arrival: &Arrival, tokens: usize) -> Result<Queued, Failure> {
         let queued = device.queued(arrival.lane, arrival.priority, tokens);
         let left = arrival.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // When nobody is before it there is nothing to wait for: whatever it takes, it will not take less later.
         let late = left.is_some_and(|left| queued.done.mul_f64(MARGIN) > left && queued.wait > Duration::ZERO);
         if late || queued.wait > self.longest_wait {
             self.counters.refused();
@@ -415,6 +433,14 @@ impl Engine {
 
 fn space(model: &Model, reading: &Reading) -> (usize, usize, String) {
     (reading.lane, Arc::as_ptr(&model.tokenizer) as usize, reading.prompt.clone())
+}
+
+fn too_long(position: usize, tokens: usize, model: &Model) -> Failure {
+    Failure::limit(format!(
+        "text {position} is longer than the {tokens} tokens that model {} reads: cut it into passages, or let its end be \
+         cut with LONG_TEXTS_TRUNCATE",
+        quoted(&model.name)
+    ))
 }
 
 fn overloaded(message: String, queued: Queued) -> Failure {

@@ -23,10 +23,10 @@ impl Engine {
             let texts_of = batch.items.into_iter().map(|(_, item)| item.what).collect();
             self.working.fetch_add(1, Ordering::Relaxed);
             let began = Instant::now();
-            let rows = self.infer(lane, texts_of);
+            let (rows, whole) = self.infer(lane, texts_of);
             self.working.fetch_sub(1, Ordering::Relaxed);
             let span = Span { began, ended: Instant::now() };
-            last = queue.ran(lane, padded, texts, span);
+            last = queue.ran(lane, padded, texts, span, whole);
             for (key, row) in &rows {
                 if let (Some(cache), Ok(row)) = (&self.cache, row) {
                     cache.insert(key.clone(), row.alone());
@@ -36,8 +36,10 @@ impl Engine {
         }
     }
 
-    /// The rows of texts. When a batch fails, its halves are tried, so that one bad text fails alone.
-    fn infer(&self, lane: usize, texts: Vec<Text>) -> Vec<(Key, Result<Row, Failure>)> {
+    /// The rows of texts, and whether they were run as a whole. When a batch fails, its halves are tried, so that one bad
+    /// text fails alone.
+    fn infer(&self, lane: usize, texts: Vec<Text>) -> (Vec<(Key, Result<Row, Failure>)>, bool) {
+        let mut whole = true;
         let mut rows = Vec::with_capacity(texts.len());
         let mut rest = vec![texts];
         while let Some(mut texts) = rest.pop() {
@@ -49,9 +51,11 @@ impl Engine {
                     (text.key, if finite { Ok(row) } else { Err(not_finite()) })
                 })),
                 Err(failure) if texts.len() == 1 => {
+                    whole = false;
                     rows.extend(texts.into_iter().map(|text| (text.key, Err(failure.clone()))));
                 }
                 Err(_) => {
+                    whole = false;
                     let half = texts.split_off(texts.len() / 2);
                     rest.push(half);
                     rest.push(texts);
@@ -60,7 +64,7 @@ impl Engine {
         }
         let ran = rows.iter().any(|(_, row)| row.is_ok());
         self.tell(lane, if ran { Health::Serving } else { Health::Failing });
-        rows
+        (rows, whole)
     }
 
     fn infer_whole(&self, lane: usize, texts: &[Text]) -> Result<Arc<Matrix>, Failure> {
@@ -81,9 +85,10 @@ impl Engine {
         // A runner that ends would leave every later caller waiting.
         let inferred = catch_unwind(AssertUnwindSafe(|| self.executor.infer(lane, tokens)));
         let matrix = inferred.unwrap_or_else(|_| Err(panicked()))?;
-        if matrix.values.len() != rows * matrix.dimension {
+        let dimension = self.dimensions[lane];
+        if matrix.dimension != dimension || matrix.values.len() != rows * dimension {
             let message = format!(
-                "the model gave {} values for {rows} texts of {} elements each: import it again",
+                "the model gave {} values, {} a row, for {rows} texts, and its vectors have {dimension}: import it again",
                 matrix.values.len(),
                 matrix.dimension
             );

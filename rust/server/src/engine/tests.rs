@@ -218,8 +218,9 @@ async fn what_nobody_waits_for_never_runs() {
 
 #[tokio::test]
 async fn calls_are_let_in_by_tokens_and_streams_wait() {
-    let house = House::new(|setup| setup.queued_tokens = 4);
-    let (go, first) = house.occupy().await;
+    let house = House::new(|setup| setup.queued_tokens = 8);
+    let budget = house.engine.budget();
+    let held = [budget.take(Priority::Interactive, 6).unwrap(), budget.take(Priority::Interactive, 2).unwrap()];
     let refused = house.engine.embed(job(&["a a", "b b"])).await.map(drop).unwrap_err();
     assert_eq!(refused.kind, Kind::Overloaded);
     assert!(refused.retry_after.is_some());
@@ -228,9 +229,8 @@ async fn calls_are_let_in_by_tokens_and_streams_wait() {
     let stream = tokio::spawn(async move { engine.embed(waiting).await });
     tokio::task::yield_now().await;
     assert!(!stream.is_finished());
-    assert_eq!(house.engine.counts().queued_tokens, 1);
-    go.send(()).unwrap();
-    first.await.unwrap().unwrap();
+    assert_eq!(house.engine.counts().queued_tokens, 8);
+    drop(held);
     assert_eq!(stream.await.unwrap().unwrap().rows.len(), 2);
     assert_eq!((house.engine.counts().queued_tokens, house.engine.counts().refused), (0, 1));
 }

@@ -143,10 +143,16 @@ impl<T> Scheduler<T> {
         self.items.len()
     }
 
-    /// Tokens that wait and have their turn no later than those of this priority, on any lane.
+    /// How long those will take who wait and have their turn no later than those of this priority, on any lane.
     #[must_use]
-    pub(crate) fn tokens_before(&self, priority: Priority) -> usize {
-        self.tokens[..=priority.index()].iter().sum()
+    pub(crate) fn time_before(&self, priority: Priority) -> Duration {
+        let lanes = self.queues.iter().enumerate();
+        lanes
+            .map(|(lane, queues)| {
+                let tokens = queues[..=priority.index()].iter().map(Queue::tokens).sum();
+                self.queue_time(lane, tokens)
+            })
+            .sum()
     }
 
     /// How long so many tokens of a lane will take.
@@ -229,18 +235,28 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// A batch has been run: what it was, when it ended, how long it took.
-    pub(crate) fn ran(&mut self, lane: usize, padded: usize, texts: usize, now: Duration, took: Duration) -> Last {
-        self.costs[lane].learn(padded, took);
+    /// A batch has been run: what it was, when it ended, how long it took. None: in parts, which says nothing about the
+    /// next one.
+    pub(crate) fn ran(
+        &mut self,
+        lane: usize,
+        padded: usize,
+        texts: usize,
+        now: Duration,
+        took: Option<Duration>,
+    ) -> Last {
+        let took = took.inspect(|&took| self.costs[lane].learn(padded, took)).unwrap_or_default();
         let linger = if texts > 1 { (took / LINGER_PART).min(LONGEST_LINGER) } else { Duration::ZERO };
         Last { texts, linger_until: now + linger }
     }
 
-    /// Whether an item would come too late even if it were run at once, alone.
+    /// Whether an item comes too late, or would even if it were run at once, alone. The latter is an estimate, which one
+    /// slow batch may spoil: what is alone is run all the same, and shows what batches cost now.
     fn hopeless(&self, now: Duration, id: Id) -> bool {
         let item = &self.items[&id];
-        let tokens = item.tokens as usize;
-        item.deadline.is_some_and(|deadline| now + self.costs[item.lane].batch(tokens) > deadline)
+        let estimate =
+            if self.items.len() > 1 { self.costs[item.lane].batch(item.tokens as usize) } else { Duration::ZERO };
+        item.deadline.is_some_and(|deadline| now + estimate > deadline)
     }
 
     /// The items to run with the oldest one, in order of length, and their padded tokens.

@@ -10,6 +10,7 @@ use super::Id;
 pub(super) struct Queue {
     by_age: BTreeSet<Id>,
     by_length: BTreeSet<(u32, Id)>,
+    tokens: usize,
 }
 
 /// Items with their lengths.
@@ -19,11 +20,18 @@ impl Queue {
     pub(super) fn insert(&mut self, id: Id, length: u32) {
         self.by_age.insert(id);
         self.by_length.insert((length, id));
+        self.tokens += length as usize;
     }
 
     pub(super) fn remove(&mut self, id: Id, length: u32) {
         self.by_age.remove(&id);
         self.by_length.remove(&(length, id));
+        self.tokens -= length as usize;
+    }
+
+    /// Tokens of all of them.
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens
     }
 
     pub(super) fn oldest(&self) -> Option<Id> {

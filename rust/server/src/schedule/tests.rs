@@ -51,7 +51,7 @@ fn padding_that_costs_less_than_a_batch_of_its_own_is_taken() {
     let mut scheduler = Scheduler::new(vec![ROOM]);
     for tokens in [10, 20, 30, 40] {
         // A batch costs 40 tokens before the first one.
-        scheduler.ran(0, tokens, 1, at(0), Duration::from_micros(40 + tokens as u64));
+        scheduler.ran(0, tokens, 1, at(0), Some(Duration::from_micros(40 + tokens as u64)));
     }
     scheduler.push(item(Priority::Interactive, 5));
     scheduler.push(item(Priority::Interactive, 30));
@@ -109,7 +109,7 @@ fn a_few_interactive_texts_go_before_any_bulk() {
 #[test]
 fn what_comes_too_late_is_not_run_and_is_told() {
     let mut scheduler = Scheduler::new(vec![ROOM]);
-    scheduler.ran(0, 100, 1, at(0), at(100));
+    scheduler.ran(0, 100, 1, at(0), Some(at(100)));
     let with = |deadline| Item { deadline: Some(at(deadline)), ..item(Priority::Interactive, 50) };
     scheduler.push(with(40)); // a batch of 50 tokens takes 50 ms
     scheduler.push(with(60));
@@ -121,19 +121,35 @@ fn what_comes_too_late_is_not_run_and_is_told() {
 }
 
 #[test]
+fn one_slow_batch_does_not_refuse_for_ever() {
+    let mut scheduler = Scheduler::new(vec![ROOM]);
+    scheduler.ran(0, 50, 1, at(0), Some(at(60_000)));
+    for round in 1..200 {
+        scheduler.push(Item { deadline: Some(at(round * 1000 + 500)), ..item(Priority::Interactive, 50) });
+        let batch = run(scheduler.next(at(round * 1000), Last::default()));
+        scheduler.ran(0, batch.padded(), 1, at(round * 1000 + 10), Some(at(10)));
+    }
+    assert!(scheduler.cost(0).batch(50) < at(500), "{:?}", scheduler.cost(0).batch(50));
+    // What is too late is not run, however alone it is.
+    scheduler.push(Item { deadline: Some(at(5)), ..item(Priority::Interactive, 50) });
+    assert!(matches!(scheduler.next(at(300_000), Last::default()), Next::Nothing));
+    assert_eq!(scheduler.expired().len(), 1);
+}
+
+#[test]
 fn a_runner_waits_for_its_last_callers_and_no_longer() {
     let mut scheduler = Scheduler::new(vec![ROOM]);
-    let last = scheduler.ran(0, 40, 4, at(100), at(32));
+    let last = scheduler.ran(0, 40, 4, at(100), Some(at(32)));
     assert!(matches!(scheduler.next(at(100), last), Next::Nothing));
     scheduler.push(item(Priority::Interactive, 10));
     assert!(matches!(scheduler.next(at(100), last), Next::Wait(until) if until == at(101)));
     assert_eq!(run(scheduler.next(at(101), last)).items.len(), 1);
     // Nobody is waited for who was alone.
-    let last = scheduler.ran(0, 10, 1, at(200), at(32));
+    let last = scheduler.ran(0, 10, 1, at(200), Some(at(32)));
     scheduler.push(item(Priority::Interactive, 10));
     assert_eq!(run(scheduler.next(at(200), last)).items.len(), 1);
     // As many as there were, or half a batch: no need to wait.
-    let last = scheduler.ran(0, 20, 2, at(300), at(32));
+    let last = scheduler.ran(0, 20, 2, at(300), Some(at(32)));
     scheduler.push(item(Priority::Interactive, 10));
     scheduler.push(item(Priority::Interactive, 10));
     assert_eq!(run(scheduler.next(at(300), last)).items.len(), 2);
@@ -210,7 +226,7 @@ proptest! {
                 Event::Next => {
                     let next = scheduler.next(now, last);
                     for (id, item) in scheduler.expired() {
-                        prop_assert!(item.deadline.unwrap() < now + scheduler.cost(item.lane).batch(item.tokens as usize));
+                        prop_assert!(item.deadline.unwrap() < now + scheduler.cost(item.lane).batch(item.tokens as usize).max(at(1)));
                         prop_assert!(there.remove(&id).is_some());
                     }
                     match next {
@@ -230,7 +246,7 @@ proptest! {
                                 prop_assert!(item.tokens <= batch.longest);
                             }
                             now += took;
-                            last = scheduler.ran(batch.lane, padded, batch.items.len(), now, took);
+                            last = scheduler.ran(batch.lane, padded, batch.items.len(), now, Some(took));
                         }
                         Next::Wait(until) => {
                             prop_assert!(until > now && until.checked_sub(now).unwrap() <= LONGEST_LINGER);
@@ -241,7 +257,9 @@ proptest! {
                 }
             }
             let waiting: usize = there.values().map(|(_, tokens)| *tokens as usize).sum();
-            prop_assert_eq!(scheduler.tokens_before(Priority::Shadow), waiting);
+            prop_assert_eq!(scheduler.tokens.iter().sum::<usize>(), waiting);
+            let queued: usize = scheduler.queues.iter().flatten().map(Queue::tokens).sum();
+            prop_assert_eq!(queued, waiting);
             prop_assert_eq!(scheduler.len(), there.len());
         }
         prop_assert!(there.is_empty());
