@@ -86,6 +86,8 @@ class Executor:
                 self._limits.results(len(call.vectors), min(call.k, len(collection)))
             vectors = np.concatenate([call.vectors for call in calls])
             most = max(call.k for call in calls)
+            # Each may ask for little, and all of them for as much as the one that asks for most.
+            self._limits.results(len(vectors), min(most, len(collection)))
             result = self._retriever(collection, calls[0]).search_vectors(
                 vectors, most, fingerprint=calls[0].fingerprint
             )

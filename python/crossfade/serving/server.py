@@ -66,9 +66,14 @@ class Server:
         address cannot be bound, BundleError when a model cannot be run.
         """
         self._queue.native = self._native
+        try:
+            address = self._native.start(configuration(listen, self._models, self._settings))
+        except BaseException:
+            self._queue.native = None
+            raise
         # Threads of the front end may not look for the interpreter after its end.
-        self._end = weakref.finalize(self, self._native.finish)
-        return self._native.start(configuration(listen, self._models, self._settings))
+        self._end = weakref.finalize(self, _finish, self._native, self._queue)
+        return address
 
     def begin_drain(self) -> None:
         """Refuse new calls from now on; health says NOT_SERVING."""
@@ -84,10 +89,8 @@ class Server:
         while (left := end - time.monotonic()) > 0 and not (hurry and hurry.is_set()):
             if self._native.wait_idle(min(left, _LOOK_SECONDS)):
                 break
-        cut = self._native.finish()
         self._end.detach()
-        self._queue.native = None  # it holds this server in a circle that no collector sees
-        return cut
+        return _finish(self._native, self._queue)
 
 
 class _Queue:
@@ -104,6 +107,11 @@ class _Queue:
         return Embeddings(vectors, counts, truncated, tokenise_ns, infer_ns), queue_ns
 
 
+def _finish(native: _native.Server, queue: _Queue) -> int:
+    queue.native = None  # it holds the server in a circle that no collector sees
+    return native.finish()
+
+
 class _Bridge:
     """What the front end calls, from threads of its own."""
 
@@ -111,13 +119,17 @@ class _Bridge:
         self._executor = executor
         self._services = services(executor)
         self._niceness = niceness
-        self._nice = threading.local()
+        # By number: what Python keeps for a thread that is not its own ends with each call from it.
+        self._nice: set[int] = set()
+        self._application = threading.get_native_id()
 
     def infer(self, lane: int, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         # The front end's runners, each once; not the thread that starts the server, which is the application's.
-        if threading.current_thread() is not threading.main_thread() and not getattr(self._nice, "done", False):
-            self._nice.done = True
-            be_nice(self._niceness)
+        thread = threading.get_native_id()
+        if thread not in self._nice:
+            self._nice.add(thread)
+            if thread != self._application:
+                be_nice(self._niceness)
         return self._executor.infer(lane, ids, mask)
 
     def search(self, calls: Sequence[SearchCall]) -> list[FoundHits | Exception]:

@@ -57,6 +57,34 @@ pub(crate) fn decode<M: Message + Default>(path: &str, data: &Bytes) -> Result<M
     M::decode(data.clone()).map_err(|_| undecodable(path, data))
 }
 
+/// How often a field comes at the top of a message, as far as it can be read: before it is decoded, when each would become
+/// an object of many times its bytes.
+pub(crate) fn count(mut data: &[u8], field: u64) -> usize {
+    let mut found = 0;
+    while let Some((number, value)) = next_field(&mut data) {
+        found += usize::from(number == field && value.is_some());
+    }
+    found
+}
+
+/// The number of the next field, and its bytes where it has a size; None at the end, and where the wire format breaks.
+fn next_field<'d>(data: &mut &'d [u8]) -> Option<(u64, Option<&'d [u8]>)> {
+    let tag = varint(data)?;
+    let size = match tag & 7 {
+        0 => {
+            varint(data)?;
+            return Some((tag >> 3, None));
+        }
+        1 => 8,
+        2 => usize::try_from(varint(data)?).ok()?,
+        5 => 4,
+        _ => return None,
+    };
+    let (value, rest) = data.split_at_checked(size)?;
+    *data = rest;
+    Some((tag >> 3, (tag & 7 == 2).then_some(value)))
+}
+
 /// Why a request cannot be read, by the field that is wrong where that can be told.
 fn undecodable(path: &str, data: &[u8]) -> Failure {
     let name = SCHEMA.methods.get(path).map_or("", String::as_str);
@@ -81,24 +109,12 @@ fn bad_string(mut data: &[u8], kind: &DescriptorProto, prefix: &str, budget: &mu
     let mut seen: HashMap<u64, usize> = HashMap::new();
     while !data.is_empty() {
         *budget = budget.checked_sub(1)?;
-        let tag = varint(&mut data)?;
-        let index = seen.entry(tag >> 3).or_default();
+        let (number, value) = next_field(&mut data)?;
+        let index = seen.entry(number).or_default();
         let position = *index;
         *index += 1;
-        let size = match tag & 7 {
-            0 => {
-                varint(&mut data)?;
-                continue;
-            }
-            1 => 8,
-            2 => usize::try_from(varint(&mut data)?).ok()?,
-            5 => 4,
-            _ => return None,
-        };
-        let (value, rest) = data.split_at_checked(size)?;
-        data = rest;
-        let field = kind.field.iter().find(|field| u64::try_from(field.number()) == Ok(tag >> 3));
-        if let (2, Some(field)) = (tag & 7, field)
+        let field = kind.field.iter().find(|field| u64::try_from(field.number()) == Ok(number));
+        if let (Some(value), Some(field)) = (value, field)
             && let Some(found) = bad_in(value, field, &named(prefix, field, position), budget)
         {
             return Some(found);
@@ -169,6 +185,13 @@ mod tests {
         for data in [&[0xff_u8][..], &[0x0a, 200], &[0x0b], &[0xff; 20]] {
             assert!(why(EMBED, data).starts_with("the request is not a readable crossfade.v1.EmbedRequest: its"));
         }
+    }
+
+    #[test]
+    fn fields_are_counted_before_they_are_read() {
+        let request = EmbedRequest { model: "m".into(), texts: vec![String::new(); 7], ..Default::default() };
+        let data = request.encode_to_vec();
+        assert_eq!((count(&data, 3), count(&data, 1), count(&data, 2), count(&[0x1a, 200], 3)), (7, 1, 0, 0));
     }
 
     #[test]

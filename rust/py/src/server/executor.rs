@@ -31,9 +31,10 @@ impl PythonExecutor {
         let mask = PyArray1::from_vec(py, tokens.mask).reshape(shape)?;
         let vectors = self.0.call_method1(py, "infer", (lane, ids, mask))?;
         let vectors: PyReadonlyArray2<'_, f32> = vectors.extract(py)?;
+        // Columns that lie together are a slice too, of another order.
         let values = match vectors.as_slice() {
-            Ok(values) => values.to_vec(),
-            Err(_) => vectors.as_array().iter().copied().collect(),
+            Ok(values) if vectors.is_c_contiguous() => values.to_vec(),
+            _ => vectors.as_array().iter().copied().collect(),
         };
         Ok(Matrix { values, dimension: vectors.shape()[1] })
     }

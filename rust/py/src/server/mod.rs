@@ -41,6 +41,9 @@ impl Server {
 
     /// Bind the address, run every model once, take calls; where it listens.
     fn start(&self, py: Python<'_>, configuration: Configuration) -> PyResult<String> {
+        if self.server.get().is_some() {
+            return Err(PyRuntimeError::new_err("the server was started before"));
+        }
         let (setup, settings) = configuration.read().map_err(|failure| raised(py, &failure))?;
         let executor = Arc::clone(&self.executor);
         let started = py.detach(|| crossfade_server::Server::start(executor, setup, &settings));

@@ -13,6 +13,9 @@ use crate::tokenise::Encoded;
 /// Texts with equal keys have equal vectors: a space (lane, tokenizer, prompt) and the text.
 pub(super) type Key = (u32, Arc<str>);
 
+/// The answer to a text.
+pub(super) type Landing = (Key, Result<Row, Failure>);
+
 /// A text that waits or runs.
 pub(super) struct Text {
     pub(super) key: Key,
@@ -208,7 +211,7 @@ impl Device {
     }
 
     /// The answers to texts, for all who wait for them.
-    pub(super) fn land(&self, rows: Vec<(Key, Result<Row, Failure>)>, span: Span) {
+    pub(super) fn land(&self, rows: Vec<Landing>, span: Span) {
         let landed: Vec<_> = {
             let mut state = self.lock();
             rows.into_iter().map(|(key, row)| (state.flights.remove(&key), row)).collect()

@@ -25,6 +25,8 @@ use quick_cache::sync::Cache;
 pub use ticket::Row;
 use ticket::Ticket;
 
+use tokio::sync::Semaphore;
+
 use crate::budget::{Budget, Permit};
 use crate::executor::{Executor, Tokens};
 use crate::failure::{Failure, Kind};
@@ -134,6 +136,8 @@ pub struct Engine {
     runners: Mutex<Vec<JoinHandle<()>>>,
     /// Runners in the middle of a batch.
     working: AtomicUsize,
+    /// Calls whose texts are being tokenised, away from the front end's threads.
+    tokenising: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -174,6 +178,7 @@ impl Engine {
             listener: Mutex::new(None),
             runners: Mutex::new(Vec::new()),
             working: AtomicUsize::new(0),
+            tokenising: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
         })
     }
 
@@ -366,8 +371,13 @@ impl Engine {
         if bytes <= TOKENISED_IN_PLACE {
             return texts.into_iter().map(|(number, key)| encode(tokenizer, prompt, number, key)).collect();
         }
+        // Before a thread is taken: who leaves while waiting leaves nothing behind.
+        let slot = Arc::clone(&self.tokenising).acquire_owned().await;
         let (tokenizer, prompt) = (Arc::clone(tokenizer), prompt.to_owned());
-        let all = move || texts.into_iter().map(|(number, key)| encode(&tokenizer, &prompt, number, key)).collect();
+        let all = move || {
+            let _slot = slot;
+            texts.into_iter().map(|(number, key)| encode(&tokenizer, &prompt, number, key)).collect()
+        };
         let failed = |error| Failure::new(Kind::Internal, format!("a text could not be tokenised: {error}"));
         tokio::task::spawn_blocking(all).await.map_err(failed)?
     }

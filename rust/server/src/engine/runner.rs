@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::device::{Key, Text};
+use super::device::{Landing, Text};
 use super::ticket::{Row, Span};
 use super::{Engine, Health};
 use crate::executor::{Matrix, Tokens};
@@ -38,7 +38,7 @@ impl Engine {
 
     /// The rows of texts, and whether they were run as a whole. When a batch fails, its halves are tried, so that one bad
     /// text fails alone.
-    fn infer(&self, lane: usize, texts: Vec<Text>) -> (Vec<(Key, Result<Row, Failure>)>, bool) {
+    fn infer(&self, lane: usize, texts: Vec<Text>) -> (Vec<Landing>, bool) {
         let mut whole = true;
         let mut rows = Vec::with_capacity(texts.len());
         let mut rest = vec![texts];

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, watch};
 
+use super::connection::Peer;
 use crate::failure::{Failure, Kind};
 
 /// How far the server's end has come.
@@ -30,14 +31,45 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn start(&self) {
+    fn start(&self) {
         self.started.fetch_add(1, Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_started.store(now.as_nanos() as i64, Relaxed);
     }
 
-    pub(crate) fn end(&self, well: bool) {
+    fn end(&self, well: bool) {
         if well { &self.succeeded } else { &self.failed }.fetch_add(1, Relaxed);
+    }
+}
+
+/// Counts a call's end, for the server and its connection: as failed, unless it is said to have ended well.
+pub(crate) struct Counted {
+    calls: Arc<Calls>,
+    peer: Option<Arc<Peer>>,
+    well: bool,
+}
+
+impl Counted {
+    pub(crate) fn start(calls: &Arc<Calls>, peer: Option<Arc<Peer>>) -> Self {
+        calls.tally.start();
+        if let Some(peer) = &peer {
+            peer.tally.start();
+        }
+        Self { calls: Arc::clone(calls), peer, well: false }
+    }
+
+    /// It ended, well or not.
+    pub(crate) fn end(mut self, well: bool) {
+        self.well = well;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.calls.tally.end(self.well);
+        if let Some(peer) = &self.peer {
+            peer.tally.end(self.well);
+        }
     }
 }
 
@@ -87,6 +119,11 @@ impl Calls {
             return Err(Failure::new(Kind::Overloaded, message).retry_after(Duration::from_millis(100)));
         }
         Ok(entered)
+    }
+
+    /// Until the server has come so far towards its end.
+    pub(crate) async fn until(&self, phase: Phase) {
+        let _ = self.phase.subscribe().wait_for(|current| *current >= phase).await.map(drop);
     }
 
     pub(crate) fn turn(&self, phase: Phase) {

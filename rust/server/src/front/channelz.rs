@@ -16,6 +16,7 @@ use tonic::{Code, Status};
 use super::calls::{Calls, Tally};
 use super::connection::{End, Peer};
 use super::framing::{Answer, Messages, Meter, framed, unary};
+use crate::engine::quoted;
 use crate::proto::grpc::channelz::v1::address::{Address as Kind, TcpIpAddress, UdsAddress};
 use crate::proto::grpc::channelz::v1::{
     Address, GetServerRequest, GetServerResponse, GetServerSocketsRequest, GetServerSocketsResponse, GetServersRequest,
@@ -118,7 +119,7 @@ pub(super) async fn answer(
         let data = Messages::new(body, &Meter::new(MOST * 2), MOST).only().await?.data;
         route(&method, &data, sockets, calls)
     };
-    Ok(answered.await.map_or_else(Status::into_http, |data| unary(Answer::Framed(data))))
+    Ok(answered.await.map_or_else(Status::into_http, |data| unary(Answer::Framed(data), ())))
 }
 
 fn route(method: &str, data: &Bytes, sockets: &Sockets, calls: &Calls) -> Result<Bytes, Status> {
@@ -149,7 +150,7 @@ fn route(method: &str, data: &Bytes, sockets: &Sockets, calls: &Calls) -> Result
         }
         // This process is a server: it has no channels.
         "GetChannel" | "GetSubchannel" => return Err(Status::new(Code::NotFound, "there is no such channel here")),
-        other => return Err(Status::new(Code::Unimplemented, format!("channelz has no method {other}"))),
+        other => return Err(Status::new(Code::Unimplemented, format!("channelz has no method {}", quoted(other)))),
     })
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Front;
-use super::framing::Answer;
+use super::framing::{Answer, Received};
 use crate::executor::Call;
 use crate::failure::Failure;
 use crate::proto::crossfade::v1::{
@@ -21,6 +21,8 @@ struct Method {
     path: &'static str,
     readable: fn(&str, &Bytes) -> Result<(), Failure>,
     computes: bool,
+    /// The field that holds what a call has many of, and what that is.
+    many: Option<(u64, &'static str)>,
 }
 
 fn readable<M: prost::Message + Default>(path: &str, data: &Bytes) -> Result<(), Failure> {
@@ -32,21 +34,44 @@ const METHODS: [Method; 7] = [
         path: "/crossfade.v1.CollectionService/CreateCollection",
         readable: readable::<CreateCollectionRequest>,
         computes: false,
+        many: None,
     },
     Method {
         path: "/crossfade.v1.CollectionService/ListCollections",
         readable: readable::<ListCollectionsRequest>,
         computes: false,
+        many: None,
     },
     Method {
         path: "/crossfade.v1.CollectionService/DeleteCollection",
         readable: readable::<DeleteCollectionRequest>,
         computes: false,
+        many: None,
     },
-    Method { path: "/crossfade.v1.CollectionService/Upsert", readable: readable::<UpsertRequest>, computes: true },
-    Method { path: "/crossfade.v1.CollectionService/Delete", readable: readable::<DeleteRequest>, computes: true },
-    Method { path: "/crossfade.v1.EvaluationService/Measure", readable: readable::<MeasureRequest>, computes: true },
-    Method { path: "/crossfade.v1.ModelService/ListModels", readable: readable::<ListModelsRequest>, computes: false },
+    Method {
+        path: "/crossfade.v1.CollectionService/Upsert",
+        readable: readable::<UpsertRequest>,
+        computes: true,
+        many: Some((2, "documents")),
+    },
+    Method {
+        path: "/crossfade.v1.CollectionService/Delete",
+        readable: readable::<DeleteRequest>,
+        computes: true,
+        many: Some((2, "ids")),
+    },
+    Method {
+        path: "/crossfade.v1.EvaluationService/Measure",
+        readable: readable::<MeasureRequest>,
+        computes: true,
+        many: None,
+    },
+    Method {
+        path: "/crossfade.v1.ModelService/ListModels",
+        readable: readable::<ListModelsRequest>,
+        computes: false,
+        many: None,
+    },
 ];
 
 /// The path of a method that Python answers, for as long as the program runs.
@@ -55,16 +80,21 @@ pub(super) fn path(path: &str) -> Option<&'static str> {
 }
 
 impl Front {
-    pub(super) async fn cold(&self, path: &str, data: &Bytes, call: &Arc<Call>) -> Result<Answer, Failure> {
+    pub(super) async fn cold(&self, path: &str, message: Received, call: &Arc<Call>) -> Result<Answer, Failure> {
         let Some(method) = METHODS.iter().find(|method| method.path == path) else {
             return Err(Failure::invalid(format!("there is no method {path}")));
         };
-        (method.readable)(path, data)?;
+        if let Some((field, what)) = method.many {
+            self.few(&message.data, field, what)?;
+        }
+        (method.readable)(path, &message.data)?;
         let (sender, receiver) = oneshot::channel();
-        let (executor, call, data, path) = (Arc::clone(&self.executor), Arc::clone(call), data.clone(), method.path);
+        let (executor, call, path) = (Arc::clone(&self.executor), Arc::clone(call), method.path);
         let workers = if method.computes { &self.compute } else { &self.control };
         workers.run(move || {
-            let answer = call.check().and_then(|()| executor.answer(path, data, &call));
+            let answer = call.check().and_then(|()| executor.answer(path, message.data.clone(), &call));
+            // Until now its bytes count, whoever has left.
+            drop(message);
             // Nobody hears it when the caller has gone.
             let _ = sender.send(answer);
         });

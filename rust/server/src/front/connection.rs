@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -19,6 +20,12 @@ use super::calls::Tally;
 use super::channelz::{Open, Sockets};
 use crate::engine::quoted;
 use crate::failure::Failure;
+
+/// Bytes that every client of HTTP/2 sends first.
+const PREFACE: usize = 24;
+
+/// How long nothing is accepted when something could not be.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,13 +95,14 @@ impl Listening {
     }
 
     /// The connections, up to so many at once; more wait until one ends.
-    pub(crate) fn incoming(self, most: usize, sockets: Arc<Sockets>) -> io::Result<Incoming> {
+    /// `patience`: for the first bytes of each.
+    pub(crate) fn incoming(self, most: usize, patience: Duration, sockets: Arc<Sockets>) -> io::Result<Incoming> {
         let listener = match self.bound {
             Bound::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)?),
             Bound::Unix(listener) => Listener::Unix(UnixListener::from_std(listener)?),
         };
         let places = Arc::new(Semaphore::new(most));
-        Ok(Incoming { listener, end: self.end, sockets, places, place: None })
+        Ok(Incoming { listener, end: self.end, sockets, places, patience, place: None, pause: None })
     }
 }
 
@@ -137,13 +145,22 @@ pub(crate) struct Incoming {
     end: End,
     sockets: Arc<Sockets>,
     places: Arc<Semaphore>,
+    patience: Duration,
     place: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
+    /// After a connection that could not be accepted: what is short, such as descriptors, may come back.
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Stream for Incoming {
     type Item = io::Result<Connection>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(pause) = &mut self.pause {
+            if pause.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
         // A place first: what is not accepted waits in the kernel's queue.
         let places = Arc::clone(&self.places);
         let place = self.place.get_or_insert_with(|| Box::pin(async move { places.acquire_owned().await.ok() }));
@@ -168,9 +185,13 @@ impl Stream for Incoming {
             return Poll::Pending;
         };
         self.place = None;
+        if accepted.is_err() {
+            self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+        }
         Poll::Ready(Some(accepted.map(|(io, local, remote)| {
             let peer = Arc::new(Peer { local, remote, tally: Tally::default() });
-            Connection { io, open: self.sockets.open(&peer), peer, _place: place }
+            let silent = Some((0, Box::pin(tokio::time::sleep(self.patience))));
+            Connection { io, silent, open: self.sockets.open(&peer), peer, _place: place }
         })))
     }
 }
@@ -184,6 +205,9 @@ enum Io {
 pub(crate) struct Connection {
     io: Io,
     peer: Arc<Peer>,
+    /// Until HTTP/2's first bytes have come: how many have, and when they must be here. hyper asks a silent connection
+    /// whether it lives only after them.
+    silent: Option<(usize, Pin<Box<tokio::time::Sleep>>)>,
     #[allow(dead_code, reason = "says until when the connection is open")]
     open: Open,
     _place: Option<OwnedSemaphorePermit>,
@@ -199,10 +223,23 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        if let Some((_, end)) = &mut self.silent
+            && end.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = to.filled().len();
+        let read = match &mut self.io {
             Io::Tcp(stream) => Pin::new(stream).poll_read(context, to),
             Io::Unix(stream) => Pin::new(stream).poll_read(context, to),
+        };
+        if let Some((bytes, _)) = &mut self.silent {
+            *bytes += to.filled().len() - before;
+            if *bytes >= PREFACE {
+                self.silent = None;
+            }
         }
+        read
     }
 }
 

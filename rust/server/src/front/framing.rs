@@ -65,6 +65,15 @@ impl Held {
         .retry_after(Duration::from_millis(100)))
     }
 
+    /// Count bytes that an answer has, which cannot be refused any more: what comes in later is.
+    pub(crate) fn answer(meter: &Arc<Meter>, answer: &Answer) -> Self {
+        let bytes = match answer {
+            Answer::Framed(data) | Answer::Plain(data) => data.len(),
+        };
+        meter.used.fetch_add(bytes, Ordering::Relaxed);
+        Self { meter: Arc::clone(meter), bytes }
+    }
+
     /// Leave all but the last `bytes` to another.
     fn split(&mut self, bytes: usize) -> Self {
         let left = std::mem::replace(&mut self.bytes, bytes);
@@ -190,8 +199,8 @@ pub(crate) enum Answer {
     Plain(Bytes),
 }
 
-/// A successful unary call's response.
-pub(crate) fn unary(answer: Answer) -> http::Response<Body> {
+/// A successful unary call's response. `held`: until all of it is sent, or nobody reads it any more.
+pub(crate) fn unary(answer: Answer, held: impl Send + Unpin + 'static) -> http::Response<Body> {
     let mut frames = VecDeque::with_capacity(3);
     match answer {
         Answer::Framed(data) => frames.push_back(Frame::data(data)),
@@ -205,7 +214,7 @@ pub(crate) fn unary(answer: Answer) -> http::Response<Body> {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     frames.push_back(Frame::trailers(trailers));
-    response(Body::new(Frames(frames)))
+    response(Body::new(Frames { frames, _held: held }))
 }
 
 /// A stream's response, which ends when `messages` does.
@@ -219,18 +228,21 @@ fn response(body: Body) -> http::Response<Body> {
     response
 }
 
-struct Frames(VecDeque<Frame<Bytes>>);
+struct Frames<H> {
+    frames: VecDeque<Frame<Bytes>>,
+    _held: H,
+}
 
-impl http_body::Body for Frames {
+impl<H: Send + Unpin + 'static> http_body::Body for Frames<H> {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
+        Poll::Ready(self.frames.pop_front().map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.frames.is_empty()
     }
 }
 
@@ -270,7 +282,7 @@ mod tests {
 
     fn messages(chunks: &[&[u8]], meter: &Arc<Meter>, most: usize) -> Messages {
         let frames = chunks.iter().map(|chunk| Frame::data(Bytes::copy_from_slice(chunk))).collect();
-        Messages::new(Body::new(Frames(frames)), meter, most)
+        Messages::new(Body::new(Frames { frames, _held: () }), meter, most)
     }
 
     #[tokio::test]

@@ -23,6 +23,10 @@ const QUERY_TOKENS: usize = 8;
 /// Bytes of vectors to score that count for a token, when calls are let in.
 const BYTES_A_TOKEN: usize = 1024;
 
+/// The numbers of the fields that hold what a call has many of.
+const EMBED_TEXTS: u64 = 3;
+const SEARCH_TEXTS: u64 = 3;
+
 impl Front {
     pub(super) async fn embed(
         &self,
@@ -31,6 +35,7 @@ impl Front {
         call: &Call,
         received: Instant,
     ) -> Result<Answer, Failure> {
+        self.few(data, EMBED_TEXTS, "texts")?;
         let request: EmbedRequest = schema::decode(path, data)?;
         Ok(Answer::Framed(framed(&self.embedded(request, call, received, false).await?)))
     }
@@ -90,6 +95,7 @@ impl Front {
         call: &Arc<Call>,
         received: Instant,
     ) -> Result<Answer, Failure> {
+        self.few(data, SEARCH_TEXTS, "query texts")?;
         let request: SearchRequest = schema::decode(path, data)?;
         let k = request.k as usize;
         self.limits.k(k)?;
@@ -214,6 +220,14 @@ impl Front {
         let times =
             StageTimes { search_ns: took.as_nanos() as u64, total_ns: since(received), ..StageTimes::default() };
         Ok(Answer::Framed(framed(&ScoreResponse { rankings, times: Some(times) })))
+    }
+
+    /// Refuse a message with too many of a field before each becomes an object.
+    pub(super) fn few(&self, data: &[u8], field: u64, what: &str) -> Result<(), Failure> {
+        match schema::count(data, field) {
+            0 => Ok(()),
+            count => self.limits.batch(count, what),
+        }
     }
 
     /// Let a call in that needs no model, by the rule of those that do.

@@ -23,12 +23,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use calls::{Calls, Entered, Phase};
+use calls::{Calls, Counted, Entered, Phase};
 use channelz::Sockets;
 use connection::Peer;
 pub use connection::check_bindable;
-use framing::{Answer, Messages, Meter, streaming, unary};
+use framing::{Answer, Held, Messages, Meter, Received, streaming, unary};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 pub use limits::Limits;
 use searches::Searches;
@@ -39,9 +38,9 @@ use tonic::{Code, Status};
 use tower_service::Service;
 use workers::Workers;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, quoted};
 use crate::executor::{Call, Executor};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 const EMBED: &str = "/crossfade.v1.EmbeddingService/Embed";
 const EMBED_STREAM: &str = "/crossfade.v1.EmbeddingService/EmbedStream";
@@ -61,6 +60,8 @@ pub(crate) struct Front {
     /// Threads of one search; 0 is one for every core.
     threads: usize,
     meter: Arc<Meter>,
+    /// How long the message of a call may take to come in.
+    patience: Duration,
     calls: Arc<Calls>,
     searches: Searches,
     compute: Workers,
@@ -113,34 +114,28 @@ impl Front {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let Some(path) = known(path) else {
-            return Status::new(Code::Unimplemented, format!("there is no method {path} here")).into_http();
+            let message = format!("there is no method {} here", quoted(path));
+            return Status::new(Code::Unimplemented, message).into_http();
         };
-        let peer = parts.extensions.get::<Arc<Peer>>().cloned();
-        self.calls.tally.start();
-        if let Some(peer) = &peer {
-            peer.tally.start();
-        }
-        let begun = self.begin(&parts.headers);
-        let (call, entered) = match begun {
+        let counted = Counted::start(&self.calls, parts.extensions.get::<Arc<Peer>>().cloned());
+        let (call, entered) = match self.begin(&parts.headers) {
             Ok(begun) => begun,
-            Err(failure) => {
-                self.calls.tally.end(false);
-                if let Some(peer) = &peer {
-                    peer.tally.end(false);
-                }
-                return failure.status().into_http();
-            }
+            Err(failure) => return failure.status().into_http(),
         };
         let messages = Messages::new(body, &self.meter, self.limits.message_bytes);
         if path == EMBED_STREAM {
-            return streaming(self.stream(EMBED_STREAM, messages, call, entered));
+            return streaming(self.stream(EMBED_STREAM, messages, call, entered, counted));
         }
         let answer = self.unary(path, messages, &call, &entered).await;
-        self.calls.tally.end(answer.is_ok());
-        if let Some(peer) = &peer {
-            peer.tally.end(answer.is_ok());
+        counted.end(answer.is_ok());
+        match answer {
+            // A caller that does not read its answer is still one in progress.
+            Ok(answer) => {
+                let held = Held::answer(&self.meter, &answer);
+                unary(answer, (entered, held))
+            }
+            Err(status) => status.into_http(),
         }
-        answer.map_or_else(Status::into_http, unary)
     }
 
     /// Let a call in.
@@ -160,8 +155,9 @@ impl Front {
         let received = Instant::now();
         let _leaving = Leaving(Arc::clone(call));
         let working = async {
-            let message = messages.only().await?;
-            self.work(path, &message.data, call, received).await.map_err(|failure| failure.status())
+            let receiving = tokio::time::timeout(self.patience, messages.only());
+            let message = receiving.await.map_err(|_| self.slow())??;
+            self.work(path, message, call, received).await.map_err(|failure| failure.status())
         };
         let late = async {
             match call.deadline() {
@@ -180,16 +176,26 @@ impl Front {
     async fn work(
         &self,
         path: &'static str,
-        data: &Bytes,
+        message: Received,
         call: &Arc<Call>,
         received: Instant,
     ) -> Result<Answer, Failure> {
         match path {
-            EMBED => self.embed(path, data, call, received).await,
-            SEARCH => self.search(path, data, call, received).await,
-            SCORE => self.score(path, data, call, received).await,
-            _ => self.cold(path, data, call).await,
+            EMBED => self.embed(path, &message.data, call, received).await,
+            SEARCH => self.search(path, &message.data, call, received).await,
+            SCORE => self.score(path, &message.data, call, received).await,
+            _ => self.cold(path, message, call).await,
         }
+    }
+
+    /// A message that does not come would hold a place for ever.
+    fn slow(&self) -> Status {
+        let message = format!(
+            "the request did not arrive within {} s: send it at once, or raise CROSSFADE_KEEPALIVE_TIMEOUT_SECONDS on the \
+             server",
+            self.patience.as_secs_f64()
+        );
+        Failure::new(Kind::DeadlineExceeded, message).status()
     }
 }
 

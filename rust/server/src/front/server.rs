@@ -52,6 +52,17 @@ const LOOKS: Duration = Duration::from_millis(20);
 /// What answers on their way, and the streams of health watchers, get once no call is in progress.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Calls of one connection at once. A call too many for the server is to be told so, not to wait unseen.
+const STREAMS: u32 = 1024;
+
+/// Bytes that a connection, and one of its streams, may send ahead of being read. Streams that are held back fill what a
+/// connection has: 64 of them leave nothing for its other calls.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+const STREAM_WINDOW: u32 = 128 << 10;
+
+/// Bytes of a message of health checks and reflection.
+const SMALL_MESSAGE: usize = 64 << 10;
+
 /// Calls that compute, of those that Python answers: a write need not wait for the end of a long one.
 const COMPUTING: usize = 2;
 
@@ -61,6 +72,18 @@ pub struct Server {
     address: String,
     reporter: HealthReporter,
     running: Mutex<Option<Running>>,
+}
+
+/// Stops the runners of a server that cannot be started.
+struct Starting(Option<Arc<Engine>>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(engine) = &self.0 {
+            engine.stop();
+            engine.join();
+        }
+    }
 }
 
 struct Running {
@@ -79,6 +102,7 @@ impl Server {
         let address = listening.address.clone();
         let runners = setup.runners.clone();
         let engine = Engine::new(Arc::clone(&executor), setup);
+        let mut started = Starting(Some(Arc::clone(&engine)));
         engine.start(&runners)?;
         let refused = |error: std::io::Error| {
             Failure::new(Kind::Unavailable, format!("the front end cannot be started: {error}"))
@@ -101,6 +125,7 @@ impl Server {
             limits: settings.limits,
             threads: settings.search_threads,
             meter: Meter::new(settings.receiving_bytes),
+            patience: settings.keepalive_timeout,
             calls,
             compute: Workers::start("compute", COMPUTING)?,
             control: Workers::start("control", 1)?,
@@ -111,16 +136,15 @@ impl Server {
         let (shutdown, signal) = oneshot::channel();
         let serving = {
             let _entered = runtime.enter();
-            let incoming = listening.incoming(settings.connections, Arc::clone(&front.sockets)).map_err(refused)?;
+            let incoming = listening
+                .incoming(settings.connections, settings.keepalive_timeout, Arc::clone(&front.sockets))
+                .map_err(refused)?;
             let server = tonic::transport::Server::builder()
                 .http2_keepalive_interval(Some(settings.keepalive))
                 .http2_keepalive_timeout(Some(settings.keepalive_timeout))
-                // More than there may be calls: one too many is to be told so, not to wait unseen.
-                .max_concurrent_streams(Some(
-                    u32::try_from(settings.calls).unwrap_or(u32::MAX).saturating_mul(2).max(1024),
-                ))
-                .initial_connection_window_size(Some(4 << 20))
-                .initial_stream_window_size(Some(1 << 20))
+                .max_concurrent_streams(Some(STREAMS))
+                .initial_connection_window_size(Some(CONNECTION_WINDOW))
+                .initial_stream_window_size(Some(STREAM_WINDOW))
                 .http2_max_header_list_size(Some(16 << 10));
             let door = Door(Arc::clone(&front));
             let ended = async {
@@ -132,7 +156,8 @@ impl Server {
             })
         };
         runtime.block_on(health::serving(&reporter, &front.engine));
-        runtime.spawn(health::follow(reporter.clone(), Arc::clone(&front.engine)));
+        runtime.spawn(health::follow(reporter.clone(), Arc::clone(&front.engine), Arc::clone(&front.calls)));
+        started.0 = None;
         let running = Mutex::new(Some(Running { runtime, shutdown, serving }));
         Ok(Self { front, address, reporter, running })
     }
@@ -268,9 +293,12 @@ fn standard(sockets: &Arc<Sockets>, calls: &Arc<Calls>) -> Result<(HealthReporte
         Box::pin(async move { channelz::answer(request, &sockets, &calls).await })
     });
     let standard = vec![
-        ("/grpc.health.v1.Health/".to_owned(), service(health)),
-        ("/grpc.reflection.v1.ServerReflection/".to_owned(), service(v1)),
-        ("/grpc.reflection.v1alpha.ServerReflection/".to_owned(), service(v1_alpha)),
+        ("/grpc.health.v1.Health/".to_owned(), service(health.max_decoding_message_size(SMALL_MESSAGE))),
+        ("/grpc.reflection.v1.ServerReflection/".to_owned(), service(v1.max_decoding_message_size(SMALL_MESSAGE))),
+        (
+            "/grpc.reflection.v1alpha.ServerReflection/".to_owned(),
+            service(v1_alpha.max_decoding_message_size(SMALL_MESSAGE)),
+        ),
         (channelz::PATHS.to_owned(), channelz),
     ];
     Ok((reporter, standard))

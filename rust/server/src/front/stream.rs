@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 
 use super::Front;
-use super::calls::{Entered, Phase, leaving};
+use super::calls::{Counted, Entered, Phase, leaving};
 use super::framing::{Messages, framed};
 use crate::executor::Call;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::proto::crossfade::v1::embed_stream_response::Result as Outcome;
 use crate::proto::crossfade::v1::{EmbedStreamRequest, EmbedStreamResponse, Failure as WireFailure};
 use crate::schema;
@@ -40,12 +40,23 @@ impl Front {
         messages: Messages,
         call: Arc<Call>,
         entered: Entered,
+        counted: Counted,
     ) -> mpsc::Receiver<Result<Bytes, Status>> {
         let (answers, outcome) = mpsc::channel(1);
         tokio::spawn(async move {
             let (work, in_work) = mpsc::channel(IN_WORK);
-            let reading = self.read(path, messages, &call, &entered, work);
-            let writing = write(in_work, &answers);
+            let working = async {
+                let reading = self.read(path, messages, &call, &entered, work);
+                let writing = write(in_work, &answers);
+                tokio::pin!(reading, writing);
+                tokio::select! {
+                    biased;
+                    // What is in work is still answered.
+                    read = &mut reading => writing.await.and(read),
+                    // Nothing can be answered any more.
+                    wrote = &mut writing => wrote,
+                }
+            };
             let deadline = call.deadline();
             let late = async {
                 match deadline {
@@ -54,14 +65,15 @@ impl Front {
                 }
             };
             let ended = tokio::select! {
-                (ended, ()) = async { tokio::join!(reading, writing) } => ended,
-                () = answers.closed() => Ok(()),
+                ended = working => ended,
+                () = answers.closed() => Err(Status::new(tonic::Code::Cancelled, "the caller is gone")),
                 () = late => Err(Failure::late().status()),
                 () = entered.until(Phase::Cut) => Err(Failure::stopping().status()),
             };
-            self.calls.tally.end(ended.is_ok());
+            counted.end(ended.is_ok());
             if let Err(status) = ended {
-                let _ = answers.send(Err(status)).await;
+                // Not for ever: whoever does not read holds a place.
+                let _ = tokio::time::timeout(self.patience, answers.send(Err(status))).await;
             }
         });
         outcome
@@ -99,13 +111,14 @@ impl Front {
 }
 
 /// Send answers in the order of their batches.
-async fn write(mut in_work: mpsc::Receiver<Work>, answers: &mpsc::Sender<Result<Bytes, Status>>) {
+async fn write(mut in_work: mpsc::Receiver<Work>, answers: &mpsc::Sender<Result<Bytes, Status>>) -> Result<(), Status> {
     while let Some(mut work) = in_work.recv().await {
-        let Ok(answer) = (&mut work.0).await else { return };
-        if answers.send(Ok(answer)).await.is_err() {
-            return;
-        }
+        let failed = |_| Failure::new(Kind::Internal, "a batch has no answer: this is a fault of the server").status();
+        let answer = (&mut work.0).await.map_err(failed)?;
+        let gone = |_| Status::new(tonic::Code::Cancelled, "the caller is gone");
+        answers.send(Ok(answer)).await.map_err(gone)?;
     }
+    Ok(())
 }
 
 fn told(failure: &Failure) -> WireFailure {
