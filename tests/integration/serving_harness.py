@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,3 +186,63 @@ def serve_process(log: Path, *arguments: str, **environment: str) -> Iterator[Se
         yield process
     finally:
         process.close()
+
+
+class HostedProcess:
+    """`hosted_server.py` in a process of its own, which ends as `end` says when its stdin does."""
+
+    def __init__(self, end: str, log: Path, **environment: str) -> None:
+        self.log = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("hosted_server.py")), end, str(log.parent)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **environment},
+                text=True,
+            )
+        self.address = self.process.stdout.readline().strip()
+        if not self.address:
+            self.close()
+            raise RuntimeError(f"no address: {log.read_text()}")
+
+    def counts(self) -> dict[str, int]:
+        """What the server has done and what it has to do, by name."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> int:
+        """Have it end; its exit code."""
+        self.process.stdin.close()
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@contextmanager
+def hosted_process(end: str, log: Path, **environment: str) -> Iterator[HostedProcess]:
+    process = HostedProcess(end, log, **environment)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) << 10
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Poll; a state that comes for certain, at a time nobody can name."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        threading.Event().wait(0.005)

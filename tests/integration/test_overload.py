@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from serving_harness import PATIENCE, ServeProcess, local_server, serve_process
+from serving_harness import PATIENCE, ServeProcess, local_server, resident, serve_process, until
 from wire_details import retry_delay
 
 from crossfade._pb import embedding_pb2, embedding_pb2_grpc, vectors_pb2
@@ -55,12 +54,6 @@ def request(texts: int = TEXTS, words: int = WORDS) -> embedding_pb2.EmbedReques
     )
 
 
-def resident(process: ServeProcess) -> int:
-    """Bytes of memory that the server has."""
-    status = Path(f"/proc/{process.process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) << 10
-
-
 class Outcomes:
     def __init__(self) -> None:
         self.codes: Counter[grpc.StatusCode] = Counter()
@@ -84,8 +77,8 @@ class Outcomes:
 
 async def stubs(address: str, count: int) -> AsyncIterator[Any]:
     """Over connections of their own, and all of them open."""
-    for number in range(count):
-        channel = grpc.aio.insecure_channel(address, options=[("grpc.channel_id", number)])
+    for _ in range(count):
+        channel = grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
         await channel.channel_ready()
         yield embedding_pb2_grpc.EmbeddingServiceStub(channel)
 
@@ -118,9 +111,9 @@ async def overload(address: str, process: ServeProcess) -> tuple[Outcomes, float
         if (wait := due - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
         calls.append(asyncio.create_task(outcomes.call(connections[number % 8], DEADLINE)))
-        most = max(most, resident(process))
+        most = max(most, resident(process.process.pid))
     await asyncio.gather(*calls)
-    return outcomes, able, max(most, resident(process))
+    return outcomes, able, max(most, resident(process.process.pid))
 
 
 def test_ten_times_too_much(server: ServeProcess) -> None:
@@ -129,7 +122,7 @@ def test_ten_times_too_much(server: ServeProcess) -> None:
         # Whatever a full queue needs at most, it has had once.
         with grpc.insecure_channel(server.address) as channel:
             embedding_pb2_grpc.EmbeddingServiceStub(channel).Embed(request(16, 300), timeout=PATIENCE)
-        before = resident(server)
+        before = resident(server.process.pid)
 
         outcomes, able, most = asyncio.run(overload(server.address, server))
 
@@ -147,15 +140,7 @@ def test_ten_times_too_much(server: ServeProcess) -> None:
         whole = client.embed("base", [f"{next(numbers)} " + "word " * 300 for _ in range(17)], "document")
         assert whole.token_counts.sum() == 17 * 256 > QUEUED_TOKENS
         np.testing.assert_array_equal(client.embed("base", ["what it was before"], "query").values, known)
-        assert resident(server) - before < GROWTH
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Poll; a state that comes for certain, at a time nobody can name."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        threading.Event().wait(0.005)
+        assert resident(server.process.pid) - before < GROWTH
 
 
 def test_the_cancelled_and_the_late_never_reach_the_model() -> None:
