@@ -14,6 +14,7 @@ import pytest
 from load import CODE, Load
 from serving_harness import PATIENCE, hosted_process, serve_process, until
 
+from crossfade._pb import embedding_pb2, embedding_pb2_grpc, vectors_pb2
 from crossfade.client import Client
 
 DRAIN_SECONDS = 20
@@ -82,6 +83,16 @@ def test_a_program_may_end_without_a_drain(tmp_path: Path, end: str, code: int) 
     assert log.count("Traceback") == log.count("RuntimeError: an exception that nobody catches") == (end == "raise")
     assert "panicked" not in log
     assert "Fatal" not in log
+
+
+@pytest.mark.xfail(reason="the interpreter's end takes the runner's thread away in the middle of Python code: SIGABRT")
+def test_a_program_may_end_while_its_model_runs(tmp_path: Path) -> None:
+    with hosted_process("exit", tmp_path / "log") as server, grpc.insecure_channel(server.address) as channel:
+        request = embedding_pb2.EmbedRequest(model="wide", input_type=vectors_pb2.INPUT_TYPE_QUERY, texts=["busy"])
+        call = embedding_pb2_grpc.EmbeddingServiceStub(channel).Embed.future(request, timeout=PATIENCE)
+        until(lambda: server.counts()["batches"] == 1)
+        assert server.end() == 7
+        assert call.code() in {CODE.OK, CODE.UNAVAILABLE}
 
 
 @pytest.mark.parametrize(

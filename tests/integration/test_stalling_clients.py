@@ -95,6 +95,27 @@ def test_a_stream_that_is_not_read_is_held_back(server: HostedProcess, client: C
     assert server.counts()["queued_tokens"] == 0
 
 
+@pytest.mark.xfail(reason="what five unread streams have sent fills the window that all calls of a connection share")
+def test_unread_streams_leave_room_for_other_calls_of_their_connection(tmp_path: Path) -> None:
+    def requests(stream: int) -> Iterator[embedding_pb2.EmbedStreamRequest]:
+        for number in range(100):
+            texts = (f"{stream} {number} {text} " + "x" * 400 for text in range(200))
+            yield embedding_pb2.EmbedStreamRequest(id=number, request=embed(*texts))
+
+    with (
+        hosted_process("drain", tmp_path / "log") as server,
+        Client(server.address, timeout=PATIENCE) as other,
+        connected(server.address) as channel,
+    ):
+        streams = [stub(channel).EmbedStream(requests(number), timeout=PATIENCE) for number in range(8)]
+        until(lambda: server.counts()["batches"] > 8)
+        settled(server, other)
+        call = stub(channel).Embed.future(embed("four"), timeout=3)
+        assert call.code() is CODE.OK
+        for stream in streams:
+            stream.cancel()
+
+
 def test_half_a_message(server: HostedProcess, client: Client) -> None:
     half = embed("some text").SerializeToString()
     with RawClient(server.address, PATIENCE) as raw:
