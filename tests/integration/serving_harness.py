@@ -108,9 +108,9 @@ class GatedEncoder:
 class LocalServer:
     """A server of this process, over an encoder that waits when told to."""
 
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, encoder: type[GatedEncoder] = GatedEncoder, **settings: float) -> None:
         self._directory = tempfile.TemporaryDirectory()
-        self.encoder = GatedEncoder(Path(self._directory.name))
+        self.encoder = encoder(Path(self._directory.name))
         self.settings = Settings(**settings)
         self.server = Server({"gated": self.encoder}, MemoryStore(), self.settings)
         self.address = self.server.start("127.0.0.1:0")
@@ -139,8 +139,8 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(**settings: float) -> Iterator[LocalServer]:
-    server = LocalServer(**settings)
+def local_server(encoder: type[GatedEncoder] = GatedEncoder, **settings: float) -> Iterator[LocalServer]:
+    server = LocalServer(encoder, **settings)
     try:
         yield server
     finally:
