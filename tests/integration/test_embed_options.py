@@ -206,9 +206,13 @@ class TestStream:
     def test_answers_come_in_the_order_sent_though_the_later_are_done_first(self) -> None:
         with local_server(UnitEncoder) as server, grpc.insecure_channel(server.address) as channel:
             sent = [asked(["wait"]), embedding_pb2.EmbedRequest(model="nope"), asked(["after"])]
-            numbered = [embedding_pb2.EmbedStreamRequest(id=7 - n, request=one) for n, one in enumerate(sent)]
-            answers = stream(channel, iter(numbered))
-            server.encoder.wait_for(1)
+            requests: queue.Queue[embedding_pb2.EmbedStreamRequest | None] = queue.Queue()
+            answers = stream(channel, iter(requests.get, None))
+            for number, one in enumerate(sent):
+                requests.put(embedding_pb2.EmbedStreamRequest(id=7 - number, request=one))
+                if number == 0:
+                    server.encoder.wait_for(1)  # or the third would be run with it
+            requests.put(None)
             until(lambda: server.server.counts()["waiting"] == 1)
             server.encoder.gate.set()
             kinds = [(answer.id, answer.WhichOneof("result")) for answer in answers]
