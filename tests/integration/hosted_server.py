@@ -64,7 +64,8 @@ def fork(how: str) -> int | str:
 
 
 def main(how: str, directory: Path) -> None:
-    server = Server({"wide": WideEncoder(directory)}, MemoryStore(), load_settings())
+    settings = load_settings()
+    server = Server({"wide": WideEncoder(directory)}, MemoryStore(), settings)
     print(server.start("127.0.0.1:0"), flush=True)
     for _ in sys.stdin:
         print(json.dumps({**server.counts(), "active_calls": server.active_calls}), flush=True)
@@ -74,7 +75,7 @@ def main(how: str, directory: Path) -> None:
         raise RuntimeError("an exception that nobody catches")
     if how.startswith("fork"):
         print(fork(how), flush=True)
-    server.drain(10)
+    server.drain(settings.drain_seconds)
 
 
 if __name__ == "__main__":

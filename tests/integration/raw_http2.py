@@ -19,6 +19,11 @@ def _field(name: str, value: str) -> bytes:
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
+def framed(message: bytes, declared: int | None = None) -> bytes:
+    """A message as gRPC sends it, with the size that it has or another."""
+    return b"\0" + struct.pack(">I", len(message) if declared is None else declared) + message
+
+
 class RawClient:
     """A connection on which calls begin and do not end. What the server says is read no further than its greeting."""
 
@@ -42,8 +47,11 @@ class RawClient:
             raise ConnectionError("the server closed the connection")
         return read
 
-    def begin(self, method: str, declared: int, sent: bytes = b"") -> None:
-        """Begin a call of a message that is to have `declared` bytes, and send these first of them."""
+    def begin(self, method: str, declared: int, sent: bytes = b"", timeout: str = "") -> None:
+        """Begin a call of a message that is to have `declared` bytes, and send these of it, or it and what follows.
+
+        `timeout`: as gRPC writes it, such as "500m" for half a second.
+        """
         stream, self._next = self._next, self._next + 2
         fields = {
             ":method": "POST",
@@ -53,9 +61,11 @@ class RawClient:
             "content-type": "application/grpc",
             "te": "trailers",
         }
+        if timeout:
+            fields["grpc-timeout"] = timeout
         block = b"".join(_field(name, value) for name, value in fields.items())
         frames = _frame(_HEADERS, _END_HEADERS, stream, block)
-        message = b"\0" + struct.pack(">I", declared) + sent
+        message = framed(b"", declared) + sent
         for start in range(0, len(message), _LARGEST_FRAME):
             frames += _frame(_DATA, 0, stream, message[start : start + _LARGEST_FRAME])
         self._socket.sendall(frames)

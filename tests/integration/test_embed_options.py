@@ -144,6 +144,12 @@ def test_long_texts(channel: grpc.Channel) -> None:
     assert dict(error.trailing_metadata())["crossfade-error"] == "LimitExceeded"
 
 
+@pytest.mark.xfail(reason="the model is run for all texts of the call first")
+def test_a_text_that_is_refused_does_not_reach_the_model(server: LocalServer, channel: grpc.Channel) -> None:
+    refused(channel, ["fine", "z" * (MAX_TOKENS + 1)], long_texts=REFUSE)
+    assert "z" * MAX_TOKENS not in server.encoder.texts
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

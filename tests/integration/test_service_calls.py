@@ -3,14 +3,14 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from serving_harness import PATIENCE, LocalServer, local_server
+from serving_harness import PATIENCE, LocalServer, local_server, until
 
 from crossfade._pb import embedding_pb2, embedding_pb2_grpc
 from crossfade.client import AsyncClient, Client, Document
@@ -21,14 +21,6 @@ from crossfade.errors import CrossfadeError, DeadlineExceeded, InvalidInput, Ove
 def server() -> Iterator[LocalServer]:
     with local_server() as running:
         yield running
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Poll; a state that comes for certain, at a time nobody can name."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        threading.Event().wait(0.005)
 
 
 def occupy(server: LocalServer, client: Client, pool: ThreadPoolExecutor) -> Future:
