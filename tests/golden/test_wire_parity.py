@@ -2,7 +2,8 @@
 
 A text's vector depends on its company: batches are padded to their longest text, and the libraries that multiply
 matrices cut sums up by the shapes that they are given. So the vectors are not bit for bit those that each text gets
-alone (measured on a Zen 5: four in five are, the rest differ by 3e-8 at most), and `COMPANY` bounds by how much.
+alone (where it was measured, nine in ten are, and an element of the rest is off by 3e-8 at most), and `COMPANY` bounds
+by how much. It is what rounding comes to, not the worst that it might: over six layers that would say nothing.
 
 The bound. A sum of n products in float32 is off by sqrt(n) u of its size, whatever its order, u = 2^-24 (Higham and
 Mary 2019, theorem 3.1, with their lambda at 1: the mean over rounding errors, to which the many elements of a vector
