@@ -64,8 +64,9 @@ valgrind:  ## the kernels' unsafe code under valgrind (needs valgrind; under a m
 	  python3 -c 'import json, sys; print(*(line["executable"] for line in map(json.loads, sys.stdin) if line.get("executable")))'); \
 	PROPTEST_CASES=$(VALGRIND_CASES) valgrind --quiet --error-exitcode=1 --fair-sched=yes $$tests --test-threads=1 $(VALGRIND_ARGS)
 
-proto: $(VENV)/.dev  ## regenerate the Python stubs from proto/
+proto: $(VENV)/.dev  ## regenerate the stubs from proto/: Python's, and Go's where go is on PATH
 	scripts/generate_proto.sh
+	@if command -v go >/dev/null; then scripts/generate_go.sh; else echo 'no go on PATH: tests/go_client stays as it is' >&2; fi
 
 lock:  ## resolve requirements/*.in again (needs uv)
 	scripts/lock.sh

@@ -118,9 +118,13 @@ class GatedEncoder:
 class LocalServer:
     """A server of this process, over an encoder that waits when told to."""
 
-    def __init__(self, max_tokens: int = 2_000_000, **settings: float) -> None:
+    def __init__(
+        self, encoder: type[GatedEncoder] = GatedEncoder, max_tokens: int | None = None, **settings: float
+    ) -> None:
         self._directory = tempfile.TemporaryDirectory()
-        self.encoder = GatedEncoder(Path(self._directory.name), max_tokens=max_tokens)
+        self.encoder = encoder(Path(self._directory.name))
+        if max_tokens is not None:
+            self.encoder.bundle.max_tokens = max_tokens
         self.settings = Settings(**settings)
         self.server = Server({"gated": self.encoder}, MemoryStore(), self.settings)
         self.address = self.server.start("127.0.0.1:0")
@@ -149,8 +153,8 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(**settings: float) -> Iterator[LocalServer]:
-    server = LocalServer(**settings)
+def local_server(encoder: type[GatedEncoder] = GatedEncoder, **settings: float) -> Iterator[LocalServer]:
+    server = LocalServer(encoder, **settings)
     try:
         yield server
     finally:
@@ -196,3 +200,55 @@ def serve_process(log: Path, *arguments: str, **environment: str) -> Iterator[Se
         yield process
     finally:
         process.close()
+
+
+class HostedProcess:
+    """`hosted_server.py` in a process of its own, which ends as `end` says when its stdin does."""
+
+    def __init__(self, end: str, log: Path, **environment: str) -> None:
+        self.log = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("hosted_server.py")), end, str(log.parent)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **environment},
+                text=True,
+            )
+        self.address = self.process.stdout.readline().strip()
+        if not self.address:
+            self.close()
+            raise RuntimeError(f"no address: {log.read_text()}")
+
+    def counts(self) -> dict[str, int]:
+        """What the server has done and what it has to do, by name."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> int:
+        """Have it end; its exit code."""
+        self.process.stdin.close()
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@contextmanager
+def hosted_process(end: str, log: Path, **environment: str) -> Iterator[HostedProcess]:
+    process = HostedProcess(end, log, **environment)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) << 10

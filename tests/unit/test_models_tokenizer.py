@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tiny_models import Tiny, make_tokenizer, vocabulary
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from crossfade.errors import BundleError, InvalidInput
 from crossfade.models.tokenizer import TextTokenizer
@@ -40,6 +40,15 @@ def test_a_text_just_at_the_limit_is_not_cut(file: Path) -> None:
         tokens = TextTokenizer(file, limit).tokenise(["the quick brown fox jumps"])
         assert tokens.truncated.tolist() == [cut]
         assert tokens.token_counts.tolist() == [min(limit, 7)]
+
+
+def test_without_special_tokens_the_limit_is_told_as_truly(tmp_path: Path) -> None:
+    bare = Tokenizer(models.WordLevel({"a": 0, "?": 1}, "?"))
+    bare.pre_tokenizer = pre_tokenizers.Whitespace()
+    bare.save(str(tmp_path / "tokenizer.json"))
+    tokens = TextTokenizer(tmp_path / "tokenizer.json", 5).tokenise(["a " * count for count in range(8)])
+    assert tokens.token_counts.tolist() == [0, 1, 2, 3, 4, 5, 5, 5]
+    assert tokens.truncated.tolist() == [False] * 6 + [True] * 2
 
 
 def test_the_prompt_counts_towards_the_limit(file: Path) -> None:

@@ -50,7 +50,9 @@ class TextTokenizer:
                 f"{path} adds {special} special tokens to a text, which leaves none of the {max_tokens} tokens that "
                 "the model may read for the text itself: raise max_tokens"
             )
-        self._tokenizer.enable_truncation(max_tokens)
+        # tokenizers 0.23 before 0.23.3 stops when it has as many tokens as the limit: whether there were more, it knows
+        # only from the special tokens that it still has to make room for. Without any, it reads one more.
+        self._tokenizer.enable_truncation(max_tokens if special else max_tokens + 1)
 
     @property
     def largest_id(self) -> int:
@@ -78,8 +80,9 @@ class TextTokenizer:
             except TypeError:
                 raise _bad_text(part, start) from None
             for encoding in encodings:
-                ids.append(np.array(encoding.ids, dtype=np.int64))
-                truncated.append(bool(encoding.overflowing))
+                row = encoding.ids
+                ids.append(np.array(row[: self.max_tokens], dtype=np.int64))
+                truncated.append(len(row) > self.max_tokens or bool(encoding.overflowing))
         counts = np.fromiter((len(row) for row in ids), dtype=np.int32, count=len(ids))
         elapsed = time.perf_counter_ns() - started
         return TokenBatch(ids, counts, np.array(truncated, dtype=np.bool_), elapsed)

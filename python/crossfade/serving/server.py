@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -72,7 +73,7 @@ class Server:
             self._queue.native = None
             raise
         # Threads of the front end may not look for the interpreter after its end.
-        self._end = weakref.finalize(self, _finish, self._native, self._queue)
+        self._end = weakref.finalize(self, _finish_at_exit, self._native, self._queue, os.getpid())
         return address
 
     def begin_drain(self) -> None:
@@ -89,7 +90,6 @@ class Server:
         while (left := end - time.monotonic()) > 0 and not (hurry and hurry.is_set()):
             if self._native.wait_idle(min(left, _LOOK_SECONDS)):
                 break
-        self._end.detach()
         return _finish(self._native, self._queue)
 
 
@@ -110,6 +110,15 @@ class _Queue:
 def _finish(native: _native.Server, queue: _Queue) -> int:
     queue.native = None  # it holds the server in a circle that no collector sees
     return native.finish()
+
+
+def _finish_at_exit(native: _native.Server, queue: _Queue, process: int) -> None:
+    """End, and wait for threads in the middle of a batch: the interpreter's end would take them away in mid-Python."""
+    if os.getpid() != process:
+        return  # a child that was forked has none of its parent's threads
+    _finish(native, queue)
+    while native.working_threads:
+        time.sleep(_LOOK_SECONDS)
 
 
 class _Bridge:

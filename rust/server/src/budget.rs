@@ -1,7 +1,7 @@
 //! The one admission rule: tokens admitted and not answered, of all calls together, keep to a limit.
 //!
-//! Interactive calls may take all of it, but for a quarter when somebody waits; bulk calls take three quarters at most,
-//! shadow calls half. So neither can keep the other out for ever. Whoever waits does so in order. A call counts for a
+//! Interactive calls may take all of it, three quarters when somebody waits; bulk calls take three quarters at most, shadow
+//! calls half. So neither can keep the other out for ever. Whoever waits does so in order. A call counts for a
 //! quarter of the limit at most (an interactive one for three quarters): however large it is, its turn comes.
 
 use std::collections::VecDeque;
@@ -69,11 +69,11 @@ impl Budget {
         let quarter = self.limit / 4;
         match priority {
             Priority::Interactive => {
-                let kept = if state.waiting.is_empty() { 0 } else { quarter };
-                all == 0 || all + tokens <= self.limit - kept
+                let own = state.used[0] + tokens;
+                all + tokens <= self.limit && (state.waiting.is_empty() || own <= self.limit - quarter)
             }
             _ if !waited && !state.waiting.is_empty() => false,
-            Priority::Bulk => state.used[1] + state.used[2] + tokens <= quarter * 3 && all + tokens <= self.limit,
+            Priority::Bulk => all - state.used[0] + tokens <= quarter * 3 && all + tokens <= self.limit,
             Priority::Shadow => state.used[2] + tokens <= quarter * 2 && all + tokens <= self.limit,
         }
     }

@@ -23,8 +23,10 @@ use self::failures::raised;
 /// The gRPC server. See `crossfade.serving.server`.
 #[pyclass(frozen, module = "crossfade._native")]
 pub(crate) struct Server {
-    server: OnceLock<crossfade_server::Server>,
+    started: OnceLock<crossfade_server::Server>,
     executor: Arc<PythonExecutor>,
+    /// Which process made it.
+    process: u32,
 }
 
 /// Vectors, token counts, whether texts were cut; nanoseconds of waiting, tokenising, inferring.
@@ -36,12 +38,12 @@ impl Server {
     /// `executor` has the methods `infer`, `search`, `answer` and `internal_error`.
     #[new]
     fn new(executor: Py<PyAny>) -> Self {
-        Self { server: OnceLock::new(), executor: Arc::new(PythonExecutor(executor)) }
+        Self { started: OnceLock::new(), executor: Arc::new(PythonExecutor(executor)), process: std::process::id() }
     }
 
     /// Bind the address, run every model once, take calls; where it listens.
     fn start(&self, py: Python<'_>, configuration: Configuration) -> PyResult<String> {
-        if self.server.get().is_some() {
+        if self.started.get().is_some() {
             return Err(PyRuntimeError::new_err("the server was started before"));
         }
         let (setup, settings) = configuration.read().map_err(|failure| raised(py, &failure))?;
@@ -49,7 +51,7 @@ impl Server {
         let started = py.detach(|| crossfade_server::Server::start(executor, setup, &settings));
         let server = started.map_err(|failure| raised(py, &failure))?;
         let address = server.address().to_owned();
-        self.server.set(server).map_err(|_| PyRuntimeError::new_err("the server was started before"))?;
+        self.started.set(server).map_err(|_| PyRuntimeError::new_err("the server was started before"))?;
         Ok(address)
     }
 
@@ -65,7 +67,7 @@ impl Server {
         priority: usize,
         call: &Call,
     ) -> PyResult<EmbeddedArrays<'py>> {
-        let server = self.started()?;
+        let server = self.running()?;
         let job = Job {
             model,
             input_type: if query { InputType::Query } else { InputType::Document },
@@ -94,18 +96,18 @@ impl Server {
     /// Calls in progress.
     #[getter]
     fn active_calls(&self) -> PyResult<usize> {
-        Ok(self.started()?.active_calls())
+        Ok(self.running()?.active_calls())
     }
 
     /// Threads that work for a call, also for one whose caller is gone.
     #[getter]
     fn working_threads(&self) -> PyResult<usize> {
-        Ok(self.started()?.working_threads())
+        Ok(self.running()?.working_threads())
     }
 
     /// What the engine has done, by name.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = self.started()?.engine().counts();
+        let counts = self.running()?.engine().counts();
         let dict = PyDict::new(py);
         for (name, value) in [
             ("batches", counts.batches),
@@ -126,36 +128,39 @@ impl Server {
 
     /// Refuse new calls from now on.
     fn begin_drain(&self, py: Python<'_>) -> PyResult<()> {
-        let server = self.started()?;
+        let server = self.running()?;
         py.detach(|| server.begin_drain());
         Ok(())
     }
 
     /// Wait until no call is in progress, so many seconds at most; whether none is.
     fn wait_idle(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        let (server, most) = (self.started()?, Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let (server, most) = (self.running()?, Duration::try_from_secs_f64(seconds).unwrap_or_default());
         Ok(py.detach(|| server.wait_idle(most)))
     }
 
     /// Cut the calls in progress and end; how many were cut.
     fn finish(&self, py: Python<'_>) -> PyResult<usize> {
-        let server = self.started()?;
+        let server = self.running()?;
         // Runners need the GIL for the batch that they are at.
         Ok(py.detach(|| server.finish()))
     }
 }
 
 impl Server {
-    fn started(&self) -> PyResult<&crossfade_server::Server> {
-        self.server.get().ok_or_else(|| PyRuntimeError::new_err("the server has not been started"))
+    fn running(&self) -> PyResult<&crossfade_server::Server> {
+        self.started.get().ok_or_else(|| PyRuntimeError::new_err("the server has not been started"))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // Its end waits for threads that may need the GIL, which whoever drops this holds.
-        let server = self.server.take();
-        if server.is_some() {
+        let server = self.started.take();
+        if std::process::id() != self.process {
+            // A child that was forked has none of its parent's threads: what waits for them would wait for ever.
+            std::mem::forget(server);
+        } else if server.is_some() {
             Python::attach(|py| py.detach(|| drop(server)));
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ticket::{Row, Span, Ticket};
+use crate::budget::Permit;
 use crate::failure::Failure;
 use crate::schedule::{Batch, Bounds, Id, Item, Last, Next, Priority, Scheduler};
 use crate::tokenise::Encoded;
@@ -20,6 +21,8 @@ pub(super) type Landing = (Key, Result<Row, Failure>);
 pub(super) struct Text {
     pub(super) key: Key,
     pub(super) encoded: Encoded,
+    /// What lets it in, with the other texts of the call that sent it: it counts for as long as anybody waits for it.
+    pub(super) permit: Option<Arc<Permit>>,
 }
 
 /// Who waits for a text, and with what number in its call.

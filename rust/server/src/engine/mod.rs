@@ -103,7 +103,7 @@ pub struct Embedded {
     pub tokenise_ns: u64,
     /// From the begin of the first batch to the end of the last.
     pub infer_ns: u64,
-    _permit: Option<Permit>,
+    _permit: Option<Arc<Permit>>,
 }
 
 #[derive(Clone)]
@@ -320,7 +320,7 @@ impl Engine {
                 self.chance(device, &arrival, tokens)?;
             }
             let tokenising = Instant::now();
-            let encoded = self.tokenise(&model.tokenizer, &reading.prompt, &keys, unknown, bytes).await?;
+            let mut encoded = self.tokenise(&model.tokenizer, &reading.prompt, &keys, unknown, bytes).await?;
             tokenise_ns = tokenising.elapsed().as_nanos() as u64;
             if job.refuse_long
                 && let Some((number, text)) = encoded.iter().find(|(_, text)| text.encoded.truncated)
@@ -329,7 +329,10 @@ impl Engine {
                 return Err(too_long(position, text.encoded.ids.len(), model));
             }
             let tokens = encoded.iter().map(|(_, text)| text.encoded.ids.len()).sum();
-            permit = Some(self.admit(device, &arrival, tokens, job.waits).await?);
+            permit = Some(Arc::new(self.admit(device, &arrival, tokens, job.waits).await?));
+            for (_, text) in &mut encoded {
+                text.permit.clone_from(&permit);
+            }
             device.send(encoded, &arrival, &ticket);
         }
         let (found, span) = ticket.rows().await?;
@@ -365,7 +368,7 @@ impl Engine {
     ) -> Result<Vec<(usize, Text)>, Failure> {
         let encode = |tokenizer: &TextTokenizer, prompt: &str, number: usize, key: Key| {
             let encoded: Result<Encoded, Failure> = tokenizer.encode(prompt, &key.1);
-            encoded.map(|encoded| (number, Text { key, encoded }))
+            encoded.map(|encoded| (number, Text { key, encoded, permit: None }))
         };
         let texts: Vec<(usize, Key)> = numbers.into_iter().map(|number| (number, keys[number].clone())).collect();
         if bytes <= TOKENISED_IN_PLACE {

@@ -26,6 +26,8 @@ pub(crate) struct Tally {
     pub(crate) started: AtomicI64,
     pub(crate) succeeded: AtomicI64,
     pub(crate) failed: AtomicI64,
+    pub(crate) sent: AtomicI64,
+    pub(crate) received: AtomicI64,
     /// Nanoseconds since 1970.
     pub(crate) last_started: AtomicI64,
 }
@@ -56,6 +58,20 @@ impl Counted {
             peer.tally.start();
         }
         Self { calls: Arc::clone(calls), peer, well: false }
+    }
+
+    /// A message came in on its connection.
+    pub(crate) fn received(&self) {
+        if let Some(peer) = &self.peer {
+            peer.tally.received.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A message was sent on its connection.
+    pub(crate) fn sent(&self) {
+        if let Some(peer) = &self.peer {
+            peer.tally.sent.fetch_add(1, Relaxed);
+        }
     }
 
     /// It ended, well or not.

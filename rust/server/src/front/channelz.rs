@@ -88,8 +88,8 @@ impl Sockets {
             streams_started: started,
             streams_succeeded: succeeded,
             streams_failed: failed,
-            messages_sent: succeeded,
-            messages_received: started,
+            messages_sent: tally.sent.load(Relaxed),
+            messages_received: tally.received.load(Relaxed),
             last_remote_stream_created_timestamp: timestamp(tally),
         };
         Some(Socket {

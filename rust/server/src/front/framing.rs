@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -217,9 +217,12 @@ pub(crate) fn unary(answer: Answer, held: impl Send + Unpin + 'static) -> http::
     response(Body::new(Frames { frames, _held: held }))
 }
 
-/// A stream's response, which ends when `messages` does.
-pub(crate) fn streaming(messages: mpsc::Receiver<Result<Bytes, Status>>) -> http::Response<Body> {
-    response(Body::new(Stream { messages, done: false }))
+/// How a stream ends, once that is known: not one of its messages, for which a reader that stalls would leave no room.
+pub(crate) type End = Arc<OnceLock<Status>>;
+
+/// A stream's response, which ends when `messages` does: well, unless `end` says otherwise.
+pub(crate) fn streaming(messages: mpsc::Receiver<Bytes>, end: End) -> http::Response<Body> {
+    response(Body::new(Stream { messages, end, done: false }))
 }
 
 fn response(body: Body) -> http::Response<Body> {
@@ -247,7 +250,8 @@ impl<H: Send + Unpin + 'static> http_body::Body for Frames<H> {
 }
 
 struct Stream {
-    messages: mpsc::Receiver<Result<Bytes, Status>>,
+    messages: mpsc::Receiver<Bytes>,
+    end: End,
     done: bool,
 }
 
@@ -263,11 +267,10 @@ impl http_body::Body for Stream {
             return Poll::Ready(None);
         }
         let Poll::Ready(next) = self.messages.poll_recv(context) else { return Poll::Pending };
-        let end = match next {
-            Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-            Some(Err(status)) => status,
-            None => Status::new(Code::Ok, ""),
-        };
+        if let Some(data) = next {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        let end = self.end.get().cloned().unwrap_or_else(|| Status::new(Code::Ok, ""));
         self.done = true;
         let mut trailers = HeaderMap::new();
         // Fails for a message that no header can hold; the percent-encoded form always can be.

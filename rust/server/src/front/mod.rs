@@ -124,9 +124,14 @@ impl Front {
         };
         let messages = Messages::new(body, &self.meter, self.limits.message_bytes);
         if path == EMBED_STREAM {
-            return streaming(self.stream(EMBED_STREAM, messages, call, entered, counted));
+            let (answers, end) = self.stream(EMBED_STREAM, messages, call, entered, counted);
+            return streaming(answers, end);
         }
         let answer = self.unary(path, messages, &call, &entered).await;
+        counted.received();
+        if answer.is_ok() {
+            counted.sent();
+        }
         counted.end(answer.is_ok());
         match answer {
             // A caller that does not read its answer is still one in progress.

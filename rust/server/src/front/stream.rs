@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::Front;
 use super::calls::{Counted, Entered, Phase, leaving};
-use super::framing::{Messages, framed};
+use super::framing::{End, Messages, framed};
 use crate::executor::Call;
 use crate::failure::{Failure, Kind};
 use crate::proto::crossfade::v1::embed_stream_response::Result as Outcome;
@@ -41,13 +41,15 @@ impl Front {
         call: Arc<Call>,
         entered: Entered,
         counted: Counted,
-    ) -> mpsc::Receiver<Result<Bytes, Status>> {
+    ) -> (mpsc::Receiver<Bytes>, End) {
         let (answers, outcome) = mpsc::channel(1);
+        let end = End::default();
+        let told = End::clone(&end);
         tokio::spawn(async move {
             let (work, in_work) = mpsc::channel(IN_WORK);
             let working = async {
-                let reading = self.read(path, messages, &call, &entered, work);
-                let writing = write(in_work, &answers);
+                let reading = self.read(path, messages, &call, &entered, (work, &counted));
+                let writing = write(in_work, &answers, &counted);
                 tokio::pin!(reading, writing);
                 tokio::select! {
                     biased;
@@ -72,11 +74,10 @@ impl Front {
             };
             counted.end(ended.is_ok());
             if let Err(status) = ended {
-                // Not for ever: whoever does not read holds a place.
-                let _ = tokio::time::timeout(self.patience, answers.send(Err(status))).await;
+                let _ = told.set(status);
             }
         });
-        outcome
+        (outcome, end)
     }
 
     /// Begin each batch as it comes in.
@@ -86,7 +87,7 @@ impl Front {
         mut messages: Messages,
         call: &Arc<Call>,
         entered: &Entered,
-        work: mpsc::Sender<Work>,
+        (work, counted): (mpsc::Sender<Work>, &Counted),
     ) -> Result<(), Status> {
         loop {
             // Before the next message is read: what is not read holds the sender back.
@@ -96,6 +97,7 @@ impl Front {
                 () = entered.until(Phase::Draining) => return Err(leaving().status()),
             };
             let Some(message) = message else { return Ok(()) };
+            counted.received();
             let received = Instant::now();
             let request: EmbedStreamRequest =
                 schema::decode(path, &message.data).map_err(|failure| failure.status())?;
@@ -111,12 +113,17 @@ impl Front {
 }
 
 /// Send answers in the order of their batches.
-async fn write(mut in_work: mpsc::Receiver<Work>, answers: &mpsc::Sender<Result<Bytes, Status>>) -> Result<(), Status> {
+async fn write(
+    mut in_work: mpsc::Receiver<Work>,
+    answers: &mpsc::Sender<Bytes>,
+    counted: &Counted,
+) -> Result<(), Status> {
     while let Some(mut work) = in_work.recv().await {
         let failed = |_| Failure::new(Kind::Internal, "a batch has no answer: this is a fault of the server").status();
         let answer = (&mut work.0).await.map_err(failed)?;
         let gone = |_| Status::new(tonic::Code::Cancelled, "the caller is gone");
-        answers.send(Ok(answer)).await.map_err(gone)?;
+        answers.send(answer).await.map_err(gone)?;
+        counted.sent();
     }
     Ok(())
 }
