@@ -54,7 +54,7 @@ def case(bundle: Bundle, kind: str, some: list[str], caller: Caller) -> None:
             rivals[name] = stack.enter_context(peer(some))
         reach = {f"in process, {tokens} tokens": 0.95 for tokens in BATCH_TOKENS} if kind == "mixed" else {}
         reach |= REACH.get((precision, kind), {})
-        rounds, budget = (2, 5.0) if session().quick else (9, 90.0)
+        rounds, budget = (2, 5.0) if session().quick else (7, 45.0)
         measure(title, rivals, unit="texts", amount=len(some), rounds=rounds, budget=budget, reach=reach)
 
 
@@ -75,7 +75,7 @@ def singles(bundle: Bundle, kind: str, some: list[str], server: Running, caller:
             OURS: lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL),
             "one stream": lambda: caller.bulk(some),
         }
-        rounds, budget = (2, 5.0) if session().quick else (9, 60.0)
+        rounds, budget = (2, 5.0) if session().quick else (7, 30.0)
         measure(title, rivals, unit="texts", amount=len(some), rounds=rounds, budget=budget, reach={"one stream": 0.9})
 
 

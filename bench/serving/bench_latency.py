@@ -53,7 +53,7 @@ def main() -> int:
         report_values(
             f"idle latency, {TOKENS} tokens, {title}: {MOST[title]} ms over what was added",
             "ratio",
-            {"crossfade": MOST[title] / added if added > 0 else float("inf")},
+            {"crossfade": MOST[title] / max(added, 0.001)},
             {"crossfade": 1.0},
         )
     return 0

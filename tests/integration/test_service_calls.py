@@ -1,20 +1,27 @@
 """The server in this process: load, cancelled and late calls, health, reflection, drain."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from serving_harness import PATIENCE, LocalServer, local_server, until
+from serving_harness import PATIENCE, GatedEncoder, LocalServer, local_server, until
 
 from crossfade._pb import embedding_pb2, embedding_pb2_grpc
 from crossfade.client import AsyncClient, Client, Document
+from crossfade.config import Settings
 from crossfade.errors import CrossfadeError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
+from crossfade.models import InputType
+from crossfade.serving.server import Server
+from crossfade.store import MemoryStore
 
 
 @pytest.fixture
@@ -176,11 +183,53 @@ def test_every_service_has_its_health_and_reflection_names_them(server: LocalSer
         assert described.file_descriptor_response.file_descriptor_proto
 
 
+def test_columns_that_lie_together_are_not_taken_for_rows() -> None:
+    """A model may give its vectors in any order in memory."""
+
+    class Columns(GatedEncoder):
+        def infer(self, ids: np.ndarray, mask: np.ndarray, input_type: InputType) -> np.ndarray:
+            return np.asfortranarray(super().infer(ids, mask, input_type))
+
+    with local_server(encoder=Columns) as server, Client(server.address) as client:
+        texts = ["x" * n for n in range(1, 9)]
+        assert client.embed("gated", texts, "query").values.tolist() == [[n, 1] for n in range(1, 9)]
+
+
+def test_runners_are_made_nice_once() -> None:
+    seen: list[int] = []
+
+    class Watching(GatedEncoder):
+        def infer(self, ids: np.ndarray, mask: np.ndarray, input_type: InputType) -> np.ndarray:
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().infer(ids, mask, input_type)
+
+    with local_server(encoder=Watching, inference_niceness=2) as server, Client(server.address) as client:
+        before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        seen.clear()
+        for n in range(4):
+            client.embed("gated", ["x" * (n + 1)], "query")
+    assert seen == [min(19, before + 2)] * 4
+
+
+def test_an_address_that_is_taken_can_be_tried_again(tmp_path: Path) -> None:
+    with local_server() as other:
+        server = Server({"gated": GatedEncoder(tmp_path)}, MemoryStore(), Settings())
+        with pytest.raises(InvalidInput, match="Address already in use"):
+            server.start(other.address)
+        address = server.start("127.0.0.1:0")
+        with Client(address) as client:
+            assert client.health("model:gated")
+        server.drain(1)
+
+
 def test_an_unknown_method_is_explained(server: LocalServer) -> None:
     with grpc.insecure_channel(server.address) as raw:
         call = raw.unary_unary("/crossfade.v1.EmbeddingService/Nope")
         with pytest.raises(grpc.RpcError) as caught:
             call(b"")
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        with pytest.raises(grpc.RpcError) as caught:
+            raw.unary_unary("/crossfade.v1.EmbeddingService/" + "%" * 6000)(b"")
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

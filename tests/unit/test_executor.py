@@ -241,6 +241,15 @@ class TestSearch:
             "DeadlineExceeded",
         ]
 
+    def test_calls_together_keep_to_the_limit_of_results(self) -> None:
+        """Each may ask for little, but all of them not for as much as the one that asks for most."""
+        house = House(max_results_per_call=9)
+        house.fill("a", "b", "c")
+        calls = [search("docs", 1, *[(1, 0, 0)] * 9), search("docs", 3, (1, 0, 0))]
+        together = house.executor._search_together
+        assert together(calls) is None
+        assert [len(found.hits[0]) for found in house.executor.search(calls)] == [1, 3]
+
     @pytest.mark.parametrize(
         ("call", "kind", "message"),
         [

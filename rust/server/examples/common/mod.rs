@@ -41,6 +41,16 @@ pub(crate) async fn call(
     body: Bytes,
     timeout: Option<&str>,
 ) -> Result<u8, Error> {
+    Ok(exchange(client, uri, body, timeout).await?.0)
+}
+
+/// One call; the status that it ends with, and all that was answered, framed.
+pub(crate) async fn exchange(
+    client: &SendRequest<Bytes>,
+    uri: &http::Uri,
+    body: Bytes,
+    timeout: Option<&str>,
+) -> Result<(u8, Bytes), Error> {
     let mut head = http::Request::post(uri.clone()).header("content-type", "application/grpc").header("te", "trailers");
     if let Some(timeout) = timeout {
         head = head.header("grpc-timeout", timeout);
@@ -52,15 +62,16 @@ pub(crate) async fn call(
     let status = |headers: &http::HeaderMap| headers.get("grpc-status")?.to_str().ok()?.parse().ok();
     // A call that fails may have nothing but headers.
     if let Some(status) = status(response.headers()) {
-        return Ok(status);
+        return Ok((status, Bytes::new()));
     }
-    let mut response = response.into_body();
+    let (mut response, mut answer) = (response.into_body(), BytesMut::new());
     while let Some(data) = response.data().await {
         let data = data?;
         response.flow_control().release_capacity(data.len())?;
+        answer.put(data);
     }
     let trailers = response.trailers().await?.ok_or("no trailers")?;
-    Ok(status(&trailers).ok_or("no status")?)
+    Ok((status(&trailers).ok_or("no status")?, answer.freeze()))
 }
 
 /// Of sorted numbers, the one that so many thousandths are below; 0 of none.
