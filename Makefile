@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -name fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print 2>/dev/null) Cargo.toml Cargo.lock
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 
-.PHONY: help demo test lint format bench fuzz valgrind proto lock clean setup check-tools test-rust test-python
+.PHONY: help demo test lint format bench fuzz valgrind loom proto lock clean setup check-tools test-rust test-python
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ valgrind:  ## the kernels' unsafe code under valgrind (needs valgrind; under a m
 	@tests=$$(cargo test -p crossfade-kernels --lib --no-run --locked --message-format=json | \
 	  python3 -c 'import json, sys; print(*(line["executable"] for line in map(json.loads, sys.stdin) if line.get("executable")))'); \
 	PROPTEST_CASES=$(VALGRIND_CASES) valgrind --quiet --error-exitcode=1 --fair-sched=yes $$tests --test-threads=1 $(VALGRIND_ARGS)
+
+loom:  ## every order in which threads may meet at the serving queue (a minute or two)
+	RUSTFLAGS='--cfg crossfade_loom' CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=3 \
+	  cargo test --release --locked -p crossfade-server --lib interleavings
 
 proto: $(VENV)/.dev  ## regenerate the stubs from proto/: Python's, and Go's where go is on PATH
 	scripts/generate_proto.sh

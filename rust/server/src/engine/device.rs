@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::sync::{Condvar, Mutex, MutexGuard};
 use super::ticket::{Row, Span, Ticket};
 use crate::budget::Permit;
 use crate::failure::Failure;
@@ -227,6 +228,12 @@ impl Device {
                 }
             }
         }
+    }
+
+    /// Texts that somebody waits for.
+    #[cfg(crossfade_loom)]
+    pub(super) fn left(&self) -> usize {
+        self.lock().flights.len()
     }
 
     /// No more batches: whoever waits is told so.

@@ -2,8 +2,11 @@
 
 mod counters;
 mod device;
+#[cfg(all(test, crossfade_loom))]
+mod interleavings;
 mod model;
 mod runner;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod ticket;

@@ -1,10 +1,11 @@
 //! What one call waits for: the vectors of its texts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::sync::Mutex;
 use crate::executor::Matrix;
 use crate::failure::Failure;
 
@@ -110,6 +111,13 @@ impl Ticket {
         self.change(|state| {
             state.failure.get_or_insert_with(|| failure.clone());
         });
+    }
+
+    /// How many rows have come, and how the call has failed.
+    #[cfg(crossfade_loom)]
+    pub(super) fn seen(&self) -> (usize, Option<Failure>) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.rows.iter().flatten().count(), state.failure.clone())
     }
 
     /// Every text's row, in their order, and when they were made.
