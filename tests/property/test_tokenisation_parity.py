@@ -21,6 +21,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from crossfade._pb import embedding_pb2, embedding_pb2_grpc, vectors_pb2
 from crossfade.config import Settings
 from crossfade.models import InputType
+from crossfade.models.manifest import Prompts
 from crossfade.models.tokenizer import TextTokenizer
 from crossfade.serving.server import Server
 from crossfade.store import MemoryStore
@@ -51,7 +52,7 @@ class Witness:
             document_fingerprint=f"cf1-{name}",
             query_fingerprint=f"cf1-{name}",
             fingerprint=lambda _: f"cf1-{name}",
-            prompts=SimpleNamespace(of=PROMPTS.__getitem__),
+            prompts=Prompts(PROMPTS[InputType.QUERY], PROMPTS[InputType.DOCUMENT]),
             tokenizer_path=path,
             tokenizer_key=str(path),
         )
