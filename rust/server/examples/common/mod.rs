@@ -57,7 +57,8 @@ pub(crate) async fn exchange(
     }
     let mut client = client.clone().ready().await?;
     let (response, mut sender) = client.send_request(head.body(())?, false)?;
-    sender.send_data(body, true)?;
+    // A call that is refused at once may be over before its message is sent: the response says why.
+    let _ = sender.send_data(body, true);
     let response = response.await?;
     let status = |headers: &http::HeaderMap| headers.get("grpc-status")?.to_str().ok()?.parse().ok();
     // A call that fails may have nothing but headers.

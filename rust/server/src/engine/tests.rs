@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::executor::{Call, Found, Matrix, Search};
+use crate::schedule::Priority;
 
 /// A token a word; a vector is the sum of the text's ids and their number.
 const WORDS: &str = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,

@@ -93,7 +93,9 @@ impl Service<Request<Body>> for Door {
                 return service(request);
             }
         }
-        Box::pin(async move { Ok(front.answer(request).await) })
+        // Before tonic's own timer begins: it ends late calls as CANCELLED, where ours says what they are.
+        let received = Instant::now();
+        Box::pin(async move { Ok(front.answer(request, received).await) })
     }
 }
 
@@ -107,7 +109,7 @@ impl Drop for Leaving {
 }
 
 impl Front {
-    async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Body>, received: Instant) -> Response<Body> {
         if let Some(refused) = not_grpc(&request) {
             return refused;
         }
@@ -118,7 +120,7 @@ impl Front {
             return Status::new(Code::Unimplemented, message).into_http();
         };
         let counted = Counted::start(&self.calls, parts.extensions.get::<Arc<Peer>>().cloned());
-        let (call, entered) = match self.begin(&parts.headers) {
+        let (call, entered) = match self.begin(&parts.headers, received) {
             Ok(begun) => begun,
             Err(failure) => return failure.status().into_http(),
         };
@@ -144,9 +146,9 @@ impl Front {
     }
 
     /// Let a call in.
-    fn begin(&self, headers: &HeaderMap) -> Result<(Arc<Call>, Entered), Failure> {
+    fn begin(&self, headers: &HeaderMap, received: Instant) -> Result<(Arc<Call>, Entered), Failure> {
         // A time too far away to be named is none.
-        let deadline = timeout(headers)?.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = timeout(headers)?.and_then(|timeout| received.checked_add(timeout));
         Ok((Arc::new(Call::new(deadline)), self.calls.enter()?))
     }
 
