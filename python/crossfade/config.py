@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     batch_tokens: int = Field(
         default=0, ge=0, description="padded tokens in one inference batch; 0 = what suits the device"
     )
+    replicas: int = Field(
+        default=1, ge=1, le=64, description="copies of each model, for as many batches at once; dealt out to all GPUs"
+    )
 
     inference_niceness: int = Field(
         default=5, ge=0, le=19, description="how far threads that run models stand back for the front end (nice)"

@@ -54,5 +54,5 @@ def test_size_and_operators(bundle: Bundle) -> None:
     size = sum((bundle.path / name).stat().st_size for name in bundle.manifest.files)
     assert size < MEGABYTES[bundle.precision] * 1e6 + 1e6
     operators = [node.op_type for node in onnx.load(bundle.graph_path).graph.node]
-    assert operators.count("MatMulIntegerToFloat") == (5 * 6 if bundle.precision is Precision.INT8 else 0)
-    assert operators.count("Attention") == (0 if bundle.precision is Precision.INT8 else 6)
+    assert operators.count("MatMulIntegerToFloat") == (9 * 6 if bundle.precision is Precision.INT8 else 0)
+    assert operators.count("MultiHeadAttention") == 6

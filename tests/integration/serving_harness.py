@@ -71,6 +71,8 @@ class GatedEncoder:
         self.graph = self
         self.adapter = None
         self.batch_tokens = batch_tokens
+        self.padding_cost = 1.0
+        self.replicas = 1
         tokenizer = directory / "tokenizer.json"
         tokenizer.write_text(json.dumps(BYTE_TOKENIZER), encoding="utf-8")
         self.bundle = SimpleNamespace(

@@ -43,6 +43,8 @@ class Witness:
         self.graph = self
         self.adapter = None
         self.batch_tokens = 8192
+        self.padding_cost = 1.0
+        self.replicas = 1
         self.tokenizer = TextTokenizer(path, max_tokens)
         self.bundle = SimpleNamespace(
             name=name,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from tiny_models import Tiny, write_model
@@ -185,3 +186,58 @@ def test_no_driver_no_cards(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ctypes, "CDLL", fail)
     assert gpus() == 0
+
+
+def test_on_a_gpu_calls_are_bound_to_buffers(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on the CPU to the bit: calls that grow, that shrink, and many at once."""
+    plain = TextGraph(bundle.graph_path, threads=1)
+    FakeRuntime(monkeypatch, [CUDA, CPU])
+    bound = TextGraph(bundle.graph_path, threads=1, device=Device.CUDA)
+
+    def unused(*_: object) -> None:
+        raise AssertionError("run was called, and not the binding")
+
+    assert bound._replicas[0].bound is not None
+    monkeypatch.setattr(bound._replicas[0].session, "run", unused)
+    rng = np.random.default_rng(6)
+    shapes = [(1, 3), (40, 20), (2, 2), (7, 19), (60, 31), (1, 1)] * 4
+    batches = [rng.integers(2, 40, shape) for shape in shapes]
+    masks = [(np.arange(ids.shape[1]) < rng.integers(1, ids.shape[1] + 1, (len(ids), 1))) * 1 for ids in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(bound.run, batches, masks))
+    for vectors, ids, mask in zip(found, batches, masks, strict=True):
+        np.testing.assert_array_equal(vectors, plain.run(ids, mask))
+
+
+def test_what_padding_costs_is_what_the_graph_says(bundle: Bundle, tmp_path: Path) -> None:
+    assert TextGraph(bundle.graph_path).padding_cost == 0.25
+    model = onnx.load(bundle.graph_path)
+    kept = [entry for entry in model.metadata_props if entry.key != "crossfade.layout"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    onnx.save(model, tmp_path / "model.onnx")
+    assert TextGraph(tmp_path / "model.onnx").padding_cost == 1
+
+
+def test_padding_does_not_reach_a_vector(bundle: Bundle) -> None:
+    """A packed graph lets padding stand for another text's token, where nobody looks: however much of it there is,
+    whatever its ids, and on whichever side the text has its company."""
+    graph = TextGraph(bundle.graph_path, threads=1)
+    alone = graph.run(IDS[1:, :3], MASK[1:, :3])[0]
+    for width in (4, 9, 30):
+        ids, mask = np.full((3, width), 9), np.zeros((3, width), dtype=np.int64)
+        ids[1, :3], mask[1, :3] = IDS[1, :3], 1
+        mask[0, : width - 1] = mask[2, :1] = 1
+        np.testing.assert_allclose(graph.run(ids, mask)[1], alone, atol=1e-6)
+
+
+def test_texts_of_no_token(bundle: Bundle) -> None:
+    """As a tokenizer without special tokens makes them of empty texts: the same alone, together, and in company."""
+    graph = TextGraph(bundle.graph_path)
+    none = graph.run(np.zeros((2, 4), dtype=np.int64), np.zeros((2, 4), dtype=np.int64))
+    assert none.shape == (2, 32)
+    assert np.isfinite(none).all()
+    empty = graph.run(np.zeros((1, 0), dtype=np.int64), np.zeros((1, 0), dtype=np.int64))
+    np.testing.assert_array_equal(empty, none[:1])
+    together = graph.run(np.concatenate([IDS, IDS[:1]]), np.concatenate([MASK, MASK[:1] * 0]))
+    np.testing.assert_array_equal(together[2], none[0])

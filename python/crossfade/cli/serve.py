@@ -26,6 +26,9 @@ def command(
         str, typer.Option(metavar="HOST:PORT", help="Where to take calls; port 0 takes any free one.")
     ] = "127.0.0.1:50051",
     device: Annotated[Device, typer.Option(help="Where the models run.")] = Device.CPU,
+    replicas: Annotated[
+        int | None, typer.Option(help="Copies of each model, for as many batches at once; dealt out to all GPUs.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads for inference and search; 0 = all cores.")] = None,
     max_concurrent_calls: Annotated[int | None, typer.Option(help="Calls in progress before more are refused.")] = None,
     drain_seconds: Annotated[
@@ -46,13 +49,21 @@ def command(
     from crossfade.store import MemoryStore
 
     logs.set_up()
-    settings = load_settings(threads=threads, max_concurrent_calls=max_concurrent_calls, drain_seconds=drain_seconds)
+    settings = load_settings(
+        replicas=replicas, threads=threads, max_concurrent_calls=max_concurrent_calls, drain_seconds=drain_seconds
+    )
     bundles = parse_models(model)
     check_bindable(listen)  # before the models load: that takes seconds
     start = time.perf_counter()
     encoders = nicely(
         settings.inference_niceness,
-        lambda: load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=device),
+        lambda: load_encoders(
+            bundles,
+            threads=settings.threads,
+            batch_tokens=settings.batch_tokens,
+            device=device,
+            replicas=settings.replicas,
+        ),
     )
     for name, encoder in encoders.items():
         bundle = encoder.bundle

@@ -108,6 +108,16 @@ class Encoder:
         """Padded tokens in one inference."""
         return self._batch_tokens
 
+    @property
+    def padding_cost(self) -> float:
+        """What a token of padding costs, as a part of what one of a text does."""
+        return self._graph.padding_cost
+
+    @property
+    def replicas(self) -> int:
+        """How many batches the model can run at once."""
+        return self._graph.replicas
+
     def infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64], input_type: InputType) -> NDArray[np.float32]:
         """The vectors of one batch: int64 ids and mask, shape (batch, sequence); float32, shape (batch, dimension).
 

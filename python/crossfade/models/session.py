@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import BundleError, InvalidInput
+from crossfade.models.binding import BoundRuns
 from crossfade.models.cores import usable_cores
 from crossfade.models.devices import Device, check_available, check_in_use, gpus, load_runtime, providers
 from crossfade.models.types import Pooling
@@ -20,12 +21,20 @@ ATTENTION_MASK = "attention_mask"
 EMBEDDING = "embedding"
 ADAPTED = "query_embedding"
 
+PACKED = {"crossfade.layout": "packed"}
+"""What a graph says of itself that computes padding in attention alone."""
+
+# A token of padding, as a part of one of a text. Measured with MiniLM in batches of 2 to 40 texts of 4 to 250 tokens:
+# 0.22 in float32, 0.29 in int8.
+_PACKED_PADDING = 0.25
+
 
 class _Value(Protocol):
     """A graph's input or output."""
 
     name: str
     type: str
+    shape: Sequence[Any]
 
 
 class _Session(Protocol):
@@ -45,9 +54,16 @@ class _Session(Protocol):
 class _Replica:
     """A session and how many calls are in it."""
 
-    def __init__(self, session: _Session) -> None:
+    def __init__(self, session: _Session, device: Device) -> None:
         self.session = session
         self.calls = 0
+        dimension = session.get_outputs()[0].shape[-1] if session.get_outputs() else None
+        # A bundle's output has its dimension in the graph; one that does not say runs without binding.
+        self.bound = (
+            BoundRuns(session, EMBEDDING, dimension)
+            if device is not Device.CPU and isinstance(dimension, int)
+            else None
+        )
 
 
 def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU, number: int = 0) -> _Session:
@@ -100,29 +116,47 @@ class TextGraph:
         cards = 1 if device is Device.CPU or replicas == 1 else max(1, gpus())
         share = threads or max(1, usable_cores() // replicas)
         self._replicas = [
-            _Replica(open_session(path, threads=share, device=device, number=number % cards))
+            _Replica(open_session(path, threads=share, device=device, number=number % cards), device)
             for number in range(replicas)
         ]
+        self.replicas = replicas
         self._lock = threading.Lock()
         self._path = path
         session = self._replicas[0].session
         _check_signature(session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
         self.device = device
         self.properties: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        packed = PACKED.items() <= self.properties.items()
+        self.padding_cost = _PACKED_PADDING if packed else 1.0
+        """What a token of padding costs, as a part of what one of a text does."""
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension).
 
         The call goes to the replica that has the fewest; a session takes several at once.
         """
+        if not mask.any():
+            return self._run_without_tokens(ids)
         with self._lock:
             replica = min(self._replicas, key=lambda each: each.calls)
             replica.calls += 1
         try:
-            return _run(replica.session, self._path, EMBEDDING, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+            inputs = {INPUT_IDS: ids, ATTENTION_MASK: mask}
+            return _run(replica.session, self._path, EMBEDDING, inputs, replica.bound)
         finally:
             with self._lock:
                 replica.calls -= 1
+
+    def _run_without_tokens(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Texts of no token at all. A packed graph has nothing to compute then, which ONNX Runtime does not allow: one
+        token goes with them.
+        """
+        columns = max(1, ids.shape[1])
+        company_ids = np.zeros((len(ids) + 1, columns), dtype=np.int64)
+        company_mask = np.zeros_like(company_ids)
+        company_ids[:-1, : ids.shape[1]] = ids
+        company_mask[-1, 0] = 1
+        return self.run(company_ids, company_mask)[:-1]
 
 
 class QueryAdapter:
@@ -139,9 +173,11 @@ class QueryAdapter:
         return _run(self._session, self._path, ADAPTED, {EMBEDDING: vectors})
 
 
-def _run(session: _Session, path: Path, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+def _run(
+    session: _Session, path: Path, output: str, inputs: Mapping[str, NDArray[Any]], bound: BoundRuns | None = None
+) -> NDArray[np.float32]:
     try:
-        return session.run([output], inputs)[0]
+        return session.run([output], inputs)[0] if bound is None else bound.run(inputs)
     except Exception as error:
         shapes = ", ".join(f"{name} {value.shape}" for name, value in inputs.items())
         raise BundleError(

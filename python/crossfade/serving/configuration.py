@@ -16,9 +16,12 @@ def configuration(listen: str, models: ServedModels, settings: Settings) -> dict
         "listen": listen,
         "tokenizers": models.tokenizers,
         "models": models.configuration,
-        "lanes": [(lane.device, lane.batch_tokens) for lane in models.lanes],
-        # One batch at a time has all of a device.
-        "runners": [1] * devices,
+        "lanes": [(lane.device, lane.batch_tokens, lane.padding_cost) for lane in models.lanes],
+        # A batch has all of a device, or its replica's share.
+        "runners": [
+            max((lane.replicas for lane in models.lanes if lane.device == device), default=1)
+            for device in range(devices)
+        ],
         "queued_tokens": settings.max_queued_tokens,
         "longest_wait_seconds": settings.max_queue_seconds,
         "cache_bytes": settings.cache_bytes,

@@ -34,6 +34,12 @@ class ServedEncoder(Protocol):
     @property
     def batch_tokens(self) -> int: ...
 
+    @property
+    def padding_cost(self) -> float: ...
+
+    @property
+    def replicas(self) -> int: ...
+
     def infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64], input_type: InputType) -> NDArray[np.float32]: ...
 
 
@@ -43,6 +49,8 @@ class Lane:
 
     infer: Infer
     batch_tokens: int
+    padding_cost: float = 1.0
+    replicas: int = 1
     device: int = 0
 
 
@@ -69,7 +77,7 @@ def served_models(encoders: Mapping[str, ServedEncoder]) -> ServedModels:
         key = (id(encoder.graph), 0 if adapter is None else id(adapter))
         if key not in lane_numbers:
             lane_numbers[key] = len(lanes)
-            lanes.append(Lane(_infer(encoder, kind), encoder.batch_tokens))
+            lanes.append(Lane(_infer(encoder, kind), encoder.batch_tokens, encoder.padding_cost, encoder.replicas))
         return lane_numbers[key]
 
     for name, encoder in sorted(encoders.items()):

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let setup = Setup {
         models: vec![model],
-        lanes: vec![Lane { device: 0, batch_tokens: 16_384 }],
+        lanes: vec![Lane { device: 0, batch_tokens: 16_384, padding_cost: 1.0 }],
         runners: vec![1],
         queued_tokens: 1 << 18,
         longest_wait: Duration::from_secs(10),

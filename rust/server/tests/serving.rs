@@ -82,7 +82,7 @@ fn start(house: Arc<House>) -> Server {
     };
     let setup = Setup {
         models: vec![model],
-        lanes: vec![Lane { device: 0, batch_tokens: 64 }],
+        lanes: vec![Lane { device: 0, batch_tokens: 64, padding_cost: 1.0 }],
         runners: vec![1],
         queued_tokens: 1000,
         longest_wait: Duration::from_secs(10),

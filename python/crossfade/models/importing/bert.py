@@ -2,6 +2,10 @@
 
 Embedding + layer norm, attention, skip connection + layer norm, and bias + GELU are one operator each
 (com.microsoft, https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
+
+The graph is packed: after the embedding, the tokens of all texts lie one after the other, (tokens, hidden), and padding
+is gone. Only attention needs its rectangle of texts, and gets it for the time being. So a batch of unequal texts costs
+little more than their tokens.
 """
 
 from __future__ import annotations
@@ -154,6 +158,27 @@ def build_transformer(builder: GraphBuilder, architecture: Architecture, weights
     return _Transformer(builder, architecture, weights).build()
 
 
+class _Packing:
+    """The two ways in which the hidden states lie: (texts, longest, hidden) with padding, (tokens, hidden) without."""
+
+    def __init__(self, builder: GraphBuilder, hidden: int) -> None:
+        self._builder = builder
+        present = builder.add("Reshape", ATTENTION_MASK, builder.integers(-1))
+        self._flat = builder.integers(-1, hidden)
+        # Where in the rectangle each token stands, and which token stands where in the rectangle. Padding gets the
+        # token before it, or the last of all: attention and pooling look at neither.
+        self._places = builder.add("Reshape", builder.add("NonZero", present), builder.integers(-1))
+        counted = builder.add("CumSum", present, builder.constant(np.array(0, dtype=np.int64)))
+        numbers = builder.add("Sub", counted, builder.constant(np.array(1, dtype=np.int64)))
+        self._numbers = builder.add("Reshape", numbers, builder.add("Shape", ATTENTION_MASK))
+
+    def pack(self, padded: str) -> str:
+        return self._builder.add("Gather", self._builder.add("Reshape", padded, self._flat), self._places, axis=0)
+
+    def unpack(self, packed: str) -> str:
+        return self._builder.add("Gather", packed, self._numbers, axis=0)
+
+
 class _Transformer:
     def __init__(self, builder: GraphBuilder, architecture: Architecture, weights: Weights) -> None:
         self._builder, self._shape, self._weights = builder, architecture, weights
@@ -163,10 +188,12 @@ class _Transformer:
         self._prefix = found[0] if found else ""
 
     def build(self) -> str:
-        hidden, mask = self._embed()
+        padded, counts = self._embed()
+        layout = _Packing(self._builder, self._shape.hidden)
+        hidden = layout.pack(padded)
         for number in range(self._shape.layers):
-            hidden = self._layer(number, hidden, mask)
-        return hidden
+            hidden = self._layer(number, hidden, layout, counts)
+        return layout.unpack(hidden)
 
     def _embed(self) -> tuple[str, str]:
         """Embedded tokens, and the number of tokens of each text (what Attention takes as a mask)."""
@@ -207,22 +234,23 @@ class _Transformer:
         counted = builder.add("Mul", builder.add("CumSum", real, axis), real)
         return builder.add("Add", counted, builder.constant(np.array(self._shape.pad_id, dtype=np.int32)))
 
-    def _layer(self, number: int, hidden: str, mask: str) -> str:
+    def _layer(self, number: int, hidden: str, layout: _Packing, counts: str) -> str:
+        """Hidden states in and out are packed. `counts`: tokens of each text."""
         shape, names, builder = self._shape, self._names, self._builder
         layer = names.layer.format(number)
         parts = [
             self._linear(layer + name, shape.hidden, shape.hidden) for name in (names.query, names.key, names.value)
         ]
         attended = builder.add(
-            "Attention",
-            hidden,
-            builder.constant(np.concatenate([weight for weight, _ in parts], axis=1)),
+            "MultiHeadAttention",
+            *(layout.unpack(builder.add("MatMul", hidden, builder.constant(weight))) for weight, _ in parts),
             builder.constant(np.concatenate([bias for _, bias in parts])),
-            mask,
+            counts,
             domain=MICROSOFT,
             num_heads=shape.heads,
             mask_filter_value=_MASKED,
         )
+        attended = layout.pack(attended)
         hidden = self._project(
             attended, hidden, layer + names.attention_output, shape.hidden, layer + names.attention_norm
         )

@@ -15,7 +15,7 @@ from crossfade.models.importing.plan import GraphPlan, plan_graph
 from crossfade.models.importing.source import Source, read_source
 from crossfade.models.importing.tokenizer_file import bundle_tokenizer
 from crossfade.models.manifest import TOKENIZER_FILE, Manifest, Prompts, check_name
-from crossfade.models.session import graph_properties
+from crossfade.models.session import PACKED, graph_properties
 from crossfade.models.staging import check_target, moved, seal, staged
 from crossfade.models.types import Pooling
 
@@ -72,6 +72,8 @@ def import_model(
     with staged(output, overwrite=overwrite) as staging:
         tell("building the graph")
         properties = graph_properties(plan.pooling, plan.dimension, normalise=described.normalise)
+        if plan.packed:
+            properties |= PACKED
         write_graph(plan.build(), staging, properties)
         tokenizer = bundle_tokenizer(described.transformer, described.config, lower_case=described.lower_case)
         (staging / TOKENIZER_FILE).write_bytes(tokenizer)

@@ -22,13 +22,16 @@ from crossfade.models.types import Pooling, Precision
 
 @dataclass(frozen=True, slots=True)
 class GraphPlan:
-    """A graph that can be built. `max_tokens`: how many tokens it can read, None when it does not say."""
+    """A graph that can be built. `max_tokens`: how many tokens it can read, None when it does not say. `packed`:
+    padding is computed by attention alone.
+    """
 
     dimension: int
     max_tokens: int | None
     pooling: Pooling
     precision: Precision
     build: Callable[[], onnx.ModelProto]
+    packed: bool = False
 
 
 def plan_graph(source: Source, pooling: Pooling | None) -> GraphPlan:
@@ -75,7 +78,7 @@ def _from_weights(source: Source, architecture: Architecture, pooling: Pooling) 
         finish(builder, pool(builder, hidden, ATTENTION_MASK, pooling), dense, normalise=source.normalise)
         return builder.model(text_inputs(), vectors_info(EMBEDDING, dimension))
 
-    return GraphPlan(dimension, architecture.max_tokens, pooling, Precision.FP32, build)
+    return GraphPlan(dimension, architecture.max_tokens, pooling, Precision.FP32, build, packed=True)
 
 
 def _from_export(source: Source, export: Export, pooling: Pooling, *, stated: Pooling | None) -> GraphPlan:

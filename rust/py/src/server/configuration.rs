@@ -15,8 +15,8 @@ pub(crate) struct Configuration {
     /// What `tokenizer.json` holds, and the token limit.
     tokenizers: Vec<(Vec<u8>, usize)>,
     models: Vec<ModelItem>,
-    /// Device, and tokens of a batch.
-    lanes: Vec<(usize, usize)>,
+    /// Device, tokens of a batch, and what padding costs.
+    lanes: Vec<(usize, usize, f64)>,
     /// By device.
     runners: Vec<usize>,
     queued_tokens: usize,
@@ -86,7 +86,11 @@ impl Configuration {
         });
         let setup = Setup {
             models: models.collect(),
-            lanes: self.lanes.into_iter().map(|(device, batch_tokens)| Lane { device, batch_tokens }).collect(),
+            lanes: self
+                .lanes
+                .into_iter()
+                .map(|(device, batch_tokens, padding_cost)| Lane { device, batch_tokens, padding_cost })
+                .collect(),
             runners: self.runners,
             queued_tokens: self.queued_tokens,
             longest_wait: seconds(self.longest_wait_seconds),

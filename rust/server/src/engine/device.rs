@@ -44,7 +44,7 @@ struct State {
     stopped: bool,
     /// Texts whose vectors were on their way already.
     joined: u64,
-    /// The batches that run: lane, padded tokens, and how long they take, as far as is known.
+    /// The batches that run: lane, load, and how long they take, as far as is known.
     running: Vec<(usize, usize, Duration)>,
 }
 
@@ -192,8 +192,8 @@ impl Device {
                             flight.queued = None;
                         }
                     }
-                    let expected = state.scheduler.cost(batch.lane).batch(batch.padded());
-                    state.running.push((batch.lane, batch.padded(), expected));
+                    let expected = state.scheduler.cost(batch.lane).batch(batch.load);
+                    state.running.push((batch.lane, batch.load, expected));
                     return Some(batch);
                 }
                 Next::Wait(until) => {
@@ -205,13 +205,13 @@ impl Device {
     }
 
     /// A batch has been run: learn what it cost, unless it was run in parts.
-    pub(super) fn ran(&self, lane: usize, padded: usize, texts: usize, span: Span, whole: bool) -> Last {
+    pub(super) fn ran(&self, lane: usize, load: usize, texts: usize, span: Span, whole: bool) -> Last {
         let took = whole.then(|| span.ended - span.began);
         let mut state = self.lock();
-        if let Some(at) = state.running.iter().position(|&(of, tokens, _)| (of, tokens) == (lane, padded)) {
+        if let Some(at) = state.running.iter().position(|&(of, tokens, _)| (of, tokens) == (lane, load)) {
             state.running.swap_remove(at);
         }
-        state.scheduler.ran(lane, padded, texts, self.since(span.ended), took)
+        state.scheduler.ran(lane, load, texts, self.since(span.ended), took)
     }
 
     /// The answers to texts, for all who wait for them.

@@ -13,7 +13,7 @@ use crate::schedule::{Bounds, Last, Priority};
 use crate::tokenise::Encoded;
 
 fn device() -> Arc<Device> {
-    Arc::new(Device::new(vec![Bounds { tokens: 64, texts: 8 }]))
+    Arc::new(Device::new(vec![Bounds { tokens: 64, texts: 8, padding: 1.0 }]))
 }
 
 fn arrival() -> Arrival {

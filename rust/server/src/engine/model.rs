@@ -40,8 +40,10 @@ pub struct Reading {
 pub struct Lane {
     /// Lanes of one device share its runners.
     pub device: usize,
-    /// Padded tokens of one batch; a single text may have more.
+    /// Tokens of one batch, padding counted as far as it costs; a single text may have more.
     pub batch_tokens: usize,
+    /// What a token of padding costs the model, as a part of one of a text: 1 where it computes both alike.
+    pub padding_cost: f64,
 }
 
 /// What a text is to the model.

@@ -19,14 +19,14 @@ impl Engine {
         let queue = &self.devices[device];
         let mut last = Last::default();
         while let Some(batch) = queue.next(last) {
-            let (lane, padded, texts) = (batch.lane, batch.padded(), batch.items.len());
+            let (lane, load, texts) = (batch.lane, batch.load, batch.items.len());
             let texts_of = batch.items.into_iter().map(|(_, item)| item.what).collect();
             self.working.fetch_add(1, Ordering::Relaxed);
             let began = Instant::now();
             let (rows, whole) = self.infer(lane, texts_of);
             self.working.fetch_sub(1, Ordering::Relaxed);
             let span = Span { began, ended: Instant::now() };
-            last = queue.ran(lane, padded, texts, span, whole);
+            last = queue.ran(lane, load, texts, span, whole);
             for (key, row) in &rows {
                 if let (Some(cache), Ok(row)) = (&self.cache, row) {
                     cache.insert(key.clone(), row.alone());

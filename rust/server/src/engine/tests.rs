@@ -78,7 +78,7 @@ impl House {
         };
         let mut setup = Setup {
             models: vec![model("one", "a "), model("other", "")],
-            lanes: vec![Lane { device: 0, batch_tokens: 16 }],
+            lanes: vec![Lane { device: 0, batch_tokens: 16, padding_cost: 1.0 }],
             runners: vec![1],
             queued_tokens: 100,
             longest_wait: Duration::from_secs(10),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Time of a batch as a straight line over its padded tokens: nanoseconds a batch, and nanoseconds a token.
+/// Time of a batch as a straight line over its load: nanoseconds a batch, and nanoseconds a token.
 ///
 /// Least squares in which each batch counts for 1/32 more than the one before it, so that the line follows a machine
 /// that gets busier. Until batches of different sizes have been seen, a batch costs nothing but its tokens.
@@ -18,7 +18,7 @@ pub(crate) struct Cost {
 const FADES: f64 = 31.0 / 32.0;
 
 impl Cost {
-    /// Learn that a batch of so many padded tokens took so long.
+    /// Learn that a batch of such a load, in tokens, took so long.
     pub(crate) fn learn(&mut self, tokens: usize, took: Duration) {
         let (tokens, time) = (tokens as f64, took.as_nanos() as f64);
         for (sum, value) in [
@@ -55,7 +55,7 @@ impl Cost {
         (0.0, self.time / self.tokens)
     }
 
-    /// How long a batch of so many padded tokens will take; nothing, while nothing is known.
+    /// How long a batch of such a load, in tokens, will take; nothing, while nothing is known.
     #[must_use]
     pub(crate) fn batch(&self, tokens: usize) -> Duration {
         let (base, slope) = self.line();

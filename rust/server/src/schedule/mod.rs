@@ -59,18 +59,10 @@ pub(crate) type Id = u64;
 pub(crate) struct Batch<T> {
     /// Which model's.
     pub lane: usize,
-    /// The longest text's tokens, which every row is padded to.
-    pub longest: u32,
+    /// What it costs, in tokens: those of its texts, and padding as far as the model computes it.
+    pub load: usize,
     /// In order of their length.
     pub items: Vec<(Id, Item<T>)>,
-}
-
-impl<T> Batch<T> {
-    /// Tokens that the model reads, padding included.
-    #[must_use]
-    pub(crate) fn padded(&self) -> usize {
-        self.items.len() * self.longest as usize
-    }
 }
 
 /// What a runner is to do.
@@ -87,10 +79,19 @@ pub(crate) enum Next<T> {
 /// Bounds on one batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Padded tokens; a single text may have more.
+    /// Its load; a single text may have more.
     pub tokens: usize,
     /// Texts.
     pub texts: usize,
+    /// What a token of padding costs, as a part of one of a text.
+    pub padding: f64,
+}
+
+impl Bounds {
+    /// The load of texts of so many tokens, and so many with their padding.
+    fn load(&self, tokens: usize, padded: usize) -> usize {
+        tokens + ((padded - tokens) as f64 * self.padding).ceil() as usize
+    }
 }
 
 /// What a runner remembers of its last batch, for whose callers it may wait a little: they are likely to come back.
@@ -100,7 +101,7 @@ pub(crate) struct Last {
     linger_until: Duration,
 }
 
-/// Padding that a batch may always have, as a part of its tokens.
+/// Padding that a batch may always have, as a part of its load.
 const PADDING: f64 = 0.1;
 
 /// A runner waits for its last callers to come back for this part of the time their batch took, and no longer than that.
@@ -223,15 +224,14 @@ impl<T> Scheduler<T> {
                 self.expired.extend(item.map(|item| (id, item)));
                 continue;
             }
-            let (ids, padded) = self.fill(now, lane, class, id);
-            let full = padded * 2 > self.bounds[lane].tokens;
+            let (ids, load) = self.fill(now, lane, class, id);
+            let full = load * 2 > self.bounds[lane].tokens;
             if now < last.linger_until && ids.len() < last.texts && !full {
                 return Next::Wait(last.linger_until);
             }
             let items: Vec<_> = ids.into_iter().filter_map(|id| Some((id, self.remove(id)?))).collect();
-            self.fair.serve(priority, padded);
-            let longest = items.iter().map(|(_, item)| item.tokens).max().unwrap_or(0);
-            return Next::Run(Batch { lane, longest, items });
+            self.fair.serve(priority, load);
+            return Next::Run(Batch { lane, load, items });
         }
     }
 
@@ -240,12 +240,12 @@ impl<T> Scheduler<T> {
     pub(crate) fn ran(
         &mut self,
         lane: usize,
-        padded: usize,
+        load: usize,
         texts: usize,
         now: Duration,
         took: Option<Duration>,
     ) -> Last {
-        let took = took.inspect(|&took| self.costs[lane].learn(padded, took)).unwrap_or_default();
+        let took = took.inspect(|&took| self.costs[lane].learn(load, took)).unwrap_or_default();
         let linger = if texts > 1 { (took / LINGER_PART).min(LONGEST_LINGER) } else { Duration::ZERO };
         Last { texts, linger_until: now + linger }
     }
@@ -259,7 +259,7 @@ impl<T> Scheduler<T> {
         item.deadline.is_some_and(|deadline| now + estimate > deadline)
     }
 
-    /// The items to run with the oldest one, in order of length, and their padded tokens.
+    /// The items to run with the oldest one, in order of length, and their load.
     fn fill(&self, now: Duration, lane: usize, class: usize, oldest: Id) -> (Vec<Id>, usize) {
         let (bounds, cost) = (self.bounds[lane], &self.costs[lane]);
         let spare = cost.batch_in_tokens();
@@ -285,10 +285,10 @@ impl<T> Scheduler<T> {
             };
             let Some((length, id)) = (if upwards { up } else { down }) else { break };
             let (would_be_longest, would_be_real) = (longest.max(length as usize), real + length as usize);
-            let padded = would_be_longest * (count + 1);
-            let fits = padded <= bounds.tokens
+            let load = bounds.load(would_be_real, would_be_longest * (count + 1));
+            let fits = load <= bounds.tokens
                 && count < bounds.texts
-                && padded - would_be_real <= spare.max((padded as f64 * PADDING) as usize);
+                && load - would_be_real <= spare.max((load as f64 * PADDING) as usize);
             if !fits {
                 // What lies beyond it in this direction fits even less.
                 if upwards {
@@ -305,7 +305,7 @@ impl<T> Scheduler<T> {
             };
             // One with too little time for so large a batch gets a turn of its own, or is told that it is too late.
             let Some(least) = slack(id).map(|slack| slack.min(least_slack)) else { continue };
-            if least < Duration::MAX && cost.batch(padded) > least {
+            if least < Duration::MAX && cost.batch(load) > least {
                 continue;
             }
             (longest, real, least_slack) = (would_be_longest, would_be_real, least);
@@ -314,6 +314,6 @@ impl<T> Scheduler<T> {
         }
         below.reverse();
         below.extend(above);
-        (below, longest * count)
+        (below, bounds.load(real, longest * count))
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ROOM: Bounds = Bounds { tokens: 100, texts: 8 };
+const ROOM: Bounds = Bounds { tokens: 100, texts: 8, padding: 1.0 };
 
 fn item(priority: Priority, tokens: u32) -> Item<u32> {
     Item { lane: 0, priority, tokens, deadline: None, what: tokens }
@@ -59,6 +59,17 @@ fn padding_that_costs_less_than_a_batch_of_its_own_is_taken() {
 }
 
 #[test]
+fn padding_that_is_not_computed_does_not_part_texts() {
+    let mut scheduler = Scheduler::new(vec![Bounds { padding: 0.02, ..ROOM }]);
+    for tokens in [20, 3, 40, 9] {
+        scheduler.push(item(Priority::Interactive, tokens));
+    }
+    let batch = run(scheduler.next(at(0), Last::default()));
+    assert_eq!(lengths(&batch), [3, 9, 20, 40]);
+    assert_eq!(batch.load, 72 + 2); // 88 tokens of padding
+}
+
+#[test]
 fn a_text_longer_than_a_batch_runs_alone() {
     let mut scheduler = Scheduler::new(vec![ROOM]);
     scheduler.push(item(Priority::Bulk, 1000));
@@ -78,7 +89,7 @@ fn under_full_load_tokens_are_shared_by_weight() {
             }
         }
         let batch = run(scheduler.next(at(0), Last::default()));
-        served[priority_of(&batch).index()] += batch.padded();
+        served[priority_of(&batch).index()] += batch.load;
     }
     let all: usize = served.iter().sum();
     let parts = served.map(|tokens| tokens as f64 / all as f64);
@@ -127,7 +138,7 @@ fn one_slow_batch_does_not_refuse_for_ever() {
     for round in 1..200 {
         scheduler.push(Item { deadline: Some(at(round * 1000 + 500)), ..item(Priority::Interactive, 50) });
         let batch = run(scheduler.next(at(round * 1000), Last::default()));
-        scheduler.ran(0, batch.padded(), 1, at(round * 1000 + 10), Some(at(10)));
+        scheduler.ran(0, batch.load, 1, at(round * 1000 + 10), Some(at(10)));
     }
     assert!(scheduler.cost(0).batch(50) < at(500), "{:?}", scheduler.cost(0).batch(50));
     // What is too late is not run, however alone it is.
@@ -195,7 +206,7 @@ proptest! {
     /// to their bounds, to one lane and one priority; nothing that is too late is run; the count of tokens is right.
     #[test]
     fn no_text_is_lost_or_doubled(events in events()) {
-        let bounds = vec![ROOM, Bounds { tokens: 40, texts: 3 }, ROOM];
+        let bounds = vec![ROOM, Bounds { tokens: 40, texts: 3, padding: 1.0 }, Bounds { padding: 0.25, ..ROOM }];
         let mut scheduler = Scheduler::new(bounds.clone());
         let mut there: HashMap<Id, (usize, u32)> = HashMap::new();
         let (mut now, mut last) = (Duration::ZERO, Last::default());
@@ -231,22 +242,24 @@ proptest! {
                     }
                     match next {
                         Next::Run(batch) => {
-                            let padded = batch.padded();
+                            let (load, bound) = (batch.load, bounds[batch.lane]);
                             let real: usize = batch.items.iter().map(|(_, item)| item.tokens as usize).sum();
-                            prop_assert!(batch.items.len() == 1 || padded <= bounds[batch.lane].tokens);
+                            let longest = batch.items.iter().map(|(_, item)| item.tokens).max().unwrap() as usize;
+                            let padding = longest * batch.items.len() - real;
+                            prop_assert_eq!(load, real + (padding as f64 * bound.padding).ceil() as usize);
+                            prop_assert!(batch.items.len() == 1 || load <= bound.tokens);
                             prop_assert!(batch.items.len() <= bounds[batch.lane].texts);
-                            let spare = scheduler.cost(batch.lane).batch_in_tokens().max(padded / 10);
-                            prop_assert!(padded - real <= spare, "{} of {}", real, padded);
-                            let took = Duration::from_micros(300 + 50 * padded as u64);
+                            let spare = scheduler.cost(batch.lane).batch_in_tokens().max(load / 10);
+                            prop_assert!(load - real <= spare, "{} of {}", real, load);
+                            let took = Duration::from_micros(300 + 50 * load as u64);
                             for (id, item) in &batch.items {
                                 prop_assert_eq!(there.remove(id), Some((batch.lane, item.tokens)));
                                 prop_assert_eq!(item.lane, batch.lane);
                                 prop_assert_eq!(item.priority, priority_of(&batch));
                                 prop_assert!(item.deadline.is_none_or(|deadline| deadline >= now));
-                                prop_assert!(item.tokens <= batch.longest);
                             }
                             now += took;
-                            last = scheduler.ran(batch.lane, padded, batch.items.len(), now, Some(took));
+                            last = scheduler.ran(batch.lane, load, batch.items.len(), now, Some(took));
                         }
                         Next::Wait(until) => {
                             prop_assert!(until > now && until.checked_sub(now).unwrap() <= LONGEST_LINGER);
