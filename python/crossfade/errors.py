@@ -48,6 +48,17 @@ class AlreadyExists(CrossfadeError):
     """The name given is taken."""
 
 
+class Conflict(CrossfadeError):
+    """The document or alias has changed since the caller looked: read it again, and decide again."""
+
+
+class StoreError(CrossfadeError):
+    """The store on disk cannot be read or written: full, read-only, locked, of a newer format, or damaged.
+
+    Nothing of the call that met it was taken.
+    """
+
+
 class FingerprintMismatch(CrossfadeError):
     """Vectors of one model met an index, run or query of another; equal dimension is not enough."""
 

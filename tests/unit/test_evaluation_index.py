@@ -46,7 +46,7 @@ def test_equal_document_fingerprints_share_one_embedding() -> None:
     assert indexes.collection(base) is not indexes.collection(retrained)
     assert [base.documents_embedded, adapted.documents_embedded, retrained.documents_embedded] == [40, 0, 40]
     assert indexes.collection(retrained).spec.document_fingerprint == "cf1-new"
-    assert list(indexes.collection(base).snapshot().ids) == [document.id for document in dataset.documents]
+    assert list(indexes.collection(base).snapshot().parts[0].ids) == [document.id for document in dataset.documents]
 
 
 def cached(dataset: Dataset, directory: Path) -> tuple[np.ndarray, int]:

@@ -97,7 +97,7 @@ class TestUpsert:
         house.fill()
         upserted = house.executor.upsert(UpsertBatch("docs", [Document("a")], None, given((1, 2, 3))), Call())
         assert upserted.embeddings is None
-        assert house.store.get("docs").snapshot().vectors.tolist() == [[1, 2, 3]]
+        assert house.store.get("docs").snapshot().parts[0].vectors.tolist() == [[1, 2, 3]]
 
     @pytest.mark.parametrize(
         ("batch", "kind", "message"),
@@ -141,7 +141,7 @@ class TestUpsert:
         with pytest.raises(kind, match=message):
             house.executor.upsert(batch, Call())
         assert house.untouched
-        assert list(house.store.get("docs").snapshot().ids) == ["kept"]
+        assert list(house.store.get("docs").snapshot().parts[0].ids) == ["kept"]
 
     def test_a_late_call_writes_nothing(self, house: House) -> None:
         house.fill()

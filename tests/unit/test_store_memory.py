@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crossfade.errors import AlreadyExists, InvalidInput, NotFound
-from crossfade.store import CollectionSpec, Document, MemoryCollection, MemoryStore
+from crossfade.store import CollectionSpec, Document, MemoryCollection, MemoryStore, Part
 
 DIMENSION = 3
 
@@ -24,9 +24,15 @@ def documents(*ids: str) -> list[Document]:
     return [Document(name, title=f"title {name}", text=f"text {name}") for name in ids]
 
 
+def only(collection: MemoryCollection) -> Part:
+    """All of the collection, which lies in one part."""
+    (part,) = collection.snapshot().parts
+    return part
+
+
 def contents(collection: MemoryCollection) -> dict[str, float]:
-    snapshot = collection.snapshot()
-    return {name: float(row[0]) for name, row in zip(snapshot.ids, snapshot.vectors, strict=True)}
+    parts = collection.snapshot().parts
+    return {name: float(row[0]) for part in parts for name, row in zip(part.ids, part.vectors, strict=True)}
 
 
 class TestUpsert:
@@ -99,7 +105,7 @@ class TestDelete:
         names = [str(number) for number in range(5000)]
         collection.upsert(documents(*names), rows(*range(5000)))
         assert collection.delete(names[10:]) == 4990
-        assert collection.snapshot().vectors.base.base.buffer.shape[0] == 64
+        assert only(collection).vectors.base.base.buffer.shape[0] == 64
         assert contents(collection) == {str(number): number for number in range(10)}
 
 
@@ -107,7 +113,7 @@ class TestSnapshot:
     def test_no_later_write_changes_it(self) -> None:
         collection = make()
         collection.upsert(documents("a", "b", "c"), rows(1, 2, 3))
-        snapshot = collection.snapshot()
+        snapshot = only(collection)
         before = snapshot.vectors.copy()
         collection.upsert(documents("b", "d"), rows(20, 4))
         collection.delete(["a"])
@@ -119,7 +125,7 @@ class TestSnapshot:
     def test_a_slice_of_it_is_protected_too(self) -> None:
         collection = make()
         collection.upsert(documents("a", "b"), rows(1, 2))
-        kept = collection.snapshot().vectors[1:].reshape(-1)[:1]
+        kept = only(collection).vectors[1:].reshape(-1)[:1]
         gc.collect()
         collection.upsert(documents("b"), rows(20))
         assert kept.tolist() == [2.0]
@@ -127,7 +133,7 @@ class TestSnapshot:
     def test_its_ids_alone_are_protected_too(self) -> None:
         collection = make()
         collection.upsert(documents("a", "b"), rows(1, 2))
-        ids = collection.snapshot().ids
+        ids = only(collection).ids
         gc.collect()
         collection.delete(["a"])
         assert list(ids) == ["a", "b"]
@@ -135,7 +141,7 @@ class TestSnapshot:
     def test_it_is_read_only_and_contiguous(self) -> None:
         collection = make()
         collection.upsert(documents("a"), rows(1))
-        vectors = collection.snapshot().vectors
+        vectors = only(collection).vectors
         assert vectors.flags.c_contiguous
         assert vectors.dtype == np.float32
         with pytest.raises(ValueError, match="read-only"):
@@ -144,7 +150,7 @@ class TestSnapshot:
     def test_ids_are_a_sequence(self) -> None:
         collection = make()
         collection.upsert(documents(*"abcd"), rows(1, 2, 3, 4))
-        ids = collection.snapshot().ids
+        ids = only(collection).ids
         assert (ids[0], ids[-1], ids[1:3], len(ids), "c" in ids) == ("a", "d", ["b", "c"], 4, True)
         assert repr(ids) == "RowIds(['a', 'b', 'c']..., 4 rows)"
         for index in (4, -5):
@@ -154,20 +160,20 @@ class TestSnapshot:
     def test_appending_copies_nothing_while_a_snapshot_lives(self) -> None:
         collection = make()
         collection.upsert(documents("a"), rows(1))
-        first = collection.snapshot()
+        first = only(collection)
         collection.upsert(documents("b"), rows(2))
-        second = collection.snapshot()
+        second = only(collection)
         assert np.shares_memory(first.vectors, second.vectors)
 
     def test_replacing_copies_only_while_a_snapshot_lives(self) -> None:
         collection = make()
         collection.upsert(documents("a", "b"), rows(1, 2))
-        held = collection.snapshot()
+        held = only(collection)
         collection.upsert(documents("a"), rows(10))
-        address = collection.snapshot().vectors.__array_interface__["data"][0]
-        assert not np.shares_memory(held.vectors, collection.snapshot().vectors)
+        address = only(collection).vectors.__array_interface__["data"][0]
+        assert not np.shares_memory(held.vectors, only(collection).vectors)
         collection.upsert(documents("a"), rows(11))  # the snapshots of the new buffer are gone
-        assert collection.snapshot().vectors.__array_interface__["data"][0] == address
+        assert only(collection).vectors.__array_interface__["data"][0] == address
 
 
 class TestStore:
@@ -224,7 +230,7 @@ def test_readers_never_see_half_a_write() -> None:
 
     def read() -> None:
         while not stop.is_set():
-            snapshot = collection.snapshot()
+            snapshot = only(collection)
             first = snapshot.vectors.copy()
             if len(np.unique(first)) != 1 or len(snapshot.ids) != len(first) or len(set(snapshot.ids)) != len(first):
                 torn.append(snapshot)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,64 +13,158 @@ from numpy.typing import NDArray
 
 from crossfade.kernels import top_k
 from crossfade.retrieval.types import Hit
-from crossfade.store.types import Metric, Snapshot
+from crossfade.store.metadata import BoundFilter
+from crossfade.store.types import Metric, Part, Snapshot
 
 # Entries of one widened answer: bounds its memory (12 bytes each) when a whole collection ties.
 _WIDENED_ENTRIES = 1 << 20
+# Rows asked for a document, at first, where documents have several.
+_ROWS_A_DOCUMENT = 3
 
 
-def rank(queries: NDArray[np.float32], snapshot: Snapshot, k: int, metric: Metric, threads: int) -> list[list[Hit]]:
-    """The best `k` documents of each query, fewer when the snapshot holds fewer.
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The rows of a part that may be found: `bits` in little bit order, None for all; `count`: how many."""
 
-    `queries`: float32, shape (n, dimension). The kernel orders equal scores by row, so a tie at the k-th place may
-    leave out the lower id: one result more than asked for shows such a tie, and those queries are answered again,
-    deeper, until the whole tie is in hand.
+    bits: NDArray[np.uint8] | None
+    count: int
+
+
+def allowed(part: Part, condition: BoundFilter | None) -> Allowed:
+    """The living rows that the filter keeps."""
+    if condition is None:
+        return Allowed(part.live, part.count)
+    if part.select is None:
+        raise TypeError("a filter needs a part with metadata")
+    chosen = part.select(condition)
+    if part.live is None:
+        return Allowed(chosen.bits, chosen.count)
+    bits = part.live & chosen.bits
+    return Allowed(bits, int(np.bitwise_count(bits).sum()))
+
+
+def rank(
+    queries: NDArray[np.float32],
+    snapshot: Snapshot,
+    k: int,
+    metric: Metric,
+    threads: int,
+    condition: BoundFilter | None = None,
+) -> list[list[Hit]]:
+    """The best `k` documents of each query, fewer when fewer may be found. `queries`: float32, (n, dimension).
+
+    A document's score is the best of its rows'.
     """
-    size = len(snapshot.ids)
-    if size == 0:
-        return [[] for _ in queries]
-    wanted = min(k, size)
-    depth = min(wanted + 1, size)
-    scores, rows = top_k(queries, snapshot.vectors, depth, metric=metric, threads=threads)
-    hits: list[list[Hit]] = [[]] * len(queries)
-    cut = np.flatnonzero(scores[:, wanted - 1] == scores[:, -1]) if depth > wanted else np.empty(0, np.int64)
-    for query in np.setdiff1d(np.arange(len(queries)), cut).tolist():
-        hits[query] = _ordered(scores[query], rows[query], snapshot, wanted)
-    while cut.size:
-        depth = min(depth * 4, size)
-        still: list[int] = []
-        chunk = max(1, _WIDENED_ENTRIES // depth)
-        for start in range(0, len(cut), chunk):
-            part = cut[start : start + chunk]
-            scores, rows = top_k(queries[part], snapshot.vectors, depth, metric=metric, threads=threads)
-            for position, query in enumerate(part.tolist()):
-                if depth < size and scores[position, wanted - 1] == scores[position, -1]:
-                    still.append(query)
-                else:
-                    hits[query] = _ordered(scores[position], rows[position], snapshot, wanted)
-        cut = np.array(still, dtype=np.int64)
-    return hits
+    lists: list[list[list[Hit]]] = []
+    for part in snapshot.parts:
+        may = allowed(part, condition)
+        if may.count:
+            lists.append(_Search(queries, part, may, metric, threads).best(k))
+    return merged(lists, len(queries), k)
 
 
-def _ordered(scores: NDArray[np.float32], rows: NDArray[np.int64], snapshot: Snapshot, wanted: int) -> list[Hit]:
-    """The first `wanted` hits of one query whose ties are all in hand."""
-    ids = snapshot.ids
-    last = scores[wanted - 1]
-    if len(scores) > wanted and scores[wanted] == last:
-        # A tie crosses the cut, and may be as large as the collection: take its lowest ids, and sort no more of it.
-        above = int(np.count_nonzero(scores > last))
-        within = rows[above : above + int(np.count_nonzero(scores == last))]
-        chosen = heapq.nsmallest(wanted - above, (ids[row] for row in within.tolist()))
-        tail = [Hit(name, float(last)) for name in chosen]
-        return [*_sorted(scores[:above], rows[:above], ids), *tail]
-    return _sorted(scores[:wanted], rows[:wanted], ids)
+def merged(lists: Sequence[list[list[Hit]]], queries: int, k: int) -> list[list[Hit]]:
+    """The best `k` of each query of all the parts' lists, each of them in order."""
+    if not lists:
+        return [[] for _ in range(queries)]
+    if len(lists) == 1:
+        return lists[0]
+    return [list(islice(heapq.merge(*each, key=_order), k)) for each in zip(*lists, strict=True)]
 
 
-def _sorted(scores: NDArray[np.float32], rows: NDArray[np.int64], ids: Sequence[str]) -> list[Hit]:
-    names = [ids[row] for row in rows.tolist()]
-    hits = list(map(Hit._make, zip(names, scores.tolist(), strict=True)))
-    tied: Any = (scores[1:] == scores[:-1]).any()
-    if tied:
-        # Python compares strings by code point, and UTF-8 bytes keep that order.
-        hits.sort(key=lambda hit: (-hit.score, hit.id))
-    return hits
+def _order(hit: Hit) -> tuple[float, str]:
+    return -hit.score, hit.id
+
+
+class _Search:
+    """Queries against a part.
+
+    The kernel orders equal scores by row, so a tie at the last place may leave out the lower id, and documents of
+    several rows may leave fewer documents than rows: queries whose answer is not sure are asked again, deeper.
+    """
+
+    def __init__(self, queries: NDArray[np.float32], part: Part, may: Allowed, metric: Metric, threads: int) -> None:
+        self._queries = queries
+        self._part = part
+        self._may = may
+        self._metric = metric
+        self._threads = threads
+
+    def best(self, k: int) -> list[list[Hit]]:
+        size = self._may.count
+        hits: list[list[Hit]] = [[] for _ in self._queries]
+        left = np.arange(len(self._queries))
+        depth = min(size, k + 1 if self._part.whole else k * _ROWS_A_DOCUMENT + 1)
+        while left.size:
+            still: list[int] = []
+            chunk = max(1, _WIDENED_ENTRIES // depth)
+            for start in range(0, len(left), chunk):
+                some = left[start : start + chunk]
+                for query, found in zip(some.tolist(), self._found(some, depth, k), strict=True):
+                    if found is None:
+                        still.append(query)
+                    else:
+                        hits[query] = found
+            left = np.array(still, dtype=np.int64)
+            depth = min(depth * 4, size)
+        return hits
+
+    def _found(self, some: NDArray[np.int64], depth: int, k: int) -> list[list[Hit] | None]:
+        """The hits of some queries; None where `depth` rows are too few to be sure."""
+        queries = self._queries if len(some) == len(self._queries) else self._queries[some]
+        bits = self._may.bits
+        scores, rows = top_k(queries, self._part.vectors, depth, metric=self._metric, mask=bits, threads=self._threads)
+        whole = depth == self._may.count
+        answer: Callable[..., list[Hit] | None] = self._documents if self._part.whole else self._folded
+        return [answer(scores[at], rows[at], k, whole) for at in range(len(some))]
+
+    def _documents(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> list[Hit] | None:
+        """Rows are documents. `whole`: these are all there are."""
+        wanted = min(k, len(scores))
+        last = scores[wanted - 1]
+        if not whole and scores[-1] == last:
+            return None
+        if len(scores) > wanted and scores[wanted] == last:
+            # A tie crosses the cut, and may be as large as the collection: take its lowest ids, and sort no more of it.
+            above = int(np.count_nonzero(scores > last))
+            within = rows[above : above + int(np.count_nonzero(scores == last))]
+            ids = self._part.ids
+            chosen = heapq.nsmallest(wanted - above, ((ids[row], row) for row in within.tolist()))
+            tail = [Hit(name, float(last), self._span(row)) for name, row in chosen]
+            return [*self._sorted(scores[:above], rows[:above]), *tail]
+        return self._sorted(scores[:wanted], rows[:wanted])
+
+    def _folded(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> list[Hit] | None:
+        """Each document once, by the best of its rows; of equal ones the first in the document."""
+        ids = self._part.ids
+        best: dict[str, Hit] = {}
+        cut = -np.inf  # the score of the k-th document
+        for score, row in zip(scores.tolist(), rows.tolist(), strict=True):
+            if score < cut:
+                return heapq.nsmallest(k, best.values(), key=_order)
+            name = ids[row]
+            if name not in best:
+                best[name] = Hit(name, score, self._span(row))
+                if len(best) == k:
+                    cut = score
+        return heapq.nsmallest(k, best.values(), key=_order) if whole else None
+
+    def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Hit]:
+        ids = self._part.ids
+        names = [ids[row] for row in rows.tolist()]
+        if self._part.spans is None:
+            hits = list(map(Hit._make, zip(names, scores.tolist(), [None] * len(names), strict=True)))
+        else:
+            spans = [(start, stop) for start, stop in self._part.spans[rows].tolist()]
+            hits = list(map(Hit._make, zip(names, scores.tolist(), spans, strict=True)))
+        tied: Any = (scores[1:] == scores[:-1]).any()
+        if tied:
+            # Python compares strings by code point, and UTF-8 bytes keep that order.
+            hits.sort(key=_order)
+        return hits
+
+    def _span(self, row: int) -> tuple[int, int] | None:
+        if self._part.spans is None:
+            return None
+        start, stop = self._part.spans[row].tolist()
+        return start, stop

@@ -13,10 +13,14 @@ from crossfade.models.types import Embeddings, InputType
 
 
 class Hit(NamedTuple):
-    """One document of an answer. Higher scores are better in every metric."""
+    """One document of an answer. Higher scores are better in every metric.
+
+    `span`: where the text that was found begins and ends in the document's; None when it is all of it.
+    """
 
     id: str
     score: float
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

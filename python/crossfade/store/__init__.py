@@ -1,16 +1,23 @@
-"""Documents and their vectors: the interface (`types`) and the embedded back end (`memory`)."""
+"""Documents and their vectors: the interface (`types`), one back end on disk (`durable`), one in memory (`memory`)."""
 
+from crossfade.store.collection import DurableCollection
+from crossfade.store.durable import DurableStore
 from crossfade.store.memory import MemoryCollection, MemoryStore
-from crossfade.store.types import Collection, CollectionSpec, Document, Metric, Snapshot, Store, UpsertCounts
+from crossfade.store.settings import StoreSettings
+from crossfade.store.types import Collection, CollectionSpec, Document, Metric, Part, Snapshot, Store, UpsertCounts
 
 __all__ = [
     "Collection",
     "CollectionSpec",
     "Document",
+    "DurableCollection",
+    "DurableStore",
     "MemoryCollection",
     "MemoryStore",
     "Metric",
+    "Part",
     "Snapshot",
     "Store",
+    "StoreSettings",
     "UpsertCounts",
 ]

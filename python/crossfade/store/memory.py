@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crossfade.errors import AlreadyExists, NotFound
 from crossfade.store.checks import check_ids, check_spec, finite_matrix
 from crossfade.store.rows import Lease, RowIds
-from crossfade.store.types import Collection, CollectionSpec, Document, Snapshot, UpsertCounts
+from crossfade.store.types import Collection, CollectionSpec, Document, Part, Snapshot, UpsertCounts
 
 _FIRST_CAPACITY = 64
 
@@ -116,7 +116,7 @@ class MemoryCollection:
                 self._lease = weakref.ref(lease)
             count = len(self._ids)
             self._leased_rows = max(self._leased_rows, count)
-            return Snapshot(ids=RowIds(lease, count), vectors=lease.vectors(count))
+            return Snapshot((Part(RowIds(lease, count), lease.vectors(count), None, count),) if count else ())
 
     def _make_writable(self, first_row: int, rows: int) -> None:
         """Leave a buffer that has room for `rows` and whose rows from `first_row` on no living snapshot shows.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crossfade.store.metadata import BoundFilter, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
 
@@ -19,6 +21,7 @@ class Document:
     id: str
     title: str = ""
     text: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def content(self) -> str:
@@ -37,14 +40,34 @@ class CollectionSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A consistent, immutable view of a collection.
+class Part:
+    """Rows that lie together. No later write changes it.
 
-    `ids[i]` owns row i of `vectors`, float32, shape (len(ids), dimension), C-contiguous. No later write changes it.
+    `ids[i]` is the document of row i of `vectors`, float32, shape (rows, dimension), C-contiguous. All rows of a
+    document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
+    `count`: how many. `spans[i]`: where the text of row i begins and ends in its document's, None when that is not
+    known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
+    there are no metadata.
     """
 
     ids: Sequence[str]
     vectors: NDArray[np.float32]
+    live: NDArray[np.uint8] | None
+    count: int
+    spans: NDArray[np.int32] | None = None
+    whole: bool = True
+    select: Callable[[BoundFilter], Selection] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A consistent, immutable view of a collection: rows in parts. No later write changes it.
+
+    `incomplete`: a damaged part is being built again, and its rows are not among them.
+    """
+
+    parts: tuple[Part, ...]
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

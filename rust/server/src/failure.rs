@@ -24,6 +24,10 @@ pub enum Kind {
     NotFound,
     /// The name is taken.
     AlreadyExists,
+    /// What the call was about has changed since its caller looked.
+    Conflict,
+    /// The store on disk cannot be read or written.
+    StoreError,
     /// Vectors of one model met those of another.
     FingerprintMismatch,
     /// There is too much to do.
@@ -35,7 +39,7 @@ pub enum Kind {
 }
 
 /// Every kind, its name in `crossfade.errors`, and its gRPC status.
-const TABLE: [(Kind, &str, Code); 11] = [
+const TABLE: [(Kind, &str, Code); 13] = [
     (Kind::Internal, "CrossfadeError", Code::Internal),
     (Kind::InvalidInput, "InvalidInput", Code::InvalidArgument),
     // Sending the same call again cannot help, so not RESOURCE_EXHAUSTED, which clients may retry.
@@ -44,6 +48,8 @@ const TABLE: [(Kind, &str, Code); 11] = [
     (Kind::BundleError, "BundleError", Code::FailedPrecondition),
     (Kind::NotFound, "NotFound", Code::NotFound),
     (Kind::AlreadyExists, "AlreadyExists", Code::AlreadyExists),
+    (Kind::Conflict, "Conflict", Code::Aborted),
+    (Kind::StoreError, "StoreError", Code::Unavailable),
     (Kind::FingerprintMismatch, "FingerprintMismatch", Code::FailedPrecondition),
     (Kind::Overloaded, "Overloaded", Code::ResourceExhausted),
     (Kind::Unavailable, "Unavailable", Code::Unavailable),

@@ -1,0 +1,219 @@
+"""The SQLite file that is the store's only truth: opened, locked, written in whole transactions, read beside.
+
+WAL, synchronous=FULL: what a transaction wrote is on the disk when it returns. One connection writes, one thread at a
+time; others read, each its own moment. Checkpoints are made by `checkpoint`, which the store's upkeep calls: a writer
+never waits for one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crossfade.errors import StoreError
+from crossfade.store import schema
+
+FILE = "crossfade.db"
+LOCK_FILE = "lock"
+
+_LEAST_SQLITE = (3, 37, 0)  # strict tables
+_PAGE_BYTES = 8192
+_CACHE_KIB = 65_536  # of the writer
+_READER_CACHE_KIB = 8_192
+_MOST_IDLE_READERS = 8
+_BACKUP_PAGES = 4096  # between two looks at signals
+_BUSY_SECONDS = 5.0
+# What a full disk, a read-only one, a locked or damaged file do not let happen is undone whole; say what it was.
+_REMEDIES = {
+    "SQLITE_FULL": "the disk is full: nothing of this call was taken; make room and send it again",
+    "SQLITE_READONLY": "the store cannot be written: nothing of this call was taken; check its permissions and mount",
+    "SQLITE_IOERR": "the disk gave an error: nothing of this call was taken; check the disk and its room",
+    "SQLITE_BUSY": "another program holds the database locked: close it and try again",
+    "SQLITE_LOCKED": "another program holds the database locked: close it and try again",
+    "SQLITE_CORRUPT": "the database is damaged: restore the last backup (crossfade store restore)",
+    "SQLITE_NOTADB": "it is not a crossfade store, or damaged: name another directory, or restore the last backup",
+    "SQLITE_CANTOPEN": "the database cannot be opened: check the directory's permissions",
+}
+
+
+class Database:
+    """The database of one store directory, which no other process may have open."""
+
+    def __init__(self, directory: Path) -> None:
+        """Opens, makes and migrates it. Raises StoreError when that cannot be done."""
+        if sqlite3.sqlite_version_info < _LEAST_SQLITE:
+            least = ".".join(map(str, _LEAST_SQLITE))
+            raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, and the store needs {least} or newer")
+        self._path = directory / FILE
+        self._write_lock = threading.RLock()
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._closed = False
+        self._lock_file = _locked(directory)
+        try:
+            with self.errors_told():
+                self._writer = self._connect(_CACHE_KIB)
+                self._check_kind()
+                schema.migrate(self._writer)
+        except BaseException:
+            os.close(self._lock_file)
+            raise
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    def _check_kind(self) -> None:
+        (application,) = self._writer.execute("PRAGMA application_id").fetchone()
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and application != schema.APPLICATION_ID:
+            raise StoreError(f"{self._path} is a database of another program: name another directory for the store")
+        if version > len(schema.MIGRATIONS):
+            raise StoreError(
+                f"{self._path} has format {version}, and this crossfade knows formats up to {len(schema.MIGRATIONS)}: "
+                "use the version of crossfade that wrote it, or a newer one"
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is on the disk when the block ends, or never was. One thread at a time.
+
+        Raises StoreError for what the disk refuses; the block's own errors undo the transaction as well.
+        """
+        with self._write_lock, self.errors_told():
+            self._check_open()
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself after some errors, a full disk among them.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that reads one moment throughout the block; writers do not wait for it."""
+        with self.errors_told():
+            self._check_open()
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                connection = self._connect(_READER_CACHE_KIB)
+                connection.execute("PRAGMA query_only = ON")
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if self._closed or self._idle.qsize() >= _MOST_IDLE_READERS:
+                    connection.close()
+                else:
+                    self._idle.put(connection)
+
+    def checkpoint(self) -> None:
+        """Move what the log holds into the database, and begin it anew unless a reader needs it as it is.
+
+        Most of it is moved while others write; a writer waits for what has come meanwhile.
+        """
+        with self.errors_told():
+            self._check_open()
+            connection = self._connect(_READER_CACHE_KIB)
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                connection.close()
+            with self._write_lock:
+                self._check_open()
+                self._writer.execute("PRAGMA busy_timeout = 0")
+                try:
+                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+
+    def log_bytes(self) -> int:
+        """What the log holds, as far as it was not moved yet or its place not used again."""
+        try:
+            return Path(f"{self._path}-wal").stat().st_size
+        except OSError:
+            return 0
+
+    def backup(self, target: Path) -> None:
+        """A copy of one moment, made while others write. `target` must not exist."""
+        with self.errors_told(), self.reading() as source:
+            # The moment is fixed by the first read; without it, every write meanwhile would begin the copy again.
+            source.execute("SELECT count(*) FROM collections").fetchone()
+            copy = sqlite3.connect(target, isolation_level=None)
+            try:
+                source.backup(copy, pages=_BACKUP_PAGES, sleep=0)
+            finally:
+                copy.close()
+
+    def close(self) -> None:
+        """Readers that are at work end first; the log is moved into the database."""
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                while True:
+                    self._idle.get_nowait().close()
+            except queue.Empty:
+                pass
+            self._writer.close()
+            os.close(self._lock_file)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed: open it again")
+
+    @contextmanager
+    def errors_told(self) -> Iterator[None]:
+        """SQLite's own errors as StoreError, with what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", None) or ""
+            remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
+            if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+                raise
+            raise StoreError(f"{self._path}: {error} ({name}); {remedy or 'check the disk'}") from error
+
+
+def _locked(directory: Path) -> int:
+    """An open lock file, which the system lets go of when the process ends, however it does."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"the store {directory} cannot be opened: {error.strerror or error}; check its permissions, or name "
+            "another directory"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise StoreError(
+            f"the store {directory} is open in another process: stop that one, or name another directory"
+        ) from None
+    return descriptor

@@ -1,0 +1,323 @@
+"""One version of a collection's index: its segments, its tail, and how they come about.
+
+Everything here is made from the database, and can be made again. What may be searched is a `State`, which is replaced
+whole; all that replaces it holds the collection's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import DataError
+from crossfade.store import faults
+from crossfade.store.database import Database
+from crossfade.store.live import Live
+from crossfade.store.metadata import MetadataSchema
+from crossfade.store.reading import document_keys, rows_of_range
+from crossfade.store.segment import Range, RowBatch, Segment, Space, Span, clean, write_segment
+from crossfade.store.settings import StoreSettings
+from crossfade.store.state import Entry, Open, Sealed, State
+from crossfade.store.tail import Tail
+from crossfade.store.types import Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class Epochs:
+    """Which token every row's key has: that of the last opening before it."""
+
+    def __init__(self, openings: Iterable[tuple[int, str]]) -> None:
+        """`openings`: the last key there was then, and the token of what followed."""
+        self._openings = sorted(openings)
+
+    def of(self, key: int) -> str:
+        place = bisect_left(self._openings, (key, "")) - 1
+        return self._openings[place][1] if place >= 0 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRecord:
+    """What the database says of an index. `number`: its own, of all of the store; `version`: of its collection's."""
+
+    number: int
+    collection: int
+    version: int
+    space: Space
+
+
+class Index:
+    """Its methods that write are called with the collection's lock held, but for `seal`, `merge` and `heal`, which take
+    it themselves when they have something to put in."""
+
+    def __init__(self, database: Database, directory: Path, record: IndexRecord, settings: StoreSettings) -> None:
+        self.record = record
+        self.lock = threading.RLock()  # the collection puts its own in its place
+        self._database = database
+        self._directory = directory
+        self._settings = settings
+        self._upkeep = threading.Lock()
+        self._state = State((Entry(Open(Tail(record.space.dimension), 0, 0), Live.all(0)),))
+        self.arrived = 0
+        """The key of the last row, of those that were put back included: the next gets the next one."""
+        self._missing: set[Range] = set()
+        self._epochs = Epochs(())
+
+    @property
+    def directory(self) -> Path:
+        return self._directory
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def snapshot(self) -> Snapshot:
+        """The index as it is now; takes constant time."""
+        state, missing = self._state, bool(self._missing)
+        return Snapshot(state.parts, incomplete=missing)
+
+    # Opening
+
+    def load(self, arrived: int, schema: MetadataSchema, epochs: Epochs) -> None:
+        """Take what segments there are, and read or build the rest from the database. `arrived`: the last key."""
+        self._epochs = epochs
+        self.arrived = arrived
+        clean(self._directory)
+        segments = self._usable_segments(arrived)
+        with self._database.reading() as connection:
+            alive = document_keys(connection, self.record.collection)
+        entries: list[Entry] = []
+        low = 0
+        for segment in segments:
+            if low < segment.range.low:
+                entries.append(self._built(Range(low, segment.range.low), schema, alive))
+            entries.append(self._entry(segment, alive))
+            low = segment.range.high
+        if low < arrived and self._rows_above(low) > self._settings.seal_rows:
+            entries.append(self._built(Range(low, arrived), schema, alive))
+            low = arrived
+        tail = Tail(self.record.space.dimension)
+        if low < arrived:
+            with self._reading_rows(Range(low, arrived)) as batches:
+                for batch in batches:
+                    tail.extend(batch, schema)
+        entries.append(Entry(Open(tail, len(tail), low), Live.all(len(tail))))
+        self._state = State(tuple(entries))
+
+    def _usable_segments(self, arrived: int) -> list[Segment]:
+        """Segments that fit together, the widest first where several hold the same; others are removed."""
+        found: list[Segment] = []
+        for path in sorted(self._directory.iterdir()) if self._directory.is_dir() else ():
+            span = Range.of(path.name)
+            if span is None:
+                continue
+            try:
+                if span.high > arrived:
+                    raise DataError(path, f"it holds rows up to {span.high}, the database up to {arrived}")
+                segment = Segment(path, self.record.space)
+                if segment.epoch != self._epochs.of(span.high):
+                    raise DataError(path, "it is of writes that the database has lost")
+                if self._settings.check_on_open:
+                    segment.check()
+                found.append(segment)
+            except DataError as error:
+                log.warning("segment left out, and built again from the database: %s", error)
+                shutil.rmtree(path, ignore_errors=True)
+        found.sort(key=lambda segment: (segment.range.low, -segment.range.high))
+        chosen: list[Segment] = []
+        for segment in found:
+            if chosen and segment.range.low < chosen[-1].range.high:
+                # A merge was cut short before it removed what it was made of.
+                shutil.rmtree(segment.directory, ignore_errors=True)
+            else:
+                chosen.append(segment)
+        return chosen
+
+    def _rows_above(self, low: int) -> int:
+        with self._database.reading() as connection:
+            (count,) = connection.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM rows_{self.record.number} WHERE key > ? LIMIT ?)",
+                (low, self._settings.seal_rows + 1),
+            ).fetchone()
+        return int(count)
+
+    def _built(self, span: Range, schema: MetadataSchema, alive: NDArray[np.int64]) -> Entry:
+        return self._entry(self._write(span, schema), alive)
+
+    def _write(self, span: Range, schema: MetadataSchema) -> Segment:
+        with self._reading_rows(span) as batches:
+            described = Span(span, self._epochs.of(span.high))
+            directory = write_segment(self._directory, described, self.record.space, batches, schema)
+        return Segment(directory, self.record.space)
+
+    def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
+        live = Live.of(np.isin(segment.documents, alive))
+        return Entry(Sealed(segment, self._settings.selection_bytes), live)
+
+    @contextmanager
+    def _reading_rows(self, span: Range) -> Iterator[Iterable[RowBatch]]:
+        record = self.record
+        with self._database.reading() as connection:
+            yield rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
+
+    # Writing
+
+    def stage(self, batch: RowBatch, schema: MetadataSchema) -> int:
+        """Put rows behind what may be searched; return how many rows the tail has then."""
+        return self._state.last.tail.extend(batch, schema)
+
+    def publish(self, removed: NDArray[np.int64], tail_rows: int | None) -> None:
+        """Let the tail's first rows be found (None: as before), and those with the keys of `removed` no more."""
+        state = self._state.without(removed)
+        self._state = state if tail_rows is None else state.grown(tail_rows)
+
+    def give_up(self) -> None:
+        """What was staged never came to be: its rows are dead before anybody has seen them."""
+        last = self._state.last
+        staged = len(last.tail)
+        if staged > last.rows:
+            grown = self._state.grown(staged)
+            *before, entry = grown.entries
+            dead = entry.live.without(np.arange(last.rows, staged))
+            self._state = State((*before, Entry(entry.source, dead)))
+
+    # Upkeep
+
+    def wants_sealing(self) -> bool:
+        return self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
+
+    def _unsealed(self) -> Entry | None:
+        """A tail that takes no more rows, and is no segment yet."""
+        return next((entry for entry in self._state.entries[:-1] if isinstance(entry.source, Open)), None)
+
+    def seal(self, schema: MetadataSchema) -> bool:
+        """Make a segment of the tail; say whether there was anything to do."""
+        with self._upkeep:
+            entry = self._unsealed()
+            if entry is None:
+                with self.lock:
+                    last = self._state.last
+                    if not last.rows:
+                        return False
+                    entry = self._state.entries[-1]
+                    high = int(last.keys[-1])
+                    self._state = self._state.opened(Tail(self.record.space.dimension), high)
+            source = entry.source
+            if not isinstance(source, Open):
+                return False
+            high = int(source.keys[-1])
+            self._replace([source], self._write(Range(source.low, high), schema))
+            faults.passed("seal.adopted")
+        return True
+
+    def mergeable(self) -> list[Sealed]:
+        """Segments side by side that should be one: many of like size, or one of which too much is dead."""
+        settings = self._settings
+        run: list[Sealed] = []
+        size = 0
+        for entry in reversed(self._state.entries[:-1]):
+            source, live = entry.source, entry.live
+            if not isinstance(source, Sealed):
+                return []
+            if source.segment.rows and live.count < source.segment.rows * (1 - settings.dead_part):
+                return [source]
+            if run and live.count > max(size, settings.seal_rows) * settings.merge_factor:
+                break
+            run.insert(0, source)
+            size = max(size, live.count)
+        return run if len(run) >= settings.merge_factor else []
+
+    def merge(self, schema: MetadataSchema) -> bool:
+        """Make one segment of several, without their dead rows; say whether there was anything to do."""
+        with self._upkeep:
+            old = self.mergeable()
+            if not old:
+                return False
+            faults.passed("merge.begun")
+            span = Range(old[0].range.low, old[-1].range.high)
+            if len(old) == 1:
+                # The name would be the same: the range takes the gap up to the next part as well, if there is one.
+                return self._rewrite(old[0], schema)
+            made = self._write(span, schema)
+            faults.passed("merge.renamed")
+            self._replace(old, made)
+            for each in old:
+                shutil.rmtree(each.segment.directory, ignore_errors=True)
+            faults.passed("merge.adopted")
+        return True
+
+    def _rewrite(self, old: Sealed, schema: MetadataSchema) -> bool:
+        """The same range without its dead rows. Its files are replaced; who has mapped the old ones keeps them."""
+        made = self._write(old.range, schema)
+        faults.passed("merge.renamed")
+        self._replace([old], made)
+        faults.passed("merge.adopted")
+        return True
+
+    def _replace(self, old: Sequence[Sealed | Open], segment: Segment) -> None:
+        """Put a segment in the place of what it was made of. What has died meanwhile is dead in it too."""
+        with self.lock:
+            entries = tuple(entry for entry in self._state.entries if any(_same(entry, each) for each in old))
+            alive = np.concatenate([entry.source.keys[entry.live.mask()] for entry in entries])
+            live = Live.of(np.isin(segment.keys, alive))
+            self._state = self._state.exchanged(entries, Entry(Sealed(segment, self._settings.selection_bytes), live))
+
+    def check(self) -> list[DataError]:
+        """Read every segment whole; what is wrong with any."""
+        found: list[DataError] = []
+        for entry in self._state.entries:
+            if isinstance(entry.source, Sealed):
+                try:
+                    entry.source.segment.check()
+                except DataError as error:
+                    found.append(error)
+        return found
+
+    def heal(self, schema: MetadataSchema) -> int:
+        """Build segments again that do not hold what was written; say how many.
+
+        Until one is there again its rows are not found, and snapshots say that they are incomplete.
+        """
+        healed = 0
+        with self._upkeep:
+            for entry in self._state.entries:
+                source = entry.source
+                if not isinstance(source, Sealed):
+                    continue
+                try:
+                    source.segment.check()
+                    continue
+                except DataError as error:
+                    log.warning("segment taken out, and built again from the database: %s", error)
+                span = source.range
+                with self.lock:
+                    self._missing.add(span)
+                    hidden = Entry(source, Live.of(np.zeros(source.segment.rows, dtype=np.bool_)))
+                    self._state = self._state.exchanged((_entry_of(self._state, source),), hidden)
+                made = self._write(span, schema)
+                with self._database.reading() as connection, self.lock:
+                    alive = document_keys(connection, self.record.collection)
+                    old = (_entry_of(self._state, source),)
+                    self._state = self._state.exchanged(old, self._entry(made, alive))
+                    self._missing.discard(span)
+                healed += 1
+        return healed
+
+
+def _same(entry: Entry, source: Sealed | Open) -> bool:
+    # A tail's window grows while it takes rows: what counts is the tail.
+    mine = entry.source
+    return mine is source or (isinstance(source, Open) and isinstance(mine, Open) and mine.tail is source.tail)
+
+
+def _entry_of(state: State, source: Sealed) -> Entry:
+    return next(entry for entry in state.entries if entry.source is source)

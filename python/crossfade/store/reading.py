@@ -1,0 +1,71 @@
+"""Rows and documents, read from the database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import StoreError
+from crossfade.store.segment import Range, RowBatch
+from crossfade.store.types import Document
+
+_BATCH = 1024
+
+
+def rows_of_range(
+    connection: sqlite3.Connection, collection: int, index: int, span: Range, dimension: int
+) -> Iterator[RowBatch]:
+    """The rows of an index with keys of that range, in order; with their texts.
+
+    Raises StoreError when a vector is not of the dimension.
+    """
+    found = connection.execute(
+        f"SELECT r.key, r.document, r.start, r.stop, r.vector, d.id, d.title, d.text, d.metadata FROM rows_{index} r "
+        f"JOIN documents_{collection} d ON d.key = r.document WHERE r.key > ? AND r.key <= ? ORDER BY r.key",
+        (span.low, span.high),
+    )
+    while rows := found.fetchmany(_BATCH):
+        keys, documents, starts, stops, vectors, ids, titles, texts, metadata = zip(*rows, strict=True)
+        matrix = np.frombuffer(b"".join(vectors), dtype="<f4")
+        if matrix.size != len(rows) * dimension:
+            raise StoreError(
+                f"vectors of index {index} in the database are not of {dimension} dimensions: it is damaged; restore "
+                "the last backup"
+            )
+        spans = np.array((starts, stops), dtype=np.int32).T
+        yield RowBatch(
+            keys=np.array(keys, dtype=np.int64),
+            documents=np.array(documents, dtype=np.int64),
+            vectors=matrix.reshape(len(rows), dimension),
+            spans=spans,
+            ids=list(ids),
+            metadata=[json.loads(each) if each != "{}" else {} for each in metadata],
+            texts=[
+                f"{title} {text[start:stop]}" if title else text[start:stop]
+                for title, text, start, stop in zip(titles, texts, starts, stops, strict=True)
+            ],
+        )
+
+
+def document_keys(connection: sqlite3.Connection, collection: int) -> NDArray[np.int64]:
+    """The keys of all documents that are there, rising; of those that were deleted as well, which have no rows."""
+    # The index on ids holds the keys too, and is a small part of the table.
+    by_id = f"sqlite_autoindex_documents_{collection}_1"
+    found = connection.execute(f"SELECT key FROM documents_{collection} INDEXED BY {by_id}")
+    keys = np.fromiter((key for (key,) in found), dtype=np.int64)
+    keys.sort()
+    return keys
+
+
+def documents_by_id(connection: sqlite3.Connection, collection: int, ids: Sequence[str]) -> dict[str, Document]:
+    """Those that are there."""
+    found = connection.execute(
+        f"SELECT id, title, text, metadata FROM documents_{collection} "
+        "WHERE id IN (SELECT value FROM json_each(?)) AND NOT deleted",
+        (json.dumps(list(ids)),),
+    )
+    return {name: Document(name, title, text, json.loads(metadata)) for name, title, text, metadata in found}

@@ -1,0 +1,106 @@
+"""What the store's database holds, and how an older one becomes a newer one.
+
+`PRAGMA user_version` is the number of the last migration that was applied. A migration that has been released is never
+changed: a new one follows it, and a sample of the format before it goes to tests/unit/data.
+
+Every index numbers its rows in the order in which they arrive. Rows of one document arrive together; a document that
+was there before the index was made arrives when it is filled in.
+
+An epoch is a stretch of arrivals between two openings of the store, and has a token that nobody can guess. A segment
+bears that of its last row. So one that was made of writes that the database has lost since (an older backup was put in
+its place, and other rows got their numbers) is found out.
+
+A document's key is the number of the write that brought it, of all writes to its collection: it is never used again, it
+orders the changes, and a document that is written again gets another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from crossfade.store import faults
+
+APPLICATION_ID = 0x43524F46  # "CROF"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE collections (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        metric TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        documents INTEGER NOT NULL,
+        current INTEGER NOT NULL,
+        settings TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE indexes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        collection INTEGER NOT NULL REFERENCES collections (number),
+        version INTEGER NOT NULL,
+        dimension INTEGER NOT NULL,
+        document_fingerprint TEXT NOT NULL,
+        arrived INTEGER NOT NULL,
+        complete_to INTEGER NOT NULL,
+        settings TEXT NOT NULL,
+        UNIQUE (collection, version)
+    ) STRICT;
+    CREATE TABLE epochs (
+        "index" INTEGER NOT NULL REFERENCES indexes (number),
+        arrived INTEGER NOT NULL,
+        token TEXT NOT NULL,
+        PRIMARY KEY ("index", arrived)
+    ) STRICT;
+    CREATE TABLE aliases (
+        name TEXT NOT NULL PRIMARY KEY,
+        collection INTEGER NOT NULL REFERENCES collections (number),
+        version INTEGER NOT NULL,
+        revision INTEGER NOT NULL
+    ) STRICT;
+    """,
+)
+
+# One of each for every collection, and one of rows for every index: dropping them is one statement, whatever they hold.
+# `deleted` keeps a document's place in the order of changes, so that an index that lags behind learns of it.
+DOCUMENTS = """
+    CREATE TABLE documents_{number} (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        version INTEGER NOT NULL,
+        deleted INTEGER NOT NULL,
+        title TEXT NOT NULL,
+        text TEXT NOT NULL,
+        metadata TEXT NOT NULL
+    ) STRICT
+"""
+ROWS = """
+    CREATE TABLE rows_{number} (
+        key INTEGER PRIMARY KEY,
+        document INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        stop INTEGER NOT NULL,
+        vector BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX rows_{number}_by_document ON rows_{number} (document)
+"""
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Bring the database to the newest format, each step whole or not at all. It is not in a transaction."""
+    (at,) = connection.execute("PRAGMA user_version").fetchone()
+    for number in range(at, len(migrations)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            faults.passed("migration.begun")
+            for statement in migrations[number].split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            if number == 0:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            faults.passed("migration.written")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        faults.passed("migration.committed")

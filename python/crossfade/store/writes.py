@@ -1,0 +1,223 @@
+"""A call's documents on their way into the database, and the statements that put them there."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import Conflict, InvalidInput
+from crossfade.store.checks import check_ids, finite_matrix
+from crossfade.store.metadata import MetadataSchema
+from crossfade.store.segment import RowBatch
+from crossfade.store.types import Document
+
+MOST_ROWS = 1 << 16
+"""Rows of one document."""
+
+Spans = Sequence[Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Checked. `rows`: place of the document, begin and end of its text, a row each; `matrix`: float32, a row each."""
+
+    documents: Sequence[Document]
+    metadata: list[Mapping[str, Any]]
+    fields: MetadataSchema
+    rows: list[tuple[int, int, int]]
+    matrix: NDArray[np.float32]
+
+    def batch(self, first_key: int, first_document: int) -> RowBatch:
+        """Its rows, numbered on from there, of documents whose keys are numbered on from there."""
+        places = np.array([place for place, _, _ in self.rows], dtype=np.int64)
+        return RowBatch(
+            keys=np.arange(first_key, first_key + len(self.rows), dtype=np.int64),
+            documents=places + first_document,
+            vectors=self.matrix,
+            spans=np.array([(start, stop) for _, start, stop in self.rows], dtype=np.int32).reshape(-1, 2),
+            ids=[self.documents[place].id for place, _, _ in self.rows],
+            metadata=[self.metadata[place] for place, _, _ in self.rows],
+            texts=[],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is there under an id."""
+
+    key: int
+    version: int
+    deleted: bool
+
+    @property
+    def expected(self) -> int:
+        """What a caller may expect: a document that was deleted is not there."""
+        return 0 if self.deleted else self.version
+
+
+def checked(
+    documents: Sequence[Document],
+    vectors: NDArray[Any],
+    spans: Spans | None,
+    *,
+    fields: MetadataSchema,
+    dimension: int,
+    name: str,
+) -> Write:
+    """Raises InvalidInput for what the collection of that name, of those fields, cannot take."""
+    check_ids([document.id for document in documents])
+    rows = _rows(documents, spans)
+    what = "document" if spans is None else "span"
+    why = f"one row a {what}, and collection {name!r} holds {dimension} dimensions"
+    matrix = finite_matrix(vectors, rows=len(rows), dimension=dimension, what="vector", why=why)
+    metadata: list[Mapping[str, Any]] = []
+    for document in documents:
+        for said, text in (("title", document.title), ("text", document.text)):
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise InvalidInput(
+                    f"document {document.id[:80]!r}: its {said} holds a lone surrogate and cannot be written as UTF-8"
+                ) from None
+        fields, normal = fields.check(document.metadata, document=document.id)
+        metadata.append(normal)
+    return Write(documents, metadata, fields, rows, np.ascontiguousarray(matrix, dtype="<f4"))
+
+
+def _rows(documents: Sequence[Document], spans: Spans | None) -> list[tuple[int, int, int]]:
+    if spans is None:
+        return [(place, 0, len(document.text)) for place, document in enumerate(documents)]
+    if len(spans) != len(documents):
+        raise InvalidInput(f"spans came for {len(spans)} documents, and there are {len(documents)}: send them for each")
+    rows: list[tuple[int, int, int]] = []
+    for place, (document, some) in enumerate(zip(documents, spans, strict=True)):
+        if not 1 <= len(some) <= MOST_ROWS:
+            raise InvalidInput(
+                f"document {document.id[:80]!r} has {len(some)} spans: it needs 1 to {MOST_ROWS}, use larger chunks"
+            )
+        for start, stop in some:
+            if not 0 <= start <= stop <= len(document.text):
+                raise InvalidInput(
+                    f"document {document.id[:80]!r} has {len(document.text)} characters, and a span of it goes from "
+                    f"{start} to {stop}"
+                )
+            rows.append((place, start, stop))
+    return rows
+
+
+def stored(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> dict[str, Stored]:
+    """What is there under each of the ids, documents that were deleted included."""
+    found = connection.execute(
+        f"SELECT id, key, version, deleted FROM documents_{collection} WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(ids)),),
+    )
+    return {name: Stored(key, version, bool(deleted)) for name, key, version, deleted in found}
+
+
+def remove(
+    connection: sqlite3.Connection, collection: int, indexes: Iterable[int], keys: Sequence[int]
+) -> dict[int, NDArray[np.int64]]:
+    """Take documents out, and their rows; return the keys of the rows, by index."""
+    listed = (json.dumps(list(keys)),)
+    connection.execute(
+        f"DELETE FROM documents_{collection} WHERE key IN (SELECT value FROM json_each(?))",
+        listed,
+    )
+    gone: dict[int, NDArray[np.int64]] = {}
+    for index in indexes:
+        found = connection.execute(
+            f"DELETE FROM rows_{index} WHERE document IN (SELECT value FROM json_each(?)) RETURNING key",
+            listed,
+        ).fetchall()
+        gone[index] = np.array([key for (key,) in found], dtype=np.int64)
+    return gone
+
+
+def insert_documents(
+    connection: sqlite3.Connection, collection: int, write: Write, first: int, there: Mapping[str, Stored]
+) -> None:
+    """`first`: the key of the first one."""
+    connection.executemany(
+        f"INSERT INTO documents_{collection} VALUES (?, ?, ?, 0, ?, ?, ?)",
+        (
+            (
+                first + place,
+                document.id,
+                there[document.id].version + 1 if document.id in there else 1,
+                document.title,
+                document.text,
+                json.dumps(normal, separators=(",", ":")) if normal else "{}",
+            )
+            for place, (document, normal) in enumerate(zip(write.documents, write.metadata, strict=True))
+        ),
+    )
+
+
+def insert_rows(connection: sqlite3.Connection, index: int, batch: RowBatch) -> None:
+    """Their vectors as little-endian float32."""
+    width = batch.vectors.shape[1] * batch.vectors.itemsize
+    data = batch.vectors.tobytes()
+    numbers = zip(batch.keys.tolist(), batch.documents.tolist(), batch.spans.tolist(), strict=True)
+    connection.executemany(
+        f"INSERT INTO rows_{index} VALUES (?, ?, ?, ?, ?)",
+        (
+            (key, document, start, stop, data[row * width : (row + 1) * width])
+            for row, (key, document, (start, stop)) in enumerate(numbers)
+        ),
+    )
+
+
+def is_done(
+    connection: sqlite3.Connection,
+    collection: int,
+    index: int,
+    write: Write,
+    expected: Sequence[int | None],
+    there: Mapping[str, Stored],
+) -> bool:
+    """Whether the very same call has been taken before. Raises Conflict when a version is another than expected."""
+    wrong: list[tuple[str, int, int]] = []
+    for document, version in zip(write.documents, expected, strict=True):
+        found = there[document.id].expected if document.id in there else 0
+        if version is not None and version != found:
+            wrong.append((document.id, version, found))
+    if not wrong:
+        return False
+    if None not in expected and _holds(connection, collection, index, write, there):
+        return True
+    name, version, found = wrong[0]
+    raise Conflict(
+        f"document {name[:80]!r} has version {found}, and {version} was expected: read it again, and decide again"
+    )
+
+
+def _holds(
+    connection: sqlite3.Connection, collection: int, index: int, write: Write, there: Mapping[str, Stored]
+) -> bool:
+    """Whether the documents are there just as they are in the call, vectors included."""
+    wanted: dict[int, list[tuple[int, int, bytes]]] = {}
+    for row, (place, start, stop) in enumerate(write.rows):
+        wanted.setdefault(place, []).append((start, stop, write.matrix[row].tobytes()))
+    for place, document in enumerate(write.documents):
+        if document.id not in there or there[document.id].deleted:
+            return False
+        key = there[document.id].key
+        title, text, metadata = connection.execute(
+            f"SELECT title, text, metadata FROM documents_{collection} WHERE key = ?",
+            (key,),
+        ).fetchone()
+        if (title, text, json.loads(metadata)) != (document.title, document.text, write.metadata[place]):
+            return False
+        held = connection.execute(
+            f"SELECT start, stop, vector FROM rows_{index} WHERE document = ? ORDER BY key",
+            (key,),
+        ).fetchall()
+        if held != wanted.get(place, []):
+            return False
+    return True
