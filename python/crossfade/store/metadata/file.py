@@ -84,9 +84,9 @@ def save_columns(columns: Columns, path: Path) -> None:
 
 
 def open_columns(path: Path) -> Columns:
-    """The columns in a file, mapped: every byte is read once, to hold it against its hash, and the memory is the
-    system's to take back. The file must not be changed while they are in use; to delete it, or to rename another over it, is no
-    change.
+    """The columns in a file, mapped. Every byte is read once, to hold it against its hash; after that the memory is the
+    system's to take back. The file must not be changed while they are in use; to delete it, or to rename another over
+    it, is no change.
 
     Raises DataError for a file that is missing, cut short, longer than it was, damaged, or of a newer version.
     """
