@@ -64,6 +64,16 @@ def test_many_values_are_found_as_few_are() -> None:
             assert kept(columns, field="s", **{"in": [str(each) for each in range(count)]}) == expected
 
 
+def test_ints_that_lie_close_together_are_found_at_the_ends_of_their_type() -> None:
+    for first in (-(2**63), -50, 2**63 - 101):
+        rows = [{"i": first + value} for value in range(101)] + [{"i": -(2**63)}, {"i": 2**63 - 1}, {"i": 0}, {}]
+        columns = tail(*rows).snapshot().sealed()
+        for asked in (range(9), range(0, 60, 3), range(41, 101)):
+            wanted = {first + each for each in asked}
+            expected = [at for at, row in enumerate(rows) if row.get("i") in wanted]
+            assert kept(columns, field="i", **{"in": sorted(wanted)}) == expected
+
+
 def test_a_field_of_the_schema_that_no_row_has_is_absent() -> None:
     columns = tail({}, {"i": 1}).snapshot()
     assert kept(columns, field="s", eq="x") == []

@@ -129,7 +129,7 @@ class _Reader:
             fields[name] = self._column(kind, rows, arrays, f"the field {name}")
         if self._at != len(self._mapped):
             self._fail(f"{len(self._mapped)} bytes long, {self._at} were written")
-        return Columns(rows, fields)
+        return Columns(rows, fields, sealed=True)
 
     def _header(self) -> dict[str, Any]:
         magic, version, length, digest = _PREFIX.unpack_from(self._mapped)
