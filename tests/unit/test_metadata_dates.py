@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade.store.metadata import dates
@@ -78,6 +78,7 @@ def test_what_is_no_moment_is_refused(text: str, reason: str) -> None:
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=ZONES))
+@settings(deadline=None)
 def test_python_agrees(value: datetime) -> None:
     expected = (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert dates.of(value) == expected
@@ -85,16 +86,19 @@ def test_python_agrees(value: datetime) -> None:
 
 
 @given(st.integers(dates.EARLIEST, dates.LATEST) | st.sampled_from([dates.EARLIEST, dates.LATEST, 0, -1]))
+@settings(deadline=None)
 def test_a_moment_is_written_and_read(moment: int) -> None:
     assert dates.parse(dates.text(moment)) == moment
 
 
 @given(st.dates())
+@settings(deadline=None)
 def test_a_date_is_midnight(day: date) -> None:
     assert dates.of(day) == dates.parse(day.isoformat()) == dates.parse(f"{day.isoformat()}T00:00:00Z")
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([+-][0-9]{2}:[0-9]{2}|Z)"))
+@settings(deadline=None)
 def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert dates.EARLIEST <= dates.parse(text) <= dates.LATEST

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade.errors import InvalidInput, LimitExceeded
@@ -182,6 +182,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]) | st.text(max_size=3), ANYTHING, max_size=4))
+@settings(deadline=None)
 def test_anything_is_normal_form_or_invalid_input(metadata: dict[str, Any]) -> None:
     try:
         schema, normal = MetadataSchema({"a": "int", "b": "datetime"}).check(metadata, document="d")
