@@ -64,6 +64,17 @@ def test_many_values_are_found_as_few_are() -> None:
             assert kept(columns, field="s", **{"in": [str(each) for each in range(count)]}) == expected
 
 
+@pytest.mark.parametrize("size", [300, 383, 384, 385, 4096])
+def test_more_strings_than_are_looked_up_one_by_one(size: int) -> None:
+    """Every string and every place between two."""
+    rows = [{"s": f"{2 * number:05}"} for number in range(size)]
+    columns = tail(*rows).snapshot().sealed()
+    everything = [f"{number:05}" for number in range(2 * size + 2)]
+    for asked in (everything[:270], everything[-270:], everything[1::2][:size], everything[:: size // 140]):
+        expected = [at for at, row in enumerate(rows) if row["s"] in set(asked)]
+        assert kept(columns, field="s", **{"in": ["", *asked, "~"]}) == expected
+
+
 def test_ints_that_lie_close_together_are_found_at_the_ends_of_their_type() -> None:
     for first in (-(2**63), -50, 2**63 - 101):
         rows = [{"i": first + value} for value in range(101)] + [{"i": -(2**63)}, {"i": 2**63 - 1}, {"i": 0}, {}]
