@@ -139,16 +139,16 @@ def test_nothing_of_another_tenant_passes(
 @given(st.lists(LISTS, max_size=20), st.lists(STRINGS, max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_equal_rows_make_equal_files(lists: list[list[str]], texts: list[str]) -> None:
-    """However they came: in one call or many, in a snapshot or sealed, or read from a file."""
+    """However they came: in one call or many, with lists in another order, in a snapshot or sealed or from a file."""
     schema = MetadataSchema({"a": "strings", "b": "string"})
-    rows = [schema.check({"a": each, "b": text}, document="d")[1] for each, text in zip(lists, texts, strict=False)]
+    documents = [{"a": each, "b": text} for each, text in zip(lists, texts, strict=False)]
     at_once = TailColumns()
-    at_once.extend(rows, schema)
-    one_by_one = tail_of([dict(row) for row in rows], schema)
+    at_once.extend([schema.check(document, document="d")[1] for document in documents], schema)
+    turned = tail_of([{**document, "a": list(reversed(document["a"]))} for document in documents], schema)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "segment"
         content = set()
-        for columns in (at_once.snapshot(), one_by_one.snapshot().sealed(), saved(at_once.snapshot())):
+        for columns in (at_once.snapshot(), turned.snapshot().sealed(), saved(at_once.snapshot())):
             save_columns(columns, path)
             content.add(path.read_bytes())
     assert len(content) == 1
