@@ -135,7 +135,6 @@ class DurableMachine(CollectionMachine):
 
     @rule()
     def lose_every_derived_file(self) -> None:
-        import shutil
 
         self.store.close()
         shutil.rmtree(self.path / "segments", ignore_errors=True)

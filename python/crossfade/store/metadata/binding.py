@@ -33,7 +33,7 @@ from crossfade.store.metadata.values import EXPECTED, FieldType, Scalar, moment,
 _ORDERED = (FieldType.STRING, FieldType.INT, FieldType.FLOAT, FieldType.DATETIME)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BoundFilter:
     """A filter that fits a schema. Of `bind`; not made by hand.
 

@@ -18,7 +18,7 @@ from crossfade.store.metadata.evaluation import check_fits, evaluate
 _OVERHEAD = 400  # bytes of objects around an entry's key and bits, rounded up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """The rows of a segment that a filter keeps.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from crossfade.store.metadata.values import FieldType, Scalar, Value
 _COMPARED_ONE_BY_ONE = 8  # so many passes over the values take less time than one binary search for each
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NumberColumn:
     """`kind`: int, float or datetime. `values`: int64 or float64, shape (rows,), 0 where absent."""
 
@@ -39,11 +40,22 @@ class NumberColumn:
             found = np.zeros(len(self.values), np.bool_)
             for each in sought:
                 found |= self.values == each
+        elif self.kind is not FieldType.FLOAT and int(sought[-1]) - int(sought[0]) < len(self.values):
+            found = self._in_table(sought)
         else:
             # The greatest position is one past the end, where nothing can be found.
             places = np.minimum(np.searchsorted(sought, self.values), len(sought) - 1)
             found = sought[places] == self.values
         found &= self.presence.mask()
+        return found
+
+    def _in_table(self, sought: NDArray[Any]) -> Mask:
+        """Of ints that lie close together: one look into a table each."""
+        table = np.zeros(int(sought[-1]) - int(sought[0]) + 2, np.bool_)
+        table[sought - sought[0]] = True
+        # Unsigned, a value below the first one wraps to one far above; the last entry, false, stands for all outside.
+        places = self.values.view(np.uint64) - sought[:1].view(np.uint64)
+        found: Mask = table[np.minimum(places, np.uint64(len(table) - 1)).view(np.int64)]
         return found
 
     def within(self, bounds: Range) -> Mask:
@@ -59,7 +71,7 @@ class NumberColumn:
         return self.values[row].item() if self.presence[row] else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BoolColumn:
     values: Bits
     presence: Bits
@@ -83,7 +95,7 @@ class BoolColumn:
         return self.values[row] if self.presence[row] else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StringColumn:
     """`codes`: int32, shape (rows,), positions in `dictionary`, -1 where absent."""
 
@@ -126,10 +138,10 @@ class StringColumn:
             found &= self.codes < np.int32(codes.stop)
             return found
         # -1 is the last entry.
-        return np.append(codes, False)[self.codes]
+        return np.append(codes, False).take(self.codes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StringsColumn:
     """Lists as compressed sparse rows: row i is codes[starts[i] : starts[i + 1]], different positions in `dictionary`.
 
@@ -170,15 +182,16 @@ class StringsColumn:
         codes = self.codes[self.starts[row] : self.starts[row + 1]]
         return sorted(self.dictionary[code].decode() for code in codes.tolist())
 
-    def _hits(self, codes: Codes) -> NDArray[np.int64]:
+    def _hits(self, codes: Codes) -> NDArray[np.signedinteger[Any]]:
         """How many of `codes` each row has."""
         if isinstance(codes, range):
             hit = self.codes == np.int32(codes.start) if codes else np.zeros(len(self.codes), np.bool_)
         else:
-            hit = codes[self.codes]
-        before = np.zeros(len(hit) + 1, np.int64)
-        np.cumsum(hit, out=before[1:])
-        hits: NDArray[np.int64] = np.diff(before[self.starts])
+            hit = codes.take(self.codes)
+        # Half the bytes take less than half the time.
+        before = np.zeros(len(hit) + 1, np.int32 if len(hit) < 2**31 else np.int64)
+        np.cumsum(hit, out=before[1:], dtype=before.dtype)
+        hits: NDArray[np.signedinteger[Any]] = np.diff(before.take(self.starts))
         return hits
 
 
@@ -191,11 +204,12 @@ class Columns:
     `rows`: of the segment. `fields`: from name to column, sorted by name; without the fields that no row has.
     """
 
-    __slots__ = ("fields", "rows")
+    __slots__ = ("_sealed", "fields", "rows")
 
-    def __init__(self, rows: int, fields: Mapping[str, Column]) -> None:
+    def __init__(self, rows: int, fields: Mapping[str, Column], *, sealed: bool = False) -> None:
         """Not for callers: use TailColumns and open_columns."""
         self.rows = rows
+        self._sealed = sealed
         self.fields: Mapping[str, Column] = MappingProxyType(dict(sorted(fields.items())))
 
     def metadata(self, row: int) -> Metadata:
@@ -207,8 +221,11 @@ class Columns:
 
     def sealed(self) -> Columns:
         """The same rows with sorted dictionaries and packed flags, as they are saved, and no longer a tail's."""
+        if self._sealed:
+            return self
         fields = {name: _sealed(column, self.rows) for name, column in self.fields.items()}
-        return Columns(self.rows, {name: column for name, column in fields.items() if column is not None})
+        kept = {name: column for name, column in fields.items() if column is not None}
+        return Columns(self.rows, kept, sealed=True)
 
 
 def _sealed(column: Column, rows: int) -> Column | None:

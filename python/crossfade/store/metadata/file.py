@@ -84,7 +84,7 @@ def save_columns(columns: Columns, path: Path) -> None:
 
 
 def open_columns(path: Path) -> Columns:
-    """The columns in a file, mapped: every byte is read once, to hold it against its hash, and the memory is the
+    """The columns in a file, mapped. Every byte is read once, to hold it against its hash; after that the memory is the
     system's to take back. The file must not be changed while they are in use; to delete it, or to rename another over
     it, is no change.
 
@@ -129,7 +129,7 @@ class _Reader:
             fields[name] = self._column(kind, rows, arrays, f"the field {name}")
         if self._at != len(self._mapped):
             self._fail(f"{len(self._mapped)} bytes long, {self._at} were written")
-        return Columns(rows, fields)
+        return Columns(rows, fields, sealed=True)
 
     def _header(self) -> dict[str, Any]:
         magic, version, length, digest = _PREFIX.unpack_from(self._mapped)

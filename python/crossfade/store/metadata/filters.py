@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.errors import InvalidInput, LimitExceeded
+from crossfade.store.metadata import dates
 from crossfade.store.metadata.limits import MAX_DEPTH, MAX_NODES, MAX_VALUES
 from crossfade.store.metadata.values import Scalar, check_name, moment, scalar, shown
 
@@ -141,8 +142,12 @@ class In(Filter):
 
     def __post_init__(self) -> None:
         check_name(self.field)
-        values = {_dumps(each): each for each in (_operand(value, "in", self.field) for value in _listed(self, "in"))}
-        _set(self, "values", tuple(values[key] for key in sorted(values)))
+        # With the type, for to Python 1, 1.0 and True are one value, and to a filter three.
+        typed = {
+            (type(value).__name__, value)
+            for value in (_operand(each, "in", self.field) for each in _list(self.values, "in", self.field))
+        }
+        _set(self, "values", tuple(value for _, value in sorted(typed)))
 
     def to_json(self) -> str:
         return _leaf(self.field, **{"in": self.values})
@@ -302,8 +307,6 @@ def _operand(value: object, operator: str, field: str) -> Scalar:
     try:
         found = scalar(value)
         if found is None and (when := moment(value)) is not None:
-            from crossfade.store.metadata import dates
-
             return dates.text(when)
     except InvalidInput as error:
         raise type(error)(f"{operator} of field {shown(field)}: {error}") from None
@@ -313,10 +316,6 @@ def _operand(value: object, operator: str, field: str) -> Scalar:
             f"{operator} of field {shown(field)}: found {shown(value)}, expected a string, number, true or false{hint}"
         )
     return found
-
-
-def _listed(node: In, operator: str) -> list[object]:
-    return _list(node.values, operator, node.field)
 
 
 def _list(values: object, operator: str, field: str) -> list[object]:
@@ -336,12 +335,8 @@ def _texts(values: object, operator: str, field: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _dumps(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
 def _leaf(field: str, **operators: object) -> str:
-    return _dumps({"field": field, **operators})
+    return json.dumps({"field": field, **operators}, separators=(",", ":"))
 
 
 def _group(name: str, filters: tuple[Filter, ...]) -> str:

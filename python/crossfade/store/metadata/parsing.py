@@ -34,7 +34,7 @@ _SINGLE: dict[str, Any] = {
     "contains_all": ContainsAll,
 }
 _GROUPS = ("and", "or", "not")
-_KEYS = ("field", *_GROUPS, *_SINGLE, *sorted(_BOUNDS))
+KEYS = ("field", *_GROUPS, *_SINGLE, *sorted(_BOUNDS))
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
@@ -74,9 +74,9 @@ class _Parser:
         return self._leaf({key: source[key] for key in keys}, path)
 
     def _key(self, key: object, path: str) -> str:
-        if isinstance(key, str) and key in _KEYS:
+        if isinstance(key, str) and key in KEYS:
             return key
-        hint = suggestion(key, _KEYS) if isinstance(key, str) and len(key) < 100 else f"use {', '.join(_KEYS)}"
+        hint = suggestion(key, KEYS) if isinstance(key, str) and len(key) < 100 else f"use {', '.join(KEYS)}"
         raise InvalidInput(f"{_short(path)}: the key {shown(key)} means nothing here: {hint}")
 
     def _group(self, name: str, below: object, path: str, depth: int) -> Filter:

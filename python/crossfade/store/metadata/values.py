@@ -113,7 +113,8 @@ def moment(value: object) -> int | None:
 def shown(value: object) -> str:
     """`value` for a message: short, in one line, whatever it is."""
     if isinstance(value, str):
-        return json.dumps(value if len(value) <= _SHOWN else value[:_SHOWN] + "...")
+        text = value if len(value) <= _SHOWN else value[:_SHOWN] + "..."
+        return json.dumps(text, ensure_ascii=not text.isprintable())  # no control, no change of direction, no surrogate
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, int):
