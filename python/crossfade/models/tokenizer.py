@@ -71,12 +71,12 @@ class TextTokenizer:
         started = time.perf_counter_ns()
         ids: list[NDArray[np.int64]] = []
         truncated: list[bool] = []
-        for start, part in _slices(texts):
+        for start, part in slices(texts):
             prompted = [prompt + text for text in part] if prompt else part
             try:
                 encodings = self._tokenizer.encode_batch_fast(prompted)
             except TypeError:
-                raise _bad_text(part, start) from None
+                raise bad_text(part, start) from None
             for encoding in encodings:
                 row = encoding.ids
                 ids.append(np.array(row[: self.max_tokens], dtype=np.int64))
@@ -92,11 +92,11 @@ class TextTokenizer:
         share its place. Raises InvalidInput as `tokenise` does.
         """
         tokenizer, found = self._whole_tokenizer(), []
-        for start, part in _slices(texts):
+        for start, part in slices(texts):
             try:
                 encodings = tokenizer.encode_batch(part, add_special_tokens=False)
             except TypeError:
-                raise _bad_text(part, start) from None
+                raise bad_text(part, start) from None
             for encoding in encodings:
                 pairs = encoding.offsets
                 flat = np.fromiter(chain.from_iterable(pairs), dtype=np.int64, count=2 * len(pairs))
@@ -110,11 +110,11 @@ class TextTokenizer:
         """
         tokenizer = self._whole_tokenizer()
         found: list[int] = []
-        for start, part in _slices(texts):
+        for start, part in slices(texts):
             try:
                 encodings = tokenizer.encode_batch_fast(part, add_special_tokens=False)
             except TypeError:
-                raise _bad_text(part, start) from None
+                raise bad_text(part, start) from None
             found += [len(encoding) for encoding in encodings]
         return np.array(found, dtype=np.int64)
 
@@ -128,7 +128,7 @@ class TextTokenizer:
             return self._uncut
 
 
-def _slices(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+def slices(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Parts of the texts, each with the position of its first. Raises InvalidInput for what is not a string."""
     if isinstance(texts, str):
         raise InvalidInput("texts must be a sequence of strings, not one string: put it in a list")
@@ -136,7 +136,7 @@ def _slices(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         part = list(texts[start : start + _SLICE])
         # Of tuples, the library would make pairs.
         if not all(isinstance(text, str) for text in part):
-            raise _bad_text(part, start)
+            raise bad_text(part, start)
         yield start, part
 
 
@@ -152,7 +152,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise BundleError(f"{path} cannot be read as a tokenizer: {error}") from None
 
 
-def _bad_text(texts: Sequence[object], offset: int) -> InvalidInput:
+def bad_text(texts: Sequence[object], offset: int) -> InvalidInput:
     for position, text in enumerate(texts, start=offset):
         if not isinstance(text, str):
             return InvalidInput(f"text {position} is of type {type(text).__name__}: give a string")
