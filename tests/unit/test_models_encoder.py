@@ -15,7 +15,7 @@ from tiny_models import TEXTS, Tiny, write_model
 from crossfade.errors import AlreadyExists, BundleError, InvalidInput
 from crossfade.models import Bundle, Device, Encoder, InputType, load_encoders
 from crossfade.models.adapter import write_adapter_bundle
-from crossfade.models.encoder import _batches, pad
+from crossfade.models.encoder import batches_by_length, pad
 from crossfade.models.importing import ImportOptions, import_model
 
 RNG = np.random.default_rng(11)
@@ -64,7 +64,7 @@ def test_an_empty_text_has_a_vector(encoder: Encoder) -> None:
 @given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 200))
 @settings(max_examples=200, deadline=None)
 def test_batches_hold_every_row_once_and_keep_to_the_budget(counts: list[int], budget: int) -> None:
-    batches = list(_batches(np.array(counts, dtype=np.int32), budget))
+    batches = list(batches_by_length(np.array(counts, dtype=np.int32), budget))
     assert sorted(row for batch in batches for row in batch.tolist()) == list(range(len(counts)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(counts[row] for row in batch) <= budget

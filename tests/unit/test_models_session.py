@@ -139,14 +139,14 @@ def test_a_call_goes_to_the_replica_with_the_fewest(bundle: Bundle) -> None:
             barrier.wait()
             return self.session.run(outputs, inputs)
 
-    for number, replica in enumerate(graph._replicas):
+    for number, replica in enumerate(graph._replicas._replicas):
         replica.session = Meeting(number, replica.session)
     with ThreadPoolExecutor(2) as pool:
         for _ in range(5):
             for found in pool.map(lambda _: graph.run(IDS, MASK), range(2)):
                 np.testing.assert_array_equal(found, expected)
     assert [sorted(taken[row : row + 2]) for row in range(0, 10, 2)] == [[0, 1]] * 5
-    assert [replica.calls for replica in graph._replicas] == [0, 0]
+    assert [replica.calls for replica in graph._replicas._replicas] == [0, 0]
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
@@ -197,8 +197,8 @@ def test_on_a_gpu_calls_are_bound_to_buffers(bundle: Bundle, monkeypatch: pytest
     def unused(*_: object) -> None:
         raise AssertionError("run was called, and not the binding")
 
-    assert bound._replicas[0].bound is not None
-    monkeypatch.setattr(bound._replicas[0].session, "run", unused)
+    assert bound._replicas._replicas[0].bound is not None
+    monkeypatch.setattr(bound._replicas._replicas[0].session, "run", unused)
     rng = np.random.default_rng(6)
     shapes = [(1, 3), (40, 20), (2, 2), (7, 19), (60, 31), (1, 1)] * 4
     batches = [rng.integers(2, 40, shape) for shape in shapes]

@@ -120,3 +120,36 @@ def test_padding_and_largest_id(tmp_path: Path, file: Path) -> None:
     Tokenizer(models.WordLevel({"a": 0, "b": 7}, "a")).save(str(tmp_path / "bare.json"))
     bare = TextTokenizer(tmp_path / "bare.json", 8)
     assert (bare.pad_id, bare.largest_id) == (0, 7)
+
+
+def test_offsets_and_counts_cut_nothing_and_add_nothing(file: Path) -> None:
+    tokenizer = TextTokenizer(file, 5)
+    texts = ["", "the Fox, again", "a é😀日 fox " * 900]
+    places = tokenizer.offsets(texts)
+    assert [text[start:end] for text in texts[1:2] for start, end in places[1].tolist()] == [
+        "the",
+        "Fox",
+        ",",
+        "a",
+        "g",
+        "a",
+        "i",
+        "n",
+    ]
+    assert [len(each) for each in places] == tokenizer.counts(texts).tolist()
+    assert places[0].shape == (0, 2)
+    assert [texts[2][start:end] for start, end in places[2][-1:].tolist()] == ["fox"]
+    assert tokenizer.special_tokens == 2
+    # The limit of the other methods stands.
+    assert tokenizer.tokenise(texts).token_counts.tolist() == [2, 5, 5]
+
+
+def test_offsets_refuse_what_tokenise_refuses(file: Path) -> None:
+    tokenizer = TextTokenizer(file, 5)
+    for method in (tokenizer.offsets, tokenizer.counts):
+        with pytest.raises(InvalidInput, match="not one string"):
+            method("text")
+        with pytest.raises(InvalidInput, match="text 1 is of type int"):
+            method(["a", 3])  # type: ignore[list-item]
+        with pytest.raises(InvalidInput, match="lone surrogate"):
+            method(["\ud800"])

@@ -40,13 +40,10 @@ class Bundle:
         With `verify` the bytes of every file are held against the hashes recorded in bundle.toml; without, only that
         the files are there. Raises BundleError saying which file is missing, corrupt or does not fit.
         """
-        directory = Path(path)
-        if not directory.is_dir():
-            what = "is not a directory" if directory.exists() else "does not exist"
-            raise BundleError(f"model bundle {directory} {what}: give a directory that `crossfade model import` made")
+        directory = check_directory(path)
         manifest = read_manifest(directory / MANIFEST_FILE)
         for name, recorded in manifest.files.items():
-            _check_file(directory / name, recorded, verify=verify)
+            check_file(directory / name, recorded, verify=verify)
         return cls(directory, manifest, *_fingerprints(manifest))
 
     @property
@@ -119,7 +116,17 @@ class Bundle:
         return _fingerprint(self.manifest, input_type, self.prompts.of(input_type, name))
 
 
-def _check_file(path: Path, recorded: str, *, verify: bool) -> None:
+def check_directory(path: str | PathLike[str]) -> Path:
+    """The directory of a bundle. Raises BundleError when it is none."""
+    directory = Path(path)
+    if not directory.is_dir():
+        what = "is not a directory" if directory.exists() else "does not exist"
+        raise BundleError(f"model bundle {directory} {what}: give a directory that `crossfade model import` made")
+    return directory
+
+
+def check_file(path: Path, recorded: str, *, verify: bool) -> None:
+    """Raises BundleError when a file of a bundle is missing, or with `verify` is not the one recorded."""
     try:
         if not path.is_file():
             raise BundleError(f"model bundle {path.parent} lacks its file {path.name}: import the model again")

@@ -22,7 +22,7 @@ __all__ = ["Device", "Embeddings", "Encoder", "InputType", "load_encoders"]
 
 # On a CPU, larger batches fall out of the cache: MiniLM on a Zen 5 takes a seventh more CPU time at 4,096 tokens than
 # at 512, and no less at 256 (docs/models.md has the table). A GPU wants its thousands of lanes filled.
-_BATCH_TOKENS = {Device.CPU: 512, Device.CUDA: 16384, Device.TENSORRT: 16384}
+BATCH_TOKENS = {Device.CPU: 512, Device.CUDA: 16384, Device.TENSORRT: 16384}
 
 
 class Encoder:
@@ -60,7 +60,7 @@ class Encoder:
         self._bundle = bundle
         self._graph = graph
         self._tokenizer = tokenizer
-        self._batch_tokens = batch_tokens or _BATCH_TOKENS[graph.device]
+        self._batch_tokens = batch_tokens or BATCH_TOKENS[graph.device]
         self._adapter = None if bundle.adapter_path is None else QueryAdapter(bundle.adapter_path)
 
     @property
@@ -87,7 +87,7 @@ class Encoder:
         tokens = self._tokenizer.tokenise(texts, self._bundle.prompts.of(input_type, prompt_name))
         started = time.perf_counter_ns()
         vectors = np.empty((len(tokens.ids), self._bundle.dimension), dtype=np.float32)
-        for rows in _batches(tokens.token_counts, self._batch_tokens):
+        for rows in batches_by_length(tokens.token_counts, self._batch_tokens):
             ids, mask = pad([tokens.ids[row] for row in rows], self._tokenizer.pad_id)
             vectors[rows] = self.infer(ids, mask, input_type)
         elapsed = time.perf_counter_ns() - started
@@ -169,7 +169,7 @@ def pad(rows: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int6
     return ids, mask.astype(np.int64)
 
 
-def _batches(counts: NDArray[np.int32], budget: int) -> Iterator[NDArray[np.intp]]:
+def batches_by_length(counts: NDArray[np.int32], budget: int) -> Iterator[NDArray[np.intp]]:
     """Row numbers by length, in batches whose padded size keeps to `budget` tokens (or holds one row)."""
     order = np.argsort(counts, kind="stable")
     start = 0

@@ -57,8 +57,8 @@ class _Replica:
     def __init__(self, session: _Session, device: Device) -> None:
         self.session = session
         self.calls = 0
-        dimension = session.get_outputs()[0].shape[-1] if session.get_outputs() else None
-        # A bundle's output has its dimension in the graph; one that does not say runs without binding.
+        # A bundle's graph has its dimension in it; one that does not say, or is of another kind, runs without binding.
+        dimension = next((value.shape[-1] for value in session.get_outputs() if value.name == EMBEDDING), None)
         self.bound = (
             BoundRuns(session, EMBEDDING, dimension)
             if device is not Device.CPU and isinstance(dimension, int)
@@ -66,9 +66,11 @@ class _Replica:
         )
 
 
-def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU, number: int = 0) -> _Session:
+def open_session(
+    path: Path, *, threads: int = 0, device: Device = Device.CPU, number: int = 0, content: bytes | None = None
+) -> _Session:
     """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores that this process may use. `number`:
-    which GPU.
+    which GPU. `content`: a graph made of the one at `path`, to load in its place; weights beside that are found.
 
     Raises BundleError when the file is missing or cannot be run, InvalidInput when this machine lacks the device: a
     model never runs anywhere else than asked.
@@ -89,9 +91,11 @@ def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU, n
     # It remembers one pattern for every shape it meets, and texts come in every shape.
     options.enable_mem_pattern = False
     options.log_severity_level = 4  # fatal; errors arrive as exceptions, and stderr is the user's
+    if content is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
     try:
         session: _Session = onnxruntime.InferenceSession(
-            path, sess_options=options, providers=providers(device, number)
+            path if content is None else content, sess_options=options, providers=providers(device, number)
         )
     except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
         raise BundleError(
@@ -102,50 +106,75 @@ def open_session(path: Path, *, threads: int = 0, device: Device = Device.CPU, n
     return session
 
 
-class TextGraph:
-    """`model.onnx`: token ids in, one vector a text out. Safe to run from many threads."""
+class Replicas:
+    """Sessions of one graph. Safe to run from many threads."""
 
-    def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU, replicas: int = 1) -> None:
-        """`threads`: CPU threads inside an operator of each replica; 0 = its share of the cores. `replicas`: sessions,
-        each with its own copy of the weights; on GPUs they are dealt out to all there are.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 0,
+        device: Device = Device.CPU,
+        replicas: int = 1,
+        content: bytes | None = None,
+    ) -> None:
+        """`threads`: CPU threads inside an operator of each; 0 = its share of the cores. `replicas`: how many, each
+        with its own copy of the weights; on GPUs they are dealt out to all there are. `content`: as `open_session`
+        takes it.
 
-        Raises BundleError when the graph cannot be run or is not a bundle's, InvalidInput for the device and replicas.
+        Raises BundleError when the graph cannot be run, InvalidInput for the device and replicas.
         """
         if replicas < 1:
             raise InvalidInput(f"replicas must be 1 or more, not {replicas}")
         cards = 1 if device is Device.CPU or replicas == 1 else max(1, gpus())
         share = threads or max(1, usable_cores() // replicas)
         self._replicas = [
-            _Replica(open_session(path, threads=share, device=device, number=number % cards), device)
+            _Replica(open_session(path, threads=share, device=device, number=number % cards, content=content), device)
             for number in range(replicas)
         ]
-        self.replicas = replicas
         self._lock = threading.Lock()
         self._path = path
-        session = self._replicas[0].session
+
+    @property
+    def first(self) -> _Session:
+        """One of them, to ask what all of them have."""
+        return self._replicas[0].session
+
+    def run(self, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """One output of the graph. The call goes to the replica with the fewest; a session takes several at once."""
+        with self._lock:
+            replica = min(self._replicas, key=lambda each: each.calls)
+            replica.calls += 1
+        try:
+            return _run(replica.session, self._path, output, inputs, replica.bound if output == EMBEDDING else None)
+        finally:
+            with self._lock:
+                replica.calls -= 1
+
+
+class TextGraph:
+    """`model.onnx`: token ids in, one vector a text out. Safe to run from many threads."""
+
+    def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU, replicas: int = 1) -> None:
+        """`threads`, `replicas`: as `Replicas` takes them.
+
+        Raises BundleError when the graph cannot be run or is not a bundle's, InvalidInput for the device and replicas.
+        """
+        self._replicas = Replicas(path, threads=threads, device=device, replicas=replicas)
+        session = self._replicas.first
         _check_signature(session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
         self.device = device
+        self.replicas = replicas
         self.properties: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         packed = PACKED.items() <= self.properties.items()
         self.padding_cost = _PACKED_PADDING if packed else 1.0
         """What a token of padding costs, as a part of what one of a text does."""
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension).
-
-        The call goes to the replica that has the fewest; a session takes several at once.
-        """
+        """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension)."""
         if not mask.any():
             return self._run_without_tokens(ids)
-        with self._lock:
-            replica = min(self._replicas, key=lambda each: each.calls)
-            replica.calls += 1
-        try:
-            inputs = {INPUT_IDS: ids, ATTENTION_MASK: mask}
-            return _run(replica.session, self._path, EMBEDDING, inputs, replica.bound)
-        finally:
-            with self._lock:
-                replica.calls -= 1
+        return self._replicas.run(EMBEDDING, {INPUT_IDS: ids, ATTENTION_MASK: mask})
 
     def _run_without_tokens(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Texts of no token at all. A packed graph has nothing to compute then, which ONNX Runtime does not allow: one

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -68,13 +68,17 @@ def staged(output: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def seal(staging: Path, manifest: Manifest) -> Bundle:
     """Record the hashes of the files in `staging`, write its bundle.toml, put all of it on the disk, and load it."""
+    write_seal(staging, lambda files: dump_manifest(replace(manifest, files=files)))
+    return Bundle.load(staging, verify=False)
+
+
+def write_seal(staging: Path, dump: Callable[[Mapping[str, str]], bytes]) -> None:
+    """Write the bundle.toml that `dump` makes of the files' hashes, and put all that is in `staging` on the disk."""
     files = {name: file_sha256(staging / name) for name in FILES if (staging / name).exists()}
-    manifest = replace(manifest, files=MappingProxyType(files))
-    (staging / MANIFEST_FILE).write_bytes(dump_manifest(manifest))
+    (staging / MANIFEST_FILE).write_bytes(dump(MappingProxyType(files)))
     for name in (*files, MANIFEST_FILE):
         _sync(staging / name)
     _sync(staging)
-    return Bundle.load(staging, verify=False)
 
 
 def moved(bundle: Bundle, output: Path) -> Bundle:

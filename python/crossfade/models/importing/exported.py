@@ -60,16 +60,7 @@ def find_export(directory: Path) -> Path | None:
 
 def read_export(path: Path) -> Export:
     """Raises BundleError when the file is corrupt, InvalidInput for a graph that is not a text encoder."""
-    try:
-        model = onnx.load(path)
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: the graph's weights are missing ({error}); copy them beside it") from None
-    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
-        raise BundleError(f"{path} is truncated, corrupt or lacks its weights: {error}; download it again") from None
-    if not model.graph.node:
-        raise BundleError(f"{path} is truncated, corrupt or empty: it has no nodes; download it again")
-    if _opset(model) < _OLDEST_OPSET:
-        raise InvalidInput(f"{path} is of opset {_opset(model)}; export it again with opset {_OLDEST_OPSET} or newer")
+    model = load_export(path)
     outputs = {output.name: output for output in model.graph.output}
     sequence = next((outputs[name] for name in _SEQUENCE_OUTPUTS if name in outputs), None)
     sentence = outputs.get(_SENTENCE_OUTPUT)
@@ -80,7 +71,22 @@ def read_export(path: Path) -> Export:
             f"{path} gives {', '.join(outputs) or 'nothing'}; expected {_SEQUENCE_OUTPUTS[0]} or {_SENTENCE_OUTPUT}: "
             "export it for feature extraction"
         )
-    return Export(path, model, sequence, sentence, _precision(model))
+    return Export(path, model, sequence, sentence, precision_of(model))
+
+
+def load_export(path: Path) -> onnx.ModelProto:
+    """The graph and its weights. Raises BundleError when the file is corrupt, InvalidInput for an opset too old."""
+    try:
+        model = onnx.load(path)
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: the graph's weights are missing ({error}); copy them beside it") from None
+    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
+        raise BundleError(f"{path} is truncated, corrupt or lacks its weights: {error}; download it again") from None
+    if not model.graph.node:
+        raise BundleError(f"{path} is truncated, corrupt or empty: it has no nodes; download it again")
+    if _opset(model) < _OLDEST_OPSET:
+        raise InvalidInput(f"{path} is of opset {_opset(model)}; export it again with opset {_OLDEST_OPSET} or newer")
+    return model
 
 
 def width(output: onnx.ValueInfoProto) -> int | None:
@@ -140,7 +146,7 @@ def _replace_inputs(builder: GraphBuilder, path: Path, graph: onnx.GraphProto, m
         if name in (INPUT_IDS, ATTENTION_MASK):
             if kind != TensorProto.INT64:
                 inner = f"{PREFIX}{name}"
-                _rename(graph, name, inner)
+                rename_value(graph, name, inner)
                 builder.add("Cast", name, to=kind, output=inner)
         elif name == "token_type_ids":
             builder.add("Cast", builder.add("Sub", INPUT_IDS, INPUT_IDS), to=kind, output=name)
@@ -160,7 +166,7 @@ def _rename_taken(graph: onnx.GraphProto, source: str) -> str:
     if EMBEDDING not in _names(graph):
         return source
     inner = f"{PREFIX}{EMBEDDING}"
-    _rename(graph, EMBEDDING, inner)
+    rename_value(graph, EMBEDDING, inner)
     return inner if source == EMBEDDING else source
 
 
@@ -168,7 +174,8 @@ def _names(graph: onnx.GraphProto) -> set[str]:
     return {name for each in _graphs(graph) for node in each.node for name in (*node.input, *node.output)}
 
 
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+def rename_value(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Give a value another name wherever it is made or read, the graph's inputs and outputs left as they are."""
     for each in _graphs(graph):
         for node in each.node:
             node.input[:] = [new if name == old else name for name in node.input]
@@ -197,7 +204,8 @@ def _opset(model: onnx.ModelProto) -> int:
     return next((int(entry.version) for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), 0)
 
 
-def _precision(model: onnx.ModelProto) -> Precision:
+def precision_of(model: onnx.ModelProto) -> Precision:
+    """What most of the graph computes in, by its operators and weights."""
     operators = {node.op_type for graph in _graphs(model.graph) for node in graph.node}
     if operators & set(_INT4_OPERATORS):
         return Precision.INT4

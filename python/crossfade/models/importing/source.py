@@ -85,7 +85,7 @@ def read_source(root: Path) -> Source:
         dense=tuple(dense),
         normalise=normalise,
         prompts=prompts,
-        max_tokens=_read_limit(transformer, settings),
+        max_tokens=read_limit(transformer, settings),
         lower_case=bool(settings.get("do_lower_case", False)),
     )
 
@@ -142,7 +142,7 @@ def _read_prompts(path: Path) -> Prompts:
     )
 
 
-def _read_limit(transformer: Path, settings: Mapping[str, Any]) -> int | None:
+def read_limit(transformer: Path, settings: Mapping[str, Any]) -> int | None:
     """sentence-transformers' own limit, else the tokenizer's; None when neither gives one."""
     tokenizer = read_object(transformer / "tokenizer_config.json")
     for value in (settings.get("max_seq_length"), tokenizer.get("model_max_length")):
