@@ -54,8 +54,27 @@ pub(crate) fn share_out<S>(
     }
 }
 
+/// Do each of the parts `0..parts` with `part`, on the threads that wait between searches, in about this order; every
+/// thread has a state of its own. A part is handed what tells whether to stop, to ask where it takes long.
+///
+/// # Errors
+/// [`Error::Interrupted`]: then some parts were not done, or not wholly.
+pub fn for_each<S>(
+    parts: usize,
+    options: Options<'_>,
+    state: impl Fn() -> S + Sync,
+    part: impl Fn(&mut S, usize, &dyn Fn() -> bool) + Sync,
+) -> Result<(), Error> {
+    let part = |state: &mut S, number: usize, stop: &dyn Fn() -> bool| {
+        part(state, number, stop);
+        Ok(())
+    };
+    share_out(parts, options, |_| 0, state, part)
+}
+
 /// How many threads the options ask for.
-pub(crate) fn threads(options: Options<'_>) -> usize {
+#[must_use]
+pub fn threads(options: Options<'_>) -> usize {
     match options.threads {
         0 => thread::available_parallelism().map_or(1, NonZero::get),
         threads => threads,

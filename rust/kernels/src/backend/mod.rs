@@ -38,6 +38,9 @@ pub(crate) enum Operation {
 /// Queries that any back end's `few` takes.
 pub(crate) const FEW: usize = 4;
 
+/// Rows of codes that `dots` takes.
+pub(crate) const DOTS: usize = 4;
+
 /// Queries that some back end's `few` takes.
 pub(crate) const MOST_FEW: usize = 8;
 
@@ -179,6 +182,13 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     /// The sums of products of codes, of 2^16 elements at most, with [`FEW`] queries.
     fn few_codes(self, rows: FewCodes<'_>) {
         generic::few_codes(rows);
+    }
+
+    /// The sums of products of one row of codes with others that lie anywhere. `point`: filled up with zeros to a multiple
+    /// of [`FEW_STEP`], 2^16 elements at most; `sum`: that of its codes. `rows`: the bytes of codes, at least as many;
+    /// what stands where the point is filled up does not matter.
+    fn dots(self, point: &[i8], _sum: i32, rows: [&[u8]; DOTS]) -> [i32; DOTS] {
+        generic::dots(point, rows)
     }
 
     /// Half precision as f32.
