@@ -24,7 +24,7 @@ pub(crate) fn share_out<S>(
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (bad_row, fault) = (AtomicUsize::new(usize::MAX), Mutex::new(None::<Fault>));
     let interrupted = || options.interrupted.is_some_and(|interrupted| interrupted());
-    on_threads(threads(options).min(parts), &interrupted, |interrupted| {
+    on_threads(threads_for(options, parts), &interrupted, |interrupted| {
         let stop = || {
             if interrupted() {
                 stopped.store(true, Ordering::Relaxed);
@@ -79,6 +79,12 @@ pub fn threads(options: Options<'_>) -> usize {
         0 => thread::available_parallelism().map_or(1, NonZero::get),
         threads => threads,
     }
+}
+
+/// The same, for work that no more than `most` can share. To count the cores takes files to be read, tens of microseconds:
+/// what one thread does needs no count.
+pub(crate) fn threads_for(options: Options<'_>, most: usize) -> usize {
+    if most <= 1 { 1 } else { threads(options).min(most) }
 }
 
 /// Run `work` on so many threads, the calling one among them: it alone asks whether it is interrupted, and it alone does

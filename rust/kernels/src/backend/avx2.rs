@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
-use super::{Ahead, Backend, Coded, DOTS, FewRows, LINE_BYTES, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic};
+use super::{Ahead, Backend, Coded, DOTS, Dots, FewRows, LINE_BYTES, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -71,7 +71,7 @@ compiled! {
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row, f64::mul_add);
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
-    fn dots(point: &[i8], rows: [&[u8]; DOTS]) -> [i32; DOTS] = generic::dots(point, rows);
+    fn dots(of: Dots<'_>) -> [i32; DOTS] = generic::dots(of);
 }
 
 impl Backend for Avx2 {
@@ -177,9 +177,12 @@ impl Backend for Avx2 {
         unsafe { exact_squares(row) }
     }
 
-    fn dots(self, point: &[i8], _: i32, rows: [&[u8]; DOTS]) -> [i32; DOTS] {
+    fn dots(self, of: Dots<'_>) -> [i32; DOTS] {
+        for next in of.next {
+            self.fetch(next.as_ptr(), next.len());
+        }
         // SAFETY: `self` proves the target features.
-        unsafe { dots(point, rows) }
+        unsafe { dots(of) }
     }
 
     fn fetch(self, from: *const u8, bytes: usize) {

@@ -17,7 +17,7 @@ mod lying;
 mod point;
 mod records;
 
-use crate::backend::{Backend, DOTS, LINE_BYTES};
+use crate::backend::{Backend, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
 use crate::{Error, Options};
@@ -205,18 +205,21 @@ fn visit_codes<B: Backend>(
     rows: &[u32],
     mut take: impl FnMut(f32) -> bool,
 ) {
-    let fetch = |rows: &[u32]| {
-        for &row in rows {
-            let record = records.record(row as usize);
-            backend.fetch(record.as_ptr(), record.len());
-        }
-    };
-    fetch(&rows[..rows.len().min(DOTS)]);
+    for &row in &rows[..rows.len().min(DOTS)] {
+        let record = records.record(row as usize);
+        backend.fetch(record.as_ptr(), record.len());
+    }
     for (chunk, four) in rows.chunks(DOTS).enumerate() {
-        fetch(&rows[rows.len().min((chunk + 1) * DOTS)..rows.len().min((chunk + 2) * DOTS)]);
         // The last row is repeated where others lack.
-        let of = std::array::from_fn(|i| records.record(four[i.min(four.len() - 1)] as usize));
-        let dots = backend.dots(&point.codes, point.sum, of);
+        let mut of: [&[u8]; DOTS] = [records.record(four[0] as usize); DOTS];
+        for (of, &row) in of[1..].iter_mut().zip(four.iter().skip(1).chain(std::iter::repeat(&four[four.len() - 1]))) {
+            *of = records.record(row as usize);
+        }
+        let mut next: [&[u8]; DOTS] = [&[]; DOTS];
+        for (next, &row) in next.iter_mut().zip(rows.iter().skip((chunk + 1) * DOTS)) {
+            *next = records.record(row as usize);
+        }
+        let dots = backend.dots(Dots { point: &point.codes, sum: point.sum, rows: of, next });
         for i in 0..four.len() {
             let (scale, add) = records.factors(of[i]);
             if !take(point.base + add - point.scale * scale * dots[i] as f32) {

@@ -28,7 +28,7 @@ use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
-    BIT_LANES, Backend, Coded, DOTS, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8,
+    BIT_LANES, Backend, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8,
     generic,
 };
 use crate::element::{Bf16, F16};
@@ -134,12 +134,12 @@ impl Backend for Avx512 {
         unsafe { few_codes(rows) }
     }
 
-    fn dots(self, point: &[i8], sum: i32, rows: [&[u8]; DOTS]) -> [i32; DOTS] {
+    fn dots(self, of: Dots<'_>) -> [i32; DOTS] {
         if !self.vnni {
-            return generic::dots(point, rows);
+            return generic::dots(of);
         }
         // SAFETY: `self` proves the target features, and `vnni` that one.
-        unsafe { dots(point, sum, rows) }
+        unsafe { dots(of) }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {
