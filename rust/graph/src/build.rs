@@ -302,7 +302,7 @@ impl<'a> Builder<'a> {
                 let layer = self.upper(above);
                 match own {
                     Some(own) if above <= level => {
-                        walk(&self.space, &layer, node, self.ef(), scratch);
+                        walk(&self.space, &layer, (node, None), self.ef(), scratch);
                         node = nearest(scratch, node);
                         chosen.push((above, own as u32, self.choose(&layer, own as u32, scratch)));
                     }
@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
             }
             at = layers.rows[node as usize];
         }
-        walk(&self.space, &self.lowest(), at, self.ef(), scratch);
+        walk(&self.space, &self.lowest(), (at, None), self.ef(), scratch);
         chosen.push((0, row, self.choose(&self.lowest(), row, scratch)));
         // From below: who comes down by a new link finds others to go on to.
         for (level, own, links) in chosen.into_iter().rev() {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::level::mixed;
 use crate::open::Graph;
 use crate::plan::Ways;
-use crate::search::{Search, search};
+use crate::search::{Search, search_without};
 
 /// An effort, and what it was worth on the sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,12 +27,13 @@ pub struct Effort {
 /// Find `ef` for a `target` recall at `k`, from more than 0 to 1, without a mask.
 ///
 /// `queries`: a sample of those that will come; None draws `sample` rows of the corpus by `seed`, each of which is left out
-/// of its own results. Rows are often easier than queries: they lie among others.
+/// of its own results and, where no two rows are equal, out of the walk: it would lead to its neighbours by its own links.
+/// Even so, rows can be easier than queries: others have chosen their links with them there.
 ///
 /// A row counts as found when its score is at least the k-th best score: of rows that score the same, any will do.
 ///
 /// # Errors
-/// As [`search`]; [`Error::Setting`] for a target out of its range or no queries.
+/// As [`crate::search`]; [`Error::Setting`] for a target out of its range or no queries.
 pub fn ef_for_recall(
     graph: &Graph,
     file: &[u8],
@@ -63,9 +64,12 @@ pub fn ef_for_recall(
     let least: Vec<f32> = without(&exact.scores, &exact.indices, exact.k, &drawn)
         .map(|scores| scores.last().copied().unwrap_or(f32::INFINITY))
         .collect();
+    // Equal rows share a node: what equals a drawn row is a result.
+    let twins = graph.sections(file)?.twins;
+    let left_out: Vec<i64> = if twins.0.is_empty() { drawn.clone() } else { Vec::new() };
     let measure = |ef: usize| -> Result<Effort, Error> {
         let asked = Search { k: wanted, ef, ways: Ways::Walk };
-        let found = search(graph, file, (corpus, queries), asked, options)?.best;
+        let found = search_without(graph, file, (corpus, queries), asked, &left_out, options)?.best;
         let recalls: Vec<f64> = without(&found.scores, &found.indices, found.k, &drawn)
             .zip(&least)
             .map(|(scores, least)| {

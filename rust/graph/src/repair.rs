@@ -71,7 +71,7 @@ fn link(builder: &Builder<'_>, entry: u32, row: u32, scratch: &mut Scratch) -> b
     let layer = builder.lowest();
     for wider in 0..WIDER {
         builder.space.set_row(&mut scratch.point, row);
-        walk(&builder.space, &layer, entry, builder.ef() << (2 * wider), scratch);
+        walk(&builder.space, &layer, (entry, None), builder.ef() << (2 * wider), scratch);
         if scratch.pool.entries().iter().any(|&found| layer.add_if_room(node(found), row)) {
             return true;
         }

@@ -48,6 +48,18 @@ pub fn search(
     search: Search,
     options: Options<'_>,
 ) -> Result<Found, Error> {
+    search_without(graph, file, (corpus, queries), search, &[], options)
+}
+
+/// The same, as if for query i the row `left_out[i]` were not in the graph: walks do not go through it.
+pub(crate) fn search_without(
+    graph: &Graph,
+    file: &[u8],
+    (corpus, queries): (Corpus<'_>, Rows<'_, f32>),
+    search: Search,
+    left_out: &[i64],
+    options: Options<'_>,
+) -> Result<Found, Error> {
     check(graph, corpus, queries, search, options.mask)?;
     let facts = graph.facts();
     let allowed = options.mask.map_or(corpus.len(), |mask| mask.count());
@@ -75,6 +87,7 @@ pub fn search(
         mask: options.mask.filter(|_| work.masked),
         work,
         plan,
+        left_out,
     };
     task.run(graph, queries, options)
 }
@@ -122,6 +135,8 @@ struct Task<'a> {
     mask: Option<Mask<'a>>,
     work: Work,
     plan: Plan,
+    /// By query, the row that walks do not go through; none for none.
+    left_out: &'a [i64],
 }
 
 /// Where the results of a query go.
@@ -144,7 +159,7 @@ impl Task<'_> {
             options,
             || graph.spare.lend(self.corpus.dimension()),
             |lent, query, _| {
-                let outcome = self.one(queries.row(query), lent.get());
+                let outcome = self.one(query, queries.row(query), lent.get());
                 let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
                 let (scores, rows, to) = &mut *slot;
                 **to = Some(outcome.map(|found| match found {
@@ -165,7 +180,7 @@ impl Task<'_> {
     }
 
     /// Walk for one query. None where that finds too few.
-    fn one(&self, query: &[f32], scratch: &mut Scratch) -> Result<Option<TopK>, Fault> {
+    fn one(&self, number: usize, query: &[f32], scratch: &mut Scratch) -> Result<Option<TopK>, Fault> {
         self.space.set(&mut scratch.point, query);
         let lowest = self.sections.lowest();
         let mut at = self.work.facts.entry;
@@ -177,7 +192,10 @@ impl Task<'_> {
             at = self.sections.upper_rows[node as usize];
         }
         match self.mask {
-            None => walk(&self.space, &lowest, at, self.work.ef, scratch),
+            None => {
+                let left_out = self.left_out.get(number).map(|&row| row as u32);
+                walk(&self.space, &lowest, (at, left_out), self.work.ef, scratch);
+            }
             Some(mask) => {
                 let filter = Filter {
                     mask,

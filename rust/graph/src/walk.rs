@@ -5,14 +5,24 @@ use crossfade_kernels::Space;
 use crate::layer::Layer;
 use crate::scratch::Scratch;
 
-/// Fill the scratch's pool with the `ef` nodes nearest to its point that a walk from `start` finds.
-pub(crate) fn walk<L: Layer>(space: &Space<'_>, layer: &L, start: u32, ef: usize, scratch: &mut Scratch) {
+/// Fill the scratch's pool with the `ef` nodes nearest to its point that a walk from `start` finds, without going
+/// through the one that is left out; where that is `start`, it is not left out.
+pub(crate) fn walk<L: Layer>(
+    space: &Space<'_>,
+    layer: &L,
+    (start, left_out): (u32, Option<u32>),
+    ef: usize,
+    scratch: &mut Scratch,
+) {
     let Scratch { visited, pool, nodes, rows, distances, point, .. } = scratch;
     visited.reset(layer.nodes());
     pool.reset(ef);
     nodes.clear();
     if visited.insert(start) {
         nodes.push(start);
+    }
+    if let Some(left_out) = left_out {
+        visited.insert(left_out);
     }
     loop {
         let of = match layer.rows() {
@@ -42,6 +52,6 @@ pub(crate) fn walk<L: Layer>(space: &Space<'_>, layer: &L, start: u32, ef: usize
 
 /// The node nearest to the point that going from `start` always to a nearer one leads to.
 pub(crate) fn descend<L: Layer>(space: &Space<'_>, layer: &L, start: u32, scratch: &mut Scratch) -> u32 {
-    walk(space, layer, start, 1, scratch);
+    walk(space, layer, (start, None), 1, scratch);
     scratch.pool.entries().first().map_or(start, |&entry| crate::pool::node(entry))
 }

@@ -13,7 +13,9 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
-use super::{Ahead, Backend, Coded, DOTS, Dots, FewRows, LINE_BYTES, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic};
+use super::{
+    Ahead, Backend, Coded, DOTS, Dots, FewRows, LINE_BYTES, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic,
+};
 use crate::element::{Bf16, F16};
 use crate::exact;
 

@@ -95,8 +95,7 @@ impl<'a> Records<'a> {
     #[must_use]
     pub fn fits(&self, corpus: Corpus<'_>, row: usize, metric: Metric) -> bool {
         let mut made = vec![0; self.stride];
-        let done =
-            on_backend!(backend => on_table!(corpus, table => encode_row(backend, table, row, metric, &mut made)));
+        let done = encode_one(corpus, row, metric, &mut made);
         let ours = self.record(row);
         let near = |a: f32, b: f32| (a - b).abs() <= 1e-4 * (a.abs() + b.abs());
         let ((scale, add), (other_scale, other_add)) = (self.factors(ours), self.factors(&made));
@@ -190,6 +189,10 @@ fn encode<B: Backend, E: Element>(
 }
 
 /// Whether the row is finite.
+fn encode_one(corpus: Corpus<'_>, row: usize, metric: Metric, record: &mut [u8]) -> bool {
+    on_backend!(backend => on_table!(corpus, table => encode_row(backend, table, row, metric, record)))
+}
+
 fn encode_row<B: Backend, E: Element>(
     backend: B,
     table: Table<'_, E>,

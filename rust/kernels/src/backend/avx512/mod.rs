@@ -28,8 +28,8 @@ use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
-    BIT_LANES, Backend, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8,
-    generic,
+    BIT_LANES, Backend, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits,
+    TileI8, generic,
 };
 use crate::element::{Bf16, F16};
 
