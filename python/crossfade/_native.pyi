@@ -3,7 +3,7 @@
 Every function raises crossfade.errors.InvalidInput for a value that cannot be used and releases the GIL at work.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Call",
+    "Graph",
     "Qrels",
     "Run",
     "SearchCall",
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "fuse_arrays",
     "fuse_runs",
+    "graph_build",
     "holm",
     "instruction_set",
     "kendall_tau",
@@ -138,6 +140,47 @@ def max_sim(
 def to_words(vectors: _Floats, to: NDArray[np.uint16], bfloat: bool, way: _Way) -> None: ...
 def to_int8(vectors: _Floats, codes: NDArray[np.int8], scales: NDArray[np.float32], way: _Way) -> None: ...
 def to_binary(vectors: _Floats, to: NDArray[np.uint8], way: _Way) -> None: ...
+
+@final
+class Graph:
+    """A graph whose file was checked. The same file is handed over with each call. Raises DataError."""
+
+    def __new__(cls, file: NDArray[np.uint8], name: str, verify: bool) -> Graph: ...
+    def facts(
+        self, file: NDArray[np.uint8]
+    ) -> tuple[
+        tuple[int, int, Literal["ip", "cosine", "l2"]],
+        tuple[int, int, int, Literal["codes", "vectors"]],
+        tuple[int, int],
+    ]: ...
+    def check(self, file: NDArray[np.uint8], vectors: _Corpus) -> None: ...
+    def search(
+        self,
+        file: NDArray[np.uint8],
+        vectors: _Corpus,
+        queries: _Floats,
+        search: tuple[int, int, str],
+        way: _Way,
+    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.int64]], NDArray[np.uint8]]: ...
+    def ef_for_recall(
+        self,
+        file: NDArray[np.uint8],
+        vectors: _Corpus,
+        queries: _Floats | None,
+        aim: tuple[float, int],
+        sample: tuple[int, int],
+        way: _Way,
+    ) -> tuple[int, float, float, int, bool]: ...
+
+def graph_build(
+    vectors: _Corpus,
+    metric: str,
+    settings: tuple[int, int, int, str],
+    progress: Callable[[int], object] | None,
+    way: _Way,
+) -> tuple[list[NDArray[Any]], int, str]:
+    """The parts of its file, uint8 and uint32; rows that no walk reaches; the form."""
+
 def canonical_measure(name: str) -> str: ...
 
 @final

@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
-    "kernels": {"errors", "_native"},
+    "kernels": {"errors", "files", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},
     "arguments": {"errors"},

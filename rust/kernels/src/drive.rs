@@ -142,7 +142,7 @@ impl<'a, J: Job> Drive<'a, J> {
         let blocks = shape.queries.div_ceil(most.max(1)).max(1);
         let block = shape.queries.div_ceil(blocks).max(1).next_multiple_of(shape.panel);
         let products = shape.queries.saturating_mul(visited).saturating_mul(shape.products);
-        let threads = share_out::threads(options).min(products.div_ceil(limits.products_per_thread)).max(1);
+        let threads = share_out::threads_for(options, products.div_ceil(limits.products_per_thread));
         // Several chunks a thread, so that one that falls behind is helped out.
         let chunk = (limits.chunk_bytes / shape.row_bytes)
             .min(limits.chunk_products / (shape.products * block.min(shape.queries.max(1))))

@@ -1,7 +1,32 @@
 //! What the elements of a corpus can be, and a corpus of any of them.
 
 use crate::backend::{Backend, Coded, FewRows};
-use crate::{Error, Rows};
+use crate::{Error, Rows, on_backend};
+
+/// Evaluate an expression with the corpus as a table of whatever type it has.
+macro_rules! on_table {
+    ($corpus:expr, $table:ident => $result:expr) => {
+        match $corpus {
+            crate::Corpus::F32(rows) => {
+                let $table = crate::element::Table::plain(rows);
+                $result
+            }
+            crate::Corpus::F16(rows) => {
+                let $table = crate::element::Table::plain(rows);
+                $result
+            }
+            crate::Corpus::Bf16(rows) => {
+                let $table = crate::element::Table::plain(rows);
+                $result
+            }
+            crate::Corpus::Int8(rows) => {
+                let $table = crate::element::Table::from(rows);
+                $result
+            }
+        }
+    };
+}
+pub(crate) use on_table;
 
 /// IEEE 754 binary16, by its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,12 +122,67 @@ impl Corpus<'_> {
     }
 }
 
+impl Corpus<'_> {
+    /// Put the vector that row `row` stands for into `to`.
+    ///
+    /// # Panics
+    /// When there is no such row, or `to` has another dimension.
+    pub fn decode(&self, row: usize, to: &mut [f32]) {
+        assert_eq!(to.len(), self.dimension(), "room for a row");
+        on_backend!(backend => on_table!(*self, table => {
+            if let Some(vector) = Element::as_f32(table.rows.row(row)) {
+                to.copy_from_slice(vector);
+            } else {
+                Element::decode(backend, table.rows.row(row), table.scale(row), to);
+            }
+        }));
+    }
+
+    /// A hash of the bits of row `row`: equal rows have equal ones.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn hash(&self, row: usize) -> u64 {
+        on_table!(*self, table => hash(table.rows.row(row), table.scale(row)))
+    }
+
+    /// Whether two rows are the same, bit for bit.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn same(&self, a: usize, b: usize) -> bool {
+        on_table!(*self, table => {
+            let (of_a, of_b) = (table.rows.row(a), table.rows.row(b));
+            table.scale(a).to_bits() == table.scale(b).to_bits() && of_a.iter().zip(of_b).all(|(a, b)| a.bits() == b.bits())
+        })
+    }
+}
+
+/// Four sums of products, so that one need not wait for the other (the multiplier is that of FNV-1a).
+fn hash<E: Element>(row: &[E], scale: f32) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut lanes = [0xcbf2_9ce4_8422_2325_u64, 1, 2, 3];
+    for (i, element) in row.iter().enumerate() {
+        let lane = &mut lanes[i % 4];
+        *lane = (*lane ^ u64::from(element.bits())).wrapping_mul(PRIME);
+        *lane ^= *lane >> 29;
+    }
+    let all =
+        lanes.iter().fold(u64::from(scale.to_bits()), |all, lane| (all ^ lane).wrapping_mul(PRIME).rotate_left(31));
+    all ^ (all >> 32)
+}
+
 /// One type of element, as the scans see it.
 pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// Whether the elements are f32 already.
     const F32: bool = false;
     /// Whether the elements are codes of eight bits already.
     const INT8: bool = false;
+
+    /// The bits of an element.
+    fn bits(self) -> u32;
 
     /// The vector that a row stands for. `scale` is 1 but for codes.
     fn decode<B: Backend>(backend: B, row: &[Self], scale: f32, to: &mut [f32]);
@@ -129,6 +209,10 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
 impl Element for f32 {
     const F32: bool = true;
 
+    fn bits(self) -> u32 {
+        self.to_bits()
+    }
+
     fn decode<B: Backend>(_: B, row: &[Self], _: f32, to: &mut [f32]) {
         to.copy_from_slice(row);
     }
@@ -147,6 +231,10 @@ impl Element for f32 {
 }
 
 impl Element for F16 {
+    fn bits(self) -> u32 {
+        u32::from(self.0)
+    }
+
     fn decode<B: Backend>(backend: B, row: &[Self], _: f32, to: &mut [f32]) {
         backend.decode_f16(row, to);
     }
@@ -161,6 +249,10 @@ impl Element for F16 {
 }
 
 impl Element for Bf16 {
+    fn bits(self) -> u32 {
+        u32::from(self.0)
+    }
+
     fn decode<B: Backend>(backend: B, row: &[Self], _: f32, to: &mut [f32]) {
         backend.decode_bf16(row, to);
     }
@@ -176,6 +268,10 @@ impl Element for Bf16 {
 
 impl Element for i8 {
     const INT8: bool = true;
+
+    fn bits(self) -> u32 {
+        u32::from(self.cast_unsigned())
+    }
 
     fn decode<B: Backend>(backend: B, row: &[Self], scale: f32, to: &mut [f32]) {
         backend.decode_i8(row, scale, to);
@@ -228,28 +324,3 @@ impl<'a> From<Scaled<'a>> for Table<'a, i8> {
         Self { rows: scaled.codes, scales: Some(scaled.scales) }
     }
 }
-
-/// Evaluate an expression with the corpus as a table of whatever type it has.
-macro_rules! on_table {
-    ($corpus:expr, $table:ident => $result:expr) => {
-        match $corpus {
-            crate::Corpus::F32(rows) => {
-                let $table = crate::element::Table::plain(rows);
-                $result
-            }
-            crate::Corpus::F16(rows) => {
-                let $table = crate::element::Table::plain(rows);
-                $result
-            }
-            crate::Corpus::Bf16(rows) => {
-                let $table = crate::element::Table::plain(rows);
-                $result
-            }
-            crate::Corpus::Int8(rows) => {
-                let $table = crate::element::Table::from(rows);
-                $result
-            }
-        }
-    };
-}
-pub(crate) use on_table;

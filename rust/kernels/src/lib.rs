@@ -19,6 +19,8 @@
 //! | `element`, `rows`, `metric`, `error` | what the corpus may hold, and what can be wrong with it |
 //! | `quantise` | smaller forms of vectors |
 //! | `rescore` | the second stage of a search in two: exact scores for given candidates |
+//! | `space` | one vector against rows that lie anywhere: what a graph's walk asks for |
+//! | `words` | bytes of a file as numbers |
 //! | `binary` | bits under the Hamming distance |
 //! | `max_sim` | late interaction |
 
@@ -44,8 +46,10 @@ mod scan;
 mod search;
 mod select;
 mod share_out;
+mod space;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use binary::top_k_binary;
 pub use element::{Bf16, Corpus, F16, Scaled};
@@ -57,6 +61,9 @@ pub use quantise::{to_bf16, to_binary, to_f16, to_int8};
 pub use rescore::rescore;
 pub use rows::Rows;
 pub use search::{Options, TopK, top_k};
+pub use share_out::{for_each, threads};
+pub use space::{Point, Records, Space, record_bytes};
+pub use words::words;
 
 /// Evaluate an expression on the best back end of this processor.
 macro_rules! on_backend {

@@ -31,8 +31,17 @@ impl<'a> Mask<'a> {
         (0..self.rows.div_ceil(WORD)).map(|i| self.word(i).count_ones() as usize).sum()
     }
 
-    pub(crate) fn rows(&self) -> usize {
+    /// How many rows it is about.
+    #[must_use]
+    pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Whether row `row` may be found; false beyond the rows.
+    #[must_use]
+    #[inline]
+    pub fn has(&self, row: usize) -> bool {
+        row < self.rows && self.bits[row / 8] >> (row % 8) & 1 == 1
     }
 
     fn word(&self, i: usize) -> u64 {

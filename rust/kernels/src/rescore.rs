@@ -50,6 +50,9 @@ struct Rescore<'a> {
 /// Candidates that a thread scores at a time.
 const STEP: usize = 512;
 
+/// Candidates by which the one that is fetched is ahead of the one that is scored: they lie anywhere.
+const AHEAD: usize = 2;
+
 /// Candidates between two looks at whether it is interrupted: each may have to come from a disk.
 const ASKED: usize = 32;
 
@@ -89,6 +92,10 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
             for (i, (&row, to)) in rows.iter().zip(keys.iter_mut()).enumerate() {
                 if i.is_multiple_of(ASKED) && stop() {
                     break;
+                }
+                if let Some(&coming) = rows.get(i + AHEAD) {
+                    let coming = table.rows.row(coming as usize);
+                    backend.fetch(coming.as_ptr().cast(), size_of_val(coming));
                 }
                 let row = row as usize;
                 let vector = table.vector(backend, row, vector);

@@ -24,7 +24,7 @@ pub(crate) fn share_out<S>(
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (bad_row, fault) = (AtomicUsize::new(usize::MAX), Mutex::new(None::<Fault>));
     let interrupted = || options.interrupted.is_some_and(|interrupted| interrupted());
-    on_threads(threads(options).min(parts), &interrupted, |interrupted| {
+    on_threads(threads_for(options, parts), &interrupted, |interrupted| {
         let stop = || {
             if interrupted() {
                 stopped.store(true, Ordering::Relaxed);
@@ -54,12 +54,37 @@ pub(crate) fn share_out<S>(
     }
 }
 
+/// Do each of the parts `0..parts` with `part`, on the threads that wait between searches, in about this order; every
+/// thread has a state of its own. A part is handed what tells whether to stop, to ask where it takes long.
+///
+/// # Errors
+/// [`Error::Interrupted`]: then some parts were not done, or not wholly.
+pub fn for_each<S>(
+    parts: usize,
+    options: Options<'_>,
+    state: impl Fn() -> S + Sync,
+    part: impl Fn(&mut S, usize, &dyn Fn() -> bool) + Sync,
+) -> Result<(), Error> {
+    let part = |state: &mut S, number: usize, stop: &dyn Fn() -> bool| {
+        part(state, number, stop);
+        Ok(())
+    };
+    share_out(parts, options, |_| 0, state, part)
+}
+
 /// How many threads the options ask for.
-pub(crate) fn threads(options: Options<'_>) -> usize {
+#[must_use]
+pub fn threads(options: Options<'_>) -> usize {
     match options.threads {
         0 => thread::available_parallelism().map_or(1, NonZero::get),
         threads => threads,
     }
+}
+
+/// The same, for work that no more than `most` can share. To count the cores takes files to be read, tens of microseconds:
+/// what one thread does needs no count.
+pub(crate) fn threads_for(options: Options<'_>, most: usize) -> usize {
+    if most <= 1 { 1 } else { threads(options).min(most) }
 }
 
 /// Run `work` on so many threads, the calling one among them: it alone asks whether it is interrupted, and it alone does

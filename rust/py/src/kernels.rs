@@ -16,15 +16,15 @@ use crate::InvalidInput;
 /// How often Python is asked whether a signal came in.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
-type TopKArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
+pub(crate) type TopKArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
 
 /// Rows of one type: a flat array, where the elements of a row lie one after the other, the elements of a row, the
 /// elements from one row to the next, and the number of rows.
 #[derive(FromPyObject)]
-pub(crate) struct Matrix<'py, T: Element + 'py>(PyReadonlyArray1<'py, T>, usize, usize, usize);
+pub(crate) struct Matrix<'py, T: Element + 'py>(PyReadonlyArray1<'py, T>, usize, usize, pub(crate) usize);
 
 impl<T: Element> Matrix<'_, T> {
-    fn rows(&self, name: &str) -> PyResult<Rows<'_, T>> {
+    pub(crate) fn rows(&self, name: &str) -> PyResult<Rows<'_, T>> {
         self.view(name, |data| data)
     }
 
@@ -49,7 +49,7 @@ enum Elements<'py> {
 }
 
 impl Vectors<'_> {
-    fn corpus(&self) -> PyResult<Corpus<'_>> {
+    pub(crate) fn corpus(&self) -> PyResult<Corpus<'_>> {
         let Self(elements, scales, bfloat) = self;
         Ok(match elements {
             Elements::F32(matrix) => Corpus::F32(matrix.rows("corpus")?),
@@ -67,11 +67,11 @@ impl Vectors<'_> {
 #[derive(FromPyObject)]
 pub(crate) struct Way<'py> {
     #[pyo3(item)]
-    mask: Option<PyReadonlyArray1<'py, u8>>,
+    pub(crate) mask: Option<PyReadonlyArray1<'py, u8>>,
     #[pyo3(item)]
-    threads: usize,
+    pub(crate) threads: usize,
     #[pyo3(item)]
-    mapped: bool,
+    pub(crate) mapped: bool,
 }
 
 /// Exact top-K. See `crossfade.kernels.top_k`.
@@ -188,7 +188,7 @@ pub(crate) fn instruction_set() -> &'static str {
     crossfade_kernels::instruction_set()
 }
 
-fn metric_of(name: &str) -> PyResult<Metric> {
+pub(crate) fn metric_of(name: &str) -> PyResult<Metric> {
     match name {
         "ip" => Ok(Metric::InnerProduct),
         "cosine" => Ok(Metric::Cosine),
@@ -197,7 +197,7 @@ fn metric_of(name: &str) -> PyResult<Metric> {
     }
 }
 
-fn refusal(error: Error) -> PyErr {
+pub(crate) fn refusal(error: Error) -> PyErr {
     match error {
         Error::Memory { .. } => PyMemoryError::new_err(error.to_string()),
         error => InvalidInput::new_err(error.to_string()),
@@ -216,7 +216,7 @@ fn work<T: Send>(
     let (threads, mapped) = (way.threads, way.mapped);
     let (found, raised) = py.detach(|| {
         let signals = Signals::default();
-        let interrupted = || signals.raised();
+        let interrupted = || signals.raised(|_| Ok(()));
         (work(Options { mask, threads, interrupted: Some(&interrupted), mapped }), signals.error.take())
     });
     match raised {
@@ -225,15 +225,15 @@ fn work<T: Send>(
     }
 }
 
-fn arrays(py: Python<'_>, found: TopK, queries: usize) -> PyResult<TopKArrays<'_>> {
+pub(crate) fn arrays(py: Python<'_>, found: TopK, queries: usize) -> PyResult<TopKArrays<'_>> {
     let shape = [queries, found.k];
     Ok((found.scores.into_pyarray(py).reshape(shape)?, found.indices.into_pyarray(py).reshape(shape)?))
 }
 
 /// Looks for Python signals, at most once an interval, from the thread that called.
-struct Signals {
+pub(crate) struct Signals {
     next: Cell<Instant>,
-    error: Cell<Option<PyErr>>,
+    pub(crate) error: Cell<Option<PyErr>>,
 }
 
 impl Default for Signals {
@@ -243,12 +243,13 @@ impl Default for Signals {
 }
 
 impl Signals {
-    /// Whether a signal handler raised; its exception is then in `error`.
-    fn raised(&self) -> bool {
+    /// Whether a signal handler raised, or `then`, which is called when there was none; the exception is then in `error`.
+    pub(crate) fn raised(&self, then: impl FnOnce(Python<'_>) -> PyResult<()>) -> bool {
         if Instant::now() < self.next.get() {
             return false;
         }
         self.next.set(Instant::now() + SIGNAL_INTERVAL);
-        Python::attach(|py| py.check_signals().map_err(|error| self.error.set(Some(error)))).is_err()
+        let look = |py: Python<'_>| py.check_signals().and_then(|()| then(py));
+        Python::attach(look).map_err(|error| self.error.set(Some(error))).is_err()
     }
 }

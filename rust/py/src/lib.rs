@@ -6,6 +6,7 @@ mod arrow;
 mod correlation;
 mod files;
 mod fusion;
+mod graph;
 mod ids;
 mod intervals;
 mod kernels;
@@ -33,6 +34,8 @@ mod _native {
     use crate::correlation::{ap_correlation, kendall_tau, rank_biased_overlap};
     #[pymodule_export]
     use crate::fusion::{fuse_arrays, fuse_runs};
+    #[pymodule_export]
+    use crate::graph::{Graph, graph_build};
     #[pymodule_export]
     use crate::intervals::{bootstrap_difference, bootstrap_means};
     #[pymodule_export]

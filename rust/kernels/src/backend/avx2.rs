@@ -13,7 +13,9 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
-use super::{Ahead, Backend, Coded, FewRows, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic};
+use super::{
+    Ahead, Backend, Coded, DOTS, Dots, FewRows, LINE_BYTES, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic,
+};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -71,6 +73,7 @@ compiled! {
     fn exact_squares(row: &[f32]) -> f64 = exact::squares(row, f64::mul_add);
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
+    fn dots(of: Dots<'_>) -> [i32; DOTS] = generic::dots(of);
 }
 
 impl Backend for Avx2 {
@@ -174,6 +177,21 @@ impl Backend for Avx2 {
     fn exact_squares(self, row: &[f32]) -> f64 {
         // SAFETY: `self` proves the target features.
         unsafe { exact_squares(row) }
+    }
+
+    fn dots(self, of: Dots<'_>) -> [i32; DOTS] {
+        for next in of.next {
+            self.fetch(next.as_ptr(), next.len());
+        }
+        // SAFETY: `self` proves the target features.
+        unsafe { dots(of) }
+    }
+
+    fn fetch(self, from: *const u8, bytes: usize) {
+        for at in (0..bytes).step_by(LINE_BYTES) {
+            // SAFETY: a fetch is a hint: it cannot fault, wherever it points.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at).cast()) };
+        }
     }
 
     fn distance(self, a: &[u64], b: &[u64]) -> u32 {

@@ -5,7 +5,7 @@
 
 #![allow(clippy::inline_always, reason = "see above")]
 
-use super::{BIT_LANES, Coded, FEW, FEW_STEP, FewCodes, FewRows, Operation, Tile, TileBits, TileI8};
+use super::{BIT_LANES, Coded, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, Operation, Tile, TileBits, TileI8};
 use crate::element::{Bf16, F16};
 
 /// Convert elements one by one.
@@ -101,6 +101,24 @@ pub(crate) fn few<E: Copy>(
         }
     }
     const { assert!(FEW_STEP.is_multiple_of(LANES)) };
+}
+
+/// See `Backend::dots`.
+#[inline(always)]
+pub(crate) fn dots(of: Dots<'_>) -> [i32; DOTS] {
+    let (points, _) = of.point.as_chunks::<FEW_STEP>();
+    let mut dots = [0; DOTS];
+    for (row, dot) in of.rows.iter().zip(&mut dots) {
+        let (row, _) = row.as_chunks::<FEW_STEP>();
+        let mut lanes = [0_i32; LANES];
+        for (point, row) in points.iter().zip(row) {
+            for i in 0..FEW_STEP {
+                lanes[i % LANES] += i32::from(i16::from(point[i]) * i16::from(row[i].cast_signed()));
+            }
+        }
+        *dot = lanes.iter().sum();
+    }
+    dots
 }
 
 /// See `Backend::few_codes`.

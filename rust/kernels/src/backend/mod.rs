@@ -38,6 +38,9 @@ pub(crate) enum Operation {
 /// Queries that any back end's `few` takes.
 pub(crate) const FEW: usize = 4;
 
+/// Rows of codes that `dots` takes.
+pub(crate) const DOTS: usize = 4;
+
 /// Queries that some back end's `few` takes.
 pub(crate) const MOST_FEW: usize = 8;
 
@@ -49,6 +52,18 @@ pub(crate) const TILE_STEPS: usize = 16;
 
 /// Bytes of a cache line.
 pub(crate) const LINE_BYTES: usize = 64;
+
+/// One row of codes against [`DOTS`] others that lie anywhere.
+pub(crate) struct Dots<'a> {
+    /// Filled up with zeros to a multiple of [`FEW_STEP`], 2^16 elements at most.
+    pub(crate) point: &'a [i8],
+    /// The sum of its codes.
+    pub(crate) sum: i32,
+    /// The bytes of codes, at least as many; what stands where the point is filled up does not matter.
+    pub(crate) rows: [&'a [u8]; DOTS],
+    /// The rows that come next, to be fetched meanwhile; empty where there are none.
+    pub(crate) next: [&'a [u8]; DOTS],
+}
 
 /// Rows against up to `Backend::FEW` queries.
 pub(crate) struct FewRows<'a, E> {
@@ -180,6 +195,9 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     fn few_codes(self, rows: FewCodes<'_>) {
         generic::few_codes(rows);
     }
+
+    /// The sums of products of one row of codes with others that lie anywhere.
+    fn dots(self, of: Dots<'_>) -> [i32; DOTS];
 
     /// Half precision as f32.
     fn decode_f16(self, row: &[F16], to: &mut [f32]);

@@ -1,6 +1,6 @@
 //! The back end that every processor can run.
 
-use super::{Backend, Coded, FewRows, Tile, TileBits, TileI8, generic};
+use super::{Backend, Coded, DOTS, Dots, FewRows, Tile, TileBits, TileI8, generic};
 use crate::element::{Bf16, F16};
 use crate::exact;
 
@@ -46,6 +46,10 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize, const FMA: boo
 
     fn few_i8(self, rows: FewRows<'_, i8>, squares: &mut [f32]) {
         generic::few(rows, squares, 0, |x| x.map(f32::from));
+    }
+
+    fn dots(self, of: Dots<'_>) -> [i32; DOTS] {
+        generic::dots(of)
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {

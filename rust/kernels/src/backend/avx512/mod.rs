@@ -9,6 +9,7 @@
 
 mod bits;
 mod codes;
+mod dots;
 mod encode;
 mod exact;
 mod few;
@@ -20,13 +21,15 @@ use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 use self::bits::{hamming, hamming_few};
 use self::codes::tiles_i8;
+use self::dots::dots;
 use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
-    BIT_LANES, Backend, Coded, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits, TileI8, generic,
+    BIT_LANES, Backend, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits,
+    TileI8, generic,
 };
 use crate::element::{Bf16, F16};
 
@@ -129,6 +132,14 @@ impl Backend for Avx512 {
         }
         // SAFETY: `self` proves the target features, and `vnni` that one.
         unsafe { few_codes(rows) }
+    }
+
+    fn dots(self, of: Dots<'_>) -> [i32; DOTS] {
+        if !self.vnni {
+            return generic::dots(of);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { dots(of) }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {

@@ -1,0 +1,267 @@
+//! A graph where its file lies, after what could lead astray has been checked.
+
+use crossfade_kernels::{Corpus, Records, Space, record_bytes, words};
+
+use crate::error::Error;
+use crate::format::{ALIGNED, Facts, HEADER, Header, NAMES, SECTIONS, checksum};
+use crate::layer::{Lowest, NONE, Upper};
+use crate::level::MOST_LEVELS;
+use crate::scratch::Spare;
+use crate::settings::{EF_CONSTRUCTION, Form, M, MOST_ROWS};
+use crate::twins::Twins;
+
+/// What is checked of a file when it is opened. Whatever is left out, a damaged file can give wrong results and nothing
+/// worse: links that lead nowhere are not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// Every byte: checksums, links, chains of equal rows.
+    #[default]
+    All,
+    /// The header, and the sizes of the sections.
+    Header,
+}
+
+/// A graph, and memory for walks through it.
+pub struct Graph {
+    header: Header,
+    pub(crate) spare: Spare,
+}
+
+/// The sections of a graph.
+#[derive(Clone, Copy)]
+pub(crate) struct Sections<'f> {
+    pub(crate) links: &'f [u32],
+    pub(crate) upper_links: &'f [u32],
+    pub(crate) upper_rows: &'f [u32],
+    pub(crate) upper_starts: &'f [u32],
+    pub(crate) records: &'f [u8],
+    pub(crate) twins: Twins<'f>,
+    facts: Facts,
+}
+
+impl Graph {
+    /// Check `file`, which must begin at an address that is a multiple of 4. It is handed over again for each search.
+    ///
+    /// # Errors
+    /// [`Error::File`] says what is wrong.
+    pub fn open(file: &[u8], verify: Verify) -> Result<Self, Error> {
+        let header = Header::read(file)?;
+        sizes(&header, file.len())?;
+        let graph = Self { header, spare: Spare::default() };
+        let sections = graph.sections(file)?;
+        shape(&sections)?;
+        if verify == Verify::All {
+            contents(&header, file)?;
+            links(&sections)?;
+        }
+        Ok(graph)
+    }
+
+    /// What its header says.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        self.header.facts
+    }
+
+    /// The highest layer; 0 is the lowest.
+    ///
+    /// # Errors
+    /// [`Error::File`] when `file` is not the one that was opened.
+    pub fn highest_level(&self, file: &[u8]) -> Result<usize, Error> {
+        Ok(self.sections(file)?.entry().map_or(0, |(_, level)| level))
+    }
+
+    /// Whether the graph can be that of `corpus`: its shape, and where the graph holds codes, those of 64 rows.
+    ///
+    /// # Errors
+    /// [`Error::Vectors`] says what does not fit; [`Error::File`].
+    pub fn fits(&self, file: &[u8], corpus: Corpus<'_>) -> Result<(), Error> {
+        let facts = self.facts();
+        self.check_shape(corpus)?;
+        let sections = self.sections(file)?;
+        if facts.settings.form == Form::Codes {
+            let records = sections.records()?;
+            let step = facts.rows.div_ceil(COMPARED).max(1);
+            if let Some(row) = (0..facts.rows).step_by(step).find(|&row| !records.fits(corpus, row, facts.metric)) {
+                return Err(Error::Vectors(format!(
+                    "the graph was built for other vectors: row {row} is not what it was: build it again"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_shape(&self, corpus: Corpus<'_>) -> Result<(), Error> {
+        let facts = self.facts();
+        if (facts.rows, facts.dimension) == (corpus.len(), corpus.dimension()) {
+            return Ok(());
+        }
+        Err(Error::Vectors(format!(
+            "the graph is that of {} vectors of dimension {}, and these are {} of dimension {}",
+            facts.rows,
+            facts.dimension,
+            corpus.len(),
+            corpus.dimension()
+        )))
+    }
+
+    pub(crate) fn sections<'f>(&self, file: &'f [u8]) -> Result<Sections<'f>, Error> {
+        let bytes = |section: usize| {
+            let (at, length, _) = self.header.sections[section];
+            file.get(at..at + length).ok_or_else(|| Error::File("it is shorter than when it was opened".to_owned()))
+        };
+        let numbers = |section: usize| {
+            let lies = || Error::File(format!("its {} do not lie at a multiple of 4 in memory", NAMES[section]));
+            words(bytes(section)?).ok_or_else(lies)
+        };
+        Ok(Sections {
+            links: numbers(0)?,
+            upper_links: numbers(1)?,
+            upper_rows: numbers(2)?,
+            upper_starts: numbers(3)?,
+            records: bytes(4)?,
+            twins: Twins(numbers(5)?),
+            facts: self.facts(),
+        })
+    }
+}
+
+impl<'f> Sections<'f> {
+    pub(crate) fn space<'s>(&self, corpus: Corpus<'s>) -> Result<Space<'s>, Error>
+    where
+        'f: 's,
+    {
+        let metric = self.facts.metric;
+        match self.facts.settings.form {
+            Form::Vectors => Ok(Space::vectors(corpus, metric)),
+            _ => Ok(Space::codes(self.records()?, metric)),
+        }
+    }
+
+    fn records(&self) -> Result<Records<'f>, Error> {
+        Ok(Records::new(self.records, self.facts.dimension, self.facts.rows)?)
+    }
+
+    pub(crate) fn lowest(&self) -> Lowest<'f> {
+        Lowest { links: self.links, degree: 2 * self.facts.settings.m }
+    }
+
+    pub(crate) fn upper(&self, level: usize) -> Upper<'f> {
+        Upper {
+            links: self.upper_links,
+            starts: self.upper_starts,
+            rows: self.upper_rows,
+            degree: self.facts.settings.m,
+            level,
+        }
+    }
+
+    /// The node above the lowest layer where walks begin, and its layer; None where the lowest is the only one.
+    pub(crate) fn entry(&self) -> Option<(u32, usize)> {
+        let node = self.upper_rows.binary_search(&self.facts.entry).ok()?;
+        let level = self.upper_starts[node + 1].saturating_sub(self.upper_starts[node]);
+        Some((node as u32, level.min(u32::from(MOST_LEVELS)) as usize))
+    }
+}
+
+/// Rows that are held against their codes.
+const COMPARED: usize = 64;
+
+fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::File(format!("it is damaged: {what}: build it again"))
+}
+
+/// What the header says fits together, and the file is as long as it says.
+fn sizes(header: &Header, length: usize) -> Result<(), Error> {
+    let facts = header.facts;
+    let Facts { rows, dimension, settings, upper, .. } = facts;
+    if !M.contains(&settings.m) || !EF_CONSTRUCTION.contains(&settings.ef_construction) || dimension == 0 {
+        return Err(damaged("its header has settings that cannot be"));
+    }
+    if rows > MOST_ROWS || upper > rows || facts.unreachable > rows {
+        return Err(damaged("its header has more rows than there can be"));
+    }
+    if !(facts.entry == NONE && rows == 0) && facts.entry as usize >= rows {
+        return Err(damaged("walks begin at no row"));
+    }
+    let word = size_of::<u32>();
+    let records = if settings.form == Form::Codes { rows.checked_mul(record_bytes(dimension)) } else { Some(0) };
+    let wanted = [rows.checked_mul(2 * settings.m * word), None, Some(upper * word), Some((upper + 1) * word), records];
+    let mut at = HEADER;
+    for (number, &(start, bytes, _)) in header.sections.iter().enumerate() {
+        let expected = match number {
+            // As many as the starts say, which are in the file.
+            1 => Some(bytes).filter(|bytes| bytes.is_multiple_of(settings.m * word)),
+            5 => Some(bytes).filter(|&bytes| bytes == 0 || bytes == rows * word),
+            _ => wanted[number],
+        };
+        let end = start.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(ALIGNED));
+        match end {
+            Some(end) if start == at && expected == Some(bytes) => at = end,
+            _ => return Err(damaged(format!("its {} are not where, or not as many as, they must be", NAMES[number]))),
+        }
+    }
+    if at == length {
+        return Ok(());
+    }
+    let whole = if length < at { "it is cut off" } else { "something was appended" };
+    Err(Error::File(format!("it has {length} bytes and not {at}: {whole}: build it again")))
+}
+
+/// What walks rely on to begin: the upper layers.
+fn shape(sections: &Sections<'_>) -> Result<(), Error> {
+    let (starts, rows) = (sections.upper_starts, sections.upper_rows);
+    let rising = starts
+        .windows(2)
+        .all(|pair| pair[1].checked_sub(pair[0]).is_some_and(|levels| (1..=u32::from(MOST_LEVELS)).contains(&levels)));
+    let all = sections.upper_links.len() / sections.facts.settings.m;
+    if starts.first() != Some(&0) || !rising || starts.last().map(|&last| last as usize) != Some(all) {
+        return Err(damaged("its upper starts do not rise to the number of upper links"));
+    }
+    let last = rows.last().is_none_or(|&row| (row as usize) < sections.facts.rows);
+    if !last || rows.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(damaged("its upper rows do not rise"));
+    }
+    let highest = starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0) as usize;
+    if sections.entry().map_or(0, |(_, level)| level) != highest {
+        return Err(damaged("walks do not begin in the highest layer"));
+    }
+    Ok(())
+}
+
+/// Every section is what was written, and there is nothing between them.
+fn contents(header: &Header, file: &[u8]) -> Result<(), Error> {
+    for (number, &(start, bytes, expected)) in header.sections.iter().enumerate() {
+        let end = start + bytes;
+        if checksum([&file[start..end]]) != expected {
+            return Err(damaged(format!("the checksum of its {} does not fit", NAMES[number])));
+        }
+        if file[end..end.next_multiple_of(ALIGNED)].iter().any(|&byte| byte != 0) {
+            return Err(damaged(format!("there is something after its {}", NAMES[number])));
+        }
+    }
+    const { assert!(NAMES.len() == SECTIONS) };
+    Ok(())
+}
+
+/// Links lead to nodes of their layer, and chains of equal rows rise.
+fn links(sections: &Sections<'_>) -> Result<(), Error> {
+    let Facts { rows, settings, .. } = sections.facts;
+    if sections.links.iter().any(|&to| to != NONE && to as usize >= rows) {
+        return Err(damaged("a link leads to no row"));
+    }
+    let starts = sections.upper_starts;
+    for pair in starts.windows(2) {
+        for list in pair[0]..pair[1] {
+            let level = list - pair[0] + 1;
+            let to = &sections.upper_links[list as usize * settings.m..][..settings.m];
+            let stands =
+                |to: u32| (to as usize) < starts.len() - 1 && starts[to as usize + 1] - starts[to as usize] >= level;
+            if to.iter().any(|&to| to != NONE && !stands(to)) {
+                return Err(damaged("an upper link leads to no node of its layer"));
+            }
+        }
+    }
+    let rises = |(row, &next): (usize, &u32)| next == NONE || (next as usize > row && (next as usize) < rows);
+    if sections.twins.0.iter().enumerate().all(rises) { Ok(()) } else { Err(damaged("its twins do not rise")) }
+}

@@ -1,0 +1,134 @@
+//! What a walk needs, kept for the next one.
+
+use std::sync::{Mutex, PoisonError};
+
+use crossfade_kernels::Point;
+
+use crate::pool::Pool;
+
+/// One bit a node: whether a walk has been there. What was set is cleared by name, for a walk sees few of many.
+#[derive(Default)]
+pub(crate) struct Visited {
+    words: Vec<u64>,
+    nodes: u32,
+    touched: Vec<u32>,
+}
+
+/// Nodes of a word.
+const WORD: u32 = u64::BITS;
+
+impl Visited {
+    /// Forget all, and have room for `nodes`.
+    pub(crate) fn reset(&mut self, nodes: usize) {
+        for &word in &self.touched {
+            self.words[word as usize] = 0;
+        }
+        self.touched.clear();
+        self.words.resize(nodes.div_ceil(WORD as usize), 0);
+        self.nodes = nodes as u32;
+    }
+
+    /// Mark a node; whether it was not marked before. A node that does not exist counts as marked: no link of a damaged
+    /// file leads anywhere.
+    #[inline]
+    pub(crate) fn insert(&mut self, node: u32) -> bool {
+        if node >= self.nodes {
+            return false;
+        }
+        let word = &mut self.words[(node / WORD) as usize];
+        let bit = 1 << (node % WORD);
+        if *word & bit != 0 {
+            return false;
+        }
+        if *word == 0 {
+            self.touched.push(node / WORD);
+        }
+        *word |= bit;
+        true
+    }
+}
+
+/// Everything that one thread needs for walk after walk.
+pub(crate) struct Scratch {
+    pub(crate) visited: Visited,
+    /// The best so far.
+    pub(crate) pool: Pool,
+    /// The nodes that are next compared, their rows where those are others, and the distances.
+    pub(crate) nodes: Vec<u32>,
+    pub(crate) rows: Vec<u32>,
+    pub(crate) distances: Vec<f32>,
+    /// The query, and a row whose neighbours are chosen.
+    pub(crate) point: Point,
+    pub(crate) other: Point,
+    /// See `filtered`.
+    pub(crate) frontier: std::collections::BinaryHeap<std::cmp::Reverse<u64>>,
+    pub(crate) ruled_out: Vec<u32>,
+}
+
+impl Scratch {
+    pub(crate) fn new(dimension: usize) -> Self {
+        Self {
+            visited: Visited::default(),
+            pool: Pool::default(),
+            nodes: Vec::new(),
+            rows: Vec::new(),
+            distances: Vec::new(),
+            point: Point::new(dimension),
+            other: Point::new(dimension),
+            frontier: std::collections::BinaryHeap::new(),
+            ruled_out: Vec::new(),
+        }
+    }
+}
+
+/// Scratch that no walk needs now.
+#[derive(Default)]
+pub(crate) struct Spare(Mutex<Vec<Scratch>>);
+
+impl Spare {
+    /// Some scratch, which comes back when it is dropped.
+    pub(crate) fn lend(&self, dimension: usize) -> Lent<'_> {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lent { spare: self, scratch: Some(spare.unwrap_or_else(|| Scratch::new(dimension))) }
+    }
+}
+
+/// Scratch that is in use.
+pub(crate) struct Lent<'s> {
+    spare: &'s Spare,
+    scratch: Option<Scratch>,
+}
+
+impl Lent<'_> {
+    /// The scratch itself.
+    pub(crate) fn get(&mut self) -> &mut Scratch {
+        self.scratch.as_mut().expect("it is given back only when this is dropped")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        // What a panic left half done may not serve another walk.
+        if let Some(scratch) = self.scratch.take().filter(|_| !std::thread::panicking()) {
+            self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_new_once_until_all_is_forgotten() {
+        let mut visited = Visited::default();
+        for nodes in [1, 64, 65, 1000, 10] {
+            visited.reset(nodes);
+            for node in 0..nodes as u32 {
+                assert!(visited.insert(node));
+                assert!(!visited.insert(node));
+            }
+            assert!(!visited.insert(1 << 20));
+        }
+    }
+}

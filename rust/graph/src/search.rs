@@ -1,0 +1,267 @@
+//! Batches of queries.
+
+use std::sync::{Mutex, PoisonError};
+
+use crossfade_kernels::{Corpus, Error as Fault, Mask, Metric, Options, Rows, Space, TopK, for_each, rescore, top_k};
+
+use crate::error::Error;
+use crate::filtered::{self, Filter};
+use crate::open::{Graph, Sections};
+use crate::plan::{Plan, Ways, Work};
+use crate::pool::node;
+use crate::scratch::Scratch;
+use crate::settings::Form;
+use crate::walk::{descend, walk};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Search {
+    /// Rows for each query; at least 1.
+    pub k: usize,
+    /// How many of the nearest a walk keeps: more find more and take longer. At least `k` is used.
+    pub ef: usize,
+    /// Which plans may be made.
+    pub ways: Ways,
+}
+
+/// What was found, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Scores and rows, as [`crossfade_kernels::top_k`] gives and orders them; k is as there too.
+    pub best: TopK,
+    /// By query.
+    pub plans: Vec<Plan>,
+}
+
+/// The `k` rows of `corpus` that score highest for each query, as far as a walk finds them; scores are exact. min(k, rows
+/// that the options' mask leaves) rows for each, always: a query for which a walk ends with fewer is searched exactly.
+///
+/// `file`: the one that `graph` was opened with.
+///
+/// # Errors
+/// [`Error::Setting`] for `k` or `ef` 0, [`Error::Vectors`] for a corpus of another shape, [`Error::Kernels`] for queries
+/// or a mask of another shape, what is not finite, no memory, or an interruption.
+pub fn search(
+    graph: &Graph,
+    file: &[u8],
+    (corpus, queries): (Corpus<'_>, Rows<'_, f32>),
+    search: Search,
+    options: Options<'_>,
+) -> Result<Found, Error> {
+    search_without(graph, file, (corpus, queries), search, &[], options)
+}
+
+/// The same, as if for query i the row `left_out[i]` were not in the graph: walks do not go through it.
+pub(crate) fn search_without(
+    graph: &Graph,
+    file: &[u8],
+    (corpus, queries): (Corpus<'_>, Rows<'_, f32>),
+    search: Search,
+    left_out: &[i64],
+    options: Options<'_>,
+) -> Result<Found, Error> {
+    check(graph, corpus, queries, search, options.mask)?;
+    let facts = graph.facts();
+    let allowed = options.mask.map_or(corpus.len(), |mask| mask.count());
+    let k = search.k.min(allowed);
+    let work = Work {
+        facts,
+        row_bytes: row_bytes(corpus),
+        allowed,
+        masked: options.mask.is_some_and(|_| allowed < corpus.len()),
+        queries: queries.len(),
+        ef: search.ef.max(k).min(corpus.len()),
+    };
+    let plan = work.plan(search.ways);
+    if plan == Plan::Exact {
+        let best = top_k(queries, corpus, k, facts.metric, options)?;
+        return Ok(Found { best, plans: vec![plan; queries.len()] });
+    }
+    let sections = graph.sections(file)?;
+    let task = Task {
+        corpus,
+        metric: facts.metric,
+        space: sections.space(corpus)?,
+        sections,
+        k,
+        mask: options.mask.filter(|_| work.masked),
+        work,
+        plan,
+        left_out,
+    };
+    task.run(graph, queries, options)
+}
+
+fn check(
+    graph: &Graph,
+    corpus: Corpus<'_>,
+    queries: Rows<'_, f32>,
+    search: Search,
+    mask: Option<Mask<'_>>,
+) -> Result<(), Error> {
+    if search.k == 0 || search.ef == 0 {
+        let name = if search.k == 0 { "k" } else { "ef" };
+        return Err(Error::Setting(format!("{name} must be at least 1, not 0")));
+    }
+    graph.check_shape(corpus)?;
+    if queries.dimension() != corpus.dimension() {
+        return Err(Fault::Dimension { queries: queries.dimension(), corpus: corpus.dimension() }.into());
+    }
+    if let Some(mask) = mask.filter(|mask| mask.rows() != corpus.len()) {
+        return Err(Fault::Length { what: "bits of mask", length: mask.rows(), expected: corpus.len() }.into());
+    }
+    match (0..queries.len()).find(|&query| !queries.row(query).iter().all(|x| x.is_finite())) {
+        Some(query) => Err(Fault::Query(query).into()),
+        None => Ok(()),
+    }
+}
+
+fn row_bytes(corpus: Corpus<'_>) -> usize {
+    corpus.dimension()
+        * match corpus {
+            Corpus::F32(_) => 4,
+            Corpus::F16(_) | Corpus::Bf16(_) => 2,
+            Corpus::Int8(_) => 1,
+        }
+}
+
+/// A search by walks.
+struct Task<'a> {
+    corpus: Corpus<'a>,
+    metric: Metric,
+    space: Space<'a>,
+    sections: Sections<'a>,
+    k: usize,
+    mask: Option<Mask<'a>>,
+    work: Work,
+    plan: Plan,
+    /// By query, the row that walks do not go through; none for none.
+    left_out: &'a [i64],
+}
+
+/// Where the results of a query go.
+type Slot<'s> = Mutex<(&'s mut [f32], &'s mut [i64], &'s mut Option<Result<Plan, Fault>>)>;
+
+impl Task<'_> {
+    fn run(&self, graph: &Graph, queries: Rows<'_, f32>, options: Options<'_>) -> Result<Found, Error> {
+        let (k, count) = (self.k, queries.len());
+        let mut best = TopK { k, scores: Vec::new(), indices: Vec::new() };
+        let total = k.checked_mul(count).ok_or(Fault::Memory { queries: count, k })?;
+        let reserved = best.scores.try_reserve_exact(total).and_then(|()| best.indices.try_reserve_exact(total));
+        reserved.map_err(|_| Fault::Memory { queries: count, k })?;
+        best.scores.resize(total, f32::NEG_INFINITY);
+        best.indices.resize(total, -1);
+        let mut outcomes = vec![None; count];
+        let parts = best.scores.chunks_mut(k).zip(best.indices.chunks_mut(k)).zip(&mut outcomes);
+        let slots: Vec<Slot<'_>> = parts.map(|((scores, rows), outcome)| Mutex::new((scores, rows, outcome))).collect();
+        for_each(
+            count,
+            options,
+            || graph.spare.lend(self.corpus.dimension()),
+            |lent, query, _| {
+                let outcome = self.one(query, queries.row(query), lent.get());
+                let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
+                let (scores, rows, to) = &mut *slot;
+                **to = Some(outcome.map(|found| match found {
+                    Some(found) => {
+                        scores.copy_from_slice(&found.scores);
+                        rows.copy_from_slice(&found.indices);
+                        self.plan
+                    }
+                    None => Plan::Exact,
+                }));
+            },
+        )?;
+        drop(slots);
+        let plans = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(Plan::Exact)));
+        let plans = plans.collect::<Result<Vec<Plan>, Fault>>()?;
+        self.search_exactly(queries, &plans, &mut best, options)?;
+        Ok(Found { best, plans })
+    }
+
+    /// Walk for one query. None where that finds too few.
+    fn one(&self, number: usize, query: &[f32], scratch: &mut Scratch) -> Result<Option<TopK>, Fault> {
+        self.space.set(&mut scratch.point, query);
+        let lowest = self.sections.lowest();
+        let mut at = self.work.facts.entry;
+        if let Some((entry, highest)) = self.sections.entry() {
+            let mut node = entry;
+            for level in (1..=highest).rev() {
+                node = descend(&self.space, &self.sections.upper(level), node, scratch);
+            }
+            at = self.sections.upper_rows[node as usize];
+        }
+        match self.mask {
+            None => {
+                let left_out = self.left_out.get(number).map(|&row| row as u32);
+                walk(&self.space, &lowest, (at, left_out), self.work.ef, scratch);
+            }
+            Some(mask) => {
+                let filter = Filter {
+                    mask,
+                    twins: self.sections.twins,
+                    passes_over: self.work.passes_over(),
+                    patience: self.work.patience(),
+                };
+                if !filtered::walk(&self.space, &lowest, at, self.work.ef, &filter, scratch) {
+                    return Ok(None);
+                }
+            }
+        }
+        let candidates = self.candidates(scratch);
+        if candidates.len() < self.k {
+            return Ok(None);
+        }
+        let query = Rows::new(query, query.len())?;
+        let options = Options { threads: 1, ..Options::default() };
+        rescore(query, self.corpus, (&candidates, candidates.len()), self.k, self.metric, options).map(Some)
+    }
+
+    /// The rows that are scored: those of the nearest nodes, and what equals them.
+    fn candidates(&self, scratch: &Scratch) -> Vec<i64> {
+        let most = match self.work.facts.settings.form {
+            Form::Vectors => self.k + MARGIN,
+            _ => CODED * self.k + MARGIN,
+        };
+        let may = |row: u32| self.mask.is_none_or(|mask| mask.has(row as usize));
+        let mut candidates = Vec::with_capacity(most.min(self.work.ef));
+        for &entry in scratch.pool.entries() {
+            if candidates.len() >= most {
+                break;
+            }
+            // Equal rows score the same: the first k of them are the best.
+            let equals = self.sections.twins.of(node(entry)).filter(|&row| may(row));
+            candidates.extend(equals.take(self.k).map(i64::from));
+        }
+        candidates
+    }
+
+    /// The queries that walks found too few rows for.
+    fn search_exactly(
+        &self,
+        queries: Rows<'_, f32>,
+        plans: &[Plan],
+        best: &mut TopK,
+        options: Options<'_>,
+    ) -> Result<(), Error> {
+        let lacking: Vec<usize> = (0..plans.len()).filter(|&query| plans[query] == Plan::Exact).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let gathered: Vec<f32> = lacking.iter().flat_map(|&query| queries.row(query)).copied().collect();
+        let gathered = Rows::new(&gathered, queries.dimension())?;
+        let found = top_k(gathered, self.corpus, self.k, self.metric, options)?;
+        let k = self.k;
+        for (from, to) in lacking.into_iter().enumerate() {
+            best.scores[to * k..][..k].copy_from_slice(&found.scores[from * k..][..k]);
+            best.indices[to * k..][..k].copy_from_slice(&found.indices[from * k..][..k]);
+        }
+        Ok(())
+    }
+}
+
+/// Candidates that are scored exactly, for each result asked for, where a walk compares codes.
+const CODED: usize = 2;
+
+/// And so many more.
+const MARGIN: usize = 16;

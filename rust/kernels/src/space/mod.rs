@@ -1,0 +1,238 @@
+//! One vector against rows that lie anywhere, a few at a time: what the walk through a graph asks for.
+//!
+//! A distance here orders rows, smaller is nearer, and need not be precise: what a walk finds is scored again, exactly
+//! (`rescore`). So rows are compared in codes of eight bits, a quarter of the bytes that memory has to bring, or, where
+//! codes are too coarse for a corpus, as they lie, in f32.
+//!
+//! | metric | distance |
+//! |---|---|
+//! | inner product | - q · r |
+//! | cosine | - q · r / (\|q\| \|r\|), 0 with a zero vector |
+//! | L2 | \|q\|² + \|r\|² - 2 q · r in codes, Σ (q - r)² in f32 |
+//!
+//! The back end is chosen once, when a space is made. Rows are fetched ahead of their turn: a walk jumps, and no
+//! processor can foresee where.
+
+mod lying;
+mod point;
+mod records;
+
+use crate::backend::{Backend, DOTS, Dots, LINE_BYTES};
+use crate::element::{Corpus, on_table};
+use crate::metric::Metric;
+use crate::{Error, Options};
+
+pub use point::Point;
+pub use records::{Records, record_bytes};
+
+/// Where rows are compared: the back end, and the form of the rows.
+#[derive(Clone, Copy)]
+pub struct Space<'a> {
+    back_end: BackEnd,
+    metric: Metric,
+    form: Form<'a>,
+}
+
+/// The form of the rows.
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    Codes(Records<'a>),
+    Lying(Corpus<'a>),
+}
+
+/// The back end of this processor.
+#[derive(Clone, Copy)]
+enum BackEnd {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(crate::backend::Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(crate::backend::Avx2),
+    Plain,
+}
+
+/// Evaluate an expression on the back end that was chosen.
+macro_rules! on_chosen {
+    ($chosen:expr, $backend:ident => $result:expr) => {
+        match $chosen {
+            #[cfg(target_arch = "x86_64")]
+            BackEnd::Avx512($backend) => $result,
+            #[cfg(target_arch = "x86_64")]
+            BackEnd::Avx2($backend) => $result,
+            BackEnd::Plain => {
+                #[cfg(target_arch = "aarch64")]
+                let $backend = crate::backend::Neon::default();
+                #[cfg(not(target_arch = "aarch64"))]
+                let $backend = crate::backend::Portable::default();
+                $result
+            }
+        }
+    };
+}
+
+impl BackEnd {
+    fn of_this_processor() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(backend) = crate::backend::Avx512::new() {
+            return Self::Avx512(backend);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(backend) = crate::backend::Avx2::new() {
+            return Self::Avx2(backend);
+        }
+        Self::Plain
+    }
+}
+
+impl<'a> Space<'a> {
+    /// Rows in codes, as [`Records::encode`] made them for this metric.
+    #[must_use]
+    pub fn codes(records: Records<'a>, metric: Metric) -> Self {
+        Self { back_end: BackEnd::of_this_processor(), metric, form: Form::Codes(records) }
+    }
+
+    /// Rows as they lie, in f32 or what they are decoded to. A row that is not finite is far from everything.
+    #[must_use]
+    pub fn vectors(corpus: Corpus<'a>, metric: Metric) -> Self {
+        Self { back_end: BackEnd::of_this_processor(), metric, form: Form::Lying(corpus) }
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self.form {
+            Form::Codes(records) => records.len(),
+            Form::Lying(corpus) => corpus.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Make `to` the point that a vector of the rows' dimension is.
+    ///
+    /// # Panics
+    /// When the vector has another dimension.
+    pub fn set(&self, to: &mut Point, vector: &[f32]) {
+        match self.form {
+            Form::Codes(records) => {
+                assert_eq!(vector.len(), records.dimension(), "a vector of the rows' dimension");
+                on_chosen!(self.back_end, backend => to.encode(backend, vector, self.metric));
+            }
+            Form::Lying(corpus) => {
+                assert_eq!(vector.len(), corpus.dimension(), "a vector of the rows' dimension");
+                to.lay(vector, self.metric);
+            }
+        }
+    }
+
+    /// Make `to` the point that row `row` is.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn set_row(&self, to: &mut Point, row: u32) {
+        match self.form {
+            Form::Codes(records) => to.copy(records, row as usize, self.metric),
+            Form::Lying(corpus) => on_chosen!(self.back_end, backend => {
+                on_table!(corpus, table => lying::set(backend, table, row as usize, to, self.metric));
+            }),
+        }
+    }
+
+    /// Fill `to` with the distances between `point` and `rows`.
+    ///
+    /// # Panics
+    /// When there is no such row, or the point is not one of this space.
+    #[inline]
+    pub fn distances(&self, point: &mut Point, rows: &[u32], to: &mut Vec<f32>) {
+        to.clear();
+        self.visit(point, rows, |distance| {
+            to.push(distance);
+            true
+        });
+    }
+
+    /// Whether any of `rows` is nearer to `point` than `distance`; no more are looked at than it takes, but for four.
+    ///
+    /// # Panics
+    /// As `distances`.
+    #[inline]
+    pub fn any_nearer(&self, point: &mut Point, rows: &[u32], distance: f32) -> bool {
+        let mut any = false;
+        self.visit(point, rows, |other| {
+            any |= other < distance;
+            !any
+        });
+        any
+    }
+
+    /// Hand over one distance after another, as long as that returns true.
+    #[inline]
+    fn visit(&self, point: &mut Point, rows: &[u32], take: impl FnMut(f32) -> bool) {
+        on_chosen!(self.back_end, backend => match self.form {
+            Form::Codes(records) => visit_codes(backend, records, point, rows, take),
+            Form::Lying(corpus) => {
+                on_table!(corpus, table => lying::visit(backend, table, point, rows, self.metric, take));
+            }
+        });
+    }
+
+    /// Fetch row `row`, which will be compared soon; nothing where there is no such row.
+    #[inline]
+    pub fn fetch(&self, row: u32) {
+        if let (Form::Codes(records), true) = (self.form, (row as usize) < self.len()) {
+            let record = records.record(row as usize);
+            on_chosen!(self.back_end, backend => backend.fetch(record.as_ptr(), record.len()));
+        }
+    }
+
+    /// Fetch what will be read soon; 16 lines of it at most.
+    #[inline]
+    pub fn fetch_words(&self, words: &[u32]) {
+        let bytes = size_of_val(words).min(16 * LINE_BYTES);
+        on_chosen!(self.back_end, backend => backend.fetch(words.as_ptr().cast(), bytes));
+    }
+}
+
+/// As [`Space::visit`], in codes.
+#[inline]
+fn visit_codes<B: Backend>(
+    backend: B,
+    records: Records<'_>,
+    point: &Point,
+    rows: &[u32],
+    mut take: impl FnMut(f32) -> bool,
+) {
+    for &row in &rows[..rows.len().min(DOTS)] {
+        let record = records.record(row as usize);
+        backend.fetch(record.as_ptr(), record.len());
+    }
+    for (chunk, four) in rows.chunks(DOTS).enumerate() {
+        // The last row is repeated where others lack.
+        let mut of: [&[u8]; DOTS] = [records.record(four[0] as usize); DOTS];
+        for (of, &row) in of[1..].iter_mut().zip(four.iter().skip(1).chain(std::iter::repeat(&four[four.len() - 1]))) {
+            *of = records.record(row as usize);
+        }
+        let mut next: [&[u8]; DOTS] = [&[]; DOTS];
+        for (next, &row) in next.iter_mut().zip(rows.iter().skip((chunk + 1) * DOTS)) {
+            *next = records.record(row as usize);
+        }
+        let dots = backend.dots(Dots { point: &point.codes, sum: point.sum, rows: of, next });
+        for i in 0..four.len() {
+            let (scale, add) = records.factors(of[i]);
+            if !take(point.base + add - point.scale * scale * dots[i] as f32) {
+                return;
+            }
+        }
+    }
+}
+
+/// The error of the first row that cannot be used, for whoever encodes.
+pub(crate) fn bad(row: usize) -> (usize, Error) {
+    (row, Error::Row(row))
+}
+
+/// How rows are encoded: on all threads, unless the caller says otherwise.
+pub(crate) type How<'o> = Options<'o>;
