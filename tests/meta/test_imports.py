@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
-BASE = {"chunking", "errors", "config", "files", "kernels", "measures", "tables"} | STATISTICS
+BASE = {"chunking", "errors", "config", "files", "kernels", "measures", "niceness", "tables"} | STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "tables": {"errors", "files", "arguments", "_native"},
     "arguments": {"errors"},
     "chunking": {"errors", "arguments"},
+    "niceness": set(),
     **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,
     "store": BASE,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from crossfade.retrieval.ranking import rank
 from crossfade.store import CollectionSpec, Document, DurableStore, StoreSettings
 from crossfade.store.metadata import Filter, bind
+from crossfade.store.settings import GraphSettings
 
 LANGUAGES = ("de", "en", "fr")
 
@@ -39,7 +40,9 @@ def test_against_sorting_everything(
 ) -> None:
     path: Path = tmp_path_factory.mktemp("store")
     there: dict[str, tuple[list[tuple[int, int]], str]] = {}
-    with DurableStore(path, StoreSettings(seal_rows=6, merge_factor=2), upkeep=False) as store:
+    with DurableStore(
+        path, StoreSettings(seal_rows=6, merge_factor=2, graph=GraphSettings(least_rows=4)), upkeep=False
+    ) as store:
         collection = store.create(CollectionSpec("c", 2, "ip", "f"))
         for step in steps:
             if step == "seal":

@@ -43,8 +43,8 @@ def command(
     # Here and not above: every other command starts faster without gRPC.
     from crossfade._native import check_bindable
     from crossfade.models import load_encoders
+    from crossfade.niceness import nicely
     from crossfade.serving import logs
-    from crossfade.serving.niceness import nicely
     from crossfade.serving.server import Server, serve
     from crossfade.store import MemoryStore
 

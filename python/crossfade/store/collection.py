@@ -301,12 +301,12 @@ class DurableCollection:
     def _record_arrivals(self, connection: sqlite3.Connection, index: Index) -> None:
         connection.execute("UPDATE indexes SET arrived = ? WHERE number = ?", (index.arrived, index.record.number))
 
-    def keep_up(self) -> bool:
-        """Seal, merge: one step of what is due; say whether there was any."""
+    def keep_up(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Seal, merge, build a graph: one step of what is due; say whether there was any. `stopped`: asked meanwhile."""
         for index in self.indexes.values():
             if index.wants_sealing() and index.seal(self._state.fields):
                 return True
-            if index.merge(self._state.fields):
+            if index.merge(self._state.fields) or index.build_graph(stopped):
                 return True
         return False
 

@@ -10,7 +10,7 @@ import logging
 import shutil
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import DataError
-from crossfade.store import faults
+from crossfade.errors import DataError, InvalidInput
+from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
 from crossfade.store.metadata import MetadataSchema
@@ -161,7 +161,8 @@ class Index:
 
     def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
         live = Live.of(np.isin(segment.documents, alive))
-        return Entry(Sealed(segment, self._settings.selection_bytes), live)
+        graph = graphs.open_of(segment, check=self._settings.check_on_open)
+        return Entry(Sealed(segment, self._settings.selection_bytes, graph), live)
 
     @contextmanager
     def _reading_rows(self, span: Range) -> Iterator[Iterable[RowBatch]]:
@@ -271,6 +272,28 @@ class Index:
             live = Live.of(np.isin(segment.keys, alive))
             self._state = self._state.exchanged(entries, Entry(Sealed(segment, self._settings.selection_bytes), live))
 
+    def build_graph(self, stopped: Callable[[], bool]) -> bool:
+        """Give a segment a graph that should have one; say whether there was any. `stopped`: give up when it is true."""
+        with self._upkeep:
+            source = next((each for each in self._sealed() if self._wants_graph(each)), None)
+            if source is None:
+                return False
+            made = graphs.build(source.segment, self.record.space.metric, self._settings.graph, stopped)
+            if made is not None:
+                self._change(source, source.with_graph(made))
+        return made is not None
+
+    def _sealed(self) -> list[Sealed]:
+        return [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
+
+    def _wants_graph(self, source: Sealed) -> bool:
+        return source.graph is None and source.segment.rows >= self._settings.graph.least_rows
+
+    def _change(self, old: Sealed, new: Sealed) -> None:
+        with self.lock:
+            entry = _entry_of(self._state, old)
+            self._state = self._state.exchanged((entry,), Entry(new, entry.live))
+
     def check(self) -> list[DataError]:
         """Read every segment whole; what is wrong with any."""
         found: list[DataError] = []
@@ -295,6 +318,7 @@ class Index:
                     continue
                 try:
                     source.segment.check()
+                    healed += self._heal_graph(source)
                     continue
                 except DataError as error:
                     log.warning("segment taken out, and built again from the database: %s", error)
@@ -311,6 +335,17 @@ class Index:
                     self._missing.discard(span)
                 healed += 1
         return healed
+
+    def _heal_graph(self, source: Sealed) -> int:
+        """Take a graph out that does not hold what was written: the segment is searched exactly until it has another."""
+        try:
+            graphs.check(source.segment)
+        except (DataError, InvalidInput) as error:
+            log.warning("graph taken out, and built again: %s", error)
+            self._change(source, source.with_graph(None))
+            graphs.remove(source.segment.directory)
+            return 1
+        return 0
 
 
 def _same(entry: Entry, source: Sealed | Open) -> bool:

@@ -33,6 +33,7 @@ from crossfade.errors import DataError
 from crossfade.store import faults
 from crossfade.store.metadata import Columns, MetadataSchema, TailColumns, open_columns, save_columns
 from crossfade.store.strings import Strings
+from crossfade.store.types import Metric
 
 FORMAT = 1
 MANIFEST = "segment.json"
@@ -77,7 +78,7 @@ class Space:
 
     dimension: int
     document_fingerprint: str
-    metric: str
+    metric: Metric
 
 
 @dataclass(frozen=True, slots=True)

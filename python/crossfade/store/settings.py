@@ -1,8 +1,24 @@
-"""What of the store may be tuned without changing an answer."""
+"""What of the store may be tuned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSettings:
+    """`least_rows`: a segment with fewer is searched exactly. `m`, `ef_construction`: as `kernels.build_graph` has them.
+    `recall`, `recall_at`: what a search that does not say how far to walk aims at, measured on `sample` rows of each
+    segment. `threads`: of a build; 0 uses every core.
+    """
+
+    least_rows: int = 8_192
+    m: int = 16
+    ef_construction: int = 200
+    recall: float = 0.98
+    recall_at: int = 10
+    sample: int = 256
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +35,4 @@ class StoreSettings:
     selection_bytes: int = 16 << 20
     log_bytes: int = 64 << 20
     check_on_open: bool = True
+    graph: GraphSettings = field(default_factory=GraphSettings)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.kernels import Graph
 from crossfade.store.metadata import BoundFilter, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
@@ -47,7 +48,8 @@ class Part:
     document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
     `count`: how many. `spans[i]`: where the text of row i begins and ends in its document's, None when that is not
     known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
-    there are no metadata.
+    there are no metadata. `graph`: leads to near rows without a look at all of them; `ef`: how far it is walked by
+    default.
     """
 
     ids: Sequence[str]
@@ -57,6 +59,8 @@ class Part:
     spans: NDArray[np.int32] | None = None
     whole: bool = True
     select: Callable[[BoundFilter], Selection] | None = None
+    graph: Graph | None = None
+    ef: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from crossfade.errors import CrossfadeError
+from crossfade.niceness import be_nice
 
 if TYPE_CHECKING:
     from crossfade.store.durable import DurableStore
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _REST_SECONDS = 1.0
+_NICENESS = 10
 _AFTER_FAILURE_SECONDS = 5.0
 
 
@@ -42,6 +45,8 @@ class Upkeep:
             self._thread.join()
 
     def _run(self) -> None:
+        with suppress(OSError):
+            be_nice(_NICENESS)
         while not self._stopped.is_set():
             self._news.wait(_REST_SECONDS)
             self._news.clear()
@@ -57,4 +62,4 @@ class Upkeep:
         if database.log_bytes() > self._store.settings.log_bytes:
             # A log whose pages are all in the database is begun anew by the next writer.
             database.checkpoint()
-        return any(collection.keep_up() for collection in self._store.all())
+        return any(collection.keep_up(self._stopped.is_set) for collection in self._store.all())
