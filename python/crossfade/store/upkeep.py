@@ -1,4 +1,4 @@
-"""The threads that make segments, merge them, build graphs, and empty the database's log, while others write and search.
+"""The threads that make segments, merge them, build graphs and empty the database's log, while others write and read.
 
 Two of them: rows must not pile up in a tail, which is in memory and scanned whole, because a graph takes its time.
 """
