@@ -17,7 +17,7 @@ EF = 64
 LEAST = 0.95
 # Its filter takes seconds for a thousand queries.
 BATCHES = (1, 32)
-REACH = {rivals.HNSWLIB: 10.0}
+REACH = {rivals.HNSWLIB: 1.0}
 
 
 def masks(made: data.Data) -> list[tuple[str, NDArray[np.bool_]]]:
