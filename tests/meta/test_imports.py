@@ -10,12 +10,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
-BASE = {"errors", "config", "files", "kernels", "measures", "tables"} | STATISTICS
+BASE = {"errors", "config", "files", "kernels", "lexical", "measures", "tables"} | STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
     "kernels": {"errors", "_native"},
+    "lexical": {"errors", "arguments", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},
     "arguments": {"errors"},

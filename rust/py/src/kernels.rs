@@ -231,9 +231,9 @@ fn arrays(py: Python<'_>, found: TopK, queries: usize) -> PyResult<TopKArrays<'_
 }
 
 /// Looks for Python signals, at most once an interval, from the thread that called.
-struct Signals {
+pub(crate) struct Signals {
     next: Cell<Instant>,
-    error: Cell<Option<PyErr>>,
+    pub(crate) error: Cell<Option<PyErr>>,
 }
 
 impl Default for Signals {
@@ -244,7 +244,7 @@ impl Default for Signals {
 
 impl Signals {
     /// Whether a signal handler raised; its exception is then in `error`.
-    fn raised(&self) -> bool {
+    pub(crate) fn raised(&self) -> bool {
         if Instant::now() < self.next.get() {
             return false;
         }

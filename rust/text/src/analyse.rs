@@ -81,6 +81,9 @@ impl Analyser {
                     push_lower_case(&text[start..run.end], &mut word);
                     if word.len() <= MOST_TOKEN_BYTES {
                         each(&word);
+                        if run.abbreviation {
+                            return;
+                        }
                     }
                 }
             }

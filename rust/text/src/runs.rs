@@ -11,6 +11,8 @@ pub(crate) struct Run {
     pub(crate) end: usize,
     /// Whether something in it says that it is no prose.
     pub(crate) code: bool,
+    /// Whether it is letters with dots between, as `e.g` or `U.S`: no word of it means anything.
+    pub(crate) abbreviation: bool,
 }
 
 /// Call `each` with every run of `text`. Memory O(the longest run), time O(text).
@@ -18,7 +20,7 @@ pub(crate) fn runs(text: &str, run: &mut Run, mut each: impl FnMut(&Run)) {
     let mut at = 0;
     while let Some((start, first)) = next_word(text, at) {
         run.words.clear();
-        (run.code, run.end) = (false, start);
+        (run.code, run.abbreviation, run.end) = (false, false, start);
         if is_ideograph(first) {
             at = start + first.len_utf8();
             run.words.push((start, at));
@@ -26,27 +28,30 @@ pub(crate) fn runs(text: &str, run: &mut Run, mut each: impl FnMut(&Run)) {
             each(run);
             continue;
         }
-        let (mut from, mut digits, mut binding) = (start, false, false);
+        let (mut from, mut digits, mut binding, mut dotted) = (start, false, false, true);
         loop {
             let (end, has_digit) = word_end(text, from);
             run.words.push((from, end));
             digits |= has_digit;
+            dotted &= !has_digit && text[from..end].chars().nth(1).is_none();
             at = end;
             run.end = end;
             let Some(joiner) = joiner(&text[end..]) else { break };
             let next = text[end + joiner.length..].chars().next();
             if next.is_some_and(|c| is_word(c) && !is_ideograph(c)) {
                 binding |= joiner.binding;
+                dotted &= text.as_bytes()[end] == b'.';
                 from = end + joiner.length;
             } else {
                 // C++, C#: only where no letter follows.
                 if joiner.suffix {
-                    (binding, run.end, at) = (true, end + joiner.length, end + joiner.length);
+                    (binding, dotted, run.end, at) = (true, false, end + joiner.length, end + joiner.length);
                 }
                 break;
             }
         }
         run.code = binding || (digits && run.words.len() > 1);
+        run.abbreviation = dotted && run.words.len() > 1;
         each(run);
     }
 }

@@ -18,14 +18,14 @@ const WINDOW: usize = 4096;
 
 /// Sums of a window, all 0 between uses.
 pub(crate) struct Window {
-    sums: Box<[u64; WINDOW]>,
+    sums: Vec<u64>,
     /// Rows that have a sum, one bit each.
-    touched: Box<[u64; WINDOW / 64]>,
+    touched: Vec<u64>,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { sums: Box::new([0; WINDOW]), touched: Box::new([0; WINDOW / 64]) }
+        Self { sums: vec![0; WINDOW], touched: vec![0; WINDOW / 64] }
     }
 }
 

@@ -9,25 +9,21 @@ pub(crate) fn camel_parts(word: &str, mut each: impl FnMut(&str)) {
     if word.is_ascii() && !word.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()) {
         return;
     }
-    let mut start = 0;
-    let mut since_start = 0;
-    let mut before = [None; 2];
+    let (mut start, mut length, mut before) = (0, 0, ' ');
     let mut characters = word.char_indices().peekable();
     while let Some((at, c)) = characters.next() {
         let next = characters.peek().map(|&(_, next)| next);
-        let cut = c.is_uppercase() && before[0].is_some_and(char::is_lowercase)
-            || c.is_uppercase() && before[0].is_some_and(char::is_uppercase) && next.is_some_and(char::is_lowercase);
-        let alone = next.is_none()
-            || c.is_uppercase() && next.is_some_and(|next| next.is_lowercase()) && {
-                // `URLs`: the plural of capitals.
-                before[0].is_some_and(char::is_uppercase) && word[at + c.len_utf8()..].chars().nth(1).is_none()
-            };
-        if cut && since_start >= 2 && !alone {
+        let capital = c.is_uppercase() && next.is_some() && length >= 2;
+        let last_capital = before.is_uppercase()
+            && next.is_some_and(char::is_lowercase)
+            // `URLs`: the plural of capitals.
+            && word[at..].chars().nth(2).is_some();
+        if capital && (before.is_lowercase() || last_capital) {
             each(&word[start..at]);
-            (start, since_start) = (at, 0);
+            (start, length) = (at, 0);
         }
-        since_start += 1;
-        before = [Some(c), before[0]];
+        length += 1;
+        before = c;
     }
     if start > 0 {
         each(&word[start..]);

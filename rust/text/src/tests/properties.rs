@@ -108,7 +108,7 @@ fn many_rows_in_a_few_windows() {
     let texts: Vec<String> = (0_usize..20_000)
         .map(|row| {
             let divides = [1, 2, 3, 7, 30, 200, 1500].into_iter().filter(|n| (row * 7919) % 20_011 % n == 0);
-            divides.map(|n| format!("w{n} ")).collect::<String>() + &"x ".repeat(row % 17)
+            divides.map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ") + &" x".repeat(row % 17)
         })
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

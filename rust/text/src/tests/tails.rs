@@ -43,7 +43,9 @@ fn searches_see_whole_batches_while_others_append() {
             tail.append(&["all even", "all odd", "all even", "all odd"]).unwrap();
         }
         done.store(true, Ordering::Relaxed);
-        searching.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in searching {
+            thread.join().unwrap();
+        }
     });
 }
 

@@ -37,6 +37,7 @@ fn codes_are_kept_whole_beside_their_parts() {
         ("(10.0.0.1)", "10.0.0.1 10 0 0 1"),
         ("std::vec->x", "std::vec->x std vec x"),
         ("R&D", "r&d r d"),
+        ("e.g. the U.S. (i.e. 1.2)", "e.g the u.s i.e 1.2 1 2"),
         ("a_b", "a_b a b"),
         ("CamelCase", "camelcase camel case"),
         ("getUserName HTTPServer", "getusername get user name httpserver http server"),
