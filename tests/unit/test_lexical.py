@@ -116,7 +116,9 @@ def test_a_damaged_index_is_a_data_error(tmp_path: Path, segment: Segment) -> No
     content[len(content) // 2] ^= 1
     path.unlink()  # the open segment keeps the old one
     path.write_bytes(content)
-    with pytest.raises(DataError, match="it is not what was written: delete this text index and build it again") as error:
+    with pytest.raises(
+        DataError, match="it is not what was written: delete this text index and build it again"
+    ) as error:
         Segment(tmp_path / "s")
     assert error.value.path == str(path)
     assert search(["error"], [segment], 1)[0].rows.tolist() == [2]

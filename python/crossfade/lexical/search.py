@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, SupportsIndex
 
 import numpy as np
@@ -92,10 +93,7 @@ def search(
     formula = _formula(k1, b, threads)
     offsets, places, rows, scores = _native.search_text(text_list(queries, "queries"), _parts(parts), depth, formula)
     ends = offsets.tolist()
-    return [
-        Hits(places[start:end], rows[start:end], scores[start:end])
-        for start, end in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    return [Hits(places[start:end], rows[start:end], scores[start:end]) for start, end in pairwise(ends)]
 
 
 def explain(
