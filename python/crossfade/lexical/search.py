@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, SupportsIndex
 
@@ -40,7 +41,8 @@ class Hits(NamedTuple):
     scores: NDArray[np.float64]
 
 
-class TermScore(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TermScore:
     """What one term adds to a row's score.
 
     `term`: as it is indexed. `count`: how often the query has it. `rows`: rows of all parts that have it. `idf`.
