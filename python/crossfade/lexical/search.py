@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, SupportsIndex
 
 import numpy as np
@@ -39,7 +41,8 @@ class Hits(NamedTuple):
     scores: NDArray[np.float64]
 
 
-class TermScore(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TermScore:
     """What one term adds to a row's score.
 
     `term`: as it is indexed. `count`: how often the query has it. `rows`: rows of all parts that have it. `idf`.
@@ -92,10 +95,7 @@ def search(
     formula = _formula(k1, b, threads)
     offsets, places, rows, scores = _native.search_text(text_list(queries, "queries"), _parts(parts), depth, formula)
     ends = offsets.tolist()
-    return [
-        Hits(places[start:end], rows[start:end], scores[start:end])
-        for start, end in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    return [Hits(places[start:end], rows[start:end], scores[start:end]) for start, end in pairwise(ends)]
 
 
 def explain(

@@ -45,8 +45,9 @@ class AnalyserSettings:
         if not isinstance(text, str):
             raise InvalidInput(f"settings must be JSON in a str, not {type(text).__name__}")
         values = json.loads(_native.canonical_settings(text))
-        words = values["stop_words"]
-        return cls(values["analyser"], words if isinstance(words, str) else tuple(words))
+        analyser: AnalyserName = values["analyser"]
+        words: Literal["none", "english"] | list[str] = values["stop_words"]
+        return cls(analyser, tuple(words) if isinstance(words, list) else words)
 
     def _written(self) -> str:
         words = self.stop_words if isinstance(self.stop_words, str) else list(self.stop_words)

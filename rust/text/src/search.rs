@@ -88,6 +88,13 @@ impl Rows<'_> {
         }
     }
 
+    fn analyser(&self) -> &Analyser {
+        match self {
+            Self::Segment(segment) => segment.analyser(),
+            Self::Tail(view) => view.analyser(),
+        }
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         match self {
             Self::Segment(segment) => segment.settings(),
@@ -146,7 +153,7 @@ pub(crate) fn check(parts: &[Part<'_>]) -> Result<Option<Analyser>, Error> {
             return Err(Error::Mask { part: place, bytes: bits.len(), rows });
         }
     }
-    Ok(Some(Analyser::new(first.rows.settings())))
+    Ok(Some(first.rows.analyser().clone()))
 }
 
 fn answer(
@@ -181,9 +188,13 @@ fn share_out<T: Send, R: Send>(
     options: Options<'_>,
     work: impl Fn(T, &mut Window) -> Result<R, Error> + Sync,
 ) -> Result<Vec<R>, Error> {
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-    let allowed = if options.threads == 0 { cores() } else { options.threads };
-    let threads = allowed.min(items.len().div_ceil(QUERIES_PER_THREAD)).max(1);
+    let useful = items.len().div_ceil(QUERIES_PER_THREAD).max(1);
+    let threads = match options.threads {
+        // How many cores there are takes the system longer to say than one query takes.
+        _ if useful == 1 => 1,
+        0 => thread::available_parallelism().map_or(1, NonZero::get).min(useful),
+        threads => threads.min(useful),
+    };
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let count = items.len();
     let items: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();

@@ -11,7 +11,7 @@ use tantivy::{Index, InvertedIndexReader, SegmentReader, Term};
 
 use crate::build::{FIELD, mapped};
 use crate::manifest::Manifest;
-use crate::{Error, Settings};
+use crate::{Analyser, Error, Settings};
 
 /// An immutable part. Cheap to clone, and safe to search from many threads.
 ///
@@ -19,6 +19,7 @@ use crate::{Error, Settings};
 #[derive(Clone)]
 pub struct Segment {
     manifest: Arc<Manifest>,
+    analyser: Analyser,
     path: Arc<Path>,
     content: Option<Content>,
 }
@@ -51,7 +52,8 @@ impl Segment {
         // Nothing that passed the checksums should make tantivy panic; files that change meanwhile may.
         let content =
             guarded(directory, || if manifest.rows == 0 { Ok(None) } else { read(directory, manifest.rows) })?;
-        Ok(Self { manifest: Arc::new(manifest), path: directory.into(), content })
+        let analyser = Analyser::new(&manifest.settings);
+        Ok(Self { manifest: Arc::new(manifest), analyser, path: directory.into(), content })
     }
 
     /// Rows: the number of texts that were added.
@@ -76,6 +78,10 @@ impl Segment {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.path.to_path_buf()
+    }
+
+    pub(crate) fn analyser(&self) -> &Analyser {
+        &self.analyser
     }
 
     /// A byte a row, see `lengths`.

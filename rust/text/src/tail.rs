@@ -147,6 +147,10 @@ impl View {
         self.tail.settings()
     }
 
+    pub(crate) fn analyser(&self) -> &Analyser {
+        &self.tail.analyser
+    }
+
     /// The byte of a row's length, see `lengths`.
     pub(crate) fn length(&self, row: u32) -> u8 {
         self.tail.read().lengths[row as usize]
