@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from crossfade.retrieval.options import SearchOptions
 from crossfade.retrieval.ranking import rank
 from crossfade.retrieval.reranking import Candidate, Reranker
 from crossfade.retrieval.types import Hit, HitStage, Stage
+from crossfade.retrieval.words import explain_words, rank_words
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Document, Metric, Snapshot
 
@@ -65,8 +66,10 @@ class Pipeline:
         arms: list[Lists] = []
         if options.mode in {"dense", "hybrid"}:
             arms.append(self._stage("dense", lambda: self._dense(query, depth, options)))
+        words: Lists = []
         if options.mode in {"lexical", "hybrid"}:
-            arms.append(self._stage("lexical", lambda: self._lexical(query, depth)))
+            words = self._stage("lexical", lambda: self._lexical(query, depth))
+            arms.append(words)
         hits = arms[0]
         if len(arms) > 1:
             hits = self._stage("fused", lambda: fused(arms, options.fusion, depth))
@@ -76,6 +79,8 @@ class Pipeline:
         hits = [some[:k] for some in hits]
         if not options.explain:
             return Found(hits, self._stages)
+        if words and query.texts is not None:
+            self._tell_words(query.texts, words, hits)
         explanations = [[told.get(hit.id, []) for hit in some] for some, told in zip(hits, self._told, strict=True)]
         return Found(hits, self._stages, explanations)
 
@@ -90,13 +95,25 @@ class Pipeline:
                     told.setdefault(hit.id, []).append(HitStage(name, place, hit.score))
         return hits
 
+    def _tell_words(self, texts: Sequence[str], words: Lists, hits: Lists) -> None:
+        """Of the hits that are given on, what each word gave."""
+        for text, some, last, told in zip(texts, words, hits, self._told, strict=True):
+            names = {hit.id for hit in last}
+            kept = [hit for hit in some if hit.id in names]
+            for hit, terms in zip(kept, explain_words(text, self._snapshot, kept), strict=True):
+                stages = told[hit.id]
+                place = next(at for at, stage in enumerate(stages) if stage.stage == "lexical")
+                stages[place] = replace(stages[place], terms=terms)
+
     def _dense(self, query: Query, depth: int, options: SearchOptions) -> Lists:
         if query.vectors is None:
             raise InvalidInput("a search by vectors needs query vectors, or texts and a model that makes them")
         return rank(query.vectors, self._snapshot, depth, self._metric, self._threads, self._condition, options.walking)
 
     def _lexical(self, query: Query, depth: int) -> Lists:
-        raise InvalidInput("a search by words needs a collection on disk, and query texts")
+        if query.texts is None:
+            raise InvalidInput("a search by words needs query texts: send texts, not vectors")
+        return rank_words(query.texts, self._snapshot, depth, self._threads, self._condition)
 
     def _reranked(self, query: Query, hits: Lists, reranker: Reranker) -> Lists:
         if query.texts is None:

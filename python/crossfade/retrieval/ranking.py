@@ -179,10 +179,10 @@ class _Search:
         ids = self._part.ids
         names = [ids[row] for row in rows.tolist()]
         if self._part.spans is None:
-            hits = list(map(Hit._make, zip(names, scores.tolist(), [None] * len(names), strict=True)))
+            hits = list(map(Hit, names, scores.tolist()))
         else:
             spans = [(start, stop) for start, stop in self._part.spans[rows].tolist()]
-            hits = list(map(Hit._make, zip(names, scores.tolist(), spans, strict=True)))
+            hits = list(map(Hit, names, scores.tolist(), spans))
         tied: Any = (scores[1:] == scores[:-1]).any()
         if tied:
             # Python compares strings by code point, and UTF-8 bytes keep that order.

@@ -38,9 +38,7 @@ def explain_words(text: str, snapshot: Snapshot, hits: Sequence[Hit]) -> list[tu
 
 def text_of(part: Part) -> lexical.Segment | lexical.View:
     if part.text is None:
-        raise InvalidInput(
-            "a collection in memory keeps no words: keep it in a store (serve --store) to search by them"
-        )
+        raise InvalidInput("a collection in memory keeps no words: keep it on disk (serve --store) to search by them")
     return part.text
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import DataError, InvalidInput
+from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
@@ -53,6 +54,7 @@ class IndexRecord:
     collection: int
     version: int
     space: Space
+    analyser: AnalyserSettings
 
 
 class Index:
@@ -68,11 +70,14 @@ class Index:
         # The tail becomes a segment while segments are merged and get graphs: that may take minutes.
         self._sealing = threading.Lock()
         self._improving = threading.Lock()
-        self._state = State((Entry(Open(Tail(record.space.dimension), 0, 0), Live.all(0)),))
+        self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row, of those that were put back included: the next gets the next one."""
         self._missing: set[Range] = set()
         self._epochs = Epochs(())
+
+    def _new_tail(self) -> Tail:
+        return Tail(self.record.space.dimension, self.record.analyser)
 
     @property
     def directory(self) -> Path:
@@ -107,7 +112,7 @@ class Index:
         if low < arrived and self._rows_above(low) > self._settings.seal_rows:
             entries.append(self._built(Range(low, arrived), schema, alive))
             low = arrived
-        tail = Tail(self.record.space.dimension)
+        tail = self._new_tail()
         if low < arrived:
             with self._reading_rows(Range(low, arrived)) as batches:
                 for batch in batches:
@@ -125,7 +130,7 @@ class Index:
             try:
                 if span.high > arrived:
                     raise DataError(path, f"it holds rows up to {span.high}, the database up to {arrived}")
-                segment = Segment(path, self.record.space)
+                segment = Segment(path, self.record.space, self.record.analyser)
                 if segment.epoch != self._epochs.of(span.high):
                     raise DataError(path, "it is of writes that the database has lost")
                 if self._settings.check_on_open:
@@ -157,9 +162,9 @@ class Index:
 
     def _write(self, span: Range, schema: MetadataSchema) -> Segment:
         with self._reading_rows(span) as batches:
-            described = Span(span, self._epochs.of(span.high))
-            directory = write_segment(self._directory, described, self.record.space, batches, schema)
-        return Segment(directory, self.record.space)
+            described, record = Span(span, self._epochs.of(span.high)), self.record
+            directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
+        return Segment(directory, record.space, record.analyser)
 
     def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
         live = Live.of(np.isin(segment.documents, alive))
@@ -213,7 +218,7 @@ class Index:
                         return False
                     entry = self._state.entries[-1]
                     high = int(last.keys[-1])
-                    self._state = self._state.opened(Tail(self.record.space.dimension), high)
+                    self._state = self._state.opened(self._new_tail(), high)
             source = entry.source
             if not isinstance(source, Open):
                 return False

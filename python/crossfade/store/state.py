@@ -52,6 +52,7 @@ class Sealed:
             select=self._select,
             graph=graph.graph if graph else None,
             ef=graph.effort.ef if graph else 0,
+            text=segment.text,
         )
 
     def _select(self, condition: BoundFilter) -> Selection:
@@ -73,7 +74,14 @@ class Open:
     def part(self, live: Live) -> Part:
         tail, rows = self.tail, self.rows
         return Part(
-            tail.ids(rows), tail.vectors(rows), live.bits, live.count, tail.spans(rows), tail.whole, self._select
+            ids=tail.ids(rows),
+            vectors=tail.vectors(rows),
+            live=live.bits,
+            count=live.count,
+            spans=tail.spans(rows),
+            whole=tail.whole,
+            select=self._select,
+            text=tail.text(rows),
         )
 
     def _select(self, condition: BoundFilter) -> Selection:

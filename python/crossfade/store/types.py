@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade import lexical
 from crossfade.kernels import Graph
 from crossfade.store.metadata import BoundFilter, MetadataSchema, Selection
 
@@ -27,7 +28,12 @@ class Document:
     @property
     def content(self) -> str:
         """What the model reads: title, a space, then text; the title left out when empty."""
-        return f"{self.title} {self.text}" if self.title else self.text
+        return content(self.title, self.text)
+
+
+def content(title: str, text: str) -> str:
+    """What is read of a document, or of a piece of its text, by models and by word."""
+    return f"{title} {text}" if title else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Part:
     `count`: how many. `spans[i]`: where the text of row i begins and ends in its document's, None when that is not
     known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
     there are no metadata. `graph`: leads to near rows without a look at all of them; `ef`: how far it is walked by
-    default.
+    default. `text`: its rows by their words.
     """
 
     ids: Sequence[str]
@@ -61,6 +67,7 @@ class Part:
     select: Callable[[BoundFilter], Selection] | None = None
     graph: Graph | None = None
     ef: int = 0
+    text: lexical.Segment | lexical.View | None = None
 
 
 @dataclass(frozen=True, slots=True)
