@@ -17,8 +17,7 @@ from crossfade.store.database import Database
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.reading import documents_by_id
-from crossfade.store.settings import CollectionSettings
-from crossfade.store.types import CollectionSpec, Document, Metric, Snapshot, UpsertCounts
+from crossfade.store.types import CollectionSettings, CollectionSpec, Document, Metric, Snapshot, UpsertCounts
 
 
 @dataclass(slots=True)
@@ -67,6 +66,10 @@ class DurableCollection:
     def fields(self) -> MetadataSchema:
         """The fields that documents have, and their types."""
         return self._state.settings.fields
+
+    @property
+    def settings(self) -> CollectionSettings:
+        return self._state.settings
 
     @property
     def index(self) -> Index:

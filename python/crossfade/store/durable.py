@@ -21,8 +21,8 @@ from crossfade.store.collection import CollectionState, DurableCollection
 from crossfade.store.database import Database
 from crossfade.store.index import Epochs, Index, IndexRecord
 from crossfade.store.segment import Space, sync_directory
-from crossfade.store.settings import CollectionSettings, StoreSettings
-from crossfade.store.types import Collection, CollectionSpec
+from crossfade.store.settings import StoreSettings
+from crossfade.store.types import Collection, CollectionSettings, CollectionSpec
 from crossfade.store.upkeep import Upkeep
 
 SEGMENTS = "segments"
