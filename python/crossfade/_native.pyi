@@ -88,6 +88,12 @@ class SearchCall:
     @property
     def with_documents(self) -> bool: ...
     @property
+    def texts(self) -> list[str]:
+        """Of the queries, where the options need them."""
+    @property
+    def options(self) -> bytes:
+        """A `SearchOptions` message; empty for none."""
+    @property
     def call(self) -> Call: ...
 
 @final

@@ -301,14 +301,20 @@ class DurableCollection:
     def _record_arrivals(self, connection: sqlite3.Connection, index: Index) -> None:
         connection.execute("UPDATE indexes SET arrived = ? WHERE number = ?", (index.arrived, index.record.number))
 
-    def keep_up(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Seal, merge, build a graph: one step of what is due; say whether there was any. `stopped`: asked meanwhile."""
-        for index in self.indexes.values():
-            if index.wants_sealing() and index.seal(self._state.fields):
-                return True
-            if index.merge(self._state.fields) or index.build_graph(stopped):
-                return True
-        return False
+    def seal_due(self) -> bool:
+        """Make a segment of a tail that is long enough; say whether there was any."""
+        return any(index.wants_sealing() and index.seal(self._state.fields) for index in self.indexes.values())
+
+    def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Merge segments, or build a graph: one step of what is due; say whether there was any.
+
+        `stopped`: asked meanwhile; the step is given up when it is true.
+        """
+        return any(index.merge(self._state.fields) or index.build_graph(stopped) for index in self.indexes.values())
+
+    def keep_up(self) -> bool:
+        """One step of all that is due, in this thread; say whether there was any."""
+        return self.seal_due() or self.improve()
 
     def seal(self) -> None:
         """Make segments of all that is in tails now."""

@@ -38,7 +38,7 @@ class SegmentGraph:
 def build(
     segment: Segment, metric: Metric, settings: GraphSettings, stopped: Callable[[], bool]
 ) -> SegmentGraph | None:
-    """Build, measure and write it; None when `stopped` said so meanwhile. Raises OSError or InvalidInput of the disk."""
+    """Build, measure and write it; None when `stopped` said so. Raises OSError or InvalidInput of the disk."""
 
     def tell(_rows: int) -> None:
         if stopped():

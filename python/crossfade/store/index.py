@@ -65,7 +65,9 @@ class Index:
         self._database = database
         self._directory = directory
         self._settings = settings
-        self._upkeep = threading.Lock()
+        # The tail becomes a segment while segments are merged and get graphs: that may take minutes.
+        self._sealing = threading.Lock()
+        self._improving = threading.Lock()
         self._state = State((Entry(Open(Tail(record.space.dimension), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row, of those that were put back included: the next gets the next one."""
@@ -202,7 +204,7 @@ class Index:
 
     def seal(self, schema: MetadataSchema) -> bool:
         """Make a segment of the tail; say whether there was anything to do."""
-        with self._upkeep:
+        with self._sealing:
             entry = self._unsealed()
             if entry is None:
                 with self.lock:
@@ -239,7 +241,7 @@ class Index:
 
     def merge(self, schema: MetadataSchema) -> bool:
         """Make one segment of several, without their dead rows; say whether there was anything to do."""
-        with self._upkeep:
+        with self._improving:
             old = self.mergeable()
             if not old:
                 return False
@@ -273,8 +275,8 @@ class Index:
             self._state = self._state.exchanged(entries, Entry(Sealed(segment, self._settings.selection_bytes), live))
 
     def build_graph(self, stopped: Callable[[], bool]) -> bool:
-        """Give a segment a graph that should have one; say whether there was any. `stopped`: give up when it is true."""
-        with self._upkeep:
+        """Give a segment a graph that should have one; say whether there was any. `stopped`: whether to give up."""
+        with self._improving:
             source = next((each for each in self._sealed() if self._wants_graph(each)), None)
             if source is None:
                 return False
@@ -311,7 +313,7 @@ class Index:
         Until one is there again its rows are not found, and snapshots say that they are incomplete.
         """
         healed = 0
-        with self._upkeep:
+        with self._sealing, self._improving:
             for entry in self._state.entries:
                 source = entry.source
                 if not isinstance(source, Sealed):
@@ -337,7 +339,7 @@ class Index:
         return healed
 
     def _heal_graph(self, source: Sealed) -> int:
-        """Take a graph out that does not hold what was written: the segment is searched exactly until it has another."""
+        """Take a graph out that does not hold what was written: the segment is searched exactly without one."""
         try:
             graphs.check(source.segment)
         except (DataError, InvalidInput) as error:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class GraphSettings:
-    """`least_rows`: a segment with fewer is searched exactly. `m`, `ef_construction`: as `kernels.build_graph` has them.
-    `recall`, `recall_at`: what a search that does not say how far to walk aims at, measured on `sample` rows of each
-    segment. `threads`: of a build; 0 uses every core.
+    """`least_rows`: a segment with fewer is searched exactly. `m`, `ef_construction`: as `kernels.build_graph` has
+    them. `recall`, `recall_at`: what a search that does not say how far to walk aims at, measured on `sample` rows of
+    each segment. `threads`: of a build; 0 uses every core.
     """
 
     least_rows: int = 8_192

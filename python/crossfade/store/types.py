@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.kernels import Graph
-from crossfade.store.metadata import BoundFilter, Selection
+from crossfade.store.metadata import BoundFilter, MetadataSchema, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
 
@@ -86,12 +86,23 @@ class Collection(Protocol):
     @property
     def spec(self) -> CollectionSpec: ...
 
+    @property
+    def fields(self) -> MetadataSchema:
+        """The fields that documents have, and their types."""
+        ...
+
     def __len__(self) -> int: ...
 
-    def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> UpsertCounts:
-        """Add or replace, all or nothing. Shape (len(documents), dimension).
+    def upsert(
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        *,
+        expected: Sequence[int | None] | None = None,
+    ) -> UpsertCounts:
+        """Add or replace, all or nothing. Shape (len(documents), dimension). `expected`: versions, where they are kept.
 
-        Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity.
+        Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity; Conflict.
         """
         ...
 

@@ -222,7 +222,9 @@ fn visit_codes<B: Backend>(
         let dots = backend.dots(Dots { point: &point.codes, sum: point.sum, rows: of, next });
         for i in 0..four.len() {
             let (scale, add) = records.factors(of[i]);
-            if !take(point.base + add - point.scale * scale * dots[i] as f32) {
+            // What f32 cannot hold, and so makes NaN, is far away: that is the least of NaN and infinity.
+            let distance = point.base + add - point.scale * scale * dots[i] as f32;
+            if !take(distance.min(f32::INFINITY)) {
                 return;
             }
         }

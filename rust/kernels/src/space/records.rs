@@ -118,8 +118,8 @@ pub(super) struct Code {
     square: f64,
 }
 
-/// Squares within which a scan's codes are good.
-const TAME: std::ops::Range<f32> = 1e-20..1e20;
+/// Squares within which a scan's codes, and sums in f32, are good.
+pub(super) const TAME: std::ops::Range<f32> = 1e-20..1e20;
 
 impl Code {
     /// Turn a finite vector into codes; zeros for one that is not. `scratch` and `codes`: room for it, filled up to a
