@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the tests of the store share a model with those
 
 
 @pytest.fixture(scope="session")
