@@ -38,10 +38,9 @@ class ArrowRows:
         self._rows = 0
         _pyarrow()
 
-    @property
-    def fraction(self) -> float | None:
-        """How much of it is read, 0 to 1; None where nobody knows."""
-        return min(self._done / self._rows, 1.0) if self._rows else None
+    def fraction(self, place: Place) -> float | None:
+        """How much of it lies before a place that was read, 0 to 1; None where nobody knows."""
+        return min(place.number / self._rows, 1.0) if self._rows else None
 
     def read(self, after: Place = START) -> Iterator[Record | Reject]:
         """What follows a place. Raises DataError when the file is missing, damaged, or lacks a column."""

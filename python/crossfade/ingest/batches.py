@@ -98,10 +98,9 @@ class BatchReader:
         return batch
 
     def _check_finite(self, batch: Batch) -> None:
-        matrix: NDArray[np.float32] = np.stack(
-            [record.vector for _, record in batch.records if record.vector is not None]
-        )
-        fine: NDArray[np.bool_] = np.isfinite(matrix).all(axis=1)
+        matrix = np.stack([record.vector for _, record in batch.records if record.vector is not None])
+        finite = np.isfinite(matrix)
+        fine: NDArray[np.bool_] = np.logical_and.reduce(finite, axis=1)
         if fine.all():
             return
         bad: list[tuple[Position, Reject]] = []

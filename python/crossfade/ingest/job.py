@@ -162,11 +162,11 @@ class _Job:
             for step in self._steps(entry.position):
                 if writing is not None:
                     writing.result()
-                    progress(Progress(entry.report.documents, self._fraction(entry.position.source)))
+                    progress(Progress(entry.report.documents, self._fraction(entry.position)))
                 writing = pool.submit(self._take, entry, step)
             if writing is not None:
                 writing.result()
-                progress(Progress(entry.report.documents, self._fraction(entry.position.source)))
+                progress(Progress(entry.report.documents, self._fraction(entry.position)))
 
     def _steps(self, after: Position) -> Iterator[_Step]:
         reader = BatchReader(
@@ -209,8 +209,9 @@ class _Job:
             entry.mark = mark(self._store.database, self._collection.index.record.number)
             self._journal.save(entry)
 
-    def _fraction(self, current: int) -> float | None:
-        part = self._sources[current].fraction
+    def _fraction(self, position: Position) -> float | None:
+        current = position.source
+        part = self._sources[current].fraction(position.place)
         if not self._resumable or part is None:
             return None
         sizes = [each.size for each in self._identities]

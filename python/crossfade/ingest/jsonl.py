@@ -34,15 +34,11 @@ class JsonLines:
         """`path` "-" is standard input."""
         self.path = path
         self._maker = maker
-        self._raw: IO[bytes] | None = None
         self._size = 0
 
-    @property
-    def fraction(self) -> float | None:
-        """How much of it is read, 0 to 1; None where nobody knows."""
-        if self._raw is None or not self._size:
-            return None
-        return 1.0 if self._raw.closed else min(self._raw.tell() / self._size, 1.0)
+    def fraction(self, place: Place) -> float | None:
+        """How much of it lies before a place that was read, 0 to 1; None where nobody knows."""
+        return min(place.offset / self._size, 1.0) if self._size else None
 
     def read(self, after: Place = START) -> Iterator[Record | Reject]:
         """What follows a place. Raises DataError when the file is missing, cannot be read, or is damaged gzip."""
@@ -60,7 +56,7 @@ class JsonLines:
                     offset += len(line)
                     content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
                     if content.strip():
-                        yield self._parsed(Place(number, 0 if packed else offset), content.rstrip(b"\r\n"))
+                        yield self._parsed(Place(number, raw.tell() if packed else offset), content.rstrip(b"\r\n"))
         except FileNotFoundError:
             raise DataError(self.path, "no such file") from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -89,7 +85,7 @@ class JsonLines:
         with io.BufferedReader(io.FileIO(self.path), _READ_BYTES) as raw:
             status = os.fstat(raw.fileno())
             if stat.S_ISREG(status.st_mode):
-                self._raw, self._size = raw, status.st_size
+                self._size = status.st_size
             yield raw
 
 

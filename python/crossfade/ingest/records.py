@@ -12,8 +12,8 @@ from crossfade.store.types import Document
 
 
 class Place(NamedTuple):
-    """Where in a source something was read. `number`: its line or row, from 1; `offset`: bytes up to its end, 0 where
-    a source cannot be entered in the middle. Reading goes on after it."""
+    """Where in a source something was read. `number`: its line or row, from 1; `offset`: bytes of the file up to its
+    end (packed ones in a packed file, and about), 0 in a table. Reading goes on after it."""
 
     number: int
     offset: int = 0

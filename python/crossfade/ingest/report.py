@@ -60,16 +60,17 @@ class IngestReport:
         return self.added + self.replaced
 
     def to_json(self) -> dict[str, Any]:
-        """The public form."""
+        """The public form. `chunking` is null where vectors were given."""
         totals = asdict(self.totals)
+        rows = totals.pop("rows")
         return {
             "documents": self.documents,
             "added": self.added,
             "replaced": self.replaced,
             "rejected": self.rejected,
-            "rows": totals.pop("rows"),
+            "rows": rows,
             "resumed": self.resumed,
             "seconds": round(self.seconds, 3),
             "finished_before": self.finished_before,
-            "chunking": totals,
+            "chunking": totals if self.totals.input_tokens else None,
         }

@@ -37,9 +37,8 @@ class Source(Protocol):
     counts_rows: bool
     """Whether places are rows of a table, and not lines."""
 
-    @property
-    def fraction(self) -> float | None:
-        """How much of it is read, 0 to 1; None where nobody knows."""
+    def fraction(self, place: Place) -> float | None:
+        """How much of it lies before a place that was read, 0 to 1; None where nobody knows."""
         ...
 
     def read(self, after: Place = START) -> Iterator[Record | Reject]:
