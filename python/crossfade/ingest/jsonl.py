@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from pydantic_core import from_json
+
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest.fields import DocumentMaker, kind
 from crossfade.ingest.records import START, Place, Record, Reject
@@ -101,20 +103,29 @@ def _unpacked(raw: io.BufferedReader[io.FileIO]) -> Iterator[tuple[IO[bytes] | g
 
 def _loaded(content: bytes) -> dict[str, Any]:
     try:
+        # Twice as fast as json where lines hold vectors, and exact. What it refuses json either takes (half a
+        # surrogate pair, great depth) or names better.
+        record = from_json(content)
+    except ValueError:
+        record = _loaded_slowly(content)
+    if not isinstance(record, dict):
+        raise InvalidInput(f"{kind(record)}; expected a JSON object")
+    return record
+
+
+def _loaded_slowly(content: bytes) -> Any:
+    try:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"invalid UTF-8: byte 0x{content[error.start]:02x} at column {error.start + 1}; convert the file to UTF-8"
         ) from None
     try:
-        record = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidInput(f"not JSON: {error.msg} at column {error.colno}") from None
     except (ValueError, RecursionError) as error:  # an integer of 5,000 digits, ten thousand brackets
         raise InvalidInput(f"not usable JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise InvalidInput(f"{kind(record)}; expected a JSON object")
-    return record
 
 
 def _check_surrogates(name: str, value: str) -> None:
