@@ -17,6 +17,10 @@ __all__ = [
     "Run",
     "SearchCall",
     "Server",
+    "TextBuilder",
+    "TextSegment",
+    "TextTail",
+    "TextView",
     "__version__",
     "ap_correlation",
     "benjamini_hochberg",
@@ -24,10 +28,12 @@ __all__ = [
     "bootstrap_means",
     "bootstrap_test",
     "canonical_measure",
+    "canonical_settings",
     "check_bindable",
     "detectable_effect",
     "equivalence_test",
     "evaluate",
+    "explain_text",
     "fuse_arrays",
     "fuse_runs",
     "graph_build",
@@ -40,8 +46,10 @@ __all__ = [
     "randomisation_test",
     "rank_biased_overlap",
     "rescore",
+    "search_text",
     "status_code",
     "t_test",
+    "text_tokens",
     "tie_bounds",
     "to_binary",
     "to_int8",
@@ -87,6 +95,12 @@ class SearchCall:
     def k(self) -> int: ...
     @property
     def with_documents(self) -> bool: ...
+    @property
+    def texts(self) -> list[str]:
+        """Of the queries, where the options need them."""
+    @property
+    def options(self) -> bytes:
+        """A `SearchOptions` message; empty for none."""
     @property
     def call(self) -> Call: ...
 
@@ -284,3 +298,63 @@ def fuse_arrays(
     runs: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], settings: tuple[str, str, list[float], float, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Ids and scores, shape (queries, width). All arrays in C order."""
+
+@final
+class TextBuilder:
+    """A segment's directory in the making. `settings`: as JSON. `memory`: bytes."""
+
+    def __new__(cls, directory: str | PathLike[str], settings: str, memory: int) -> TextBuilder: ...
+    def add(self, texts: list[str]) -> int:
+        """How many rows there are then. After an error it takes no more."""
+
+    def finish(self) -> None: ...
+
+@final
+class TextSegment:
+    """Raises DataError for files that are not what was written."""
+
+    def __new__(cls, directory: str | PathLike[str], settings: str | None = None) -> TextSegment: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def settings(self) -> str: ...
+
+@final
+class TextTail:
+    def __new__(cls, settings: str) -> TextTail: ...
+    def append(self, texts: list[str]) -> int:
+        """The number of the first."""
+
+    def view(self, rows: int | None = None) -> TextView: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def settings(self) -> str: ...
+
+@final
+class TextView:
+    @property
+    def rows(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def settings(self) -> str: ...
+
+# Rows, and the packed bits of a mask. k1, b, threads.
+_TextPart = tuple[TextSegment | TextView, NDArray[np.uint8] | None]
+_Formula = tuple[float, float, int]
+
+def search_text(
+    queries: list[str], parts: Sequence[_TextPart], k: int, formula: _Formula
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """Offsets of the queries, then parts, rows and scores."""
+
+def explain_text(
+    query: str, parts: Sequence[_TextPart], rows: Sequence[tuple[int, int]], formula: _Formula
+) -> list[tuple[float, int, list[tuple[str, int, int, float, int, float]]]]:
+    """Score, length, and of each term: text, count in the query, rows with it, idf, frequency, contribution."""
+
+def text_tokens(texts: list[str], settings: str) -> list[list[str]]: ...
+def canonical_settings(settings: str) -> str: ...

@@ -52,7 +52,11 @@ def filled(kind: Descriptor) -> Message:
 
 
 def set_field(message: Message, field: FieldDescriptor) -> None:
-    if field.is_repeated:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        key, held = field.message_type.fields
+        for position in range(2):
+            getattr(message, field.name)[value(key, position)].CopyFrom(value(held, position))
+    elif field.is_repeated:
         getattr(message, field.name).extend(value(field, position) for position in range(2))
     elif field.message_type is not None:
         getattr(message, field.name).CopyFrom(value(field, 0))

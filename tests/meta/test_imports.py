@@ -10,16 +10,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
-BASE = {"chunking", "errors", "config", "files", "kernels", "measures", "tables"} | STATISTICS
+BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "measures", "niceness", "tables"} | STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
     "kernels": {"errors", "files", "_native"},
+    "lexical": {"errors", "arguments", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},
     "arguments": {"errors"},
     "chunking": {"errors", "arguments"},
+    "niceness": set(),
     **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,
     "store": BASE,

@@ -2,12 +2,14 @@
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from serving_fakes import FakeEncoder
 
 from crossfade._native import Call
+from crossfade._pb import collections_pb2
 from crossfade.config import Settings
 from crossfade.errors import (
     AlreadyExists,
@@ -179,6 +181,8 @@ def search(
         fingerprint=fingerprint,
         vectors=np.array(rows, np.float32),
         with_documents=with_documents,
+        texts=[],
+        options=b"",
         call=call or Call(),
     )
 
@@ -188,12 +192,16 @@ class TestSearch:
         house.fill("e", "ee", "x")
         (found,) = house.executor.search([search("docs", 2, (2, 2, 2), model="tuned", fingerprint="cf1-tuned")])
         assert found.hits == [[("ee", 10.0), ("e", 6.0)]]
-        assert (found.query_fingerprint, found.documents) == ("cf1-tuned", None)
+        assert (found.query_fingerprint, found.encoded) == ("cf1-tuned", None)
 
     def test_documents_come_when_asked_for(self, house: House) -> None:
         house.fill("a", "b")
         (found,) = house.executor.search([search("docs", 2, (1, 0, 0), (0, 0, 1), with_documents=True)])
-        assert found.documents == [[("", "a"), ("", "b")]] * 2
+        assert found.hits == []
+        for data in found.encoded:
+            kind: Any = collections_pb2.Hits
+            hits = kind.FromString(data).hits
+            assert [(hit.document.title, hit.document.text) for hit in hits] == [("", "a"), ("", "b")]
 
     @pytest.mark.parametrize("fingerprint", ["cf1-base", "cf1-tuned"])
     def test_vectors_join_by_document_or_query_fingerprint(self, house: House, fingerprint: str) -> None:
@@ -224,9 +232,9 @@ class TestSearch:
             if isinstance(other, Exception):
                 assert (type(one), str(one)) == (type(other), str(other))
             else:
-                assert (one.hits, one.documents, one.query_fingerprint) == (
+                assert (one.hits, one.encoded, one.query_fingerprint) == (
                     other.hits,
-                    other.documents,
+                    other.encoded,
                     other.query_fingerprint,
                 )
         assert [type(found).__name__ for found in together] == [

@@ -4,7 +4,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from crossfade.serving.niceness import be_nice, nicely
+from crossfade.niceness import be_nice, nicely
 
 
 def niceness() -> int:

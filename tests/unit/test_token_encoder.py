@@ -15,6 +15,7 @@ from crossfade.errors import BundleError, InvalidInput
 from crossfade.models import Bundle, Encoder, InputType, Precision
 from crossfade.models.importing import ImportOptions, import_model
 from crossfade.models.quantising import quantise
+from crossfade.models.token_cache import CachedTokenEncoder
 from crossfade.models.token_encoder import TokenEncoder
 from crossfade.models.token_graph import TokenGraph
 from crossfade.models.types import Pooling
@@ -110,6 +111,47 @@ def test_no_texts(bundle: Bundle) -> None:
     found = TokenEncoder(bundle, threads=1).encode([], InputType.QUERY)
     assert found.vectors.shape == (0, TINY.hidden)
     assert found.offsets.tolist() == [0]
+
+
+def test_a_cache_gives_what_the_encoder_gives(bundle: Bundle) -> None:
+    encoder = TokenEncoder(bundle, threads=1)
+    cached = CachedTokenEncoder(encoder)
+    for texts in (TEXTS, [*TEXTS[::-1], TEXTS[1], "fox " * 90], [], ["fox " * 90]):
+        for kind in InputType:
+            found, expected = cached.encode(texts, kind), encoder.encode(texts, kind)
+            np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-6)
+            assert found.offsets.tolist() == expected.offsets.tolist()
+            assert found.truncated.tolist() == expected.truncated.tolist()
+    assert (cached.dimension, cached.bundle) == (encoder.dimension, bundle)
+
+
+def test_a_cache_keeps_to_its_size_and_to_what_was_asked_last(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = TokenEncoder(bundle, threads=1)
+    made: list[str] = []
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda texts, kind: [made.extend(texts), encode(texts, kind)][1])
+    room = 2 * (3 * TINY.hidden * 4 + 4 * len("fox"))  # two texts of three tokens
+    cached = CachedTokenEncoder(encoder, room)
+    for text in ("fox", "dog", "fox", "the", "fox", "dog"):
+        cached.encode([text], InputType.DOCUMENT)
+        assert cached.bytes_kept <= room
+    assert made == ["fox", "dog", "the", "dog"]
+    nothing = CachedTokenEncoder(encoder, 0)
+    assert len(nothing.encode(["fox", "fox"], InputType.DOCUMENT).vectors) == 6
+    assert nothing.bytes_kept == 0
+    with pytest.raises(InvalidInput, match="max_bytes must be 0 or more"):
+        CachedTokenEncoder(encoder, -1)
+
+
+def test_a_cache_refuses_what_the_encoder_refuses(bundle: Bundle) -> None:
+    cached = CachedTokenEncoder(TokenEncoder(bundle, threads=1))
+    cached.encode(["fox"], InputType.DOCUMENT)
+    with pytest.raises(InvalidInput, match="text 1 is of type int"):
+        cached.encode(["fox", 3], InputType.DOCUMENT)  # type: ignore[list-item]
+    with pytest.raises(InvalidInput, match="not one string"):
+        cached.encode("fox", InputType.DOCUMENT)
+    with pytest.raises(InvalidInput, match="text 2 holds the lone surrogate"):
+        cached.encode(["fox", "fox", "\ud800"], InputType.DOCUMENT)
 
 
 def test_a_graph_that_pools_by_itself_is_refused(tmp_path: Path) -> None:

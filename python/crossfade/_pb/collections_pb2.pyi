@@ -1,11 +1,23 @@
 from crossfade._pb import vectors_pb2 as _vectors_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class SearchMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SEARCH_MODE_UNSPECIFIED: _ClassVar[SearchMode]
+    SEARCH_MODE_DENSE: _ClassVar[SearchMode]
+    SEARCH_MODE_LEXICAL: _ClassVar[SearchMode]
+    SEARCH_MODE_HYBRID: _ClassVar[SearchMode]
+SEARCH_MODE_UNSPECIFIED: SearchMode
+SEARCH_MODE_DENSE: SearchMode
+SEARCH_MODE_LEXICAL: SearchMode
+SEARCH_MODE_HYBRID: SearchMode
 
 class Collection(_message.Message):
     __slots__ = ("name", "dimension", "metric", "document_fingerprint", "documents")
@@ -22,14 +34,45 @@ class Collection(_message.Message):
     def __init__(self, name: _Optional[str] = ..., dimension: _Optional[int] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., document_fingerprint: _Optional[str] = ..., documents: _Optional[int] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("id", "title", "text")
+    __slots__ = ("id", "title", "text", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: MetadataValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[MetadataValue, _Mapping]] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     text: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    metadata: _containers.MessageMap[str, MetadataValue]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ...) -> None: ...
+
+class MetadataValue(_message.Message):
+    __slots__ = ("string", "int", "float", "bool", "datetime", "strings")
+    STRING_FIELD_NUMBER: _ClassVar[int]
+    INT_FIELD_NUMBER: _ClassVar[int]
+    FLOAT_FIELD_NUMBER: _ClassVar[int]
+    BOOL_FIELD_NUMBER: _ClassVar[int]
+    DATETIME_FIELD_NUMBER: _ClassVar[int]
+    STRINGS_FIELD_NUMBER: _ClassVar[int]
+    string: str
+    int: int
+    float: float
+    bool: bool
+    datetime: str
+    strings: Strings
+    def __init__(self, string: _Optional[str] = ..., int: _Optional[int] = ..., float: _Optional[float] = ..., bool: _Optional[bool] = ..., datetime: _Optional[str] = ..., strings: _Optional[_Union[Strings, _Mapping]] = ...) -> None: ...
+
+class Strings(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateCollectionRequest(_message.Message):
     __slots__ = ("name", "metric", "model", "vector_space")
@@ -78,18 +121,20 @@ class DeleteCollectionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class UpsertRequest(_message.Message):
-    __slots__ = ("collection", "documents", "model", "vectors", "fingerprint")
+    __slots__ = ("collection", "documents", "model", "vectors", "fingerprint", "expected_versions")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     documents: _containers.RepeatedCompositeFieldContainer[Document]
     model: str
     vectors: _vectors_pb2.Vectors
     fingerprint: str
-    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+    expected_versions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
     __slots__ = ("added", "replaced", "token_counts", "truncated", "times")
@@ -120,7 +165,7 @@ class DeleteResponse(_message.Message):
     def __init__(self, deleted: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("collection", "model", "texts", "vectors", "fingerprint", "k", "with_documents", "priority")
+    __slots__ = ("collection", "model", "texts", "vectors", "fingerprint", "k", "with_documents", "priority", "options")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +174,7 @@ class SearchRequest(_message.Message):
     K_FIELD_NUMBER: _ClassVar[int]
     WITH_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     model: str
     texts: _containers.RepeatedScalarFieldContainer[str]
@@ -137,17 +183,94 @@ class SearchRequest(_message.Message):
     k: int
     with_documents: bool
     priority: _vectors_pb2.Priority
-    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., k: _Optional[int] = ..., with_documents: _Optional[bool] = ..., priority: _Optional[_Union[_vectors_pb2.Priority, str]] = ...) -> None: ...
+    options: SearchOptions
+    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., k: _Optional[int] = ..., with_documents: _Optional[bool] = ..., priority: _Optional[_Union[_vectors_pb2.Priority, str]] = ..., options: _Optional[_Union[SearchOptions, _Mapping]] = ...) -> None: ...
+
+class SearchOptions(_message.Message):
+    __slots__ = ("filter", "exact", "ef", "mode", "candidates", "fusion", "reranker", "explain")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    EF_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    FUSION_FIELD_NUMBER: _ClassVar[int]
+    RERANKER_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    filter: str
+    exact: bool
+    ef: int
+    mode: SearchMode
+    candidates: int
+    fusion: Fusion
+    reranker: str
+    explain: bool
+    def __init__(self, filter: _Optional[str] = ..., exact: _Optional[bool] = ..., ef: _Optional[int] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., candidates: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., reranker: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
+
+class Fusion(_message.Message):
+    __slots__ = ("method", "rank_constant", "dense_weight", "lexical_weight")
+    class Method(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        METHOD_UNSPECIFIED: _ClassVar[Fusion.Method]
+        METHOD_RECIPROCAL_RANKS: _ClassVar[Fusion.Method]
+        METHOD_WEIGHTED_SCORES: _ClassVar[Fusion.Method]
+    METHOD_UNSPECIFIED: Fusion.Method
+    METHOD_RECIPROCAL_RANKS: Fusion.Method
+    METHOD_WEIGHTED_SCORES: Fusion.Method
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    RANK_CONSTANT_FIELD_NUMBER: _ClassVar[int]
+    DENSE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    LEXICAL_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    method: Fusion.Method
+    rank_constant: int
+    dense_weight: float
+    lexical_weight: float
+    def __init__(self, method: _Optional[_Union[Fusion.Method, str]] = ..., rank_constant: _Optional[int] = ..., dense_weight: _Optional[float] = ..., lexical_weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "document")
+    __slots__ = ("id", "score", "document", "start", "stop", "stages")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     document: Document
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+    start: int
+    stop: int
+    stages: _containers.RepeatedCompositeFieldContainer[HitStage]
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., document: _Optional[_Union[Document, _Mapping]] = ..., start: _Optional[int] = ..., stop: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[HitStage, _Mapping]]] = ...) -> None: ...
+
+class HitStage(_message.Message):
+    __slots__ = ("stage", "rank", "score", "terms")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    rank: int
+    score: float
+    terms: _containers.RepeatedCompositeFieldContainer[Term]
+    def __init__(self, stage: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ...) -> None: ...
+
+class Term(_message.Message):
+    __slots__ = ("term", "score")
+    TERM_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    term: str
+    score: float
+    def __init__(self, term: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class SearchStage(_message.Message):
+    __slots__ = ("stage", "candidates", "ns")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    NS_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    candidates: int
+    ns: int
+    def __init__(self, stage: _Optional[str] = ..., candidates: _Optional[int] = ..., ns: _Optional[int] = ...) -> None: ...
 
 class Hits(_message.Message):
     __slots__ = ("hits",)
@@ -156,11 +279,15 @@ class Hits(_message.Message):
     def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "query_fingerprint", "times")
+    __slots__ = ("results", "query_fingerprint", "times", "stages", "incomplete")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     QUERY_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     TIMES_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[Hits]
     query_fingerprint: str
     times: _vectors_pb2.StageTimes
-    def __init__(self, results: _Optional[_Iterable[_Union[Hits, _Mapping]]] = ..., query_fingerprint: _Optional[str] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ...) -> None: ...
+    stages: _containers.RepeatedCompositeFieldContainer[SearchStage]
+    incomplete: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[Hits, _Mapping]]] = ..., query_fingerprint: _Optional[str] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[SearchStage, _Mapping]]] = ..., incomplete: _Optional[bool] = ...) -> None: ...

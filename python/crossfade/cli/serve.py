@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +15,7 @@ import typer
 from crossfade.config import load_settings
 from crossfade.errors import InvalidInput
 from crossfade.models import Device
+from crossfade.store import Store
 
 log = logging.getLogger("crossfade")
 
@@ -26,6 +29,12 @@ def command(
         str, typer.Option(metavar="HOST:PORT", help="Where to take calls; port 0 takes any free one.")
     ] = "127.0.0.1:50051",
     device: Annotated[Device, typer.Option(help="Where the models run.")] = Device.CPU,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where collections are kept; without it they live in memory, and end with it."
+        ),
+    ] = None,
     replicas: Annotated[
         int | None, typer.Option(help="Copies of each model, for as many batches at once; dealt out to all GPUs.")
     ] = None,
@@ -37,16 +46,15 @@ def command(
 ) -> None:
     """Serve models and collections over gRPC until SIGTERM or Ctrl-C.
 
-    Prints one line with the address on stdout when calls are taken; logs on stderr. Collections live in memory and end
-    with the process.
+    Prints one line with the address on stdout when calls are taken; logs on stderr.
     """
     # Here and not above: every other command starts faster without gRPC.
     from crossfade._native import check_bindable
     from crossfade.models import load_encoders
+    from crossfade.niceness import nicely
     from crossfade.serving import logs
-    from crossfade.serving.niceness import nicely
     from crossfade.serving.server import Server, serve
-    from crossfade.store import MemoryStore
+    from crossfade.store import DurableStore, MemoryStore
 
     logs.set_up()
     settings = load_settings(
@@ -69,12 +77,18 @@ def command(
         bundle = encoder.bundle
         log.info("model %s: %s, %d dimensions, %s", name, bundle.name, bundle.dimension, bundle.query_fingerprint)
     log.info("loaded in %.1f s", time.perf_counter() - start)
-    server = Server(encoders, MemoryStore(), settings)
 
     def ready(address: str) -> None:
         print(f"listening on {address}", flush=True)
 
-    working = serve(server, listen, settings.drain_seconds, ready)
+    with ExitStack() as held:
+        collections: Store = MemoryStore()
+        if store is not None:
+            start = time.perf_counter()
+            collections = held.enter_context(DurableStore(store))
+            log.info("opened %s in %.1f s: %s", store, time.perf_counter() - start, _described(collections))
+        server = Server(encoders, collections, settings)
+        working = serve(server, listen, settings.drain_seconds, ready)
     if working:
         # Inference cannot be interrupted; waiting for its threads would outlast the drain's promise.
         log.info("stopped; %d threads were still at work for callers that are gone", working)
@@ -82,6 +96,11 @@ def command(
         sys.stdout.flush()
         os._exit(0)
     log.info("stopped")
+
+
+def _described(store: Store) -> str:
+    found = [f"{collection.spec.name} ({len(collection)} documents)" for collection in store.list()]
+    return ", ".join(found) or "no collections"
 
 
 def parse_models(given: list[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from crossfade.cli.store_ingest import ingest
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
     from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore
+    from crossfade.store.metadata import MetadataSchema
     from crossfade.store.readonly import CollectionSummary
 
 app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
@@ -22,6 +23,7 @@ app.command("ingest")(ingest)
 _Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+ModeName = Literal["dense", "lexical", "hybrid"]  # `retrieval.options.Mode`, without its imports
 _SNIPPET = 60  # characters
 
 
@@ -76,16 +78,26 @@ def create(
         str | None, typer.Option("--fingerprint", help="Of the encoder that makes the vectors.", show_default=False)
     ] = None,
     metric: Annotated[str, typer.Option("--metric", help="cosine, ip or l2.")] = "cosine",
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            metavar="NAME=TYPE",
+            help="A field of metadata and its type; repeatable. Others than datetime come by themselves.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Make a collection, and the store if there is none. It is bound to its model for life."""
     from crossfade.store import DurableStore
     from crossfade.store.checks import check_spec
+    from crossfade.store.settings import CollectionSettings
 
-    spec = _spec(name, model, dimension, fingerprint, metric)
+    spec, settings = _spec(name, model, dimension, fingerprint, metric), CollectionSettings(_fields(field or []))
     check_spec(spec)  # before a directory is made for nothing
     with DurableStore(directory, upkeep=False) as store:
-        store.create(spec)
+        store.create(spec, settings)
     if as_json:
         print(json.dumps(_spec_json(spec), indent=2))
     else:
@@ -108,13 +120,32 @@ def _spec(name: str, model: Path | None, dimension: int | None, fingerprint: str
     return CollectionSpec(name, dimension, kind, fingerprint)
 
 
+def _fields(given: list[str]) -> MetadataSchema:
+    from crossfade.errors import InvalidInput
+    from crossfade.store.metadata import MetadataSchema
+
+    fields: dict[str, str] = {}
+    for pair in given:
+        name, equals, kind = pair.partition("=")
+        if not equals or name in fields:
+            raise InvalidInput(
+                f"--field {pair!r} cannot be read: write NAME=TYPE, each name once, as published=datetime"
+            )
+        fields[name] = kind
+    return MetadataSchema(fields)
+
+
 @app.command()
 def search(
     directory: _Directory,
     name: _Name,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.", show_default=False)],
-    model: Annotated[Path, typer.Option("--model", help="The collection's model.", show_default=False)],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="The collection's model; needed but for --mode lexical.", show_default=False),
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Documents to find.", min=1)] = 10,
+    mode: Annotated[ModeName, typer.Option("--mode", help="By vectors, by words (BM25), or by both.")] = "dense",
     filter_: Annotated[
         str | None,
         typer.Option("--filter", help="A condition on metadata, as JSON (docs/filters.md).", show_default=False),
@@ -122,22 +153,21 @@ def search(
     threads: ThreadsOption = None,
     as_json: _Json = False,
 ) -> None:
-    """Find the documents nearest to a text: exactly, and without a server."""
+    """Find the documents nearest to a text, without a server: the same search that a server answers."""
     from crossfade.cli.evaluation_options import load_models
     from crossfade.config import load_settings
-    from crossfade.models import InputType
-    from crossfade.retrieval import check_encoder
-    from crossfade.retrieval.ranking import rank
-    from crossfade.store.metadata import Filter, bind
+    from crossfade.errors import InvalidInput
+    from crossfade.retrieval import Retriever, SearchOptions
+    from crossfade.store.metadata import Filter
 
+    options = SearchOptions(filter=None if filter_ is None else Filter.parse(filter_), mode=mode)
+    if model is None and mode != "lexical":
+        raise InvalidInput(f"a search of mode {mode} needs the collection's model: give --model, or --mode lexical")
     with opened(directory, upkeep=False) as store:
         collection = store.get(name)
-        condition = None if filter_ is None else bind(Filter.parse(filter_), collection.fields)
-        encoder = load_models({"model": model}, threads)["model"]
-        check_encoder(collection, encoder)
-        queries = encoder.encode([text], InputType.QUERY).vectors
-        cores = load_settings(threads=threads).threads
-        hits = rank(queries, collection.snapshot(), k, collection.spec.metric, cores, condition)[0]
+        encoder = None if model is None else load_models({"model": model}, threads)["model"]
+        retriever = Retriever(collection, encoder, load_settings(threads=threads).threads)
+        hits = retriever.search_texts([text], k, options).hits[0]
         found = collection.documents([hit.id for hit in hits])
         shown = [_hit_json(collection, hit, document) for hit, document in zip(hits, found, strict=True) if document]
     if as_json:

@@ -8,16 +8,19 @@ with Client("127.0.0.1:50051") as client:
 """
 
 from crossfade.client.aio import AsyncClient
+from crossfade.client.options import Fusion, SearchOptions
 from crossfade.client.sync import Client
 from crossfade.client.types import (
     CollectionInfo,
     Embedding,
     Hit,
+    HitStage,
     Limits,
     Measured,
     ModelInfo,
     Scored,
     SearchResults,
+    SearchStage,
     StageTimes,
     Upserted,
     Vectors,
@@ -30,12 +33,16 @@ __all__ = [
     "CollectionInfo",
     "Document",
     "Embedding",
+    "Fusion",
     "Hit",
+    "HitStage",
     "Limits",
     "Measured",
     "ModelInfo",
     "Scored",
+    "SearchOptions",
     "SearchResults",
+    "SearchStage",
     "StageTimes",
     "Upserted",
     "Vectors",

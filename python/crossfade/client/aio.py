@@ -176,16 +176,20 @@ class AsyncClient:
         *,
         model: str | None = None,
         vectors: Vectors | None = None,
+        expected_versions: Sequence[int] | None = None,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Upserted:
         """Add or replace any number of documents, embedded by a served `model` or with `vectors`, one a document.
 
+        `expected_versions`: the version that each document must have, 0: it must not be there; else Conflict is raised.
         Each call of a batch is taken whole or not at all; an error after the first call says how many documents are in.
         """
         source = plans.source(model, vectors)
         limits = await self.limits(timeout=timeout)
-        return await self._run(plans.upsert(collection, documents, source, limits), timeout, progress)
+        return await self._run(
+            plans.upsert(collection, documents, source, limits, expected_versions), timeout, progress
+        )
 
     async def delete(self, collection: str, ids: Sequence[str], *, timeout: float | None = None) -> int:
         """Remove documents; returns how many of the ids were there."""
@@ -202,14 +206,16 @@ class AsyncClient:
         vectors: Vectors | None = None,
         with_documents: bool = False,
         priority: Priority | None = None,
+        options: SearchOptions | None = None,
         timeout: float | None = None,
     ) -> SearchResults:
         """The best `k` documents for each query: either `texts`, encoded by a served `model`, or float32 `vectors`.
 
-        `priority` as `embed` has it.
+        `priority` as `embed` has it. `options`: a filter, exact or approximate, by vectors, by words or both, a
+        reranker, an explanation. A search by words alone takes `texts`, and no model.
         """
-        options = SearchOptions(with_documents, priority)
-        queries = plans.queries(model, texts, vectors)
+        options = plans.search_options(options, with_documents, priority)
+        queries = plans.queries(model, texts, vectors, options.mode)
         limits = await self.limits(timeout=timeout)
         return await self._run(plans.search(collection, k, queries, options, limits), timeout)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from crossfade.client.types import (
     Embedding,
     Encoding,
     Hit,
+    HitStage,
     InputType,
     Limits,
     Measured,
     ModelInfo,
     Scored,
     SearchResults,
+    SearchStage,
     StageTimes,
     Upserted,
 )
@@ -71,7 +74,55 @@ def vectors_message(values: NDArray[np.float32]) -> vectors_pb2.Vectors:
 
 
 def document_message(document: Document) -> collections_pb2.Document:
-    return collections_pb2.Document(id=document.id, title=document.title, text=document.text)
+    message = collections_pb2.Document(id=document.id, title=document.title, text=document.text)
+    for name, value in document.metadata.items():
+        _put_value(message.metadata[name], value, document.id, name)
+    return message
+
+
+def metadata_size(document: Document) -> int:
+    """Bytes of a document's message, when it has metadata. Raises InvalidInput for a value that cannot be one."""
+    if not document.metadata:
+        return 0
+    message: Any = document_message(document)  # protobuf's methods have no types
+    size: int = message.ByteSize()
+    return size
+
+
+def _put_value(message: collections_pb2.MetadataValue, value: object, document: str, name: str) -> None:
+    match value:
+        case bool():
+            message.bool = value
+        case int() if -(2**63) <= value < 2**63:
+            message.int = value
+        case float():
+            message.float = value
+        case str():
+            message.string = value
+        case datetime() | date():
+            message.datetime = value.isoformat()
+        case list() | tuple() if all(isinstance(each, str) for each in value):
+            message.strings.values.extend(value)
+        case _:
+            raise InvalidInput(
+                f"document {document[:80]!r}: field {name[:80]!r} has {value!r:.80}: use a string, an int of 64 bits, "
+                "a float, a bool, a date or datetime, or a list of strings"
+            )
+
+
+def _document(message: collections_pb2.Document) -> Document:
+    metadata = {name: _value(message.metadata[name]) for name in sorted(message.metadata)}
+    return Document(message.id, message.title, message.text, metadata)
+
+
+def _value(message: collections_pb2.MetadataValue) -> object:
+    untyped: Any = message
+    kind = untyped.WhichOneof("kind")
+    if kind == "strings":
+        return list(message.strings.values)
+    if kind == "datetime":
+        return datetime.fromisoformat(message.datetime)
+    return None if kind is None else getattr(message, kind)
 
 
 def times(message: vectors_pb2.StageTimes) -> StageTimes:
@@ -110,7 +161,19 @@ def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResult
         hits=[[_hit(hit) for hit in answer.hits] for response in responses for answer in response.results],
         query_fingerprint=one_fingerprint([response.query_fingerprint for response in responses]),
         times=StageTimes.sum(times(response.times) for response in responses),
+        stages=_stages(responses),
+        incomplete=any(response.incomplete for response in responses),
     )
+
+
+def _stages(responses: Sequence[collections_pb2.SearchResponse]) -> tuple[SearchStage, ...]:
+    """Of all calls, by name, in the order of the first."""
+    found: dict[str, SearchStage] = {}
+    for response in responses:
+        for stage in response.stages:
+            before = found.get(stage.stage, SearchStage(stage.stage, 0, 0))
+            found[stage.stage] = SearchStage(stage.stage, before.candidates + stage.candidates, before.ns + stage.ns)
+    return tuple(found.values())
 
 
 def scored(responses: Sequence[scoring_pb2.ScoreResponse]) -> Scored:
@@ -178,8 +241,13 @@ def limits(message: models_pb2.Limits) -> Limits:
 def _hit(message: collections_pb2.Hit) -> Hit:
     # Messages of an answer are built by the server; an absent document reads as one with an empty id.
     found = message.document
-    document = Document(found.id, found.title, found.text) if found.id else None
-    return Hit(message.id, message.score, document)
+    document = _document(found) if found.id else None
+    span = (message.start, message.stop) if message.stop else None
+    stages = tuple(
+        HitStage(stage.stage, stage.rank, stage.score, {term.term: term.score for term in stage.terms})
+        for stage in message.stages
+    )
+    return Hit(message.id, message.score, document, span, stages)
 
 
 def _space(parts: Sequence[vectors_pb2.Vectors]) -> tuple[Encoding, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
-from crossfade._pb import embedding_pb2, vectors_pb2
+from crossfade._pb import collections_pb2, embedding_pb2, vectors_pb2
 from crossfade.client import messages
-from crossfade.client.types import Encoding, InputType, LongTexts, Priority
+from crossfade.client.types import Encoding, InputType, LongTexts, Priority, SearchMode
 from crossfade.errors import InvalidInput
 
 _Name = TypeVar("_Name", bound=str)
@@ -17,6 +18,15 @@ _Number = TypeVar("_Number")
 _LONG_TEXTS: dict[LongTexts, embedding_pb2.LongTexts] = {
     "truncate": embedding_pb2.LONG_TEXTS_TRUNCATE,
     "refuse": embedding_pb2.LONG_TEXTS_REFUSE,
+}
+_MODES: dict[SearchMode, collections_pb2.SearchMode] = {
+    "dense": collections_pb2.SEARCH_MODE_UNSPECIFIED,
+    "lexical": collections_pb2.SEARCH_MODE_LEXICAL,
+    "hybrid": collections_pb2.SEARCH_MODE_HYBRID,
+}
+_METHODS: dict[Literal["rrf", "weighted"], collections_pb2.Fusion.Method] = {
+    "rrf": collections_pb2.Fusion.METHOD_RECIPROCAL_RANKS,
+    "weighted": collections_pb2.Fusion.METHOD_WEIGHTED_SCORES,
 }
 _PRIORITIES: dict[Priority, vectors_pb2.Priority] = {
     "interactive": vectors_pb2.PRIORITY_INTERACTIVE,
@@ -73,14 +83,76 @@ class Embedder:
 
 
 @dataclass(frozen=True, slots=True)
+class Fusion:
+    """How a hybrid search makes one list of two. `method`: "rrf", the sum of weight / (rank_constant + rank), or
+    "weighted", the sum of weight times score, each list's scores brought to 0 to 1.
+    """
+
+    method: Literal["rrf", "weighted"] = "rrf"
+    rank_constant: int = 60
+    dense_weight: float = 1.0
+    lexical_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _number("fusion method", self.method, _METHODS)
+        if not 0 < self.rank_constant < 2**32:
+            raise InvalidInput(f"rank_constant is {self.rank_constant!r}: give a whole number of 1 or more")
+
+    def message(self) -> collections_pb2.Fusion:
+        return collections_pb2.Fusion(
+            method=_METHODS[self.method],
+            rank_constant=self.rank_constant,
+            dense_weight=self.dense_weight,
+            lexical_weight=self.lexical_weight,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SearchOptions:
     """What a Search may be told. Raises InvalidInput for what does not exist."""
 
     with_documents: bool = False
     priority: Priority | None = None
+    filter: str | Mapping[str, Any] | None = None
+    exact: bool = False
+    ef: int | None = None
+    mode: SearchMode = "dense"
+    candidates: int | None = None
+    fusion: Fusion = field(default_factory=Fusion)
+    reranker: str | None = None
+    explain: bool = False
 
     def __post_init__(self) -> None:
         priority_number(self.priority)
+        _number("mode", self.mode, _MODES)
+        for name, value in (("ef", self.ef), ("candidates", self.candidates)):
+            if value is not None and not (isinstance(value, int) and 0 < value < 2**32):
+                raise InvalidInput(f"{name} is {value!r}: give a whole number of 1 or more, or None")
+
+    def message(self) -> collections_pb2.SearchOptions | None:
+        """What of it goes into a message of its own; None when all of that is as it is by default."""
+        message: Any = collections_pb2.SearchOptions(  # protobuf's methods have no types
+            filter=_json(self.filter),
+            exact=self.exact,
+            ef=self.ef or 0,
+            mode=_MODES[self.mode],
+            candidates=self.candidates or 0,
+            reranker=self.reranker or "",
+            explain=self.explain,
+        )
+        if self.fusion != Fusion():
+            message.fusion.CopyFrom(self.fusion.message())
+        written: collections_pb2.SearchOptions = message
+        return written if message.ByteSize() else None
+
+
+def _json(condition: str | Mapping[str, Any] | None) -> str:
+    if condition is None or isinstance(condition, str):
+        return condition or ""
+    try:
+        return json.dumps(condition, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"filter cannot be written as JSON: {error}") from None
 
 
 def priority_number(priority: Priority | None) -> vectors_pb2.Priority:

@@ -7,7 +7,7 @@ they wait, and in nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -27,7 +27,9 @@ from crossfade.client.types import (
     Limits,
     Measured,
     ModelInfo,
+    Priority,
     Scored,
+    SearchMode,
     SearchResults,
     Upserted,
     Vectors,
@@ -165,13 +167,22 @@ def delete_collection(name: str) -> Plan[None]:
 
 
 @explained
-def upsert(collection: str, documents: Sequence[Document], source: str | Vectors, limits: Limits) -> Plan[Upserted]:
+def upsert(
+    collection: str,
+    documents: Sequence[Document],
+    source: str | Vectors,
+    limits: Limits,
+    expected: Sequence[int] | None = None,
+) -> Plan[Upserted]:
     # Across all the calls of the batch: the server sees one of them at a time.
     check_ids([document.id for document in documents])
     titles = text_sizes([document.title for document in documents], "title of document")
     texts = text_sizes([document.text for document in documents], "text of document")
     ids = [len(document.id.encode()) for document in documents]
-    sizes = [sum(parts) for parts in zip(ids, titles, texts, strict=True)]
+    metadata = [messages.metadata_size(document) for document in documents]
+    sizes = [sum(parts) for parts in zip(ids, titles, texts, metadata, strict=True)]
+    if expected is not None and len(expected) != len(documents):
+        raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
     if isinstance(source, Vectors):
         values = rows(source, len(documents))
         sizes = [size + values.shape[1] * 4 for size in sizes]
@@ -179,14 +190,18 @@ def upsert(collection: str, documents: Sequence[Document], source: str | Vectors
     def step(part: slice) -> Step:
         def request() -> Message:
             sent = [messages.document_message(document) for document in documents[part]]
+            versions = expected[part] if expected is not None else ()
             if isinstance(source, Vectors):
                 return collections_pb2.UpsertRequest(
                     collection=collection,
                     documents=sent,
+                    expected_versions=versions,
                     vectors=messages.vectors_message(values[part]),
                     fingerprint=source.fingerprint,
                 )
-            return collections_pb2.UpsertRequest(collection=collection, documents=sent, model=source)
+            return collections_pb2.UpsertRequest(
+                collection=collection, documents=sent, expected_versions=versions, model=source
+            )
 
         return Step(request, part.stop - part.start)
 
@@ -203,6 +218,16 @@ def delete(collection: str, ids: Sequence[str], limits: Limits) -> Plan[int]:
     return Plan(DELETE, steps, lambda answers: sum(answer.deleted for answer in answers), writes="ids")
 
 
+def search_options(options: SearchOptions | None, with_documents: bool, priority: Priority | None) -> SearchOptions:
+    """With what was said beside them."""
+    found = options or SearchOptions()
+    return replace(
+        found,
+        with_documents=with_documents or found.with_documents,
+        priority=found.priority if priority is None else priority,
+    )
+
+
 @explained
 def search(
     collection: str, k: int, queries: tuple[str, Sequence[str]] | Vectors, options: SearchOptions, limits: Limits
@@ -210,6 +235,7 @@ def search(
     """`queries`: a served model's name and texts, or vectors."""
     if not 0 <= k < 2**32:
         raise InvalidInput(f"k is {k}: ask for at least 1 result a query")
+    more = options.message()
     if isinstance(queries, Vectors):
         values = rows(queries)
         sizes = [values.shape[1] * 4] * len(values)
@@ -224,6 +250,9 @@ def search(
                 )
             else:
                 sent = collections_pb2.SearchRequest(model=queries[0], texts=queries[1][part])
+            if more is not None:
+                options_sent: Any = sent.options
+                options_sent.CopyFrom(more)
             sent.collection, sent.k, sent.with_documents = collection, k, options.with_documents
             sent.priority = priority_number(options.priority)
             return sent
@@ -302,9 +331,13 @@ def source(model: str | None, vectors: Vectors | None) -> str | Vectors:
 
 
 def queries(
-    model: str | None, texts: Sequence[str] | None, vectors: Vectors | None
+    model: str | None, texts: Sequence[str] | None, vectors: Vectors | None, mode: SearchMode = "dense"
 ) -> tuple[str, Sequence[str]] | Vectors:
     """Which of its two forms a search was given in."""
+    if mode == "lexical":
+        if vectors is not None or model is not None or texts is None:
+            raise InvalidInput("a lexical search is by words: give texts, and neither model nor vectors")
+        return "", texts
     if vectors is None and model is not None and texts is not None:
         return model, texts
     if vectors is not None and model is None and texts is None:

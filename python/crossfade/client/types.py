@@ -15,6 +15,7 @@ InputType = Literal["query", "document"]
 Encoding = Literal["float32", "float16", "int8", "binary"]
 LongTexts = Literal["truncate", "refuse"]
 Priority = Literal["interactive", "bulk", "shadow"]
+SearchMode = Literal["dense", "lexical", "hybrid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +126,51 @@ class Upserted:
 
 
 @dataclass(frozen=True, slots=True)
+class HitStage:
+    """What a stage made of a document: "dense", "lexical", "fused" or "reranked"; its rank, from 1, and score; of a
+    lexical stage, what each word that matched gave.
+    """
+
+    stage: str
+    rank: int
+    score: float
+    terms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStage:
+    """What a stage did for all queries: documents that it gave on, and its time in nanoseconds."""
+
+    stage: str
+    candidates: int
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """`document` is None unless asked for, or when it was deleted since the search."""
+    """`document` is None unless asked for, or when it was deleted since the search. `span`: where the text that was
+    found begins and ends in the document's, where documents or an explanation were asked for; `stages`: how the hit
+    came to its place, where an explanation was.
+    """
 
     id: str
     score: float
     document: Document | None = None
+    span: tuple[int, int] | None = None
+    stages: tuple[HitStage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """`hits[i]` answers query i: score descending, equal scores by id."""
+    """`hits[i]` answers query i: score descending, equal scores by id. `stages`: where an explanation was asked for.
+    `incomplete`: a damaged part of the collection is being built again, and was not searched.
+    """
 
     hits: list[list[Hit]]
     query_fingerprint: str
     times: StageTimes
+    stages: tuple[SearchStage, ...] = ()
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

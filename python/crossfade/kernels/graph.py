@@ -33,8 +33,8 @@ _MIN_EF = 64
 class GraphTopK(NamedTuple):
     """The best rows that were found for every query, best first; k' = min(k, rows that may be found), always.
 
-    `scores`: float32, shape (queries, k'). `indices`: int64, shape (queries, k'). Both as `top_k` gives and orders them.
-    `plans`: uint8, shape (queries,): how each query was answered, a place in `PLANS`.
+    `scores`: float32, shape (queries, k'). `indices`: int64, shape (queries, k'). Both as `top_k` gives and orders
+    them. `plans`: uint8, shape (queries,): how each query was answered, a place in `PLANS`.
     """
 
     scores: NDArray[np.float32]
@@ -46,7 +46,8 @@ class Effort(NamedTuple):
     """How far to walk, and what that was worth on a sample of `queries`.
 
     `recall`: the share of the k best scores that were found. `standard_error`: of that; the recall of all queries like
-    these is within two of it in 19 of 20 samples. `reached`: whether the target was; if not, `ef` is the greatest tried.
+    these is within two of it in 19 of 20 samples. `reached`: whether the target was; if not, `ef` is the greatest
+    tried.
     """
 
     ef: int
@@ -97,7 +98,7 @@ class Graph:
     def save(self, path: str | Path) -> None:
         """Write its file: whole or not at all, and on the disk when this returns. Raises InvalidInput."""
         with write_atomically(Path(path)) as stream:
-            stream.write(memoryview(self._file))
+            stream.write(self._file.data)
 
     def search(
         self,
@@ -115,8 +116,8 @@ class Graph:
         mask leaves): a query whose walk ends with fewer is searched exactly.
 
         `ef`: how many of the nearest a walk keeps; more find more and take longer. At least `k`; None is max(64, 2 k).
-        `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk, "exact"
-        is `top_k`. `plans` of the result says what was done.
+        `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk,
+        "exact" is `top_k`. `plans` of the result says what was done.
 
         `threads`: None or 0 uses every core; queries are shared out. The GIL is released, and Ctrl-C stops the work.
 
@@ -178,8 +179,8 @@ def build_graph(
 
     The graph keeps `vectors`, as they lie where `top_k` would read them so; they must not be written to any more.
 
-    `m`: links of a new row in each layer, 2 to 256; twice as many in the lowest. `ef_construction`: candidates for them,
-    1 to 65,536. `seed`: of the draw of layers; with `threads=1` the graph depends on rows and settings alone.
+    `m`: links of a new row in each layer, 2 to 256; twice as many in the lowest. `ef_construction`: candidates for
+    them, 1 to 65,536. `seed`: of the draw of layers; with `threads=1` the graph depends on rows and settings alone.
 
     `form`: walks compare rows in "codes" of eight bits, a quarter of the bytes, or as "vectors"; "measured" takes codes
     where, on a sample, they find what exact scores find.

@@ -1,4 +1,4 @@
-"""Exact top-k of a snapshot in the order that collections promise: score descending, then id ascending."""
+"""Top-k of a snapshot in the order that collections promise: score descending, then id ascending."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ from crossfade.store.types import Metric, Part, Snapshot
 _WIDENED_ENTRIES = 1 << 20
 # Rows asked for a document, at first, where documents have several.
 _ROWS_A_DOCUMENT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Walking:
+    """How graphs are used. `exact`: not at all. `ef`: how far they are walked; None: as each was measured to need."""
+
+    exact: bool = False
+    ef: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +58,18 @@ def rank(
     metric: Metric,
     threads: int,
     condition: BoundFilter | None = None,
+    walking: Walking = Walking(),
 ) -> list[list[Hit]]:
     """The best `k` documents of each query, fewer when fewer may be found. `queries`: float32, (n, dimension).
 
-    A document's score is the best of its rows'.
+    A document's score is the best of its rows'. Parts with a graph are walked, and may then miss some of the best;
+    scores are exact all the same.
     """
     lists: list[list[list[Hit]]] = []
     for part in snapshot.parts:
         may = allowed(part, condition)
         if may.count:
-            lists.append(_Search(queries, part, may, metric, threads).best(k))
+            lists.append(_Search(queries, part, may, _Way(metric, threads, walking)).best(k))
     return merged(lists, len(queries), k)
 
 
@@ -76,6 +86,13 @@ def _order(hit: Hit) -> tuple[float, str]:
     return -hit.score, hit.id
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    metric: Metric
+    threads: int
+    walking: Walking
+
+
 class _Search:
     """Queries against a part.
 
@@ -83,12 +100,12 @@ class _Search:
     several rows may leave fewer documents than rows: queries whose answer is not sure are asked again, deeper.
     """
 
-    def __init__(self, queries: NDArray[np.float32], part: Part, may: Allowed, metric: Metric, threads: int) -> None:
+    def __init__(self, queries: NDArray[np.float32], part: Part, may: Allowed, way: _Way) -> None:
         self._queries = queries
         self._part = part
         self._may = may
-        self._metric = metric
-        self._threads = threads
+        self._way = way
+        self._graph = None if way.walking.exact else part.graph
 
     def best(self, k: int) -> list[list[Hit]]:
         size = self._may.count
@@ -112,11 +129,20 @@ class _Search:
     def _found(self, some: NDArray[np.int64], depth: int, k: int) -> list[list[Hit] | None]:
         """The hits of some queries; None where `depth` rows are too few to be sure."""
         queries = self._queries if len(some) == len(self._queries) else self._queries[some]
-        bits = self._may.bits
-        scores, rows = top_k(queries, self._part.vectors, depth, metric=self._metric, mask=bits, threads=self._threads)
-        whole = depth == self._may.count
+        scores, rows = self._top(queries, depth)
+        # A walk does not tell whether a tie goes on behind its last row: what it found is the answer.
+        whole = depth == self._may.count or (self._graph is not None and self._part.whole)
         answer: Callable[..., list[Hit] | None] = self._documents if self._part.whole else self._folded
         return [answer(scores[at], rows[at], k, whole) for at in range(len(some))]
+
+    def _top(self, queries: NDArray[np.float32], depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        bits, way = self._may.bits, self._way
+        if self._graph is None:
+            exact = top_k(queries, self._part.vectors, depth, metric=way.metric, mask=bits, threads=way.threads)
+            return exact.scores, exact.indices
+        ef = max(self._part.ef, 2 * depth) if way.walking.ef is None else way.walking.ef
+        found = self._graph.search(queries, depth, ef=ef, mask=bits, threads=way.threads)
+        return found.scores, found.indices
 
     def _documents(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> list[Hit] | None:
         """Rows are documents. `whole`: these are all there are."""
@@ -153,10 +179,10 @@ class _Search:
         ids = self._part.ids
         names = [ids[row] for row in rows.tolist()]
         if self._part.spans is None:
-            hits = list(map(Hit._make, zip(names, scores.tolist(), [None] * len(names), strict=True)))
+            hits = list(map(Hit, names, scores.tolist()))
         else:
             spans = [(start, stop) for start, stop in self._part.spans[rows].tolist()]
-            hits = list(map(Hit._make, zip(names, scores.tolist(), spans, strict=True)))
+            hits = list(map(Hit, names, scores.tolist(), spans))
         tied: Any = (scores[1:] == scores[:-1]).any()
         if tied:
             # Python compares strings by code point, and UTF-8 bytes keep that order.

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import FingerprintMismatch, InvalidInput
 from crossfade.models.types import InputType
-from crossfade.retrieval.ranking import rank
+from crossfade.retrieval.options import SearchOptions
+from crossfade.retrieval.pipeline import Pipeline, Query
 from crossfade.retrieval.types import SearchResult, TextEncoder, VectorMaker
 from crossfade.store.checks import finite_matrix
+from crossfade.store.metadata import bind
 from crossfade.store.types import Collection
 
 
 class Retriever:
-    """Exact search of one collection, by texts (with an encoder) or by vectors. Safe to use from many threads.
+    """Search of one collection, by texts (with an encoder) or by vectors. Safe to use from many threads.
 
     `maker`, in place of an encoder: what made the vectors that this retriever is given. Raises FingerprintMismatch when
     the document fingerprint of either is not the collection's.
@@ -43,34 +46,45 @@ class Retriever:
     def collection(self) -> Collection:
         return self._collection
 
-    def search_texts(self, texts: Sequence[str], k: int) -> SearchResult:
-        """The best `k` documents for each text, fewer when the collection holds fewer.
+    def search_texts(self, texts: Sequence[str], k: int, options: SearchOptions | None = None) -> SearchResult:
+        """The best `k` documents for each text, fewer when there are fewer.
 
-        Raises InvalidInput when k < 1 or this retriever has no encoder.
+        Raises InvalidInput when k < 1, this retriever has no encoder and the search is not by words alone, or the
+        options cannot be followed.
         """
         _check_k(k)
+        options = options or SearchOptions()
+        if options.mode == "lexical":
+            return self._search(Query(None, texts), k, options, fingerprint="")
         if self._encoder is None:
             raise InvalidInput("this retriever has no encoder: give it one, or search with vectors")
         encoded = self._encoder.encode(texts, InputType.QUERY)
-        start = time.perf_counter_ns()
-        spec = self._collection.spec
-        hits = rank(encoded.vectors, self._collection.snapshot(), k, spec.metric, self._threads)
-        return SearchResult(
-            hits=hits,
-            query_fingerprint=self._encoder.bundle.query_fingerprint,
+        found = self._search(
+            Query(encoded.vectors, texts), k, options, fingerprint=self._encoder.bundle.query_fingerprint
+        )
+        return replace(
+            found,
             token_counts=encoded.token_counts,
             truncated=encoded.truncated,
             tokenise_ns=encoded.tokenise_ns,
             infer_ns=encoded.infer_ns,
-            search_ns=time.perf_counter_ns() - start,
         )
 
-    def search_vectors(self, vectors: NDArray[np.float32], k: int, *, fingerprint: str) -> SearchResult:
+    def search_vectors(
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        *,
+        fingerprint: str,
+        options: SearchOptions | None = None,
+        texts: Sequence[str] | None = None,
+    ) -> SearchResult:
         """The best `k` documents for each row of `vectors`, float, shape (n, the collection's dimension).
 
         `fingerprint` is of the encoder that made them: the collection's document fingerprint, or the query
-        fingerprint of this retriever's encoder. Raises FingerprintMismatch on any other, InvalidInput on k < 1,
-        a wrong shape, NaN or infinity.
+        fingerprint of this retriever's encoder. `texts`: what the vectors were made of, one each, which some options
+        need. Raises FingerprintMismatch on any other fingerprint, InvalidInput on k < 1, a wrong shape, NaN or
+        infinity.
         """
         _check_k(k)
         spec = self._collection.spec
@@ -92,16 +106,26 @@ class Retriever:
             what="query vector",
             why=f"collection {spec.name!r} holds {spec.dimension} dimensions",
         )
+        return self._search(Query(queries, texts), k, options or SearchOptions(), fingerprint=fingerprint)
+
+    def _search(self, query: Query, k: int, options: SearchOptions, *, fingerprint: str) -> SearchResult:
         start = time.perf_counter_ns()
-        hits = rank(queries, self._collection.snapshot(), k, spec.metric, self._threads)
+        collection = self._collection
+        snapshot = collection.snapshot()
+        condition = None if options.filter is None else bind(options.filter, collection.fields)
+        pipeline = Pipeline(snapshot, collection.spec.metric, condition, collection.documents, self._threads)
+        found = pipeline.run(query, k, options)
         return SearchResult(
-            hits=hits,
+            hits=found.hits,
             query_fingerprint=fingerprint,
             token_counts=None,
             truncated=None,
             tokenise_ns=0,
             infer_ns=0,
             search_ns=time.perf_counter_ns() - start,
+            stages=found.stages,
+            explanations=found.explanations,
+            incomplete=snapshot.incomplete,
         )
 
 

@@ -15,12 +15,34 @@ from crossfade.models.types import Embeddings, InputType
 class Hit(NamedTuple):
     """One document of an answer. Higher scores are better in every metric.
 
-    `span`: where the text that was found begins and ends in the document's; None when it is all of it.
+    `span`: where the text that was found begins and ends in the document's; None when it is all of it. `part`, `row`:
+    where in the snapshot a search by words found it; -1 for others.
     """
 
     id: str
     score: float
     span: tuple[int, int] | None = None
+    part: int = -1
+    row: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a stage did for all queries: "dense", "lexical", "fused" or "reranked"; documents that it gave on."""
+
+    name: str
+    candidates: int
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HitStage:
+    """What a stage made of a document: its rank, from 1, its score, and of a lexical one the words that matched."""
+
+    stage: str
+    rank: int
+    score: float
+    terms: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,7 @@ class SearchResult:
 
     `hits[i]`: score descending, equal scores by id ascending (UTF-8 bytes). `token_counts` and `truncated`, one a
     query, are None when vectors were given. Times in nanoseconds; a stage that did not run is 0.
+    `explanations`: of each hit, when they were asked for. `incomplete`: a damaged part was not searched.
     """
 
     hits: list[list[Hit]]
@@ -38,6 +61,9 @@ class SearchResult:
     tokenise_ns: int
     infer_ns: int
     search_ns: int
+    stages: Sequence[Stage] = ()
+    explanations: list[list[list[HitStage]]] | None = None
+    incomplete: bool = False
 
 
 class EncoderBundle(Protocol):

@@ -6,7 +6,7 @@ Times are in nanoseconds; a stage that did not run is 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -50,20 +50,24 @@ class UpsertBatch:
     documents: Sequence[Document]
     model: str | None = None
     given: GivenVectors | None = None
+    expected: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FoundHits:
     """The answer to one search; the front end reads it by these names.
 
-    `hits[i]`: of query i, best first, (id, score). `documents`, where asked for, beside them: (title, text), or None
-    for one deleted since the search.
+    `hits[i]`: of query i, best first, (id, score). `encoded`, where more is wanted of them than that, in their place:
+    a `Hits` message a query. `stages`, where they are wanted: name, candidates, nanoseconds. `incomplete`: a part of
+    the collection was not searched.
     """
 
     hits: list[list[tuple[str, float]]]
-    documents: list[list[tuple[str, str] | None]] | None
+    encoded: list[bytes] | None
     query_fingerprint: str
     search_ns: int
+    stages: list[tuple[str, int, int]] = field(default_factory=list)
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ whole batches of token ids, and searches by vectors. The other calls come one by
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from crossfade import measures
 from crossfade._native import Call, SearchCall
 from crossfade.config import Settings
-from crossfade.errors import CrossfadeError, FingerprintMismatch, InvalidInput, NotFound
-from crossfade.retrieval import Hit, Retriever, check_encoder
+from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
+from crossfade.retrieval import Reranker, Retriever, SearchOptions, SearchResult, check_encoder
+from crossfade.serving import wire
 from crossfade.serving.batches import (
     CollectionState,
     EmbedDocuments,
@@ -41,9 +42,17 @@ Value = TypeVar("Value", int, float)
 class Executor:
     """Models by the name they are served under, and the collections. Safe to use from many threads."""
 
-    def __init__(self, models: ServedModels, store: Store, settings: Settings, embed: EmbedDocuments) -> None:
+    def __init__(
+        self,
+        models: ServedModels,
+        store: Store,
+        settings: Settings,
+        embed: EmbedDocuments,
+        rerankers: Mapping[str, Reranker] | None = None,
+    ) -> None:
         """`embed`: documents to vectors, by way of the front end's queue."""
         self._models = models
+        self._rerankers = dict(rerankers or {})
         self._store = store
         self._limits = Limits(settings)
         self._threads = settings.threads
@@ -66,9 +75,9 @@ class Executor:
         Queries of one collection go through it together.
         """
         answers: list[FoundHits | Exception | None] = [None] * len(calls)
-        groups: dict[tuple[str, str | None, str, bool], list[int]] = defaultdict(list)
+        groups: dict[tuple[str, str | None, str, bool, bytes], list[int]] = defaultdict(list)
         for number, call in enumerate(calls):
-            groups[call.collection, call.model, call.fingerprint, call.with_documents].append(number)
+            groups[call.collection, call.model, call.fingerprint, call.with_documents, call.options].append(number)
         for numbers in groups.values():
             together = [calls[number] for number in numbers]
             # Of unequal dimension, or refused as a whole: each on its own, so that one does not spoil the others.
@@ -82,40 +91,54 @@ class Executor:
         """One pass for all of them; None when they cannot go together."""
         try:
             collection = self._store.get(calls[0].collection)
-            for call in calls:
-                self._limits.results(len(call.vectors), min(call.k, len(collection)))
-            vectors = np.concatenate([call.vectors for call in calls])
             most = max(call.k for call in calls)
+            queries = 0
+            for call in calls:
+                self._limits.results(_queries(call), min(call.k, len(collection)))
+                queries += _queries(call)
             # Each may ask for little, and all of them for as much as the one that asks for most.
-            self._limits.results(len(vectors), min(most, len(collection)))
-            result = self._retriever(collection, calls[0]).search_vectors(
-                vectors, most, fingerprint=calls[0].fingerprint
+            self._limits.results(queries, min(most, len(collection)))
+            vectors = np.concatenate([call.vectors for call in calls])
+            result = self._searched(
+                collection, calls[0], vectors, [text for call in calls for text in call.texts], most
             )
+            found: list[FoundHits] = []
+            start = 0
+            for call in calls:
+                end = start + _queries(call)
+                found.append(self._found(collection, call, result, slice(start, end)))
+                start = end
         except Exception:  # noqa: BLE001 - whoever is to blame is told when each is searched alone
             return None
-        found: list[FoundHits] = []
-        start = 0
-        for call in calls:
-            end = start + len(call.vectors)
-            hits = [hits[: call.k] for hits in result.hits[start:end]]
-            try:
-                found.append(self._found(collection, call, hits, result.query_fingerprint, result.search_ns))
-            except CrossfadeError:
-                return None
-            start = end
         return found
 
     def _search_alone(self, call: SearchCall) -> FoundHits | Exception:
         try:
             call.call.check()
             collection = self._store.get(call.collection)
-            self._limits.results(len(call.vectors), min(call.k, len(collection)))
-            result = self._retriever(collection, call).search_vectors(
-                call.vectors, call.k, fingerprint=call.fingerprint
-            )
-            return self._found(collection, call, result.hits, result.query_fingerprint, result.search_ns)
+            self._limits.results(_queries(call), min(call.k, len(collection)))
+            result = self._searched(collection, call, call.vectors, call.texts, call.k)
+            return self._found(collection, call, result, slice(0, _queries(call)))
         except Exception as error:  # noqa: BLE001 - the boundary: the front end makes a status of it
             return error
+
+    def _searched(
+        self, collection: Collection, call: SearchCall, vectors: NDArray[np.float32], texts: Sequence[str], k: int
+    ) -> SearchResult:
+        options = wire.search_options(call.options, self._reranker) if call.options else SearchOptions()
+        self._limits.candidates(_queries(call), options.depth(k))
+        retriever = self._retriever(collection, call)
+        if options.mode == "lexical":
+            return retriever.search_texts(texts, k, options)
+        return retriever.search_vectors(vectors, k, fingerprint=call.fingerprint, options=options, texts=texts or None)
+
+    def _reranker(self, name: str) -> Reranker:
+        """Raises NotFound."""
+        reranker = self._rerankers.get(name)
+        if reranker is None:
+            served = ", ".join(sorted(self._rerankers)) or "none"
+            raise NotFound(f"no reranker {name[:80]!r} is served here: use one of {served}")
+        return reranker
 
     def _retriever(self, collection: Collection, call: SearchCall) -> Retriever:
         """Of the model that made the queries, or of one that is served and joins them to the collection."""
@@ -133,23 +156,26 @@ class Executor:
         )
         return Retriever(collection, threads=self._threads, maker=encoder)
 
-    def _found(
-        self, collection: Collection, call: SearchCall, hits: list[list[Hit]], fingerprint: str, search_ns: int
-    ) -> FoundHits:
-        documents: list[list[tuple[str, str] | None]] | None = None
-        if call.with_documents:
-            ids = list({hit.id for row in hits for hit in row})
-            there: dict[str, Document] = {
-                name: document
-                for name, document in zip(ids, collection.documents(ids), strict=True)
-                if document is not None
-            }
-            sizes = {
-                name: len(document.id) + len(document.title) + len(document.text) for name, document in there.items()
-            }
-            self._limits.answer(sum(sizes.get(hit.id, 0) for row in hits for hit in row))
-            documents = [[_content(there.get(hit.id)) for hit in row] for row in hits]
-        return FoundHits([[(hit.id, hit.score) for hit in row] for row in hits], documents, fingerprint, search_ns)
+    def _found(self, collection: Collection, call: SearchCall, result: SearchResult, part: slice) -> FoundHits:
+        """A call's part of the result."""
+        hits = [some[: call.k] for some in result.hits[part]]
+        explanations = None if result.explanations is None else result.explanations[part]
+        stages = [] if explanations is None else [(stage.name, stage.candidates, stage.ns) for stage in result.stages]
+        encoded = None
+        if call.with_documents or explanations is not None:
+            there: dict[str, Document] = {}
+            if call.with_documents:
+                ids = list({hit.id for some in hits for hit in some})
+                there = {
+                    name: document
+                    for name, document in zip(ids, collection.documents(ids), strict=True)
+                    if document is not None
+                }
+                sizes = {name: document_size(document) for name, document in there.items()}
+                self._limits.answer(sum(sizes.get(hit.id, 0) for some in hits for hit in some))
+            encoded = wire.hits_messages(hits, there, explanations, collection.fields)
+        plain = [] if encoded is not None else [[(hit.id, hit.score) for hit in some] for some in hits]
+        return FoundHits(plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete)
 
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""
@@ -184,7 +210,7 @@ class Executor:
             self._limits.texts((document.content for document in documents), "document")
             _check_document_vectors(collection.spec, batch.given)
             call.check()
-            return Upserted(collection.upsert(documents, batch.given.vectors), None)
+            return Upserted(collection.upsert(documents, batch.given.vectors, expected=batch.expected), None)
         if not batch.model:
             raise InvalidInput(
                 "neither model nor vectors are given: name a served model to embed the documents, or send one vector "
@@ -194,7 +220,8 @@ class Executor:
         contents = [document.content for document in documents]
         self._limits.texts(contents, "document")
         embeddings, queue_ns = self._embed(batch.model, contents, call)
-        return Upserted(collection.upsert(documents, embeddings.vectors), embeddings, queue_ns)
+        counts = collection.upsert(documents, embeddings.vectors, expected=batch.expected)
+        return Upserted(counts, embeddings, queue_ns)
 
     def delete(self, collection: str, ids: Sequence[str]) -> int:
         """How many of the ids were there. Raises NotFound for the collection, InvalidInput, LimitExceeded."""
@@ -231,8 +258,13 @@ class Executor:
         return encoder
 
 
-def _content(document: Document | None) -> tuple[str, str] | None:
-    return None if document is None else (document.title, document.text)
+def _queries(call: SearchCall) -> int:
+    return max(len(call.vectors), len(call.texts))
+
+
+def document_size(document: Document) -> int:
+    """Roughly, in an answer."""
+    return len(document.id) + len(document.title) + len(document.text) + len(repr(document.metadata))
 
 
 def _check_document_vectors(spec: CollectionSpec, given: GivenVectors) -> None:

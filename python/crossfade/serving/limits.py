@@ -47,6 +47,15 @@ class Limits:
                 f"{limit}: send fewer queries a call, lower k, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
             )
 
+    def candidates(self, queries: int, depth: int) -> None:
+        """`depth`: documents that the first stages find for each query, for others to choose from."""
+        limit = self.settings.max_results_per_call
+        if queries * depth > limit:
+            raise LimitExceeded(
+                f"{queries} queries of {depth} candidates each make {queries * depth}, the limit is {limit}: send "
+                "fewer queries a call, lower candidates or k, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
+            )
+
     def measures(self, measures: int, queries: int) -> None:
         """Values in one answer: measures times judged queries."""
         limit = self.settings.max_results_per_call

@@ -20,11 +20,11 @@ from crossfade._native import Call, SearchCall
 from crossfade.config import Settings
 from crossfade.errors import Unavailable
 from crossfade.models import Embeddings
+from crossfade.niceness import be_nice
 from crossfade.serving.batches import FoundHits
 from crossfade.serving.configuration import configuration
 from crossfade.serving.executor import Executor
 from crossfade.serving.models import ServedEncoder, served_models
-from crossfade.serving.niceness import be_nice
 from crossfade.serving.services import services
 from crossfade.store import Store
 

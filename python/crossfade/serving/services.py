@@ -123,6 +123,7 @@ class Collections:
             documents=[wire.document(message) for message in request.documents],
             model=request.model,
             given=_given(request),
+            expected=list(request.expected_versions) or None,
         )
         upserted = self._executor.upsert(batch, call)
         embeddings = upserted.embeddings

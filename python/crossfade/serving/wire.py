@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,13 @@ from numpy.typing import NDArray
 from crossfade._pb import collections_pb2, models_pb2, vectors_pb2
 from crossfade.config import Settings
 from crossfade.errors import InvalidInput
+from crossfade.fusion import Fusion, Normalisation, Rule
 from crossfade.models import Embeddings
+from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, Walking
+from crossfade.retrieval.options import Mode
 from crossfade.serving.batches import CollectionState, ServedModel
 from crossfade.store import Document, Metric
+from crossfade.store.metadata import FieldType, Filter, MetadataSchema, dates
 
 _METRICS: dict[int, Metric] = {
     vectors_pb2.METRIC_UNSPECIFIED: "cosine",
@@ -26,6 +32,18 @@ _METRIC_NUMBERS = {
     "cosine": vectors_pb2.METRIC_COSINE,
     "ip": vectors_pb2.METRIC_INNER_PRODUCT,
     "l2": vectors_pb2.METRIC_L2,
+}
+_DATE = len("2026-11-25")
+_MODES: dict[int, Mode] = {
+    collections_pb2.SEARCH_MODE_UNSPECIFIED: "dense",
+    collections_pb2.SEARCH_MODE_DENSE: "dense",
+    collections_pb2.SEARCH_MODE_LEXICAL: "lexical",
+    collections_pb2.SEARCH_MODE_HYBRID: "hybrid",
+}
+_RULES: dict[int, tuple[Rule, Normalisation]] = {
+    collections_pb2.Fusion.METHOD_UNSPECIFIED: ("rrf", "none"),
+    collections_pb2.Fusion.METHOD_RECIPROCAL_RANKS: ("rrf", "none"),
+    collections_pb2.Fusion.METHOD_WEIGHTED_SCORES: ("sum", "min-max"),
 }
 
 
@@ -83,7 +101,107 @@ def vectors(message: vectors_pb2.Vectors, what: str) -> NDArray[np.float32]:
 
 
 def document(message: collections_pb2.Document) -> Document:
-    return Document(id=message.id, title=message.title, text=message.text)
+    """Raises InvalidInput, naming document and field, for a metadata value that is none."""
+    metadata = {name: _value(message, name, value) for name, value in message.metadata.items()}
+    return Document(id=message.id, title=message.title, text=message.text, metadata=metadata)
+
+
+def document_message(document: Document, fields: MetadataSchema) -> collections_pb2.Document:
+    message = collections_pb2.Document(id=document.id, title=document.title, text=document.text)
+    for name, value in document.metadata.items():
+        _put(message.metadata[name], value, fields.get(name))
+    return message
+
+
+def _value(message: collections_pb2.Document, name: str, value: collections_pb2.MetadataValue) -> object:
+    untyped: Any = value
+    kind = untyped.WhichOneof("kind")
+    if kind is None:
+        raise InvalidInput(f"document {message.id[:80]!r}: field {name[:80]!r} has no value: send one, or no field")
+    if kind == "strings":
+        return list(value.strings.values)
+    if kind == "datetime":
+        return moment(value.datetime, f"document {message.id[:80]!r}: field {name[:80]!r}")
+    return getattr(value, kind)
+
+
+def _put(message: collections_pb2.MetadataValue, value: object, kind: FieldType | None) -> None:
+    match value:
+        case bool():
+            message.bool = value
+        case int() if kind is FieldType.DATETIME:
+            message.datetime = dates.text(value)
+        case int():
+            message.int = value
+        case float():
+            message.float = value
+        case str():
+            message.string = value
+        case list():
+            message.strings.values.extend(value)
+
+
+def moment(text: str, what: str) -> datetime | date:
+    """A date-time or a date as RFC 3339 writes them. Raises InvalidInput."""
+    try:
+        return datetime.fromisoformat(text) if len(text) > _DATE else date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{what} has the date-time {text[:80]!r}: write it as RFC 3339, such as 2026-11-25T20:00:00Z"
+        ) from None
+
+
+def search_options(data: bytes, reranker: Callable[[str], Reranker]) -> SearchOptions:
+    """What a `SearchOptions` message says. Raises InvalidInput, and NotFound for a reranker that is not served."""
+    kind: Any = collections_pb2.SearchOptions
+    message: collections_pb2.SearchOptions = kind.FromString(data)
+    if message.mode not in _MODES:
+        raise InvalidInput(f"mode {message.mode} is unknown: use one of SearchMode")
+    return SearchOptions(
+        filter=Filter.parse(message.filter) if message.filter else None,
+        walking=Walking(message.exact, message.ef or None),
+        mode=_MODES[message.mode],
+        candidates=message.candidates or None,
+        fusion=_fusion(message.fusion),
+        reranker=reranker(message.reranker) if message.reranker else None,
+        explain=message.explain,
+    )
+
+
+def _fusion(message: collections_pb2.Fusion) -> Fusion:
+    if message.method not in _RULES:
+        raise InvalidInput(f"fusion method {message.method} is unknown: use one of Fusion.Method")
+    rule, normalisation = _RULES[message.method]
+    weights = [message.dense_weight, message.lexical_weight]
+    given = [has(message, "dense_weight"), has(message, "lexical_weight")]
+    if any(given) and not all(given):
+        raise InvalidInput("one weight of the fusion is given: send dense_weight and lexical_weight, or neither")
+    return Fusion(rule, normalisation, weights if all(given) else None, float(message.rank_constant or 60))
+
+
+def hits_messages(
+    hits: Sequence[Sequence[Hit]],
+    documents: Mapping[str, Document],
+    explanations: Sequence[Sequence[Sequence[HitStage]]] | None,
+    fields: MetadataSchema,
+) -> list[bytes]:
+    """A `Hits` message a query; with the documents that are there, and what is told of each hit."""
+    encoded: list[bytes] = []
+    for row, some in enumerate(hits):
+        message: Any = collections_pb2.Hits()
+        for place, hit in enumerate(some):
+            one = message.hits.add(id=hit.id, score=hit.score)
+            document = documents.get(hit.id)
+            if document is not None:
+                one.document.CopyFrom(document_message(document, fields))
+            if hit.span is not None:
+                one.start, one.stop = hit.span
+            for stage in explanations[row][place] if explanations else ():
+                told = one.stages.add(stage=stage.stage, rank=stage.rank, score=stage.score)
+                for term, score in stage.terms:
+                    told.terms.add(term=term, score=score)
+        encoded.append(message.SerializeToString())
+    return encoded
 
 
 def collection_message(state: CollectionState) -> collections_pb2.Collection:

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossfade.errors import DataError
+from crossfade.errors import DataError, InvalidInput
+from crossfade.lexical import AnalyserSettings
+from crossfade.store import graphs
 from crossfade.store.backup import faults_of
 from crossfade.store.index import Epochs
 from crossfade.store.readonly import reading
 from crossfade.store.segment import Range, Segment, Space
+from crossfade.store.settings import CollectionSettings
 
 SEGMENTS = "segments"
 
@@ -44,31 +47,46 @@ def check_store(directory: Path) -> StoreCheck:
     with reading(directory) as connection:
         found.database_faults = faults_of(connection)
         if not found.database_faults:
-            for path, space, arrived, epochs in _segments(connection, directory):
-                _check_segment(found, path, space, arrived, epochs)
+            for each in _indexes(connection, directory):
+                for path in each.segments():
+                    _check_segment(found, path, each)
     return found
 
 
-def _segments(connection: sqlite3.Connection, directory: Path) -> Iterator[tuple[Path, Space, int, Epochs]]:
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What the database says of an index, and where its segments are."""
+
+    folder: Path
+    space: Space
+    analyser: AnalyserSettings
+    arrived: int
+    epochs: Epochs
+
+    def segments(self) -> list[Path]:
+        there = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(path for path in there if Range.of(path.name) is not None)
+
+
+def _indexes(connection: sqlite3.Connection, directory: Path) -> Iterator[_Index]:
     indexes = connection.execute(
-        "SELECT i.number, i.dimension, i.document_fingerprint, c.metric, i.arrived FROM indexes i "
+        "SELECT i.number, i.dimension, i.document_fingerprint, c.metric, i.arrived, c.settings FROM indexes i "
         "JOIN collections c ON c.number = i.collection ORDER BY i.number"
     ).fetchall()
-    for number, dimension, fingerprint, metric, arrived in indexes:
+    for number, dimension, fingerprint, metric, arrived, settings in indexes:
         openings = connection.execute('SELECT arrived, token FROM epochs WHERE "index" = ?', (number,)).fetchall()
-        folder = directory / SEGMENTS / str(number)
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if Range.of(path.name) is not None:
-                yield path, Space(dimension, fingerprint, metric), arrived, Epochs(openings)
+        space = Space(dimension, fingerprint, metric)
+        analyser = CollectionSettings.from_json(settings).analyser
+        yield _Index(directory / SEGMENTS / str(number), space, analyser, arrived, Epochs(openings))
 
 
-def _check_segment(found: StoreCheck, path: Path, space: Space, arrived: int, epochs: Epochs) -> None:
+def _check_segment(found: StoreCheck, path: Path, index: _Index) -> None:
     try:
-        size = _read(path, space, arrived, epochs)
-    except DataError:
+        size = _read(path, index)
+    except (DataError, InvalidInput):
         try:
-            size = _read(path, space, arrived, epochs)  # it may have been written anew in the same place
-        except DataError as error:
+            size = _read(path, index)  # it may have been written anew in the same place
+        except (DataError, InvalidInput) as error:
             if path.exists():
                 found.segment_faults.append(str(error))
             return
@@ -76,10 +94,11 @@ def _check_segment(found: StoreCheck, path: Path, space: Space, arrived: int, ep
     found.segment_bytes += size
 
 
-def _read(path: Path, space: Space, arrived: int, epochs: Epochs) -> int:
-    segment = Segment(path, space)
+def _read(path: Path, index: _Index) -> int:
+    segment = Segment(path, index.space, index.analyser)
     # One with more rows than the database had when the check began is newer than that, or of lost writes.
-    if segment.range.high <= arrived and segment.epoch != epochs.of(segment.range.high):
+    if segment.range.high <= index.arrived and segment.epoch != index.epochs.of(segment.range.high):
         raise DataError(path, "it is of writes that the database has lost")
     segment.check()
+    graphs.check(segment)
     return segment.size

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from crossfade.store.database import Database
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.reading import documents_by_id
+from crossfade.store.settings import CollectionSettings
 from crossfade.store.types import CollectionSpec, Document, Metric, Snapshot, UpsertCounts
 
 
@@ -30,7 +31,7 @@ class CollectionState:
     sequence: int
     documents: int
     current: int
-    fields: MetadataSchema
+    settings: CollectionSettings
 
 
 class DurableCollection:
@@ -65,7 +66,7 @@ class DurableCollection:
     @property
     def fields(self) -> MetadataSchema:
         """The fields that documents have, and their types."""
-        return self._state.fields
+        return self._state.settings.fields
 
     @property
     def index(self) -> Index:
@@ -135,7 +136,7 @@ class DurableCollection:
                 documents,
                 vectors,
                 spans,
-                fields=self._state.fields,
+                fields=self.fields,
                 dimension=index.record.space.dimension,
                 name=self._state.name,
             )
@@ -171,7 +172,7 @@ class DurableCollection:
         faults.passed("ingest.committed")
         for each in self._indexes.values():
             each.publish(gone[each.record.number], tail_rows if each is index else None)
-        state.fields = write.fields
+        state.settings = replace(state.settings, fields=write.fields)
         state.documents += added
         self._wake()
         return UpsertCounts(added=added, replaced=replaced)
@@ -193,7 +194,7 @@ class DurableCollection:
                     f"INSERT INTO documents_{state.number} VALUES (?, ?, ?, 1, '', '', '{{}}')",
                     ((first + at, name, each.version + 1) for at, (name, each) in enumerate(there.items())),
                 )
-                self._record(connection, state.fields, -len(there))
+                self._record(connection, self.fields, -len(there))
                 faults.passed("ingest.written")
             faults.passed("ingest.committed")
             for index in self._indexes.values():
@@ -263,7 +264,7 @@ class DurableCollection:
             [wanted[keys[place]] for place in taken],
             np.asarray(vectors)[rows],
             None if spans is None else [spans[place] for place in taken],
-            fields=self._state.fields,
+            fields=self.fields,
             dimension=index.record.space.dimension,
             name=self._state.name,
         )
@@ -294,27 +295,33 @@ class DurableCollection:
             "UPDATE collections SET sequence = ?, documents = documents + ? WHERE number = ?",
             (state.sequence, more, state.number),
         )
-        if fields != state.fields:
-            settings = json.dumps({"fields": fields.to_json()})
+        if fields != self.fields:
+            settings = replace(state.settings, fields=fields).to_json()
             connection.execute("UPDATE collections SET settings = ? WHERE number = ?", (settings, state.number))
 
     def _record_arrivals(self, connection: sqlite3.Connection, index: Index) -> None:
         connection.execute("UPDATE indexes SET arrived = ? WHERE number = ?", (index.arrived, index.record.number))
 
+    def seal_due(self) -> bool:
+        """Make a segment of a tail that is long enough; say whether there was any."""
+        return any(index.wants_sealing() and index.seal(self.fields) for index in self.indexes.values())
+
+    def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Merge segments, or build a graph: one step of what is due; say whether there was any.
+
+        `stopped`: asked meanwhile; the step is given up when it is true.
+        """
+        return any(index.merge(self.fields) or index.build_graph(stopped) for index in self.indexes.values())
+
     def keep_up(self) -> bool:
-        """Seal, merge: one step of what is due; say whether there was any."""
-        for index in self.indexes.values():
-            if index.wants_sealing() and index.seal(self._state.fields):
-                return True
-            if index.merge(self._state.fields):
-                return True
-        return False
+        """One step of all that is due, in this thread; say whether there was any."""
+        return self.seal_due() or self.improve()
 
     def seal(self) -> None:
         """Make segments of all that is in tails now."""
         for index in self.indexes.values():
-            index.seal(self._state.fields)
+            index.seal(self.fields)
 
     def heal(self) -> int:
         """Hold every segment against its checksums, and build again those that fail; say how many."""
-        return sum(index.heal(self._state.fields) for index in self.indexes.values())
+        return sum(index.heal(self.fields) for index in self.indexes.values())

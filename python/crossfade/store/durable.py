@@ -6,7 +6,6 @@ background; deleting them costs time, and nothing else.
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import sqlite3
@@ -21,9 +20,8 @@ from crossfade.store.checks import check_spec
 from crossfade.store.collection import CollectionState, DurableCollection
 from crossfade.store.database import Database
 from crossfade.store.index import Epochs, Index, IndexRecord
-from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import Space
-from crossfade.store.settings import StoreSettings
+from crossfade.store.settings import CollectionSettings, StoreSettings
 from crossfade.store.types import Collection, CollectionSpec
 from crossfade.store.upkeep import Upkeep
 
@@ -76,8 +74,8 @@ class DurableStore:
             known = {number for (number,) in connection.execute("SELECT number FROM indexes")}
         self._remove_orphans(known)
         for number, name, metric, sequence, documents, current, settings in records:
-            fields = MetadataSchema.from_json(json.loads(settings)["fields"])
-            state = CollectionState(number, name, metric, sequence, documents, current, fields)
+            kept = CollectionSettings.from_json(settings)
+            state = CollectionState(number, name, metric, sequence, documents, current, kept)
             self._collections[name] = self._collection(state)
 
     def _collection(self, state: CollectionState) -> DurableCollection:
@@ -91,9 +89,10 @@ class DurableStore:
                 openings.setdefault(number, []).append((arrived, token))
         made: dict[int, Index] = {}
         for number, version, dimension, fingerprint, arrived in indexes:
-            record = IndexRecord(number, state.number, version, Space(dimension, fingerprint, state.metric))
+            space = Space(dimension, fingerprint, state.metric)
+            record = IndexRecord(number, state.number, version, space, state.settings.analyser)
             made[version] = self._index(record)
-            made[version].load(arrived, state.fields, Epochs(openings.get(number, ())))
+            made[version].load(arrived, state.settings.fields, Epochs(openings.get(number, ())))
         return DurableCollection(self.database, state, made, self.upkeep.wake)
 
     def _index(self, record: IndexRecord) -> Index:
@@ -106,9 +105,13 @@ class DurableStore:
             if path.name.isdigit() and int(path.name) not in known:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def create(self, spec: CollectionSpec) -> DurableCollection:
-        """Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used."""
+    def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> DurableCollection:
+        """`settings`: fields declared ahead, and the analyser of texts.
+
+        Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used.
+        """
         check_spec(spec)
+        settings = settings or CollectionSettings()
         with self._lock:
             if spec.name in self._collections:
                 raise AlreadyExists(f"collection {spec.name!r} exists already: delete it first or choose another name")
@@ -116,7 +119,7 @@ class DurableStore:
                 number = connection.execute(
                     "INSERT INTO collections (name, metric, sequence, documents, current, settings) "
                     "VALUES (?, ?, 0, 0, 1, ?)",
-                    (spec.name, spec.metric, json.dumps({"fields": {}})),
+                    (spec.name, spec.metric, settings.to_json()),
                 ).lastrowid
                 index = connection.execute(
                     "INSERT INTO indexes (collection, version, dimension, document_fingerprint, arrived, complete_to, "
@@ -129,7 +132,7 @@ class DurableStore:
                 for statement in schema.ROWS.format(number=index).split(";"):
                     connection.execute(statement)
                 _begin_epoch(connection, index, 0)
-            collection = self._collection(CollectionState(number, spec.name, spec.metric, 0, 0, 1, MetadataSchema()))
+            collection = self._collection(CollectionState(number, spec.name, spec.metric, 0, 0, 1, settings))
             self._collections = {**self._collections, spec.name: collection}
         return collection
 

@@ -10,7 +10,7 @@ import logging
 import shutil
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import DataError
-from crossfade.store import faults
+from crossfade.errors import DataError, InvalidInput
+from crossfade.lexical import AnalyserSettings
+from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
 from crossfade.store.metadata import MetadataSchema
@@ -53,6 +54,7 @@ class IndexRecord:
     collection: int
     version: int
     space: Space
+    analyser: AnalyserSettings
 
 
 class Index:
@@ -65,12 +67,17 @@ class Index:
         self._database = database
         self._directory = directory
         self._settings = settings
-        self._upkeep = threading.Lock()
-        self._state = State((Entry(Open(Tail(record.space.dimension), 0, 0), Live.all(0)),))
+        # The tail becomes a segment while segments are merged and get graphs: that may take minutes.
+        self._sealing = threading.Lock()
+        self._improving = threading.Lock()
+        self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row, of those that were put back included: the next gets the next one."""
         self._missing: set[Range] = set()
         self._epochs = Epochs(())
+
+    def _new_tail(self) -> Tail:
+        return Tail(self.record.space.dimension, self.record.analyser)
 
     @property
     def directory(self) -> Path:
@@ -105,7 +112,7 @@ class Index:
         if low < arrived and self._rows_above(low) > self._settings.seal_rows:
             entries.append(self._built(Range(low, arrived), schema, alive))
             low = arrived
-        tail = Tail(self.record.space.dimension)
+        tail = self._new_tail()
         if low < arrived:
             with self._reading_rows(Range(low, arrived)) as batches:
                 for batch in batches:
@@ -123,7 +130,7 @@ class Index:
             try:
                 if span.high > arrived:
                     raise DataError(path, f"it holds rows up to {span.high}, the database up to {arrived}")
-                segment = Segment(path, self.record.space)
+                segment = Segment(path, self.record.space, self.record.analyser)
                 if segment.epoch != self._epochs.of(span.high):
                     raise DataError(path, "it is of writes that the database has lost")
                 if self._settings.check_on_open:
@@ -155,13 +162,14 @@ class Index:
 
     def _write(self, span: Range, schema: MetadataSchema) -> Segment:
         with self._reading_rows(span) as batches:
-            described = Span(span, self._epochs.of(span.high))
-            directory = write_segment(self._directory, described, self.record.space, batches, schema)
-        return Segment(directory, self.record.space)
+            described, record = Span(span, self._epochs.of(span.high)), self.record
+            directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
+        return Segment(directory, record.space, record.analyser)
 
     def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
         live = Live.of(np.isin(segment.documents, alive))
-        return Entry(Sealed(segment, self._settings.selection_bytes), live)
+        graph = graphs.open_of(segment, check=self._settings.check_on_open)
+        return Entry(Sealed(segment, self._settings.selection_bytes, graph), live)
 
     @contextmanager
     def _reading_rows(self, span: Range) -> Iterator[Iterable[RowBatch]]:
@@ -201,7 +209,7 @@ class Index:
 
     def seal(self, schema: MetadataSchema) -> bool:
         """Make a segment of the tail; say whether there was anything to do."""
-        with self._upkeep:
+        with self._sealing:
             entry = self._unsealed()
             if entry is None:
                 with self.lock:
@@ -210,7 +218,7 @@ class Index:
                         return False
                     entry = self._state.entries[-1]
                     high = int(last.keys[-1])
-                    self._state = self._state.opened(Tail(self.record.space.dimension), high)
+                    self._state = self._state.opened(self._new_tail(), high)
             source = entry.source
             if not isinstance(source, Open):
                 return False
@@ -238,7 +246,7 @@ class Index:
 
     def merge(self, schema: MetadataSchema) -> bool:
         """Make one segment of several, without their dead rows; say whether there was anything to do."""
-        with self._upkeep:
+        with self._improving:
             old = self.mergeable()
             if not old:
                 return False
@@ -271,6 +279,28 @@ class Index:
             live = Live.of(np.isin(segment.keys, alive))
             self._state = self._state.exchanged(entries, Entry(Sealed(segment, self._settings.selection_bytes), live))
 
+    def build_graph(self, stopped: Callable[[], bool]) -> bool:
+        """Give a segment a graph that should have one; say whether there was any. `stopped`: whether to give up."""
+        with self._improving:
+            source = next((each for each in self._sealed() if self._wants_graph(each)), None)
+            if source is None:
+                return False
+            made = graphs.build(source.segment, self.record.space.metric, self._settings.graph, stopped)
+            if made is not None:
+                self._change(source, source.with_graph(made))
+        return made is not None
+
+    def _sealed(self) -> list[Sealed]:
+        return [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
+
+    def _wants_graph(self, source: Sealed) -> bool:
+        return source.graph is None and source.segment.rows >= self._settings.graph.least_rows
+
+    def _change(self, old: Sealed, new: Sealed) -> None:
+        with self.lock:
+            entry = _entry_of(self._state, old)
+            self._state = self._state.exchanged((entry,), Entry(new, entry.live))
+
     def check(self) -> list[DataError]:
         """Read every segment whole; what is wrong with any."""
         found: list[DataError] = []
@@ -288,13 +318,14 @@ class Index:
         Until one is there again its rows are not found, and snapshots say that they are incomplete.
         """
         healed = 0
-        with self._upkeep:
+        with self._sealing, self._improving:
             for entry in self._state.entries:
                 source = entry.source
                 if not isinstance(source, Sealed):
                     continue
                 try:
                     source.segment.check()
+                    healed += self._heal_graph(source)
                     continue
                 except DataError as error:
                     log.warning("segment taken out, and built again from the database: %s", error)
@@ -311,6 +342,17 @@ class Index:
                     self._missing.discard(span)
                 healed += 1
         return healed
+
+    def _heal_graph(self, source: Sealed) -> int:
+        """Take a graph out that does not hold what was written: the segment is searched exactly without one."""
+        try:
+            graphs.check(source.segment)
+        except (DataError, InvalidInput) as error:
+            log.warning("graph taken out, and built again: %s", error)
+            self._change(source, source.with_graph(None))
+            graphs.remove(source.segment.directory)
+            return 1
+        return 0
 
 
 def _same(entry: Entry, source: Sealed | Open) -> bool:

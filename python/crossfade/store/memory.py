@@ -10,12 +10,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import AlreadyExists, NotFound
+from crossfade.errors import AlreadyExists, InvalidInput, NotFound
 from crossfade.store.checks import check_ids, check_spec, finite_matrix
+from crossfade.store.metadata import BoundFilter, Columns, Metadata, MetadataSchema, Selection, TailColumns, select
 from crossfade.store.rows import Lease, RowIds
 from crossfade.store.types import Collection, CollectionSpec, Document, Part, Snapshot, UpsertCounts
 
@@ -30,6 +32,8 @@ class MemoryCollection:
         self._lock = threading.Lock()
         self._buffer: NDArray[np.float32] = np.empty((0, spec.dimension), dtype=np.float32)
         self._ids: list[str] = []
+        self._metadata: list[Metadata] = []  # of each row
+        self._fields = MetadataSchema()
         self._rows: dict[str, int] = {}
         self._documents: dict[str, Document] = {}
         self._lease: weakref.ref[Lease] | None = None
@@ -39,15 +43,28 @@ class MemoryCollection:
     def spec(self) -> CollectionSpec:
         return self._spec
 
+    @property
+    def fields(self) -> MetadataSchema:
+        """The fields that documents have, and their types."""
+        return self._fields
+
     def __len__(self) -> int:
         return len(self._rows)
 
-    def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> UpsertCounts:
+    def upsert(
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        *,
+        expected: Sequence[int | None] | None = None,
+    ) -> UpsertCounts:
         """Add or replace, all or nothing. `vectors`: float, shape (len(documents), dimension).
 
         Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN or infinity; nothing has changed
         then.
         """
+        if expected is not None:
+            raise InvalidInput("a collection in memory keeps no versions: leave the expected ones out, or use a store")
         check_ids([document.id for document in documents])
         dimension = self._spec.dimension
         matrix = finite_matrix(
@@ -58,6 +75,10 @@ class MemoryCollection:
             why=f"one row a document, and collection {self._spec.name!r} holds {dimension} dimensions",
         )
         with self._lock:
+            fields, metadata = self._fields, []
+            for document in documents:
+                fields, normal = fields.check(document.metadata, document=document.id)
+                metadata.append(normal)
             old: list[int] = []  # positions in this call whose id is there already
             new: list[int] = []
             for position, document in enumerate(documents):
@@ -71,12 +92,16 @@ class MemoryCollection:
             self._make_writable(min(rows, default=start), end)
             if old:
                 self._buffer[rows] = replacing
+                for row, position in zip(rows, old, strict=True):
+                    self._metadata[row] = metadata[position]
             if new:
                 ids = [documents[position].id for position in new]
                 self._buffer[start:end] = adding
                 self._ids.extend(ids)
+                self._metadata.extend(metadata[position] for position in new)
                 self._rows.update(zip(ids, range(start, end), strict=True))
             self._documents.update((document.id, document) for document in documents)
+            self._fields = fields
         return UpsertCounts(added=len(new), replaced=len(old))
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -96,8 +121,9 @@ class MemoryCollection:
                 self._buffer[gaps] = self._buffer[movers]
             for gap, mover in zip(gaps, movers, strict=True):
                 self._ids[gap] = self._ids[mover]
+                self._metadata[gap] = self._metadata[mover]
                 self._rows[self._ids[gap]] = gap
-            del self._ids[kept:]
+            del self._ids[kept:], self._metadata[kept:]
             if kept * 4 < len(self._buffer) and len(self._buffer) > _FIRST_CAPACITY:
                 self._move_to_capacity(max(kept * 2, _FIRST_CAPACITY))
         return len(gone)
@@ -112,11 +138,15 @@ class MemoryCollection:
         with self._lock:
             lease = self._lease() if self._lease is not None else None
             if lease is None:
-                lease = Lease(self._buffer, self._ids)
+                lease = Lease(self._buffer, self._ids, self._metadata)
                 self._lease = weakref.ref(lease)
             count = len(self._ids)
             self._leased_rows = max(self._leased_rows, count)
-            return Snapshot((Part(RowIds(lease, count), lease.vectors(count), None, count),) if count else ())
+            if not count:
+                return Snapshot(())
+            selecting = _Selecting(lease, count, self._fields)
+            part = Part(RowIds(lease, count), lease.vectors(count), None, count, select=selecting.select)
+            return Snapshot((part,))
 
     def _make_writable(self, first_row: int, rows: int) -> None:
         """Leave a buffer that has room for `rows` and whose rows from `first_row` on no living snapshot shows.
@@ -137,8 +167,26 @@ class MemoryCollection:
         moved[:count] = self._buffer[:count]
         self._buffer = moved
         self._ids = self._ids.copy()
+        self._metadata = self._metadata.copy()
         self._lease = None
         self._leased_rows = 0
+
+
+class _Selecting:
+    """Filters over a window: its columns are made when the first one asks."""
+
+    def __init__(self, lease: Lease, count: int, fields: MetadataSchema) -> None:
+        self._lease = lease
+        self._count = count
+        self._fields = fields
+        self._columns: Columns | None = None
+
+    def select(self, condition: BoundFilter) -> Selection:
+        if self._columns is None:
+            columns = TailColumns()
+            columns.extend(islice(self._lease.metadata, self._count), self._fields)
+            self._columns = columns.snapshot()
+        return select(condition, self._columns)
 
 
 class MemoryStore:

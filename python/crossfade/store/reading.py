@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossfade.errors import StoreError
 from crossfade.store.segment import Range, RowBatch
-from crossfade.store.types import Document
+from crossfade.store.types import Document, content
 
 _BATCH = 1024
 
@@ -45,7 +45,7 @@ def rows_of_range(
             ids=list(ids),
             metadata=[json.loads(each) if each != "{}" else {} for each in metadata],
             texts=[
-                f"{title} {text[start:stop]}" if title else text[start:stop]
+                content(title, text[start:stop])
                 for title, text, start, stop in zip(titles, texts, starts, stops, strict=True)
             ],
         )

@@ -9,6 +9,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.store.metadata import Metadata
+
 
 class Lease:
     """Keeps a buffer and its ids as they are for as long as anybody looks at them.
@@ -18,11 +20,12 @@ class Lease:
     the array interface and not by slicing the buffer: slices of an ndarray would forget the lease.
     """
 
-    __slots__ = ("__weakref__", "buffer", "ids")
+    __slots__ = ("__weakref__", "buffer", "ids", "metadata")
 
-    def __init__(self, buffer: NDArray[np.float32], ids: list[str]) -> None:
+    def __init__(self, buffer: NDArray[np.float32], ids: list[str], metadata: list[Metadata]) -> None:
         self.buffer = buffer
         self.ids = ids
+        self.metadata = metadata
 
     @property
     def __array_interface__(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@
     ids.utf8
     spans.i32        (rows, 2): where a row's text begins and ends in its document's
     columns.cfm      the rows' metadata (`crossfade.store.metadata.file`)
+    text/            the rows' words (`crossfade.lexical`)
 
 Little-endian throughout. The name says which keys of rows it covers, `<low>-<high>`: above low, up to high. A
 segment appears whole or not at all: written under another name, flushed to the disk, renamed.
@@ -21,7 +22,7 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,14 +30,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade import lexical
 from crossfade.errors import DataError
+from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults
 from crossfade.store.metadata import Columns, MetadataSchema, TailColumns, open_columns, save_columns
 from crossfade.store.strings import Strings
+from crossfade.store.types import Metric
 
 FORMAT = 1
 MANIFEST = "segment.json"
-VECTORS, KEYS, DOCUMENTS, ID_OFFSETS, ID_TEXT, SPANS, COLUMNS = (
+VECTORS, KEYS, DOCUMENTS, ID_OFFSETS, ID_TEXT, SPANS, COLUMNS, TEXT = (
     "vectors.f32",
     "keys.i64",
     "documents.i64",
@@ -44,6 +48,7 @@ VECTORS, KEYS, DOCUMENTS, ID_OFFSETS, ID_TEXT, SPANS, COLUMNS = (
     "ids.utf8",
     "spans.i32",
     "columns.cfm",
+    "text",
 )
 _BUILDING = ".building-"
 _READ_BYTES = 1 << 24
@@ -77,7 +82,7 @@ class Space:
 
     dimension: int
     document_fingerprint: str
-    metric: str
+    metric: Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ class RowBatch:
 class Segment:
     """An open segment. Its arrays are mapped files: what is not read takes no memory."""
 
-    def __init__(self, directory: Path, space: Space) -> None:
+    def __init__(self, directory: Path, space: Space, analyser: AnalyserSettings) -> None:
         """Raises DataError when a file is missing, of another size than it should have, or of another space.
 
         That the files hold what was written is not looked at here: `check` does.
@@ -137,6 +142,9 @@ class Segment:
         self.ids = Strings(offsets, self._map(ID_TEXT, "|u1", (-1,)))
         # Now, and not when it is asked for: another segment may have the directory by then.
         self.columns: Columns = open_columns(directory / COLUMNS)
+        self.text = lexical.Segment(directory / TEXT, analyser)
+        if self.text.rows != self.rows:
+            raise DataError(directory / TEXT, f"it has {self.text.rows} rows, and the segment {self.rows}")
 
     @property
     def size(self) -> int:
@@ -182,14 +190,11 @@ def write_segment(
     space: Space,
     batches: Iterable[RowBatch],
     schema: MetadataSchema,
-    *,
-    extend: Callable[[RowBatch], None] | None = None,
-    finish: Callable[[Path], Sequence[Path]] | None = None,
+    analyser: AnalyserSettings,
 ) -> Path:
     """Write the rows, in order of their keys, as a segment of `parent`; return its directory.
 
-    `extend` sees every batch; `finish` is given the directory before it is sealed and names the files it has put there.
-    Raises OSError when the disk does not take it; what was written is removed then.
+    Raises OSError or CrossfadeError when the disk does not take it; what was written is removed then.
     """
     if sys.byteorder != "little":
         raise DataError(parent, "segments are little-endian, and this machine is not")
@@ -198,18 +203,18 @@ def write_segment(
     shutil.rmtree(building, ignore_errors=True)
     parent.mkdir(parents=True, exist_ok=True)
     building.mkdir()
+    writer = _Writer(building, schema)
     try:
         faults.passed("seal.begun")
-        rows, whole, files = _write_rows(building, batches, schema, extend)
-        for path in finish(building) if finish else ():
-            files[path.relative_to(building).as_posix()] = (path.stat().st_size, _crc_of(path))
+        lexical.build(building / TEXT, writer.texts(batches), analyser)
+        files = writer.finish()
         manifest = {
             "format": FORMAT,
             "low": span.range.low,
             "high": span.range.high,
             "epoch": span.epoch,
-            "rows": rows,
-            "whole": whole,
+            "rows": writer.rows,
+            "whole": writer.whole,
             "dimension": space.dimension,
             "document_fingerprint": space.document_fingerprint,
             "metric": space.metric,
@@ -221,8 +226,7 @@ def write_segment(
             file.write(signed)
             file.flush()
             os.fsync(file.fileno())
-        for directory in {building, *(path.parent for name in files if (path := building / name))}:
-            sync_directory(directory)
+        sync_directory(building)
         faults.passed("seal.files-written")
         if final.exists():
             shutil.rmtree(final)
@@ -230,6 +234,7 @@ def write_segment(
         sync_directory(parent)
         faults.passed("seal.renamed")
     except BaseException:
+        writer.abandon()
         shutil.rmtree(building, ignore_errors=True)
         raise
     return final
@@ -276,40 +281,54 @@ class _Stream:
         self._file.close()
 
 
-def _write_rows(
-    directory: Path, batches: Iterable[RowBatch], schema: MetadataSchema, extend: Callable[[RowBatch], None] | None
-) -> tuple[int, bool, dict[str, tuple[int, int]]]:
-    streams = {name: _Stream(directory / name) for name in (VECTORS, KEYS, DOCUMENTS, SPANS, ID_OFFSETS, ID_TEXT)}
-    columns = TailColumns()
-    rows = end = last = 0
-    whole = True
-    try:
-        streams[ID_OFFSETS].write(np.zeros(1, dtype=np.int64))
+class _Writer:
+    """The files of a segment, but for the text index, which draws the batches through it."""
+
+    def __init__(self, directory: Path, schema: MetadataSchema) -> None:
+        self.rows = 0
+        self.whole = True
+        self._directory = directory
+        self._schema = schema
+        self._streams = {
+            name: _Stream(directory / name) for name in (VECTORS, KEYS, DOCUMENTS, SPANS, ID_OFFSETS, ID_TEXT)
+        }
+        self._streams[ID_OFFSETS].write(np.zeros(1, dtype=np.int64))
+        self._columns = TailColumns()
+        self._id_end = self._last = 0
+
+    def texts(self, batches: Iterable[RowBatch]) -> Iterator[Sequence[str]]:
+        """Write the batches as they are drawn; give their texts on."""
         for batch in batches:
-            encoded = [name.encode() for name in batch.ids]
-            ends = end + np.cumsum([len(name) for name in encoded], dtype=np.int64)
-            end = int(ends[-1]) if len(ends) else end
-            streams[VECTORS].write(batch.vectors)
-            streams[KEYS].write(batch.keys)
-            streams[DOCUMENTS].write(batch.documents)
-            streams[SPANS].write(batch.spans)
-            streams[ID_OFFSETS].write(ends)
-            streams[ID_TEXT].write(b"".join(encoded))
-            columns.extend(batch.metadata, schema)
-            rows += len(batch)
-            whole = whole and batch.whole_after(last)
-            last = int(batch.documents[-1]) if len(batch) else last
-            if extend:
-                extend(batch)
-        files = {name: stream.close() for name, stream in streams.items()}
-    except BaseException:
-        for stream in streams.values():
+            self._add(batch)
+            yield batch.texts
+
+    def _add(self, batch: RowBatch) -> None:
+        encoded = [name.encode() for name in batch.ids]
+        ends = self._id_end + np.cumsum([len(name) for name in encoded], dtype=np.int64)
+        self._id_end = int(ends[-1]) if len(ends) else self._id_end
+        streams = self._streams
+        streams[VECTORS].write(batch.vectors)
+        streams[KEYS].write(batch.keys)
+        streams[DOCUMENTS].write(batch.documents)
+        streams[SPANS].write(batch.spans)
+        streams[ID_OFFSETS].write(ends)
+        streams[ID_TEXT].write(b"".join(encoded))
+        self._columns.extend(batch.metadata, self._schema)
+        self.rows += len(batch)
+        self.whole = self.whole and batch.whole_after(self._last)
+        self._last = int(batch.documents[-1]) if len(batch) else self._last
+
+    def finish(self) -> dict[str, tuple[int, int]]:
+        """Every file's size and checksum, when all of them are on the disk."""
+        files = {name: stream.close() for name, stream in self._streams.items()}
+        save_columns(self._columns.snapshot(), self._directory / COLUMNS)
+        for path in (self._directory / COLUMNS, *sorted((self._directory / TEXT).iterdir())):
+            files[path.relative_to(self._directory).as_posix()] = (path.stat().st_size, _crc_of(path))
+        return files
+
+    def abandon(self) -> None:
+        for stream in self._streams.values():
             stream.abandon()
-        raise
-    path = directory / COLUMNS
-    save_columns(columns.snapshot(), path)
-    files[COLUMNS] = (path.stat().st_size, _crc_of(path))
-    return rows, whole, files
 
 
 def _manifest(directory: Path) -> dict[str, Any]:

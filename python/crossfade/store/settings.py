@@ -1,8 +1,28 @@
-"""What of the store may be tuned without changing an answer."""
+"""What of the store may be tuned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
+
+from crossfade.lexical import AnalyserSettings
+from crossfade.store.metadata import MetadataSchema
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSettings:
+    """`least_rows`: a segment with fewer is searched exactly. `m`, `ef_construction`: as `kernels.build_graph` has
+    them. `recall`, `recall_at`: what a search that does not say how far to walk aims at, measured on `sample` rows of
+    each segment. `threads`: of a build; 0 uses every core.
+    """
+
+    least_rows: int = 8_192
+    m: int = 16
+    ef_construction: int = 200
+    recall: float = 0.98
+    recall_at: int = 10
+    sample: int = 256
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +39,23 @@ class StoreSettings:
     selection_bytes: int = 16 << 20
     log_bytes: int = 64 << 20
     check_on_open: bool = True
+    graph: GraphSettings = field(default_factory=GraphSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """What a collection keeps of itself, beside its documents. `analyser`: how its texts become words."""
+
+    fields: MetadataSchema = field(default_factory=MetadataSchema)
+    analyser: AnalyserSettings = field(default_factory=AnalyserSettings)
+
+    def to_json(self) -> str:
+        return json.dumps({"fields": self.fields.to_json(), "analyser": json.loads(self.analyser.to_json())})
+
+    @classmethod
+    def from_json(cls, text: str) -> CollectionSettings:
+        """What `to_json` wrote."""
+        values = json.loads(text)
+        return cls(
+            MetadataSchema.from_json(values["fields"]), AnalyserSettings.from_json(json.dumps(values["analyser"]))
+        )

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.store.graphs import SegmentGraph
 from crossfade.store.live import Live, places_of
 from crossfade.store.metadata import BoundFilter, Selection, SelectionCache, select
 from crossfade.store.segment import Range, Segment
@@ -21,9 +22,15 @@ from crossfade.store.types import Part
 class Sealed:
     """A segment in use, and what has been worked out about it."""
 
-    def __init__(self, segment: Segment, selection_bytes: int) -> None:
+    def __init__(self, segment: Segment, selection_bytes: int, graph: SegmentGraph | None = None) -> None:
         self.segment = segment
+        self.graph = graph
+        self._selection_bytes = selection_bytes
         self._selections = SelectionCache(segment.columns, selection_bytes)
+
+    def with_graph(self, graph: SegmentGraph | None) -> Sealed:
+        """The same segment, searched by that graph."""
+        return Sealed(self.segment, self._selection_bytes, graph)
 
     @property
     def range(self) -> Range:
@@ -34,8 +41,19 @@ class Sealed:
         return self.segment.keys
 
     def part(self, live: Live) -> Part:
-        segment = self.segment
-        return Part(segment.ids, segment.vectors, live.bits, live.count, segment.spans, segment.whole, self._select)
+        segment, graph = self.segment, self.graph
+        return Part(
+            ids=segment.ids,
+            vectors=segment.vectors,
+            live=live.bits,
+            count=live.count,
+            spans=segment.spans,
+            whole=segment.whole,
+            select=self._select,
+            graph=graph.graph if graph else None,
+            ef=graph.effort.ef if graph else 0,
+            text=segment.text,
+        )
 
     def _select(self, condition: BoundFilter) -> Selection:
         return self._selections.select(condition)
@@ -56,7 +74,14 @@ class Open:
     def part(self, live: Live) -> Part:
         tail, rows = self.tail, self.rows
         return Part(
-            tail.ids(rows), tail.vectors(rows), live.bits, live.count, tail.spans(rows), tail.whole, self._select
+            ids=tail.ids(rows),
+            vectors=tail.vectors(rows),
+            live=live.bits,
+            count=live.count,
+            spans=tail.spans(rows),
+            whole=tail.whole,
+            select=self._select,
+            text=tail.text(rows),
         )
 
     def _select(self, condition: BoundFilter) -> Selection:

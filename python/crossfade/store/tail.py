@@ -13,6 +13,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade import lexical
+from crossfade.lexical import AnalyserSettings
 from crossfade.store.metadata import Columns, MetadataSchema, TailColumns
 from crossfade.store.segment import RowBatch
 
@@ -49,7 +51,7 @@ class Window(Sequence[str]):
 class Tail:
     """One thread adds at a time; any number look."""
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, analyser: AnalyserSettings) -> None:
         self._rows = 0
         self._last = 0
         self.whole = True
@@ -59,6 +61,7 @@ class Tail:
         self._spans: NDArray[np.int32] = np.empty((0, 2), dtype=np.int32)
         self._ids: list[str] = []
         self._columns = TailColumns()
+        self._text = lexical.Tail(analyser)
 
     def __len__(self) -> int:
         return self._rows
@@ -69,6 +72,7 @@ class Tail:
         if stop > len(self._keys):
             self._grow(max(stop, len(self._keys) * 2, _FIRST_CAPACITY))
         self._columns.extend(batch.metadata, schema)
+        self._text.append(batch.texts)
         self._vectors[start:stop] = batch.vectors
         self._keys[start:stop] = batch.keys
         self._spans[start:stop] = batch.spans
@@ -99,6 +103,9 @@ class Tail:
 
     def columns(self, rows: int) -> Columns:
         return self._columns.snapshot(rows)
+
+    def text(self, rows: int) -> lexical.View:
+        return self._text.view(rows)
 
 
 def _frozen(view: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.store.metadata import BoundFilter, Selection
+from crossfade import lexical
+from crossfade.kernels import Graph
+from crossfade.store.metadata import BoundFilter, MetadataSchema, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
 
@@ -26,7 +28,12 @@ class Document:
     @property
     def content(self) -> str:
         """What the model reads: title, a space, then text; the title left out when empty."""
-        return f"{self.title} {self.text}" if self.title else self.text
+        return content(self.title, self.text)
+
+
+def content(title: str, text: str) -> str:
+    """What is read of a document, or of a piece of its text, by models and by word."""
+    return f"{title} {text}" if title else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,8 @@ class Part:
     document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
     `count`: how many. `spans[i]`: where the text of row i begins and ends in its document's, None when that is not
     known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
-    there are no metadata.
+    there are no metadata. `graph`: leads to near rows without a look at all of them; `ef`: how far it is walked by
+    default. `text`: its rows by their words.
     """
 
     ids: Sequence[str]
@@ -57,6 +65,9 @@ class Part:
     spans: NDArray[np.int32] | None = None
     whole: bool = True
     select: Callable[[BoundFilter], Selection] | None = None
+    graph: Graph | None = None
+    ef: int = 0
+    text: lexical.Segment | lexical.View | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +93,23 @@ class Collection(Protocol):
     @property
     def spec(self) -> CollectionSpec: ...
 
+    @property
+    def fields(self) -> MetadataSchema:
+        """The fields that documents have, and their types."""
+        ...
+
     def __len__(self) -> int: ...
 
-    def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> UpsertCounts:
-        """Add or replace, all or nothing. Shape (len(documents), dimension).
+    def upsert(
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        *,
+        expected: Sequence[int | None] | None = None,
+    ) -> UpsertCounts:
+        """Add or replace, all or nothing. Shape (len(documents), dimension). `expected`: versions, where they are kept.
 
-        Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity.
+        Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity; Conflict.
         """
         ...
 

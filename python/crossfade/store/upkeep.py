@@ -1,12 +1,18 @@
-"""The thread that makes segments, merges them, and empties the database's log, while others write and search."""
+"""The threads that make segments, merge them, build graphs and empty the database's log, while others write and read.
+
+Two of them: rows must not pile up in a tail, which is in memory and scanned whole, because a graph takes its time.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from crossfade.errors import CrossfadeError
+from crossfade.niceness import be_nice
 
 if TYPE_CHECKING:
     from crossfade.store.durable import DurableStore
@@ -15,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _REST_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 5.0
+_NICENESS = 10
 
 
 class Upkeep:
@@ -22,39 +29,47 @@ class Upkeep:
 
     def __init__(self, store: DurableStore) -> None:
         self._store = store
-        self._news = threading.Event()
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._news = (threading.Event(), threading.Event())
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="crossfade-upkeep", daemon=True)
-        self._thread.start()
+        for name, step, news in zip(("seal", "improve"), (self._seal, self._improve), self._news, strict=True):
+            thread = threading.Thread(target=self._run, args=(step, news), name=f"crossfade-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def wake(self) -> None:
         """There may be something to do."""
-        self._news.set()
+        for news in self._news:
+            news.set()
 
     def stop(self) -> None:
-        """Wait for the step in progress, and take no other."""
+        """Wait for the steps in progress, and take no others."""
         self._stopped.set()
-        self._news.set()
-        if self._thread is not None:
-            self._thread.join()
+        self.wake()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, step: Callable[[], bool], news: threading.Event) -> None:
+        with suppress(OSError):
+            be_nice(_NICENESS)
         while not self._stopped.is_set():
-            self._news.wait(_REST_SECONDS)
-            self._news.clear()
+            news.wait(_REST_SECONDS)
+            news.clear()
             try:
-                while not self._stopped.is_set() and self._step():
-                    pass
+                while not self._stopped.is_set() and step():
+                    self.wake()
             except (CrossfadeError, OSError) as error:
-                log.warning("upkeep of the store will be tried again: %s", error)
-                self._stopped.wait(_AFTER_FAILURE_SECONDS)
+                if not self._stopped.is_set():
+                    log.warning("upkeep of the store will be tried again: %s", error)
+                    self._stopped.wait(_AFTER_FAILURE_SECONDS)
 
-    def _step(self) -> bool:
+    def _seal(self) -> bool:
         database = self._store.database
         if database.log_bytes() > self._store.settings.log_bytes:
-            # A log whose pages are all in the database is begun anew by the next writer.
             database.checkpoint()
-        return any(collection.keep_up() for collection in self._store.all())
+        return any(collection.seal_due() for collection in self._store.all())
+
+    def _improve(self) -> bool:
+        return any(collection.improve(self._stopped.is_set) for collection in self._store.all())

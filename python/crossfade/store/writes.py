@@ -15,7 +15,7 @@ from crossfade.errors import Conflict, InvalidInput
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import RowBatch
-from crossfade.store.types import Document
+from crossfade.store.types import Document, content
 
 MOST_ROWS = 1 << 16
 """Rows of one document."""
@@ -43,7 +43,10 @@ class Write:
             spans=np.array([(start, stop) for _, start, stop in self.rows], dtype=np.int32).reshape(-1, 2),
             ids=[self.documents[place].id for place, _, _ in self.rows],
             metadata=[self.metadata[place] for place, _, _ in self.rows],
-            texts=[],
+            texts=[
+                content(document.title, document.text[start:stop])
+                for document, start, stop in ((self.documents[place], start, stop) for place, start, stop in self.rows)
+            ],
         )
 
 

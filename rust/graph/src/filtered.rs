@@ -21,7 +21,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) twins: Twins<'a>,
     /// Whether it looks behind what is ruled out without comparing it.
     pub(crate) passes_over: bool,
-    /// Nodes that it may compare before it gives up.
+    /// Nodes that it may compare, or pass over, before it gives up.
     pub(crate) patience: usize,
 }
 
@@ -65,10 +65,17 @@ pub(crate) fn walk(
                 pool.insert(distance, node);
             }
         }
-        let Some(Reverse(nearest)) = frontier.pop() else { return true };
-        if !pool.takes(distance(nearest)) {
-            return true;
-        }
+        // What is ruled out led here; once there are ef results, they lead on.
+        let leads = |entry: u64| !filter.passes_over || !pool.is_full() || filter.allows(node(entry));
+        let nearest = loop {
+            let Some(Reverse(nearest)) = frontier.pop() else { return true };
+            if !pool.takes(distance(nearest)) {
+                return true;
+            }
+            if leads(nearest) {
+                break nearest;
+            }
+        };
         if compared > filter.patience {
             return false;
         }
@@ -83,6 +90,7 @@ pub(crate) fn walk(
                     if filter.allows(to) { nodes.push(to) } else { ruled_out.push(to) }
                 }
             });
+            compared += ruled_out.len();
             for &to in &*ruled_out {
                 layer.fetch(space, to);
             }

@@ -4,9 +4,17 @@
 //! (log n), but longer the less the mask leaves. So there is a share of rows below which exact search is faster; it
 //! depends on the number of rows, on ef, and on the batch, which an exact search reads the corpus once for.
 //!
-//! The unit of cost is the byte that is compared, where it lies anywhere. Measured on Zen 5 (2 cores, AVX-512 VNNI,
-//! docs/graph.md); what is compared is the shape of two curves that cross at an angle, so that a processor for which the
-//! constants are off by two chooses worse only near where it hardly matters.
+//! The unit of cost is a byte that a walk compares, of a row that lies anywhere: 0.1 ns. The constants were measured on
+//! Zen 5 (2 cores, AVX-512 VNNI; 100,000 x 384 f32). The two curves cross at an angle, so that where a constant is off by
+//! two, the plan is wrong only near the crossing, where it hardly matters:
+//!
+//! | share of rows | walk, ef = 64 | exact, 1 query | exact, 256 queries |
+//! |---|---|---|---|
+//! | 50 % | 125 us | 4,000 us | 73 us |
+//! | 10 % | 150 us | 610 us | 26 us |
+//! | 3 % | 150 us | 180 us | 22 us |
+//! | 1 % | 180 us | 66 us | 12 us |
+//! | 0.1 % | 1,150 us (and gives up) | 20 us | 5 us |
 
 use crossfade_kernels::record_bytes;
 
@@ -55,19 +63,27 @@ const COMPARED: f64 = 0.55;
 /// Nodes that a walk compares on its way to where it begins in earnest.
 const APPROACH: f64 = 200.0;
 
-/// How much cheaper than a byte here and there is one of rows that follow one another, with one query.
-const IN_ORDER: f64 = 0.35;
+/// What a byte of a row costs that an exact search reads for one query, on two cores.
+const READ: f64 = 0.45;
 
-/// Of that, what is left for each query of a large batch, and the batch for which half is gone.
-const BATCHED: f64 = 0.25;
-const HALF_BATCH: f64 = 8.0;
+/// And what it costs each query of a batch at least: there it is multiplied, whoever read it.
+const MULTIPLIED: f64 = 0.03;
 
-/// What a look at the mask costs, with its share of a node's links, in bytes compared.
-const LOOK: f64 = 16.0;
+/// What an exact search costs besides: its threads, its queries made ready, the scores of the best.
+const BEGUN: f64 = 100_000.0;
+
+/// What a look at the mask costs, and at the link that led to it.
+const LOOK: f64 = 10.0;
+
+/// The part of a walk that looking behind what is ruled out makes longer.
+const LONGER: f64 = 1.3;
+
+/// Of the nodes behind one that is ruled out, those that no other led to before.
+const NEW: f64 = 0.5;
 
 /// The share of rows above which a walk compares what the mask rules out like everything else. Below, it passes over it
 /// and looks at the neighbours behind.
-const PASSED_OVER: f64 = 0.4;
+const PASSED_OVER: f64 = 0.25;
 
 impl Work {
     /// The share of rows that may be found.
@@ -90,44 +106,82 @@ impl Work {
 
     /// What an exact search costs for each query.
     pub(crate) fn exact(&self) -> f64 {
-        let batch = BATCHED + (1.0 - BATCHED) / (1.0 + (self.queries.saturating_sub(1)) as f64 / HALF_BATCH);
-        // Below one row in eight, rows no longer follow one another.
-        let order = if self.share() < 0.125 { 2.0 * IN_ORDER } else { IN_ORDER };
-        self.allowed as f64 * self.row_bytes as f64 * order * batch
+        let byte = (READ / self.queries.max(1) as f64).max(MULTIPLIED);
+        (self.allowed as f64 * self.row_bytes as f64).mul_add(byte, BEGUN)
     }
 
     /// What a walk costs.
     pub(crate) fn walk(&self) -> f64 {
         let degree = 2.0 * self.facts.settings.m as f64;
-        let ef = self.ef as f64;
-        let all = self.facts.rows as f64;
+        let (ef, all) = (self.ef as f64, self.facts.rows as f64);
         let plain = ef.mul_add(degree * COMPARED, APPROACH).min(all) * self.node_bytes();
         if !self.masked {
             return plain;
         }
         if !self.passes_over() {
-            return plain / self.share().max(PASSED_OVER);
+            return plain / self.share();
         }
-        // Behind each of ef nodes lie degree^2 more.
-        let looked = (ef * degree * degree).min(4.0 * all);
-        plain + looked * LOOK
+        let behind = degree * degree;
+        // Until there are ef results, whole neighbourhoods are compared.
+        let filled = (ef / (self.share() * NEW * behind)).min(all) * degree * self.node_bytes();
+        LONGER.mul_add(plain, filled) + ef * behind * LOOK
     }
 
-    /// Nodes that a walk may compare before exact search would have been cheaper.
+    /// Nodes that a walk may compare, or pass over, before it has cost twice what was reckoned, or what exact search costs,
+    /// whatever is more: then the mask goes with places, and the walk is in the wrong one.
     pub(crate) fn patience(&self) -> usize {
-        let nodes = self.exact().max(self.walk()) / self.node_bytes();
-        (2.0 * nodes) as usize
+        (2.0 * self.exact().max(self.walk()) / self.node_bytes()) as usize
     }
 
     /// How to go about it.
     pub(crate) fn plan(&self, ways: Ways) -> Plan {
         let walk = if self.masked { Plan::FilteredWalk } else { Plan::Walk };
-        match ways {
-            _ if self.allowed == 0 => Plan::Exact,
-            Ways::Exact => Plan::Exact,
-            Ways::Walk => walk,
-            Ways::Planned if self.exact() <= self.walk() => Plan::Exact,
-            Ways::Planned => walk,
+        let exact = match ways {
+            Ways::Exact => true,
+            Ways::Walk => false,
+            // A walk would keep half of them anyway.
+            Ways::Planned => self.allowed <= 2 * self.ef || self.exact() <= self.walk(),
+        };
+        if exact || self.allowed == 0 { Plan::Exact } else { walk }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfade_kernels::Metric;
+
+    use super::*;
+    use crate::Settings;
+
+    fn work(rows: usize, share: f64, queries: usize, ef: usize) -> Work {
+        let settings = Settings { form: Form::Codes, ..Settings::default() };
+        let facts = Facts { rows, dimension: 384, metric: Metric::L2, settings, entry: 0, upper: 1, unreachable: 0 };
+        let allowed = (share * rows as f64) as usize;
+        Work { facts, row_bytes: 1536, allowed, masked: share < 1.0, queries, ef }
+    }
+
+    /// What the table above says, away from where the curves cross.
+    #[test]
+    fn plans_what_was_measured_to_be_faster() {
+        for (rows, share, queries, wanted) in [
+            (100_000, 1.0, 1, Plan::Walk),
+            (100_000, 1.0, 256, Plan::Walk),
+            (100, 1.0, 1, Plan::Exact),
+            (100_000, 0.5, 1, Plan::FilteredWalk),
+            (100_000, 0.1, 1, Plan::FilteredWalk),
+            (100_000, 0.1, 256, Plan::Exact),
+            (100_000, 0.01, 1, Plan::Exact),
+            (100_000, 0.001, 1, Plan::Exact),
+            (100_000, 0.0, 1, Plan::Exact),
+            (1_000_000, 0.01, 1, Plan::FilteredWalk),
+        ] {
+            assert_eq!(work(rows, share, queries, 64).plan(Ways::Planned), wanted, "{rows} {share} {queries}");
         }
+    }
+
+    #[test]
+    fn what_the_caller_says_goes() {
+        let work = work(100_000, 0.01, 1, 64);
+        assert_eq!((work.plan(Ways::Walk), work.plan(Ways::Exact)), (Plan::FilteredWalk, Plan::Exact));
     }
 }

@@ -48,8 +48,8 @@ pub(crate) fn repair(
     let mut lent = builder.spare.lend(builder.dimension());
     let scratch = lent.get();
     let mut unreachable = 0;
-    for row in 0..is_first.len() {
-        if !is_first[row] || reached.seen[row] {
+    for (row, &is_first) in is_first.iter().enumerate() {
+        if !is_first || reached.seen[row] {
             continue;
         }
         if options.interrupted.is_some_and(|interrupted| interrupted()) {

@@ -16,6 +16,7 @@ mod ranked_lists;
 mod server;
 mod significance;
 mod tables;
+mod text;
 
 use pyo3::prelude::*;
 
@@ -51,6 +52,10 @@ mod _native {
     };
     #[pymodule_export]
     use crate::tables::{Qrels, RunTable};
+    #[pymodule_export]
+    use crate::text::{
+        TextBuilder, TextSegment, TextTail, TextView, canonical_settings, explain_text, search_text, text_tokens,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -72,20 +72,38 @@ pub struct Search {
     pub k: usize,
     /// Whether titles and texts are wanted.
     pub with_documents: bool,
+    /// The queries' texts, where the options need them.
+    pub texts: Vec<String>,
+    /// A `SearchOptions` message, as it came; empty for none.
+    pub options: Bytes,
     /// Whose search it is.
     pub call: Arc<Call>,
 }
 
-/// A document's title and text; None for one that is gone.
-pub type Content = Option<(String, String)>;
+/// The hits of each query.
+#[derive(Debug)]
+pub enum Ranked {
+    /// Ids and scores.
+    Plain(Vec<Vec<(String, f32)>>),
+    /// `Hits` messages, where more is wanted of them.
+    Encoded(Vec<Bytes>),
+}
+
+impl Default for Ranked {
+    fn default() -> Self {
+        Self::Plain(Vec::new())
+    }
+}
 
 /// The answer to a search.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// By query, best first: ids and scores.
-    pub hits: Vec<Vec<(String, f32)>>,
-    /// By query and hit, where they were wanted.
-    pub documents: Option<Vec<Vec<Content>>>,
+    /// By query, best first.
+    pub hits: Ranked,
+    /// What stages took, where it was wanted: name, candidates, nanoseconds.
+    pub stages: Vec<(String, u64, u64)>,
+    /// Whether a part of the collection was not searched.
+    pub incomplete: bool,
     /// Of what made the queries' vectors.
     pub query_fingerprint: String,
     /// Time it took.

@@ -23,7 +23,7 @@ mod schema;
 mod tokenise;
 
 pub use engine::{Counts, Embedded, Engine, InputType, Job, Lane, Model, Reading, Row, Setup};
-pub use executor::{Call, Content, Executor, Found, Matrix, Search, Tokens};
+pub use executor::{Call, Executor, Found, Matrix, Ranked, Search, Tokens};
 pub use failure::{ERROR_TRAILER, Failure, Kind};
 pub use front::{Limits, Server, Settings, check_bindable};
 pub use schedule::Priority;

@@ -13,8 +13,8 @@ use crossfade_server::proto::crossfade::v1::{
     EmbedResponse, ListModelsRequest, ScoreRequest, ScoreResponse, SearchRequest, SearchResponse, Vectors,
 };
 use crossfade_server::{
-    Call, Executor, Failure, Found, Kind, Lane, Limits, Matrix, Model, Reading, Search, Server, Settings, Setup,
-    TextTokenizer, Tokens,
+    Call, Executor, Failure, Found, Kind, Lane, Limits, Matrix, Model, Ranked, Reading, Search, Server, Settings,
+    Setup, TextTokenizer, Tokens,
 };
 use prost::Message;
 
@@ -50,7 +50,7 @@ impl Executor for House {
                 return Err(Failure::new(Kind::NotFound, "no such collection"));
             }
             let rows = search.vectors.values.chunks(search.vectors.dimension);
-            let hits = rows.map(|row| vec![("hit".to_owned(), row[0])]).collect();
+            let hits = Ranked::Plain(rows.map(|row| vec![("hit".to_owned(), row[0])]).collect());
             Ok(Found { hits, query_fingerprint: search.fingerprint, ..Found::default() })
         });
         found.collect()

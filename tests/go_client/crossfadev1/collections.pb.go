@@ -21,6 +21,112 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type SearchMode int32
+
+const (
+	// By vectors.
+	SearchMode_SEARCH_MODE_UNSPECIFIED SearchMode = 0
+	SearchMode_SEARCH_MODE_DENSE       SearchMode = 1
+	// By words (BM25): needs texts, and no model.
+	SearchMode_SEARCH_MODE_LEXICAL SearchMode = 2
+	// By both, fused: needs texts.
+	SearchMode_SEARCH_MODE_HYBRID SearchMode = 3
+)
+
+// Enum value maps for SearchMode.
+var (
+	SearchMode_name = map[int32]string{
+		0: "SEARCH_MODE_UNSPECIFIED",
+		1: "SEARCH_MODE_DENSE",
+		2: "SEARCH_MODE_LEXICAL",
+		3: "SEARCH_MODE_HYBRID",
+	}
+	SearchMode_value = map[string]int32{
+		"SEARCH_MODE_UNSPECIFIED": 0,
+		"SEARCH_MODE_DENSE":       1,
+		"SEARCH_MODE_LEXICAL":     2,
+		"SEARCH_MODE_HYBRID":      3,
+	}
+)
+
+func (x SearchMode) Enum() *SearchMode {
+	p := new(SearchMode)
+	*p = x
+	return p
+}
+
+func (x SearchMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SearchMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+}
+
+func (SearchMode) Type() protoreflect.EnumType {
+	return &file_crossfade_v1_collections_proto_enumTypes[0]
+}
+
+func (x SearchMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SearchMode.Descriptor instead.
+func (SearchMode) EnumDescriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+}
+
+type Fusion_Method int32
+
+const (
+	// Reciprocal ranks: the sum of weight / (rank_constant + rank).
+	Fusion_METHOD_UNSPECIFIED      Fusion_Method = 0
+	Fusion_METHOD_RECIPROCAL_RANKS Fusion_Method = 1
+	// The sum of weight times score, where the scores of each list go from 0 to 1.
+	Fusion_METHOD_WEIGHTED_SCORES Fusion_Method = 2
+)
+
+// Enum value maps for Fusion_Method.
+var (
+	Fusion_Method_name = map[int32]string{
+		0: "METHOD_UNSPECIFIED",
+		1: "METHOD_RECIPROCAL_RANKS",
+		2: "METHOD_WEIGHTED_SCORES",
+	}
+	Fusion_Method_value = map[string]int32{
+		"METHOD_UNSPECIFIED":      0,
+		"METHOD_RECIPROCAL_RANKS": 1,
+		"METHOD_WEIGHTED_SCORES":  2,
+	}
+)
+
+func (x Fusion_Method) Enum() *Fusion_Method {
+	p := new(Fusion_Method)
+	*p = x
+	return p
+}
+
+func (x Fusion_Method) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Fusion_Method) Descriptor() protoreflect.EnumDescriptor {
+	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
+}
+
+func (Fusion_Method) Type() protoreflect.EnumType {
+	return &file_crossfade_v1_collections_proto_enumTypes[1]
+}
+
+func (x Fusion_Method) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Fusion_Method.Descriptor instead.
+func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17, 0}
+}
+
 type Collection struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -99,10 +205,12 @@ func (x *Collection) GetDocuments() uint64 {
 }
 
 type Document struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Title         string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Title string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Text  string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// What filters ask about. A field has one type for the collection's life: that of the first value it gets.
+	Metadata      map[string]*MetadataValue `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +266,204 @@ func (x *Document) GetText() string {
 	return ""
 }
 
+func (x *Document) GetMetadata() map[string]*MetadataValue {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+type MetadataValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*MetadataValue_String_
+	//	*MetadataValue_Int
+	//	*MetadataValue_Float
+	//	*MetadataValue_Bool
+	//	*MetadataValue_Datetime
+	//	*MetadataValue_Strings
+	Kind          isMetadataValue_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetadataValue) Reset() {
+	*x = MetadataValue{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetadataValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetadataValue) ProtoMessage() {}
+
+func (x *MetadataValue) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetadataValue.ProtoReflect.Descriptor instead.
+func (*MetadataValue) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MetadataValue) GetKind() isMetadataValue_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *MetadataValue) GetString_() string {
+	if x != nil {
+		if x, ok := x.Kind.(*MetadataValue_String_); ok {
+			return x.String_
+		}
+	}
+	return ""
+}
+
+func (x *MetadataValue) GetInt() int64 {
+	if x != nil {
+		if x, ok := x.Kind.(*MetadataValue_Int); ok {
+			return x.Int
+		}
+	}
+	return 0
+}
+
+func (x *MetadataValue) GetFloat() float64 {
+	if x != nil {
+		if x, ok := x.Kind.(*MetadataValue_Float); ok {
+			return x.Float
+		}
+	}
+	return 0
+}
+
+func (x *MetadataValue) GetBool() bool {
+	if x != nil {
+		if x, ok := x.Kind.(*MetadataValue_Bool); ok {
+			return x.Bool
+		}
+	}
+	return false
+}
+
+func (x *MetadataValue) GetDatetime() string {
+	if x != nil {
+		if x, ok := x.Kind.(*MetadataValue_Datetime); ok {
+			return x.Datetime
+		}
+	}
+	return ""
+}
+
+func (x *MetadataValue) GetStrings() *Strings {
+	if x != nil {
+		if x, ok := x.Kind.(*MetadataValue_Strings); ok {
+			return x.Strings
+		}
+	}
+	return nil
+}
+
+type isMetadataValue_Kind interface {
+	isMetadataValue_Kind()
+}
+
+type MetadataValue_String_ struct {
+	String_ string `protobuf:"bytes,1,opt,name=string,proto3,oneof"`
+}
+
+type MetadataValue_Int struct {
+	Int int64 `protobuf:"varint,2,opt,name=int,proto3,oneof"`
+}
+
+type MetadataValue_Float struct {
+	Float float64 `protobuf:"fixed64,3,opt,name=float,proto3,oneof"`
+}
+
+type MetadataValue_Bool struct {
+	Bool bool `protobuf:"varint,4,opt,name=bool,proto3,oneof"`
+}
+
+type MetadataValue_Datetime struct {
+	// A moment, as RFC 3339 has it: "2026-11-25T20:00:00Z", or a date alone.
+	Datetime string `protobuf:"bytes,5,opt,name=datetime,proto3,oneof"`
+}
+
+type MetadataValue_Strings struct {
+	Strings *Strings `protobuf:"bytes,6,opt,name=strings,proto3,oneof"`
+}
+
+func (*MetadataValue_String_) isMetadataValue_Kind() {}
+
+func (*MetadataValue_Int) isMetadataValue_Kind() {}
+
+func (*MetadataValue_Float) isMetadataValue_Kind() {}
+
+func (*MetadataValue_Bool) isMetadataValue_Kind() {}
+
+func (*MetadataValue_Datetime) isMetadataValue_Kind() {}
+
+func (*MetadataValue_Strings) isMetadataValue_Kind() {}
+
+type Strings struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Values        []string               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Strings) Reset() {
+	*x = Strings{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Strings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Strings) ProtoMessage() {}
+
+func (x *Strings) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Strings.ProtoReflect.Descriptor instead.
+func (*Strings) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Strings) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 type CreateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Letters, digits, '.', '_' and '-'; at most 128; begins with a letter or digit.
@@ -174,7 +480,7 @@ type CreateCollectionRequest struct {
 
 func (x *CreateCollectionRequest) Reset() {
 	*x = CreateCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -186,7 +492,7 @@ func (x *CreateCollectionRequest) String() string {
 func (*CreateCollectionRequest) ProtoMessage() {}
 
 func (x *CreateCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -199,7 +505,7 @@ func (x *CreateCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionRequest.ProtoReflect.Descriptor instead.
 func (*CreateCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{2}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateCollectionRequest) GetName() string {
@@ -269,7 +575,7 @@ type VectorSpace struct {
 
 func (x *VectorSpace) Reset() {
 	*x = VectorSpace{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +587,7 @@ func (x *VectorSpace) String() string {
 func (*VectorSpace) ProtoMessage() {}
 
 func (x *VectorSpace) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +600,7 @@ func (x *VectorSpace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorSpace.ProtoReflect.Descriptor instead.
 func (*VectorSpace) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{3}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *VectorSpace) GetDimension() uint32 {
@@ -320,7 +626,7 @@ type CreateCollectionResponse struct {
 
 func (x *CreateCollectionResponse) Reset() {
 	*x = CreateCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -332,7 +638,7 @@ func (x *CreateCollectionResponse) String() string {
 func (*CreateCollectionResponse) ProtoMessage() {}
 
 func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -345,7 +651,7 @@ func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{4}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateCollectionResponse) GetCollection() *Collection {
@@ -363,7 +669,7 @@ type ListCollectionsRequest struct {
 
 func (x *ListCollectionsRequest) Reset() {
 	*x = ListCollectionsRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +681,7 @@ func (x *ListCollectionsRequest) String() string {
 func (*ListCollectionsRequest) ProtoMessage() {}
 
 func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +694,7 @@ func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListCollectionsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{5}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
 }
 
 type ListCollectionsResponse struct {
@@ -401,7 +707,7 @@ type ListCollectionsResponse struct {
 
 func (x *ListCollectionsResponse) Reset() {
 	*x = ListCollectionsResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +719,7 @@ func (x *ListCollectionsResponse) String() string {
 func (*ListCollectionsResponse) ProtoMessage() {}
 
 func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +732,7 @@ func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListCollectionsResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListCollectionsResponse) GetCollections() []*Collection {
@@ -445,7 +751,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +763,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +776,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -488,7 +794,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -500,7 +806,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -513,7 +819,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
 }
 
 type UpsertRequest struct {
@@ -523,15 +829,18 @@ type UpsertRequest struct {
 	// Either a served model, which embeds title, a space, then text (the title left out when empty) ...
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// ... or one vector a document, with the fingerprint of the encoder that made them.
-	Vectors       *Vectors `protobuf:"bytes,4,opt,name=vectors,proto3" json:"vectors,omitempty"`
-	Fingerprint   string   `protobuf:"bytes,5,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Vectors     *Vectors `protobuf:"bytes,4,opt,name=vectors,proto3" json:"vectors,omitempty"`
+	Fingerprint string   `protobuf:"bytes,5,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// One a document, or none at all: the version that it must have (0: it must not be there), else nothing is taken. A
+	// call that is sent again after it was taken is taken as done.
+	ExpectedVersions []uint64 `protobuf:"varint,6,rep,packed,name=expected_versions,json=expectedVersions,proto3" json:"expected_versions,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *UpsertRequest) Reset() {
 	*x = UpsertRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +852,7 @@ func (x *UpsertRequest) String() string {
 func (*UpsertRequest) ProtoMessage() {}
 
 func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +865,7 @@ func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertRequest.ProtoReflect.Descriptor instead.
 func (*UpsertRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpsertRequest) GetCollection() string {
@@ -594,6 +903,13 @@ func (x *UpsertRequest) GetFingerprint() string {
 	return ""
 }
 
+func (x *UpsertRequest) GetExpectedVersions() []uint64 {
+	if x != nil {
+		return x.ExpectedVersions
+	}
+	return nil
+}
+
 type UpsertResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Added    uint64                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
@@ -608,7 +924,7 @@ type UpsertResponse struct {
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +936,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +949,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpsertResponse) GetAdded() uint64 {
@@ -681,7 +997,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +1009,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +1022,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -733,7 +1049,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +1061,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +1074,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -780,15 +1096,16 @@ type SearchRequest struct {
 	// Results a query; a smaller collection gives all it has.
 	K uint32 `protobuf:"varint,6,opt,name=k,proto3" json:"k,omitempty"`
 	// Return each hit's title and text too.
-	WithDocuments bool     `protobuf:"varint,7,opt,name=with_documents,json=withDocuments,proto3" json:"with_documents,omitempty"`
-	Priority      Priority `protobuf:"varint,8,opt,name=priority,proto3,enum=crossfade.v1.Priority" json:"priority,omitempty"`
+	WithDocuments bool           `protobuf:"varint,7,opt,name=with_documents,json=withDocuments,proto3" json:"with_documents,omitempty"`
+	Priority      Priority       `protobuf:"varint,8,opt,name=priority,proto3,enum=crossfade.v1.Priority" json:"priority,omitempty"`
+	Options       *SearchOptions `protobuf:"bytes,9,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +1117,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +1130,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -872,19 +1189,210 @@ func (x *SearchRequest) GetPriority() Priority {
 	return Priority_PRIORITY_UNSPECIFIED
 }
 
+func (x *SearchRequest) GetOptions() *SearchOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+type SearchOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only documents that this keeps, as JSON: {"and": [{"field": "language", "eq": "de"}, {"field": "year", "gte": 2020}]}
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Look at every vector. Otherwise large parts of a collection are walked by their graphs, which may miss a few of the
+	// best.
+	Exact bool `protobuf:"varint,2,opt,name=exact,proto3" json:"exact,omitempty"`
+	// How far graphs are walked: more finds more and takes longer. 0: as each was measured to need.
+	Ef   uint32     `protobuf:"varint,3,opt,name=ef,proto3" json:"ef,omitempty"`
+	Mode SearchMode `protobuf:"varint,4,opt,name=mode,proto3,enum=crossfade.v1.SearchMode" json:"mode,omitempty"`
+	// How many documents each arm of a hybrid search finds, and how many a reranker reads. 0: 100, or 4 k if that is more.
+	Candidates uint32  `protobuf:"varint,5,opt,name=candidates,proto3" json:"candidates,omitempty"`
+	Fusion     *Fusion `protobuf:"bytes,6,opt,name=fusion,proto3" json:"fusion,omitempty"`
+	// The served model that puts the candidates into a better order.
+	Reranker string `protobuf:"bytes,7,opt,name=reranker,proto3" json:"reranker,omitempty"`
+	// Say of each hit how it came to its place, and of each stage what it took.
+	Explain       bool `protobuf:"varint,8,opt,name=explain,proto3" json:"explain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchOptions) Reset() {
+	*x = SearchOptions{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchOptions) ProtoMessage() {}
+
+func (x *SearchOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
+func (*SearchOptions) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SearchOptions) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *SearchOptions) GetExact() bool {
+	if x != nil {
+		return x.Exact
+	}
+	return false
+}
+
+func (x *SearchOptions) GetEf() uint32 {
+	if x != nil {
+		return x.Ef
+	}
+	return 0
+}
+
+func (x *SearchOptions) GetMode() SearchMode {
+	if x != nil {
+		return x.Mode
+	}
+	return SearchMode_SEARCH_MODE_UNSPECIFIED
+}
+
+func (x *SearchOptions) GetCandidates() uint32 {
+	if x != nil {
+		return x.Candidates
+	}
+	return 0
+}
+
+func (x *SearchOptions) GetFusion() *Fusion {
+	if x != nil {
+		return x.Fusion
+	}
+	return nil
+}
+
+func (x *SearchOptions) GetReranker() string {
+	if x != nil {
+		return x.Reranker
+	}
+	return ""
+}
+
+func (x *SearchOptions) GetExplain() bool {
+	if x != nil {
+		return x.Explain
+	}
+	return false
+}
+
+// How a hybrid search makes one list of two.
+type Fusion struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Method Fusion_Method          `protobuf:"varint,1,opt,name=method,proto3,enum=crossfade.v1.Fusion_Method" json:"method,omitempty"`
+	// 0: 60.
+	RankConstant uint32 `protobuf:"varint,2,opt,name=rank_constant,json=rankConstant,proto3" json:"rank_constant,omitempty"`
+	// Both absent: 1 and 1.
+	DenseWeight   *float64 `protobuf:"fixed64,3,opt,name=dense_weight,json=denseWeight,proto3,oneof" json:"dense_weight,omitempty"`
+	LexicalWeight *float64 `protobuf:"fixed64,4,opt,name=lexical_weight,json=lexicalWeight,proto3,oneof" json:"lexical_weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fusion) Reset() {
+	*x = Fusion{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fusion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fusion) ProtoMessage() {}
+
+func (x *Fusion) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
+func (*Fusion) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Fusion) GetMethod() Fusion_Method {
+	if x != nil {
+		return x.Method
+	}
+	return Fusion_METHOD_UNSPECIFIED
+}
+
+func (x *Fusion) GetRankConstant() uint32 {
+	if x != nil {
+		return x.RankConstant
+	}
+	return 0
+}
+
+func (x *Fusion) GetDenseWeight() float64 {
+	if x != nil && x.DenseWeight != nil {
+		return *x.DenseWeight
+	}
+	return 0
+}
+
+func (x *Fusion) GetLexicalWeight() float64 {
+	if x != nil && x.LexicalWeight != nil {
+		return *x.LexicalWeight
+	}
+	return 0
+}
+
 type Hit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Score float32                `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
 	// Set when asked for.
-	Document      *Document `protobuf:"bytes,3,opt,name=document,proto3" json:"document,omitempty"`
+	Document *Document `protobuf:"bytes,3,opt,name=document,proto3" json:"document,omitempty"`
+	// Where the text that was found begins and ends in the document's, in characters (Unicode code points). Set when asked
+	// for documents or an explanation.
+	Start uint32 `protobuf:"varint,4,opt,name=start,proto3" json:"start,omitempty"`
+	Stop  uint32 `protobuf:"varint,5,opt,name=stop,proto3" json:"stop,omitempty"`
+	// Set when asked for.
+	Stages        []*HitStage `protobuf:"bytes,6,rep,name=stages,proto3" json:"stages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1404,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1417,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Hit) GetId() string {
@@ -933,6 +1441,213 @@ func (x *Hit) GetDocument() *Document {
 	return nil
 }
 
+func (x *Hit) GetStart() uint32 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *Hit) GetStop() uint32 {
+	if x != nil {
+		return x.Stop
+	}
+	return 0
+}
+
+func (x *Hit) GetStages() []*HitStage {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+// What a stage of the search made of a document.
+type HitStage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "dense", "lexical", "fused", "reranked".
+	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// From 1.
+	Rank  uint32  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	Score float64 `protobuf:"fixed64,3,opt,name=score,proto3" json:"score,omitempty"`
+	// Of a lexical stage: the words that matched, and what each gave.
+	Terms         []*Term `protobuf:"bytes,4,rep,name=terms,proto3" json:"terms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HitStage) Reset() {
+	*x = HitStage{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HitStage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HitStage) ProtoMessage() {}
+
+func (x *HitStage) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
+func (*HitStage) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *HitStage) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *HitStage) GetRank() uint32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *HitStage) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *HitStage) GetTerms() []*Term {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+type Term struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Term          string                 `protobuf:"bytes,1,opt,name=term,proto3" json:"term,omitempty"`
+	Score         float64                `protobuf:"fixed64,2,opt,name=score,proto3" json:"score,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Term) Reset() {
+	*x = Term{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Term) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Term) ProtoMessage() {}
+
+func (x *Term) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Term.ProtoReflect.Descriptor instead.
+func (*Term) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Term) GetTerm() string {
+	if x != nil {
+		return x.Term
+	}
+	return ""
+}
+
+func (x *Term) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+// What a stage did for all queries of the call.
+type SearchStage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Stage string                 `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Documents that it gave on, of all queries.
+	Candidates    uint64 `protobuf:"varint,2,opt,name=candidates,proto3" json:"candidates,omitempty"`
+	Ns            uint64 `protobuf:"varint,3,opt,name=ns,proto3" json:"ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchStage) Reset() {
+	*x = SearchStage{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchStage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchStage) ProtoMessage() {}
+
+func (x *SearchStage) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
+func (*SearchStage) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SearchStage) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *SearchStage) GetCandidates() uint64 {
+	if x != nil {
+		return x.Candidates
+	}
+	return 0
+}
+
+func (x *SearchStage) GetNs() uint64 {
+	if x != nil {
+		return x.Ns
+	}
+	return 0
+}
+
 type Hits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By score, highest first; equal scores by id, lowest first.
@@ -943,7 +1658,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1670,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1683,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -984,13 +1699,17 @@ type SearchResponse struct {
 	Results          []*Hits     `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	QueryFingerprint string      `protobuf:"bytes,2,opt,name=query_fingerprint,json=queryFingerprint,proto3" json:"query_fingerprint,omitempty"`
 	Times            *StageTimes `protobuf:"bytes,3,opt,name=times,proto3" json:"times,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Set when an explanation was asked for.
+	Stages []*SearchStage `protobuf:"bytes,4,rep,name=stages,proto3" json:"stages,omitempty"`
+	// A damaged part of the collection is being built again, and its documents were not searched.
+	Incomplete    bool `protobuf:"varint,5,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1721,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1734,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -1039,6 +1758,20 @@ func (x *SearchResponse) GetTimes() *StageTimes {
 	return nil
 }
 
+func (x *SearchResponse) GetStages() []*SearchStage {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+func (x *SearchResponse) GetIncomplete() bool {
+	if x != nil {
+		return x.Incomplete
+	}
+	return false
+}
+
 var File_crossfade_v1_collections_proto protoreflect.FileDescriptor
 
 const file_crossfade_v1_collections_proto_rawDesc = "" +
@@ -1050,11 +1783,25 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\tdimension\x18\x02 \x01(\rR\tdimension\x12,\n" +
 	"\x06metric\x18\x03 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x121\n" +
 	"\x14document_fingerprint\x18\x04 \x01(\tR\x13documentFingerprint\x12\x1c\n" +
-	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\"D\n" +
+	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\"\xe0\x01\n" +
 	"\bDocument\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xbc\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12@\n" +
+	"\bmetadata\x18\x04 \x03(\v2$.crossfade.v1.Document.MetadataEntryR\bmetadata\x1aX\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
+	"\x05value\x18\x02 \x01(\v2\x1b.crossfade.v1.MetadataValueR\x05value:\x028\x01\"\xc4\x01\n" +
+	"\rMetadataValue\x12\x18\n" +
+	"\x06string\x18\x01 \x01(\tH\x00R\x06string\x12\x12\n" +
+	"\x03int\x18\x02 \x01(\x03H\x00R\x03int\x12\x16\n" +
+	"\x05float\x18\x03 \x01(\x01H\x00R\x05float\x12\x14\n" +
+	"\x04bool\x18\x04 \x01(\bH\x00R\x04bool\x12\x1c\n" +
+	"\bdatetime\x18\x05 \x01(\tH\x00R\bdatetime\x121\n" +
+	"\astrings\x18\x06 \x01(\v2\x15.crossfade.v1.StringsH\x00R\astringsB\x06\n" +
+	"\x04kind\"!\n" +
+	"\aStrings\x12\x16\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\xbc\x01\n" +
 	"\x17CreateCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12\x16\n" +
@@ -1073,7 +1820,7 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\vcollections\x18\x01 \x03(\v2\x18.crossfade.v1.CollectionR\vcollections\"-\n" +
 	"\x17DeleteCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x1a\n" +
-	"\x18DeleteCollectionResponse\"\xce\x01\n" +
+	"\x18DeleteCollectionResponse\"\xfb\x01\n" +
 	"\rUpsertRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1081,7 +1828,8 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\tdocuments\x18\x02 \x03(\v2\x16.crossfade.v1.DocumentR\tdocuments\x12\x14\n" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12/\n" +
 	"\avectors\x18\x04 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
-	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\"\xb3\x01\n" +
+	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12+\n" +
+	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\xb3\x01\n" +
 	"\x0eUpsertResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x04R\x05added\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\x04R\breplaced\x12!\n" +
@@ -1094,7 +1842,7 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"collection\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\tR\x03ids\"*\n" +
 	"\x0eDeleteResponse\x12\x18\n" +
-	"\adeleted\x18\x01 \x01(\x04R\adeleted\"\x97\x02\n" +
+	"\adeleted\x18\x01 \x01(\x04R\adeleted\"\xce\x02\n" +
 	"\rSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1105,17 +1853,67 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12\f\n" +
 	"\x01k\x18\x06 \x01(\rR\x01k\x12%\n" +
 	"\x0ewith_documents\x18\a \x01(\bR\rwithDocuments\x122\n" +
-	"\bpriority\x18\b \x01(\x0e2\x16.crossfade.v1.PriorityR\bpriority\"_\n" +
+	"\bpriority\x18\b \x01(\x0e2\x16.crossfade.v1.PriorityR\bpriority\x125\n" +
+	"\aoptions\x18\t \x01(\v2\x1b.crossfade.v1.SearchOptionsR\aoptions\"\xff\x01\n" +
+	"\rSearchOptions\x12\x16\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x14\n" +
+	"\x05exact\x18\x02 \x01(\bR\x05exact\x12\x0e\n" +
+	"\x02ef\x18\x03 \x01(\rR\x02ef\x12,\n" +
+	"\x04mode\x18\x04 \x01(\x0e2\x18.crossfade.v1.SearchModeR\x04mode\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x05 \x01(\rR\n" +
+	"candidates\x12,\n" +
+	"\x06fusion\x18\x06 \x01(\v2\x14.crossfade.v1.FusionR\x06fusion\x12\x1a\n" +
+	"\breranker\x18\a \x01(\tR\breranker\x12\x18\n" +
+	"\aexplain\x18\b \x01(\bR\aexplain\"\xb5\x02\n" +
+	"\x06Fusion\x123\n" +
+	"\x06method\x18\x01 \x01(\x0e2\x1b.crossfade.v1.Fusion.MethodR\x06method\x12#\n" +
+	"\rrank_constant\x18\x02 \x01(\rR\frankConstant\x12&\n" +
+	"\fdense_weight\x18\x03 \x01(\x01H\x00R\vdenseWeight\x88\x01\x01\x12*\n" +
+	"\x0elexical_weight\x18\x04 \x01(\x01H\x01R\rlexicalWeight\x88\x01\x01\"Y\n" +
+	"\x06Method\x12\x16\n" +
+	"\x12METHOD_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17METHOD_RECIPROCAL_RANKS\x10\x01\x12\x1a\n" +
+	"\x16METHOD_WEIGHTED_SCORES\x10\x02B\x0f\n" +
+	"\r_dense_weightB\x11\n" +
+	"\x0f_lexical_weight\"\xb9\x01\n" +
 	"\x03Hit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x122\n" +
-	"\bdocument\x18\x03 \x01(\v2\x16.crossfade.v1.DocumentR\bdocument\"-\n" +
+	"\bdocument\x18\x03 \x01(\v2\x16.crossfade.v1.DocumentR\bdocument\x12\x14\n" +
+	"\x05start\x18\x04 \x01(\rR\x05start\x12\x12\n" +
+	"\x04stop\x18\x05 \x01(\rR\x04stop\x12.\n" +
+	"\x06stages\x18\x06 \x03(\v2\x16.crossfade.v1.HitStageR\x06stages\"t\n" +
+	"\bHitStage\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x12\n" +
+	"\x04rank\x18\x02 \x01(\rR\x04rank\x12\x14\n" +
+	"\x05score\x18\x03 \x01(\x01R\x05score\x12(\n" +
+	"\x05terms\x18\x04 \x03(\v2\x12.crossfade.v1.TermR\x05terms\"0\n" +
+	"\x04Term\x12\x12\n" +
+	"\x04term\x18\x01 \x01(\tR\x04term\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\x01R\x05score\"S\n" +
+	"\vSearchStage\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x02 \x01(\x04R\n" +
+	"candidates\x12\x0e\n" +
+	"\x02ns\x18\x03 \x01(\x04R\x02ns\"-\n" +
 	"\x04Hits\x12%\n" +
-	"\x04hits\x18\x01 \x03(\v2\x11.crossfade.v1.HitR\x04hits\"\x9b\x01\n" +
+	"\x04hits\x18\x01 \x03(\v2\x11.crossfade.v1.HitR\x04hits\"\xee\x01\n" +
 	"\x0eSearchResponse\x12,\n" +
 	"\aresults\x18\x01 \x03(\v2\x12.crossfade.v1.HitsR\aresults\x12+\n" +
 	"\x11query_fingerprint\x18\x02 \x01(\tR\x10queryFingerprint\x12.\n" +
-	"\x05times\x18\x03 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times2\x88\x04\n" +
+	"\x05times\x18\x03 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\x121\n" +
+	"\x06stages\x18\x04 \x03(\v2\x19.crossfade.v1.SearchStageR\x06stages\x12\x1e\n" +
+	"\n" +
+	"incomplete\x18\x05 \x01(\bR\n" +
+	"incomplete*q\n" +
+	"\n" +
+	"SearchMode\x12\x1b\n" +
+	"\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11SEARCH_MODE_DENSE\x10\x01\x12\x17\n" +
+	"\x13SEARCH_MODE_LEXICAL\x10\x02\x12\x16\n" +
+	"\x12SEARCH_MODE_HYBRID\x10\x032\x88\x04\n" +
 	"\x11CollectionService\x12a\n" +
 	"\x10CreateCollection\x12%.crossfade.v1.CreateCollectionRequest\x1a&.crossfade.v1.CreateCollectionResponse\x12^\n" +
 	"\x0fListCollections\x12$.crossfade.v1.ListCollectionsRequest\x1a%.crossfade.v1.ListCollectionsResponse\x12a\n" +
@@ -1136,62 +1934,83 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 	return file_crossfade_v1_collections_proto_rawDescData
 }
 
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_crossfade_v1_collections_proto_goTypes = []any{
-	(*Collection)(nil),               // 0: crossfade.v1.Collection
-	(*Document)(nil),                 // 1: crossfade.v1.Document
-	(*CreateCollectionRequest)(nil),  // 2: crossfade.v1.CreateCollectionRequest
-	(*VectorSpace)(nil),              // 3: crossfade.v1.VectorSpace
-	(*CreateCollectionResponse)(nil), // 4: crossfade.v1.CreateCollectionResponse
-	(*ListCollectionsRequest)(nil),   // 5: crossfade.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),  // 6: crossfade.v1.ListCollectionsResponse
-	(*DeleteCollectionRequest)(nil),  // 7: crossfade.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil), // 8: crossfade.v1.DeleteCollectionResponse
-	(*UpsertRequest)(nil),            // 9: crossfade.v1.UpsertRequest
-	(*UpsertResponse)(nil),           // 10: crossfade.v1.UpsertResponse
-	(*DeleteRequest)(nil),            // 11: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 12: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 13: crossfade.v1.SearchRequest
-	(*Hit)(nil),                      // 14: crossfade.v1.Hit
-	(*Hits)(nil),                     // 15: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 16: crossfade.v1.SearchResponse
-	(Metric)(0),                      // 17: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 18: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 19: crossfade.v1.StageTimes
-	(Priority)(0),                    // 20: crossfade.v1.Priority
+	(SearchMode)(0),                  // 0: crossfade.v1.SearchMode
+	(Fusion_Method)(0),               // 1: crossfade.v1.Fusion.Method
+	(*Collection)(nil),               // 2: crossfade.v1.Collection
+	(*Document)(nil),                 // 3: crossfade.v1.Document
+	(*MetadataValue)(nil),            // 4: crossfade.v1.MetadataValue
+	(*Strings)(nil),                  // 5: crossfade.v1.Strings
+	(*CreateCollectionRequest)(nil),  // 6: crossfade.v1.CreateCollectionRequest
+	(*VectorSpace)(nil),              // 7: crossfade.v1.VectorSpace
+	(*CreateCollectionResponse)(nil), // 8: crossfade.v1.CreateCollectionResponse
+	(*ListCollectionsRequest)(nil),   // 9: crossfade.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),  // 10: crossfade.v1.ListCollectionsResponse
+	(*DeleteCollectionRequest)(nil),  // 11: crossfade.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil), // 12: crossfade.v1.DeleteCollectionResponse
+	(*UpsertRequest)(nil),            // 13: crossfade.v1.UpsertRequest
+	(*UpsertResponse)(nil),           // 14: crossfade.v1.UpsertResponse
+	(*DeleteRequest)(nil),            // 15: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 16: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 17: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 18: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 19: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 20: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 21: crossfade.v1.HitStage
+	(*Term)(nil),                     // 22: crossfade.v1.Term
+	(*SearchStage)(nil),              // 23: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 24: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 25: crossfade.v1.SearchResponse
+	nil,                              // 26: crossfade.v1.Document.MetadataEntry
+	(Metric)(0),                      // 27: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 28: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 29: crossfade.v1.StageTimes
+	(Priority)(0),                    // 30: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	17, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
-	17, // 1: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
-	3,  // 2: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	0,  // 3: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
-	0,  // 4: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
-	1,  // 5: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	18, // 6: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
-	19, // 7: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	18, // 8: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	20, // 9: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	1,  // 10: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	14, // 11: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	15, // 12: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	19, // 13: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	2,  // 14: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	5,  // 15: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	7,  // 16: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	9,  // 17: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	11, // 18: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	13, // 19: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	4,  // 20: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	6,  // 21: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	8,  // 22: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	10, // 23: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	12, // 24: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	16, // 25: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	27, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	26, // 1: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	5,  // 2: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
+	27, // 3: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	7,  // 4: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	2,  // 5: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
+	2,  // 6: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
+	3,  // 7: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
+	28, // 8: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	29, // 9: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	28, // 10: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	30, // 11: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	18, // 12: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	0,  // 13: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	19, // 14: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	1,  // 15: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	3,  // 16: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	21, // 17: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	22, // 18: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	20, // 19: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	24, // 20: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	29, // 21: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	23, // 22: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	4,  // 23: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	6,  // 24: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	9,  // 25: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	11, // 26: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	13, // 27: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	15, // 28: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	17, // 29: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	8,  // 30: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	10, // 31: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	12, // 32: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	14, // 33: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	16, // 34: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	25, // 35: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	30, // [30:36] is the sub-list for method output_type
+	24, // [24:30] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -1201,21 +2020,31 @@ func file_crossfade_v1_collections_proto_init() {
 	}
 	file_crossfade_v1_vectors_proto_init()
 	file_crossfade_v1_collections_proto_msgTypes[2].OneofWrappers = []any{
+		(*MetadataValue_String_)(nil),
+		(*MetadataValue_Int)(nil),
+		(*MetadataValue_Float)(nil),
+		(*MetadataValue_Bool)(nil),
+		(*MetadataValue_Datetime)(nil),
+		(*MetadataValue_Strings)(nil),
+	}
+	file_crossfade_v1_collections_proto_msgTypes[4].OneofWrappers = []any{
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
+	file_crossfade_v1_collections_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   17,
+			NumEnums:      2,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_crossfade_v1_collections_proto_goTypes,
 		DependencyIndexes: file_crossfade_v1_collections_proto_depIdxs,
+		EnumInfos:         file_crossfade_v1_collections_proto_enumTypes,
 		MessageInfos:      file_crossfade_v1_collections_proto_msgTypes,
 	}.Build()
 	File_crossfade_v1_collections_proto = out.File

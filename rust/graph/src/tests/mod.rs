@@ -46,11 +46,10 @@ fn vectors(kind: Kind, rows: usize, dimension: usize, seed: u64) -> Vec<f32> {
     for row in 0..rows {
         for d in 0..dimension {
             all.push(match kind {
-                Kind::Random => at(row, d, seed),
                 Kind::Clustered => 4.0 * at(mixed(row as u64) as usize % 30, d, 77) + 0.5 * at(row, d, seed),
                 Kind::Duplicates => at(row % 7, d, 78),
                 Kind::Zeros if row % 2 == 0 => 0.0,
-                Kind::Zeros => at(row, d, seed),
+                Kind::Random | Kind::Zeros => at(row, d, seed),
                 Kind::Ties => at(row, d, seed).signum(),
             });
         }

@@ -54,6 +54,7 @@ pub(crate) const TILE_STEPS: usize = 16;
 pub(crate) const LINE_BYTES: usize = 64;
 
 /// One row of codes against [`DOTS`] others that lie anywhere.
+#[derive(Clone, Copy)]
 pub(crate) struct Dots<'a> {
     /// Filled up with zeros to a multiple of [`FEW_STEP`], 2^16 elements at most.
     pub(crate) point: &'a [i8],

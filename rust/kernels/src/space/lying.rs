@@ -1,6 +1,7 @@
 //! Rows as they lie, in f32.
 
 use super::point::Point;
+use super::records::TAME;
 use crate::backend::{Ahead, Backend, FewRows, Operation};
 use crate::element::{Element, Table};
 use crate::metric::Metric;
@@ -59,16 +60,31 @@ pub(super) fn visit<B: Backend, E: Element>(
             FewRows { operation, queries: &[floats], rows: &of[..some.len()], sums: &mut sums[..some.len()], ahead };
         backend.few_f32(sums_of, &mut squares[..some.len()]);
         for i in 0..some.len() {
-            let distance = match metric {
-                Metric::L2 => sums[i],
-                Metric::InnerProduct => -sums[i],
-                Metric::Cosine if squares[i] == 0.0 => 0.0,
-                Metric::Cosine => -sums[i] / squares[i].sqrt(),
+            let distance = if TAME.contains(&squares[i]) {
+                match metric {
+                    Metric::L2 => sums[i],
+                    Metric::InnerProduct => -sums[i],
+                    Metric::Cosine => -sums[i] / squares[i].sqrt(),
+                }
+            } else {
+                wild(backend, &floats[..dimension], of[i], metric)
             };
             // Not finite: a row that is no vector, or one that f32 cannot compare.
-            if !take(if distance.is_nan() { f32::INFINITY } else { distance }) {
+            if !take(distance.min(f32::INFINITY)) {
                 return;
             }
         }
     }
+}
+
+/// The distance to a row whose squares f32 may not hold, or lose.
+fn wild<B: Backend>(backend: B, point: &[f32], row: &[f32], metric: Metric) -> f32 {
+    let square = backend.exact_squares(row);
+    let distance = match metric {
+        Metric::L2 => backend.exact_squared_difference(point, row),
+        Metric::InnerProduct => -backend.exact_dot(point, row),
+        Metric::Cosine if square == 0.0 => 0.0,
+        Metric::Cosine => -backend.exact_dot(point, row) / square.sqrt(),
+    };
+    distance as f32
 }

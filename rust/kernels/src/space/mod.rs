@@ -20,7 +20,6 @@ mod records;
 use crate::backend::{Backend, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
-use crate::{Error, Options};
 
 pub use point::Point;
 pub use records::{Records, record_bytes};
@@ -179,15 +178,6 @@ impl<'a> Space<'a> {
         });
     }
 
-    /// Fetch row `row`, which will be compared soon; nothing where there is no such row.
-    #[inline]
-    pub fn fetch(&self, row: u32) {
-        if let (Form::Codes(records), true) = (self.form, (row as usize) < self.len()) {
-            let record = records.record(row as usize);
-            on_chosen!(self.back_end, backend => backend.fetch(record.as_ptr(), record.len()));
-        }
-    }
-
     /// Fetch what will be read soon; 16 lines of it at most.
     #[inline]
     pub fn fetch_words(&self, words: &[u32]) {
@@ -222,17 +212,11 @@ fn visit_codes<B: Backend>(
         let dots = backend.dots(Dots { point: &point.codes, sum: point.sum, rows: of, next });
         for i in 0..four.len() {
             let (scale, add) = records.factors(of[i]);
-            if !take(point.base + add - point.scale * scale * dots[i] as f32) {
+            // What f32 cannot hold, and so makes NaN, is far away: that is the least of NaN and infinity.
+            let distance = point.base + add - point.scale * scale * dots[i] as f32;
+            if !take(distance.min(f32::INFINITY)) {
                 return;
             }
         }
     }
 }
-
-/// The error of the first row that cannot be used, for whoever encodes.
-pub(crate) fn bad(row: usize) -> (usize, Error) {
-    (row, Error::Row(row))
-}
-
-/// How rows are encoded: on all threads, unless the caller says otherwise.
-pub(crate) type How<'o> = Options<'o>;

@@ -39,7 +39,7 @@ impl Point {
     pub(super) fn encode<B: Backend>(&mut self, backend: B, vector: &[f32], metric: Metric) {
         let code = Code::of(backend, vector, &mut self.floats, &mut self.codes);
         self.codes[vector.len()..].fill(0);
-        self.finish(code, metric);
+        self.finish(&code, metric);
     }
 
     pub(super) fn copy(&mut self, records: Records<'_>, row: usize, metric: Metric) {
@@ -52,7 +52,7 @@ impl Point {
         (self.scale, self.base) = if metric == Metric::L2 { (2.0 * scale, add) } else { (scale, 0.0) };
     }
 
-    fn finish(&mut self, code: Code, metric: Metric) {
+    fn finish(&mut self, code: &Code, metric: Metric) {
         let (scale, add) = code.factors(metric);
         self.sum = self.codes.iter().map(|&code| i32::from(code)).sum();
         (self.scale, self.base) = if metric == Metric::L2 { (2.0 * scale, add) } else { (scale, 0.0) };

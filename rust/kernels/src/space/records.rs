@@ -2,12 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{How, bad};
 use crate::backend::{Backend, FEW_STEP};
 use crate::element::{Corpus, Element, Table, on_table};
 use crate::metric::Metric;
 use crate::share_out::share_out;
-use crate::{Error, exact, on_backend};
+use crate::{Error, Options, exact, on_backend};
 
 /// Bytes of a record: the codes, one a byte; at the end the scale and what is added, f32 in little-endian order; filled
 /// up with zeros to whole cache lines, so that a row is no more of them than it must be.
@@ -51,7 +50,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// As [`Records::new`]; [`Error::Row`] for the first row that is not finite; [`Error::Interrupted`].
-    pub fn encode(corpus: Corpus<'_>, metric: Metric, bytes: &mut [u8], options: How<'_>) -> Result<(), Error> {
+    pub fn encode(corpus: Corpus<'_>, metric: Metric, bytes: &mut [u8], options: Options<'_>) -> Result<(), Error> {
         Records::new(bytes, corpus.dimension(), corpus.len())?;
         on_backend!(backend => on_table!(corpus, table => encode(backend, table, metric, bytes, options)))
     }
@@ -118,8 +117,8 @@ pub(super) struct Code {
     square: f64,
 }
 
-/// Squares within which a scan's codes are good.
-const TAME: std::ops::Range<f32> = 1e-20..1e20;
+/// Squares within which a scan's codes, and sums in f32, are good.
+pub(super) const TAME: std::ops::Range<f32> = 1e-20..1e20;
 
 impl Code {
     /// Turn a finite vector into codes; zeros for one that is not. `scratch` and `codes`: room for it, filled up to a
@@ -166,7 +165,7 @@ fn encode<B: Backend, E: Element>(
     table: Table<'_, E>,
     metric: Metric,
     bytes: &mut [u8],
-    options: How<'_>,
+    options: Options<'_>,
 ) -> Result<(), Error> {
     let stride = record_bytes(table.rows.dimension());
     let step = (STEP / stride).max(1);
@@ -180,7 +179,7 @@ fn encode<B: Backend, E: Element>(
             let mut records = chunks[chunk].lock().unwrap_or_else(PoisonError::into_inner);
             for (row, record) in (chunk * step..).zip(records.chunks_mut(stride)) {
                 if !encode_row(backend, table, row, metric, record) {
-                    return Err(bad(row));
+                    return Err((row, Error::Row(row)));
                 }
             }
             Ok(())
@@ -188,11 +187,12 @@ fn encode<B: Backend, E: Element>(
     )
 }
 
-/// Whether the row is finite.
+/// Fill the record of one row; whether the row is finite.
 fn encode_one(corpus: Corpus<'_>, row: usize, metric: Metric, record: &mut [u8]) -> bool {
     on_backend!(backend => on_table!(corpus, table => encode_row(backend, table, row, metric, record)))
 }
 
+/// The same, on a back end.
 fn encode_row<B: Backend, E: Element>(
     backend: B,
     table: Table<'_, E>,

@@ -8,6 +8,7 @@ mod oracle;
 mod properties;
 mod sampled;
 mod small;
+mod space;
 mod unit;
 
 use proptest::test_runner::Config as ProptestConfig;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crossfade_server::{Content, Executor, Failure, Found, Kind, Matrix, Search, Tokens};
+use crossfade_server::{Executor, Failure, Found, Kind, Matrix, Ranked, Search, Tokens};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use super::call::Call;
@@ -53,8 +54,12 @@ impl PythonExecutor {
         }
         let answer: Answer = answer.extract()?;
         Ok(Ok(Found {
-            hits: answer.hits,
-            documents: answer.documents,
+            hits: match answer.encoded {
+                Some(lists) => Ranked::Encoded(lists.into_iter().map(Bytes::from_owner).collect()),
+                None => Ranked::Plain(answer.hits),
+            },
+            stages: answer.stages,
+            incomplete: answer.incomplete,
             query_fingerprint: answer.query_fingerprint,
             search_ns: answer.search_ns,
         }))
@@ -93,16 +98,20 @@ pub(crate) struct SearchCall {
     vectors: Py<PyArray2<f32>>,
     k: usize,
     with_documents: bool,
+    texts: Vec<String>,
+    options: Py<PyBytes>,
     call: Py<Call>,
 }
 
 impl SearchCall {
     fn new(py: Python<'_>, search: Search) -> PyResult<Self> {
-        let Search { collection, model, fingerprint, vectors, k, with_documents, call } = search;
+        let Search { collection, model, fingerprint, vectors, k, with_documents, texts, options, call } = search;
         let dimension = vectors.dimension;
         let count = vectors.values.len().checked_div(dimension).unwrap_or(0);
         let vectors = PyArray1::from_vec(py, vectors.values).reshape([count, dimension])?.unbind();
-        Ok(Self { collection, model, fingerprint, vectors, k, with_documents, call: Py::new(py, Call(call))? })
+        let options = PyBytes::new(py, &options).unbind();
+        let call = Py::new(py, Call(call))?;
+        Ok(Self { collection, model, fingerprint, vectors, k, with_documents, texts, options, call })
     }
 }
 
@@ -110,7 +119,9 @@ impl SearchCall {
 #[derive(FromPyObject)]
 struct Answer {
     hits: Vec<Vec<(String, f32)>>,
-    documents: Option<Vec<Vec<Content>>>,
+    encoded: Option<Vec<PyBackedBytes>>,
+    stages: Vec<(String, u64, u64)>,
+    incomplete: bool,
     query_fingerprint: String,
     search_ns: u64,
 }

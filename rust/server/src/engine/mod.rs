@@ -114,8 +114,10 @@ impl Engine {
                 spaces.entry(space(model, reading)).or_insert(next);
             }
         }
-        let bounds: Vec<Bounds> =
-            lanes.iter().map(|lane| Bounds { tokens: lane.batch_tokens, texts: MOST_TEXTS, padding: lane.padding_cost }).collect();
+        let bounds: Vec<Bounds> = lanes
+            .iter()
+            .map(|lane| Bounds { tokens: lane.batch_tokens, texts: MOST_TEXTS, padding: lane.padding_cost })
+            .collect();
         // About a kilobyte each is what the cache expects to hold; it grows as it must.
         let cache =
             (cache_bytes > 0).then(|| Cache::with_weighter((cache_bytes / 1024).max(16) as usize, cache_bytes, Weight));

@@ -1,4 +1,4 @@
-//! The calls that never wait for Python one by one: Embed, Search, Score.
+//! The calls that never wait for Python one by one: Embed and Score here, Search in `search`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,25 +7,24 @@ use crossfade_kernels::{Corpus, Error, Options, Rows, TopK};
 
 use super::framing::{Answer, framed};
 use super::{Front, wire};
-use crate::engine::{Embedded, InputType, Job};
-use crate::executor::{Call, Found, Matrix, Search};
+use crate::engine::{Embedded, Job};
+use crate::executor::{Call, Matrix};
 use crate::failure::{Failure, Kind};
 use crate::proto::crossfade::v1::{
-    Document, EmbedRequest, EmbedResponse, Hit, Hits, LongTexts, Ranking, ScoreRequest, ScoreResponse, SearchRequest,
-    SearchResponse, StageTimes,
+    EmbedRequest, EmbedResponse, LongTexts, Ranking, ScoreRequest, ScoreResponse, StageTimes,
 };
 use crate::schedule::Priority;
 use crate::schema;
 
 /// Tokens that a query vector counts for, when calls are let in.
-const QUERY_TOKENS: usize = 8;
+pub(super) const QUERY_TOKENS: usize = 8;
 
 /// Bytes of vectors to score that count for a token, when calls are let in.
 const BYTES_A_TOKEN: usize = 1024;
 
 /// The numbers of the fields that hold what a call has many of.
 const EMBED_TEXTS: u64 = 3;
-const SEARCH_TEXTS: u64 = 3;
+pub(super) const SEARCH_TEXTS: u64 = 3;
 
 impl Front {
     pub(super) async fn embed(
@@ -88,90 +87,6 @@ impl Front {
         })
     }
 
-    pub(super) async fn search(
-        &self,
-        path: &str,
-        data: &bytes::Bytes,
-        call: &Arc<Call>,
-        received: Instant,
-    ) -> Result<Answer, Failure> {
-        self.few(data, SEARCH_TEXTS, "query texts")?;
-        let request: SearchRequest = schema::decode(path, data)?;
-        let k = request.k as usize;
-        self.limits.k(k)?;
-        let Some(given) = &request.vectors else {
-            return self.search_texts(request, k, call, received).await;
-        };
-        if !request.texts.is_empty() || !request.model.is_empty() {
-            return Err(Failure::invalid("vectors are given together with texts or a model: send one or the other"));
-        }
-        let vectors = wire::matrix(given, "vectors")?;
-        self.limits.batch(given.count as usize, "query vectors")?;
-        let priority = wire::priority(request.priority, given.count as usize)?;
-        let tokens = given.count as usize * QUERY_TOKENS;
-        let _permit = self.permit(priority, tokens)?;
-        let search = Search {
-            collection: request.collection,
-            model: None,
-            fingerprint: request.fingerprint,
-            vectors,
-            k,
-            with_documents: request.with_documents,
-            call: Arc::clone(call),
-        };
-        let found = self.searches.search(search).await?;
-        let times = StageTimes { search_ns: found.search_ns, total_ns: since(received), ..StageTimes::default() };
-        Ok(Answer::Framed(framed(&response(found, times))))
-    }
-
-    async fn search_texts(
-        &self,
-        request: SearchRequest,
-        k: usize,
-        call: &Arc<Call>,
-        received: Instant,
-    ) -> Result<Answer, Failure> {
-        if request.model.is_empty() {
-            let what = if request.texts.is_empty() {
-                "neither texts nor vectors are given"
-            } else {
-                "texts are given without a model"
-            };
-            return Err(Failure::invalid(format!(
-                "{what}: send texts with a served model's name, or vectors with their fingerprint"
-            )));
-        }
-        let model = self.engine.model(&request.model)?;
-        self.limits.batch(request.texts.len(), "query texts")?;
-        self.limits.texts(&request.texts, "query text")?;
-        let dimension = model.dimension;
-        let job = Job {
-            model: request.model.clone(),
-            input_type: InputType::Query,
-            prompt: String::new(),
-            priority: wire::priority(request.priority, request.texts.len())?,
-            texts: request.texts,
-            refuse_long: false,
-            deadline: call.deadline(),
-            waits: false,
-        };
-        // Its permit is held until the search is done.
-        let embedded = self.engine.embed(job).await?;
-        let values = embedded.rows.iter().flat_map(|row| row.vector().iter().copied()).collect();
-        let search = Search {
-            collection: request.collection,
-            model: Some(request.model),
-            fingerprint: embedded.fingerprint.clone(),
-            vectors: Matrix { values, dimension },
-            k,
-            with_documents: request.with_documents,
-            call: Arc::clone(call),
-        };
-        let found = self.searches.search(search).await?;
-        let times = times(&embedded, found.search_ns, received);
-        Ok(Answer::Framed(framed(&response(found, times))))
-    }
-
     pub(super) async fn score(
         &self,
         path: &str,
@@ -231,7 +146,7 @@ impl Front {
     }
 
     /// Let a call in that needs no model, by the rule of those that do.
-    fn permit(&self, priority: Priority, tokens: usize) -> Result<crate::budget::Permit, Failure> {
+    pub(super) fn permit(&self, priority: Priority, tokens: usize) -> Result<crate::budget::Permit, Failure> {
         let budget = self.engine.budget();
         budget.take(priority, tokens).ok_or_else(|| {
             let message = format!(
@@ -287,21 +202,7 @@ fn refusal(error: &Error) -> Failure {
     }
 }
 
-fn response(found: Found, times: StageTimes) -> SearchResponse {
-    let mut documents = found.documents.map(IntoIterator::into_iter);
-    let results = found.hits.into_iter().map(|hits| {
-        let mut documents = documents.as_mut().and_then(Iterator::next).map(IntoIterator::into_iter);
-        let hits = hits.into_iter().map(|(id, score)| {
-            let document = documents.as_mut().and_then(Iterator::next).flatten();
-            let document = document.map(|(title, text)| Document { id: id.clone(), title, text });
-            Hit { id, score, document }
-        });
-        Hits { hits: hits.collect() }
-    });
-    SearchResponse { results: results.collect(), query_fingerprint: found.query_fingerprint, times: Some(times) }
-}
-
-fn times(embedded: &Embedded, search_ns: u64, received: Instant) -> StageTimes {
+pub(super) fn times(embedded: &Embedded, search_ns: u64, received: Instant) -> StageTimes {
     StageTimes {
         queue_ns: embedded.queue_ns,
         tokenise_ns: embedded.tokenise_ns,
@@ -311,6 +212,6 @@ fn times(embedded: &Embedded, search_ns: u64, received: Instant) -> StageTimes {
     }
 }
 
-fn since(received: Instant) -> u64 {
+pub(super) fn since(received: Instant) -> u64 {
     received.elapsed().as_nanos() as u64
 }

@@ -10,6 +10,7 @@ mod framing;
 mod health;
 mod hot;
 mod limits;
+mod search;
 mod searches;
 mod server;
 mod stream;

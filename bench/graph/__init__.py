@@ -1,0 +1,1 @@
+"""Approximate search: building a graph, searching it, searching it with a filter."""

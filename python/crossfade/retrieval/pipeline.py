@@ -1,0 +1,165 @@
+"""The stages of a search over one snapshot: find, fuse, rerank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import InvalidInput
+from crossfade.fusion import Fusion, fuse_arrays
+from crossfade.retrieval.options import SearchOptions
+from crossfade.retrieval.ranking import rank
+from crossfade.retrieval.reranking import Candidate, Reranker
+from crossfade.retrieval.types import Hit, HitStage, Stage
+from crossfade.retrieval.words import explain_words, rank_words
+from crossfade.store.metadata import BoundFilter
+from crossfade.store.types import Document, Metric, Snapshot
+
+Lists = list[list[Hit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Queries as vectors, as texts, or both, whichever the stages need."""
+
+    vectors: NDArray[np.float32] | None
+    texts: Sequence[str] | None
+
+
+@dataclass(slots=True)
+class Found:
+    """`explanations[i][j]`: how hit j of query i came to its place; None unless it was asked for."""
+
+    hits: Lists
+    stages: list[Stage] = field(default_factory=list)
+    explanations: list[list[list[HitStage]]] | None = None
+
+
+class Pipeline:
+    """One search. `documents` reads documents by their ids."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        metric: Metric,
+        condition: BoundFilter | None,
+        documents: Callable[[Sequence[str]], Sequence[Document | None]],
+        threads: int,
+    ) -> None:
+        self._snapshot = snapshot
+        self._metric = metric
+        self._condition = condition
+        self._documents = documents
+        self._threads = threads
+        self._stages: list[Stage] = []
+        self._told: list[dict[str, list[HitStage]]] = []
+        self._explain = False
+
+    def run(self, query: Query, k: int, options: SearchOptions) -> Found:
+        """Raises InvalidInput when a stage lacks what it needs."""
+        self._explain = options.explain
+        depth = options.depth(k)
+        arms: list[Lists] = []
+        if options.mode in {"dense", "hybrid"}:
+            arms.append(self._stage("dense", lambda: self._dense(query, depth, options)))
+        words: Lists = []
+        if options.mode in {"lexical", "hybrid"}:
+            words = self._stage("lexical", lambda: self._lexical(query, depth))
+            arms.append(words)
+        hits = arms[0]
+        if len(arms) > 1:
+            hits = self._stage("fused", lambda: fused(arms, options.fusion, depth))
+        if options.reranker is not None:
+            reranker = options.reranker
+            hits = self._stage("reranked", lambda: self._reranked(query, hits, reranker))
+        hits = [some[:k] for some in hits]
+        if not options.explain:
+            return Found(hits, self._stages)
+        if words and query.texts is not None:
+            self._tell_words(query.texts, words, hits)
+        explanations = [[told.get(hit.id, []) for hit in some] for some, told in zip(hits, self._told, strict=True)]
+        return Found(hits, self._stages, explanations)
+
+    def _stage(self, name: str, work: Callable[[], Lists]) -> Lists:
+        started = time.perf_counter_ns()
+        hits = work()
+        self._stages.append(Stage(name, sum(map(len, hits)), time.perf_counter_ns() - started))
+        if self._explain:
+            self._told = self._told or [{} for _ in hits]
+            for told, some in zip(self._told, hits, strict=True):
+                for place, hit in enumerate(some, 1):
+                    told.setdefault(hit.id, []).append(HitStage(name, place, hit.score))
+        return hits
+
+    def _tell_words(self, texts: Sequence[str], words: Lists, hits: Lists) -> None:
+        """Of the hits that are given on, what each word gave."""
+        for text, some, last, told in zip(texts, words, hits, self._told, strict=True):
+            names = {hit.id for hit in last}
+            kept = [hit for hit in some if hit.id in names]
+            for hit, terms in zip(kept, explain_words(text, self._snapshot, kept), strict=True):
+                stages = told[hit.id]
+                place = next(at for at, stage in enumerate(stages) if stage.stage == "lexical")
+                stages[place] = replace(stages[place], terms=terms)
+
+    def _dense(self, query: Query, depth: int, options: SearchOptions) -> Lists:
+        if query.vectors is None:
+            raise InvalidInput("a search by vectors needs query vectors, or texts and a model that makes them")
+        return rank(query.vectors, self._snapshot, depth, self._metric, self._threads, self._condition, options.walking)
+
+    def _lexical(self, query: Query, depth: int) -> Lists:
+        if query.texts is None:
+            raise InvalidInput("a search by words needs query texts: send texts, not vectors")
+        return rank_words(query.texts, self._snapshot, depth, self._threads, self._condition)
+
+    def _reranked(self, query: Query, hits: Lists, reranker: Reranker) -> Lists:
+        if query.texts is None:
+            raise InvalidInput("a reranker needs query texts: send texts, not vectors")
+        names = list({hit.id for some in hits for hit in some})
+        there = dict(zip(names, self._documents(names), strict=True))
+        return [self._reranked_one(text, some, there, reranker) for text, some in zip(query.texts, hits, strict=True)]
+
+    def _reranked_one(
+        self, text: str, hits: list[Hit], there: dict[str, Document | None], reranker: Reranker
+    ) -> list[Hit]:
+        candidates = [
+            Candidate(hit.id, passage(document, hit.span), hit.score)
+            for hit in hits
+            if (document := there[hit.id]) is not None
+        ]
+        spans = {hit.id: hit.span for hit in hits}
+        return [Hit(hit.id, hit.score, spans[hit.id]) for hit in reranker.rerank(text, candidates).hits]
+
+
+def passage(document: Document, span: tuple[int, int] | None) -> str:
+    """What a model reads of a document: title, a space, then the text of the span."""
+    text = document.text if span is None else document.text[span[0] : span[1]]
+    return f"{document.title} {text}" if document.title else text
+
+
+def fused(arms: Sequence[Lists], fusion: Fusion, depth: int) -> Lists:
+    """One list a query of those of several arms, by `crossfade.fusion`; a document's span is that of its first arm."""
+    lists: Lists = []
+    for some in zip(*arms, strict=True):
+        spans = {hit.id: hit.span for hits in reversed(some) for hit in hits}
+        names = sorted(spans)  # so that the order of numbers is that of ids
+        numbers = {name: number for number, name in enumerate(names)}
+        runs = [
+            (
+                np.array([[numbers[hit.id] for hit in hits]], dtype=np.int64).reshape(1, -1),
+                np.array([[hit.score for hit in hits]], dtype=np.float64).reshape(1, -1),
+            )
+            for hits in some
+        ]
+        result = fuse_arrays(runs, Fusion(fusion.rule, fusion.normalisation, fusion.weights, fusion.k, depth))
+        lists.append(
+            [
+                Hit(names[number], score, spans[names[number]])
+                for number, score in zip(result.ids[0].tolist(), result.scores[0].tolist(), strict=True)
+                if number >= 0
+            ]
+        )
+    return lists

@@ -1,0 +1,109 @@
+"""The graph of a segment: built after it, from its vectors, and put beside them.
+
+    graph.hnsw     `crossfade.kernels.Graph`'s own format, with its own checksums
+    effort.json    how far a walk goes by default: measured against exact search on a sample of the segment
+
+A segment without them is searched exactly; one whose graph is damaged loses it, and gets another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfade.errors import DataError, InvalidInput
+from crossfade.files import write_atomically
+from crossfade.kernels import Effort, Graph, build_graph, open_graph
+from crossfade.store import faults
+from crossfade.store.segment import Segment, sync_directory
+from crossfade.store.settings import GraphSettings
+from crossfade.store.types import Metric
+
+log = logging.getLogger(__name__)
+
+GRAPH_FILE, EFFORT_FILE = "graph.hnsw", "effort.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentGraph:
+    """`effort`: the `ef` of a search that does not say, and what recall it was measured to have."""
+
+    graph: Graph
+    effort: Effort
+
+
+def build(
+    segment: Segment, metric: Metric, settings: GraphSettings, stopped: Callable[[], bool]
+) -> SegmentGraph | None:
+    """Build, measure and write it; None when `stopped` said so. Raises OSError or InvalidInput of the disk."""
+
+    def tell(_rows: int) -> None:
+        if stopped():
+            raise _Stopped
+
+    try:
+        graph = build_graph(
+            segment.vectors,
+            metric=metric,
+            m=settings.m,
+            ef_construction=settings.ef_construction,
+            threads=settings.threads,
+            progress=tell,
+        )
+    except _Stopped:
+        return None
+    effort = graph.ef_for_recall(settings.recall, settings.recall_at, sample=settings.sample, threads=settings.threads)
+    with write_atomically(segment.directory / EFFORT_FILE) as stream:
+        stream.write(json.dumps(effort._asdict()).encode())
+    graph.save(segment.directory / GRAPH_FILE)
+    sync_directory(segment.directory)
+    faults.passed("graph.written")
+    log.info(
+        "graph of %d rows: ef %d has recall@%d %.4f (aim %.2f)",
+        segment.rows,
+        effort.ef,
+        settings.recall_at,
+        effort.recall,
+        settings.recall,
+    )
+    return open_of(segment, check=False)
+
+
+def open_of(segment: Segment, *, check: bool) -> SegmentGraph | None:
+    """The segment's graph, mapped; None when it has none. `check`: hold all of it against its checksums.
+
+    One that cannot be used is removed.
+    """
+    path, effort_path = segment.directory / GRAPH_FILE, segment.directory / EFFORT_FILE
+    if not path.exists():
+        return None
+    try:
+        graph = open_graph(path, segment.vectors, verify=check)
+        effort = Effort(**json.loads(effort_path.read_text(encoding="utf-8")))
+        if not isinstance(effort.ef, int) or effort.ef < 1:
+            raise DataError(effort_path, f"ef is {effort.ef!r}")
+        return SegmentGraph(graph, effort)
+    except (DataError, InvalidInput, OSError, ValueError, TypeError) as error:
+        log.warning("graph left out, and built again: %s", error)
+        remove(segment.directory)
+        return None
+
+
+def check(segment: Segment) -> None:
+    """Read the graph whole. Raises DataError or InvalidInput when it does not hold what was written."""
+    path = segment.directory / GRAPH_FILE
+    if path.exists():
+        open_graph(path, segment.vectors, verify=True)
+
+
+def remove(directory: Path) -> None:
+    """Whoever has it mapped keeps it."""
+    for name in (GRAPH_FILE, EFFORT_FILE):
+        (directory / name).unlink(missing_ok=True)
+
+
+class _Stopped(Exception):
+    """The store is being closed."""

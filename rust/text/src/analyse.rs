@@ -1,0 +1,166 @@
+//! Texts to tokens: the same for rows of a segment, rows of a tail, and queries.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use frostem::{Algorithm, Stemmer};
+
+use crate::Error;
+use crate::normalise::{normalise, push_lower_case};
+use crate::runs::{Run, runs};
+use crate::settings::{Language, Settings, StopWords};
+use crate::stop_words::ENGLISH;
+use crate::words::camel_parts;
+
+/// Longest token, in bytes of UTF-8. A longer word is cut into tokens of that length, so that it is still found.
+pub const MOST_TOKEN_BYTES: usize = 255;
+
+/// Longest text, in bytes of UTF-8.
+const MOST_TEXT_BYTES: usize = 1 << 27;
+
+/// Stems that are remembered, and the longest word whose stem is.
+const MOST_STEMS: usize = 1 << 14;
+const MOST_STEMMED_BYTES: usize = 32;
+
+/// Makes tokens of texts. Cheap to clone; each thread wants its own, for it keeps its memory between texts.
+#[derive(Clone)]
+pub struct Analyser {
+    settings: Arc<Settings>,
+    stop_words: Arc<HashSet<Box<str>>>,
+    stemmer: Option<Stemmer>,
+    memory: Memory,
+}
+
+#[derive(Default)]
+struct Memory {
+    run: Run,
+    word: String,
+    stems: HashMap<Box<str>, Box<str>>,
+}
+
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Analyser {
+    /// The analyser of these settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let stop_words = match settings.stop_words() {
+            StopWords::None => HashSet::new(),
+            StopWords::English => ENGLISH.into_iter().map(Box::from).collect(),
+            StopWords::Own(words) => words.iter().map(|word| word.as_str().into()).collect(),
+        };
+        Self {
+            settings: Arc::new(settings.clone()),
+            stop_words: Arc::new(stop_words),
+            stemmer: (settings.language() == Language::English).then(|| Stemmer::new(Algorithm::English)),
+            memory: Memory::default(),
+        }
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Call `each` with every token of `text`, in order. A token has 1 to [`MOST_TOKEN_BYTES`] bytes.
+    pub fn tokens(&mut self, text: &str, mut each: impl FnMut(&str)) {
+        let text = normalise(text);
+        let Memory { mut run, mut word, mut stems } = std::mem::take(&mut self.memory);
+        let reduce = Reduce { stop_words: &self.stop_words, stemmer: self.stemmer };
+        runs(&text, &mut run, |run| {
+            let start = run.words[0].0;
+            if run.code {
+                word.clear();
+                // Lower case may be a little longer: the bound is checked on both.
+                if run.end - start <= MOST_TOKEN_BYTES {
+                    push_lower_case(&text[start..run.end], &mut word);
+                    if word.len() <= MOST_TOKEN_BYTES {
+                        each(&word);
+                        if run.abbreviation {
+                            return;
+                        }
+                    }
+                }
+            }
+            for &(from, to) in &run.words {
+                let one = &text[from..to];
+                reduce.token(one, &mut word, &mut stems, &mut each);
+                if one.len() <= MOST_TOKEN_BYTES {
+                    camel_parts(one, |part| reduce.token(part, &mut word, &mut stems, &mut each));
+                }
+            }
+        });
+        self.memory = Memory { run, word, stems };
+    }
+}
+
+/// Whether the tokens of a text can be counted in 32 bits, however many they are.
+pub(crate) fn check_length(text: &str) -> Result<(), Error> {
+    // Each word gives its token and those of its parts, at most 2 for a byte of the text, which NFKC makes at most 18
+    // times longer (U+FDFA); 3 bytes of UTF-8 are the fewest that grow so.
+    if text.len() > MOST_TEXT_BYTES { Err(Error::TextTooLong) } else { Ok(()) }
+}
+
+/// What is done to a word.
+struct Reduce<'a> {
+    stop_words: &'a HashSet<Box<str>>,
+    stemmer: Option<Stemmer>,
+}
+
+impl Reduce<'_> {
+    fn token(
+        &self,
+        one: &str,
+        word: &mut String,
+        stems: &mut HashMap<Box<str>, Box<str>>,
+        each: &mut impl FnMut(&str),
+    ) {
+        word.clear();
+        push_lower_case(one, word);
+        if word.len() > MOST_TOKEN_BYTES {
+            return pieces(word, each);
+        }
+        if self.stop_words.contains(word.as_str()) {
+            return;
+        }
+        let Some(stemmer) = self.stemmer.filter(|_| !word.contains(char::is_numeric)) else { return each(word) };
+        if word.len() > MOST_STEMMED_BYTES {
+            return each_token(&stemmer.stem(word), word, each);
+        }
+        if let Some(stem) = stems.get(word.as_str()) {
+            return each(stem);
+        }
+        if stems.len() == MOST_STEMS {
+            stems.clear();
+        }
+        let stem: Box<str> = stemmer.stem(word).into();
+        each_token(&stem, word, each);
+        if !stem.is_empty() {
+            stems.insert(word.as_str().into(), stem);
+        }
+    }
+}
+
+/// The stem, or the word where a stemmer leaves nothing of it.
+fn each_token(stem: &str, word: &str, each: &mut impl FnMut(&str)) {
+    each(if stem.is_empty() { word } else { stem });
+}
+
+/// A word that is too long, piece by piece.
+fn pieces(word: &str, each: &mut impl FnMut(&str)) {
+    let mut rest = word;
+    while !rest.is_empty() {
+        let mut end = rest.len().min(MOST_TOKEN_BYTES);
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, more) = rest.split_at(end);
+        each(piece);
+        rest = more;
+    }
+}

@@ -1,0 +1,12 @@
+//! Which rows may be found.
+
+/// One bit a row, set where the row may be found: bit i of byte j is row 8 j + i. Its length was checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Mask<'a>(pub(crate) Option<&'a [u8]>);
+
+impl Mask<'_> {
+    #[inline]
+    pub(crate) fn allows(self, row: u32) -> bool {
+        self.0.is_none_or(|bits| bits[row as usize / 8] >> (row % 8) & 1 == 1)
+    }
+}

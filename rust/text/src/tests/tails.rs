@@ -1,0 +1,67 @@
+//! Tails: appended to and searched at once; sealing moves no score.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::{build, hits, options, plain, unmasked};
+use crate::{Error, Rows, Tail, search};
+
+#[test]
+fn a_view_stays_as_it_was() {
+    let tail = Tail::new(&plain());
+    assert_eq!(tail.append(&["a b", "b"]).unwrap(), 0);
+    let before = tail.view();
+    assert_eq!(tail.append(&["a a a"]).unwrap(), 2);
+    let found = search(&["a"], &[unmasked(Rows::Tail(&before))], 9, options()).unwrap();
+    assert_eq!(found.rows, [0]);
+    assert_eq!(search(&["a"], &[unmasked(Rows::Tail(&tail.first(2).unwrap()))], 9, options()).unwrap(), found);
+    assert_eq!(search(&["a"], &[unmasked(Rows::Tail(&tail.view()))], 9, options()).unwrap().rows, [2, 0]);
+    assert!(matches!(tail.first(4), Err(Error::Parameter { .. })));
+    assert_eq!((tail.rows(), before.rows(), before.tokens()), (3, 2, 3));
+}
+
+#[test]
+fn searches_see_whole_batches_while_others_append() {
+    let tail = Tail::new(&plain());
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let searching: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        let view = tail.view();
+                        let found = search(&["even", "all"], &[unmasked(Rows::Tail(&view))], 9_999, options()).unwrap();
+                        let (even, all) = (hits(&found, 0).len(), hits(&found, 1).len());
+                        assert!(all as u64 == view.rows() && even * 2 == all && all >= last && all % 4 == 0);
+                        last = all;
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..300 {
+            tail.append(&["all even", "all odd", "all even", "all odd"]).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        for thread in searching {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn sealing_moves_no_score() {
+    let texts: Vec<String> =
+        (0..3_000).map(|row| "x y ".repeat(row % 90) + if row % 7 == 0 { "z" } else { "" }).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let directory = super::scratch();
+    let first = build(&directory.path().join("0"), &texts[..1_000], &plain(), false);
+    let fresh = super::tail(&texts[1_000..], &plain());
+    let before = [Rows::Segment(&first), Rows::Tail(&fresh)].map(unmasked);
+    let sealed = build(&directory.path().join("1"), &texts[1_000..], &plain(), false);
+    let after = [Rows::Segment(&first), Rows::Segment(&sealed)].map(unmasked);
+    let queries = ["x", "z y", "x y z", "z z x"];
+    for k in [1, 50, 5_000] {
+        assert_eq!(search(&queries, &before, k, options()).unwrap(), search(&queries, &after, k, options()).unwrap());
+    }
+}
