@@ -121,6 +121,28 @@ class TestCommands:
         wrong = ("--model", minilm_bundle, "--filter", '{"field": "land", "eq": "de"}')
         assert 'no document has the field "land"' in refused(capsys, "search", store, "c", "x", *wrong)
 
+    def test_declared_fields_and_searches_by_words(
+        self, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store = tmp_path / "store"
+        done(capsys, "create", store, "c", "--model", minilm_bundle, "--field", "at=datetime")
+        records = [
+            {"_id": "old", "text": "The manual of the XJ-900 pump.", "at": "2020-01-01"},
+            {"_id": "new", "text": "The manual of the XJ-901 pump.", "at": "2026-01-01T00:00:00Z"},
+        ]
+        path = lines(tmp_path / "a.jsonl", records)
+        done(capsys, "ingest", store, "c", path, "--model", minilm_bundle, "--keep-fields")
+        recent = ("--filter", '{"field": "at", "gte": "2025-01-01"}')
+        for mode in ("dense", "lexical", "hybrid"):
+            words = () if mode == "lexical" else ("--model", minilm_bundle)
+            hits = told(capsys, "search", store, "c", "pump XJ-900", "--mode", mode, *words)["hits"]
+            assert [hit["id"] for hit in hits] == ["old", "new"]
+            hits = told(capsys, "search", store, "c", "pump XJ-900", "--mode", mode, *words, *recent)["hits"]
+            assert [(hit["id"], hit["metadata"]) for hit in hits] == [("new", {"at": "2026-01-01T00:00:00Z"})]
+        assert "give --model, or --mode lexical" in refused(capsys, "search", store, "c", "pump")
+        for field, reason in (("at", "write NAME=TYPE"), ("at=moment", "use one of"), ("=int", 'field name "" cannot')):
+            assert reason in refused(capsys, "create", store, "d", "--model", minilm_bundle, "--field", field)
+
     def test_every_format_and_standard_input(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         records = with_vectors(30)
         plain = lines(tmp_path / "a.jsonl", records)

@@ -17,11 +17,13 @@ import pytest
 from ingest_samples import lines
 
 from crossfade.chunking import Method
+from crossfade.cli.store import ModeName
 from crossfade.cli.store_ingest import FormatName, MethodName
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest import FieldMapping, Format, Place, Record, Reject, open_source
 from crossfade.ingest.fields import DocumentMaker
 from crossfade.ingest.sources import identity
+from crossfade.retrieval.options import Mode
 from crossfade.store import Document
 
 PLAIN = FieldMapping()
@@ -289,6 +291,7 @@ def test_an_identity_tells_of_every_change(tmp_path: Path) -> None:
     assert identity(path) != first
 
 
-def test_the_command_line_knows_every_format_and_method() -> None:
+def test_the_command_line_knows_every_format_method_and_mode() -> None:
     assert list(get_args(FormatName)) == list(Format)
     assert list(get_args(MethodName)) == list(Method)
+    assert ModeName == Mode

@@ -23,7 +23,7 @@ from crossfade.store import DurableCollection, DurableStore
 from crossfade.store.marks import holds, mark
 
 _BEGIN = Position(0, 0, 0)
-_MOST_BATCH_ROWS = 1 << 16
+MOST_BATCH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class IngestSettings:
     restart: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.batch_rows <= _MOST_BATCH_ROWS:
-            raise InvalidInput(f"a batch of {self.batch_rows} rows cannot be: use 1 to {_MOST_BATCH_ROWS}")
+        if not 1 <= self.batch_rows <= MOST_BATCH_ROWS:
+            raise InvalidInput(f"a batch of {self.batch_rows} rows cannot be: use 1 to {MOST_BATCH_ROWS}")
 
 
 def ingest(
