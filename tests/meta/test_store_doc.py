@@ -22,8 +22,8 @@ from crossfade.store import checks, writes
 from crossfade.store.database import FILE, LOCK_FILE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", TEXT, flags=re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, flags=re.DOTALL)
+COMMANDS = [line for kind, block in BLOCKS if not kind for line in block.splitlines()]
 
 NOTES = [
     {"_id": "n1", "title": "Bread", "text": "The dough rests by the file. Read a line. Open it.", "lang": "en"},
@@ -74,6 +74,14 @@ def test_every_command_does_what_it_says(folder: Path, capsys: pytest.CaptureFix
     there = {path.name for path in (folder / "data").iterdir()}
     assert {FILE, LOCK_FILE, "ingest"} <= there
     assert all(f"`{name}" in TEXT for name in (FILE, LOCK_FILE, "ingest/", "segments/"))
+
+
+def test_the_code_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for kind, block in BLOCKS if kind == "python")
+    exec(compile(block, "docs/store.md", "exec"), {})
+    added, rows, unread = map(int, capsys.readouterr().out.split())
+    assert (added, unread) == (2, 0)
+    assert rows > 2
 
 
 def test_every_command_of_the_store_is_on_the_page() -> None:

@@ -204,6 +204,23 @@ class TestRefusing:
         report = ingest(store, "c", [lines(tmp_path / "a", ["{"] * 35)], GIVEN, small(rejects=rejects))
         assert (report.documents, report.rejected, len(rejects.read_text().splitlines())) == (0, 35, 35)
 
+    def test_what_only_the_collection_knows_is_told_with_the_lines(
+        self, store: DurableStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collection = made(store)
+        upsert, calls = collection.upsert, [0]
+
+        def picky(*given: Any, **more: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == 2:
+                raise InvalidInput("not on a Monday")
+            return upsert(*given, **more)
+
+        monkeypatch.setattr(collection, "upsert", picky)
+        path = lines(tmp_path / "a.jsonl", with_vectors(30))
+        with pytest.raises(DataError, match=r"a\.jsonl: lines 11 to 20: not on a Monday"):
+            ingest(store, "c", [path], GIVEN, small())
+
     def test_vectors_that_are_not_the_collections(self, store: DurableStore, tmp_path: Path) -> None:
         made(store)
         path = lines(tmp_path / "a.jsonl", with_vectors(1))

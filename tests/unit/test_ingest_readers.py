@@ -116,6 +116,7 @@ class TestJsonLines:
             ({"_id": "x", "text": None}, '"text" is null; expected a string'),
             ({"_id": "x", "text": "y", "title": 1}, '"title" is a number; expected a string'),
             ({"_id": "", "text": "y"}, '"_id" is empty'),
+            ({"_id": "x\0y", "text": "y"}, '"_id" holds a NUL character: leave it out'),
             ({"_id": 1.5, "text": "y"}, '"_id" is a number; expected a string or a whole number of 64 bits'),
             ({"_id": True, "text": "y"}, '"_id" is a boolean'),
             ({"_id": 10**40, "text": "y"}, '"_id" is a number'),
@@ -263,6 +264,30 @@ class TestArrow:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         with pytest.raises(InvalidInput, match=r"needs pyarrow: pip install 'crossfade\[arrow\]'"):
             read(path)
+
+
+def _not_utf8() -> pa.Array:
+    plain = pa.array([b"x", b"\xff", b"z"])
+    return pa.Array.from_buffers(pa.string(), 3, plain.buffers())
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([[("a", 1)], [("b", 1), ("b", 2)], None], pa.map_(pa.string(), pa.int64())), "key"),
+        (pa.array([0, 10**18, None], pa.timestamp("us", "UTC")), "range"),
+        (_not_utf8(), "codec can't decode"),
+    ],
+    ids=["a key twice", "a year beyond 9999", "no UTF-8"],
+)
+def test_a_value_that_python_has_not_is_one_bad_row(tmp_path: Path, column: pa.Array, message: str) -> None:
+    content = pa.table({"id": ["a", "b", "c"], "text": ["x", "y", "z"], "metadata": column})
+    mapping = FieldMapping() if pa.types.is_map(column.type) else FieldMapping(metadata="", rest=True)
+    first, second, third = read(write(tmp_path / "a.arrow", content), mapping)
+    assert isinstance(first, Record)
+    assert isinstance(third, Record)
+    assert str(second.error).startswith(f"{tmp_path / 'a.arrow'}: row 2: it holds a value that cannot be read: ")
+    assert message in str(second.error)
 
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:

@@ -94,11 +94,10 @@ def ingest(
 
 
 def _cutter(model: Path | None, fingerprint: str | None, settings: ChunkingSettings, threads: int | None) -> Cutter:
-    from crossfade.chunking import ChunkingSettings, TokenBudget
+    from crossfade.chunking import ChunkingSettings
     from crossfade.cli.evaluation_options import load_models
     from crossfade.errors import InvalidInput
     from crossfade.ingest import EmbeddingCutter, GivenVectors
-    from crossfade.models.tokenizer import TextTokenizer
 
     if (model is None) == (fingerprint is None):
         raise InvalidInput(
@@ -110,11 +109,7 @@ def _cutter(model: Path | None, fingerprint: str | None, settings: ChunkingSetti
         return GivenVectors(fingerprint)
     if model is None:
         raise InvalidInput("give --model")
-    encoder = load_models({"model": model}, threads)["model"]
-    bundle = encoder.bundle
-    tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
-    budget = TokenBudget(bundle.max_tokens, tokenizer.special_tokens, bundle.prompts.document)
-    return EmbeddingCutter(encoder, tokenizer, budget, settings)
+    return EmbeddingCutter.of(load_models({"model": model}, threads)["model"], settings)
 
 
 def _show(report: IngestReport, rejects: Path | None) -> None:

@@ -94,17 +94,24 @@ class ArrowRows:
             place = batch.schema.get_field_index(self._maker.mapping.vector)
             vectors = _vectors(batch.column(place))
             batch = batch.remove_column(place)
-        for at, row in enumerate(_whole_microseconds(batch).to_pylist(maps_as_pydicts="strict")):
+        for at, row in enumerate(_rows(batch)):
             self._done += 1
-            place_of_row = Place(self._done)
-            if vectors is not None:
-                row[self._maker.mapping.vector] = vectors[at]
-            try:
-                document, vector = self._maker.make(row)
-            except InvalidInput as error:
-                yield Reject(place_of_row, DataError(self.path, str(error), row=self._done), repr(row)[:_MOST_SHOWN])
+            if isinstance(row, dict):
+                if vectors is not None:
+                    row[self._maker.mapping.vector] = vectors[at]
+                yield self._record(row)
             else:
-                yield Record(place_of_row, document, vector)
+                yield self._reject(row, "")
+
+    def _record(self, row: dict[str, Any]) -> Record | Reject:
+        try:
+            document, vector = self._maker.make(row)
+        except InvalidInput as error:
+            return self._reject(str(error), repr(row)[:_MOST_SHOWN])
+        return Record(Place(self._done), document, vector)
+
+    def _reject(self, reason: str, content: str) -> Reject:
+        return Reject(Place(self._done), DataError(self.path, reason, row=self._done), content)
 
 
 class ParquetRows(ArrowRows):
@@ -155,6 +162,24 @@ def _without_first(batches: Iterator[pyarrow.RecordBatch], skipped: int) -> Iter
         # A file may be one batch: its rows become Python's objects a few at a time.
         for start in range(begin, batch.num_rows, _BATCH_ROWS):
             yield batch.slice(start, _BATCH_ROWS)
+
+
+def _rows(batch: pyarrow.RecordBatch) -> list[dict[str, Any] | str]:
+    """Rows as Python's objects; of one that cannot be such, why."""
+    errors = (_pyarrow().ArrowException, ValueError, OverflowError, KeyError)
+    batch = _whole_microseconds(batch)
+    try:
+        whole: list[dict[str, Any] | str] = batch.to_pylist(maps_as_pydicts="strict")
+        return whole
+    except errors:
+        pass
+    found: list[dict[str, Any] | str] = []
+    for at in range(batch.num_rows):
+        try:
+            found += batch.slice(at, 1).to_pylist(maps_as_pydicts="strict")
+        except errors as error:
+            found.append("it holds a value that cannot be read: " + " ".join(str(error).split()))
+    return found
 
 
 def _vectors(column: pyarrow.Array) -> list[NDArray[np.float32] | None]:

@@ -13,6 +13,8 @@ from crossfade.chunking import ChunkingSettings, Method, TokenBudget, TokenCount
 from crossfade.ingest.batches import Batch
 from crossfade.ingest.records import Position, Record
 from crossfade.ingest.report import ChunkTotals
+from crossfade.models import Encoder
+from crossfade.models.tokenizer import TextTokenizer
 from crossfade.models.types import Embeddings, InputType
 from crossfade.store.types import Document
 
@@ -107,11 +109,19 @@ class EmbeddingCutter:
     def __init__(
         self, encoder: DocumentEncoder, tokenizer: TokenCounter, budget: TokenBudget, settings: ChunkingSettings
     ) -> None:
-        """`tokenizer`, `budget`: the encoder's own (docs/chunking.md)."""
+        """`tokenizer`, `budget`: the encoder's own (docs/chunking.md); `of` makes them."""
         self._encoder = encoder
         self._tokenizer = tokenizer
         self._budget = budget
         self._settings = settings
+
+    @classmethod
+    def of(cls, encoder: Encoder, settings: ChunkingSettings | None = None) -> EmbeddingCutter:
+        """Of an encoder and how documents are cut, by default not at all."""
+        bundle = encoder.bundle
+        tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
+        budget = TokenBudget(bundle.max_tokens, tokenizer.special_tokens, bundle.prompts.document)
+        return cls(encoder, tokenizer, budget, settings or ChunkingSettings())
 
     @property
     def fingerprint(self) -> str:

@@ -106,6 +106,8 @@ class DocumentMaker:
             raise InvalidInput(f'"{name}" is {kind(value)}; expected a string or a whole number of 64 bits')
         if not value:
             raise InvalidInput(f'"{name}" is empty: every document needs an id')
+        if "\0" in value:
+            raise InvalidInput(f'"{name}" holds a NUL character: leave it out')
         # Half a surrogate pair is told by the reader; here it must only not stop the count.
         if len(value) * 4 > MAX_ID_BYTES and (size := len(value.encode(errors="replace"))) > MAX_ID_BYTES:
             raise InvalidInput(f'"{name}" is {size:,} bytes long, the limit is {MAX_ID_BYTES:,}: use a shorter id')

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crossfade.errors import FingerprintMismatch, InvalidInput
+from crossfade.errors import DataError, FingerprintMismatch, InvalidInput
 from crossfade.ingest.batches import BatchReader
 from crossfade.ingest.embedding import Cutter, Piece
 from crossfade.ingest.fields import DocumentMaker, FieldMapping
@@ -19,7 +19,7 @@ from crossfade.ingest.records import Position, Reject
 from crossfade.ingest.rejects import RejectsFile
 from crossfade.ingest.report import IngestReport, Progress
 from crossfade.ingest.sources import Format, Source, identity, open_source
-from crossfade.store import DurableCollection, DurableStore
+from crossfade.store import DurableCollection, DurableStore, UpsertCounts
 from crossfade.store.marks import holds, mark
 
 _BEGIN = Position(0, 0, 0)
@@ -193,7 +193,7 @@ class _Job:
         report = entry.report
         if step.piece is not None:
             piece = step.piece
-            counts = self._collection.upsert(piece.documents, piece.vectors, spans=piece.spans)
+            counts = self._upsert(piece, entry.position)
             report.added += counts.added
             report.replaced += counts.replaced + step.superseded
             report.totals = report.totals.plus(piece.totals)
@@ -203,6 +203,16 @@ class _Job:
         report.rejected += len(step.rejects)
         entry.position = step.end
         self._save(entry)
+
+    def _upsert(self, piece: Piece, after: Position) -> UpsertCounts:
+        try:
+            return self._collection.upsert(piece.documents, piece.vectors, spans=piece.spans)
+        except InvalidInput as error:
+            # Something that only the collection knows: the reader cannot say which line it is, but which ones it was.
+            source = self._sources[piece.end.source]
+            first = after.number + 1 if after.source == piece.end.source else 1
+            what = "rows" if source.counts_rows else "lines"
+            raise DataError(source.path, f"{what} {first:,} to {piece.end.number:,}: {error}") from error
 
     def _save(self, entry: Entry) -> None:
         if self._resumable:
