@@ -14,6 +14,7 @@ from crossfade.ingest import Progress
 
 _PATIENCE = 2.0  # seconds
 _LINE_EVERY = 10.0  # seconds
+_BAR_WIDTH = 20  # columns: what is said beside it fits into 80
 
 
 class IngestProgress:
@@ -64,16 +65,14 @@ class IngestProgress:
         return ", ".join(words)
 
     def _draw(self, now: Progress, at: float) -> None:
-        if self._bar is None or self._task is None:
-            if at - self._told < _PATIENCE:
-                return
-            self._bar = Bar(
-                BarColumn(), TextColumn("{task.description}", markup=False), console=self._console, transient=True
-            )
+        words, total = self._described(now, at), None if now.fraction is None else 1.0
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=words, total=total, completed=now.fraction or 0.0)
+        elif at - self._told >= _PATIENCE:
+            text = TextColumn("{task.description}", markup=False)
+            self._bar = Bar(BarColumn(_BAR_WIDTH), text, console=self._console, transient=True)
             self._bar.start()
-            self._task = self._bar.add_task("", total=None)
-        total = None if now.fraction is None else 1.0
-        self._bar.update(self._task, description=self._described(now, at), total=total, completed=now.fraction or 0.0)
+            self._task = self._bar.add_task(words, total=total, completed=now.fraction or 0.0)
 
 
 def _duration(seconds: float) -> str:
