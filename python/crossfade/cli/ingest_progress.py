@@ -66,13 +66,14 @@ class IngestProgress:
 
     def _draw(self, now: Progress, at: float) -> None:
         words, total = self._described(now, at), None if now.fraction is None else 1.0
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=words, total=total, completed=now.fraction or 0.0)
-        elif at - self._told >= _PATIENCE:
+        if self._bar is None or self._task is None:
+            if at - self._told < _PATIENCE:
+                return
             text = TextColumn("{task.description}", markup=False)
             self._bar = Bar(BarColumn(_BAR_WIDTH), text, console=self._console, transient=True)
+            self._task = self._bar.add_task(words, total=total)
             self._bar.start()
-            self._task = self._bar.add_task(words, total=total, completed=now.fraction or 0.0)
+        self._bar.update(self._task, description=words, total=total, completed=now.fraction or 0.0)
 
 
 def _duration(seconds: float) -> str:
