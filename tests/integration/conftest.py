@@ -1,4 +1,4 @@
-"""What integration tests share: one bundle of the installed model for the whole run."""
+"""What integration tests share: one bundle of the installed model for the whole run, and the unit tests' samples."""
 
 from __future__ import annotations
 

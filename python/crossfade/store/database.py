@@ -192,14 +192,21 @@ class Database:
     @contextmanager
     def errors_told(self) -> Iterator[None]:
         """SQLite's own errors as StoreError, with what to do."""
-        try:
+        with errors_told(self._path):
             yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", None) or ""
-            remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
-            if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
-                raise
-            raise StoreError(f"{self._path}: {error} ({name}); {remedy or 'check the disk'}") from error
+
+
+@contextmanager
+def errors_told(path: Path) -> Iterator[None]:
+    """SQLite's own errors with the database at `path` as StoreError, with what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
+        if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+            raise
+        raise StoreError(f"{path}: {error} ({name}); {remedy or 'check the disk'}") from error
 
 
 def _locked(directory: Path) -> int:

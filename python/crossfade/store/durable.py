@@ -6,7 +6,6 @@ background; deleting them costs time, and nothing else.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sqlite3
@@ -15,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crossfade.errors import AlreadyExists, InvalidInput, NotFound, StoreError
+from crossfade.errors import AlreadyExists, NotFound, StoreError
 from crossfade.store import schema
+from crossfade.store.backup import write_whole
 from crossfade.store.checks import check_spec
 from crossfade.store.collection import CollectionState, DurableCollection
 from crossfade.store.database import FILE, Database
 from crossfade.store.index import Epochs, Index, IndexRecord
-from crossfade.store.segment import Space, sync_directory
+from crossfade.store.segment import Space
 from crossfade.store.settings import StoreSettings
 from crossfade.store.types import Collection, CollectionSettings, CollectionSpec
 from crossfade.store.upkeep import Upkeep
@@ -233,26 +233,7 @@ class DurableStore:
         are built again when it is opened. Raises InvalidInput when the target is there, StoreError when it cannot be
         written.
         """
-        target = Path(target)
-        if target.exists():
-            raise InvalidInput(f"{target} is there already: name a directory that is not")
-        building = target.with_name(f".{target.name}.building")
-        shutil.rmtree(building, ignore_errors=True)
-        try:
-            building.mkdir(parents=True)
-            self.database.backup(building / self.database.path.name)
-            descriptor = os.open(building / self.database.path.name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            sync_directory(building)
-            building.rename(target)
-            sync_directory(target.parent)
-        except OSError as error:
-            raise StoreError(f"the backup {target} cannot be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        write_whole(target, self.database.backup, what="backup")
 
     def _not_found(self, name: str) -> NotFound:
         names = sorted(self._collections)
