@@ -156,7 +156,8 @@ def may_cut(text: str, at: int) -> bool:
         return False
     if unicodedata.category(before) in {"Cc", "Zl", "Zp"} or unicodedata.category(after) in {"Cc", "Zl", "Zp"}:
         return True
-    if unicodedata.category(after) in {"Mn", "Mc", "Me"} or after in "\u200d\u200c\uff9e\uff9f" or "🏻" <= after <= "🏿":
+    extends = unicodedata.category(after) in {"Mn", "Mc", "Me"} or after in "\u200d\u200c\uff9e\uff9f"
+    if extends or "🏻" <= after <= "🏿":
         return False
     if before == "\u200d" and not after.isspace():
         return False
