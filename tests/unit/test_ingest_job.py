@@ -382,3 +382,4 @@ class TestGoingOn:
         store.drop("c")
         made(store, "c")
         assert ingest(store, "c", [first], GIVEN).added == 5
+        assert len(journals(store)) == 2  # those of the collection that was dropped are gone

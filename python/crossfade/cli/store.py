@@ -283,13 +283,13 @@ def _show_copy(directory: Path, what: str, as_json: bool) -> None:
 @app.command()
 def drop(directory: _Directory, name: _Name, as_json: _Json = False) -> None:
     """Remove a collection and all that is in it."""
-    from crossfade.ingest.journal import forget_collection
+    from crossfade.ingest.journal import forget_gone
 
     with opened(directory, upkeep=False, check_on_open=False) as store:
         collection = store.get(name)
         documents = len(collection)
         store.drop(name)
-        forget_collection(directory, collection.number)
+        forget_gone(directory, {each.number for each in store.all()})
     if as_json:
         print(json.dumps({"dropped": name, "documents": documents}))
     else:

@@ -14,7 +14,7 @@ from crossfade.errors import DataError, FingerprintMismatch, InvalidInput
 from crossfade.ingest.batches import BatchReader
 from crossfade.ingest.embedding import Cutter, Piece
 from crossfade.ingest.fields import DocumentMaker, FieldMapping
-from crossfade.ingest.journal import Entry, Journal, check_same
+from crossfade.ingest.journal import Entry, Journal, check_same, forget_gone
 from crossfade.ingest.records import Position, Reject
 from crossfade.ingest.rejects import RejectsFile
 from crossfade.ingest.report import IngestReport, Progress
@@ -65,6 +65,8 @@ def ingest(
     """
     collection = store.get(name)
     _check_vectors(collection, cutter)
+    # Whoever drops a collection, a server say, need not know of its jobs.
+    forget_gone(store.database.path.parent, {each.number for each in store.all()})
     job = _Job(store, collection, paths, cutter, settings or IngestSettings())
     return job.run(progress or (lambda _: None), say or (lambda _: None))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,9 @@ def check_same(entry: Entry, settings: dict[str, Any], sources: Sequence[Identit
         )
 
 
-def forget_collection(store: Path, collection: int) -> None:
-    """Remove what is known of a collection's jobs. For when it is dropped."""
-    for path in (store / DIRECTORY).glob(f"{collection}-*.json"):
-        path.unlink(missing_ok=True)
+def forget_gone(store: Path, collections: Set[int]) -> None:
+    """Remove what is known of jobs of collections that are no more; `collections`: the numbers of those there are."""
+    for path in (store / DIRECTORY).glob("*-*.json"):
+        number = path.name.partition("-")[0]
+        if number.isdecimal() and int(number) not in collections:
+            path.unlink(missing_ok=True)
