@@ -92,7 +92,7 @@ def create(
     """Make a collection, and the store if there is none. It is bound to its model for life."""
     from crossfade.store import DurableStore
     from crossfade.store.checks import check_spec
-    from crossfade.store.settings import CollectionSettings
+    from crossfade.store.types import CollectionSettings
 
     spec, settings = _spec(name, model, dimension, fingerprint, metric), CollectionSettings(_fields(field or []))
     check_spec(spec)  # before a directory is made for nothing

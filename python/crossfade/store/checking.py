@@ -18,7 +18,7 @@ from crossfade.store.backup import faults_of
 from crossfade.store.index import Epochs
 from crossfade.store.readonly import reading
 from crossfade.store.segment import Range, Segment, Space
-from crossfade.store.settings import CollectionSettings
+from crossfade.store.types import CollectionSettings
 
 SEGMENTS = "segments"
 
