@@ -19,6 +19,7 @@ import pytest
 from evaluation_data import TOPICS, write_topics
 from ingest_samples import FINGERPRINT, contents, lines, with_vectors
 
+from crossfade.chunking import ChunkingSettings
 from crossfade.cli.main import run
 from crossfade.models import Bundle
 from crossfade.store import Document, DurableStore, StoreSettings
@@ -75,6 +76,9 @@ class TestCommands:
             "dimension": 384,
             "metric": "cosine",
             "document_fingerprint": bundle.document_fingerprint,
+            "fields": {},
+            "chunking": ChunkingSettings().to_json(),
+            "tenant_field": None,
         }
         report = told(capsys, "ingest", store, "topics", topics, "--model", minilm_bundle)
         assert (report["documents"], report["added"], report["rows"]) == (len(TOPICS) + 1, len(TOPICS) + 1, 31)

@@ -13,7 +13,14 @@ from crossfade.cli.store_ingest import ingest
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
-    from crossfade.store import Collection, CollectionSpec, Document, DurableCollection, DurableStore
+    from crossfade.store import (
+        Collection,
+        CollectionSettings,
+        CollectionSpec,
+        Document,
+        DurableCollection,
+        DurableStore,
+    )
     from crossfade.store.metadata import MetadataSchema
     from crossfade.store.readonly import CollectionSummary
 
@@ -116,7 +123,7 @@ def create(
     with DurableStore(directory, upkeep=False) as store:
         store.create(spec, settings)
     if as_json:
-        print(json.dumps(_spec_json(spec), indent=2))
+        print(json.dumps(_spec_json(spec, settings), indent=2))
     else:
         print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}")
 
@@ -339,13 +346,16 @@ def drop(directory: _Directory, name: _Name, as_json: _Json = False) -> None:
 
 
 def _summary_json(summary: CollectionSummary) -> dict[str, Any]:
-    return {**_spec_json(summary.spec), "documents": summary.documents, "rows": summary.rows}
+    return {**_spec_json(summary.spec, summary.settings), "documents": summary.documents, "rows": summary.rows}
 
 
-def _spec_json(spec: CollectionSpec) -> dict[str, Any]:
+def _spec_json(spec: CollectionSpec, settings: CollectionSettings) -> dict[str, Any]:
     return {
         "name": spec.name,
         "dimension": spec.dimension,
         "metric": spec.metric,
         "document_fingerprint": spec.document_fingerprint,
+        "fields": settings.fields.to_json(),
+        "chunking": settings.chunking.to_json(),
+        "tenant_field": settings.tenant_field,
     }
