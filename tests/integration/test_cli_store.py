@@ -19,6 +19,7 @@ import pytest
 from evaluation_data import TOPICS, write_topics
 from ingest_samples import FINGERPRINT, contents, lines, with_vectors
 
+from crossfade.chunking import ChunkingSettings
 from crossfade.cli.main import run
 from crossfade.models import Bundle
 from crossfade.store import Document, DurableStore, StoreSettings
@@ -75,6 +76,9 @@ class TestCommands:
             "dimension": 384,
             "metric": "cosine",
             "document_fingerprint": bundle.document_fingerprint,
+            "fields": {},
+            "chunking": ChunkingSettings().to_json(),
+            "tenant_field": None,
         }
         report = told(capsys, "ingest", store, "topics", topics, "--model", minilm_bundle)
         assert (report["documents"], report["added"], report["rows"]) == (len(TOPICS) + 1, len(TOPICS) + 1, 31)
@@ -105,12 +109,13 @@ class TestCommands:
         options = ("--model", minilm_bundle, "--keep-fields")
         text = done(capsys, "ingest", store, "c", path, *options)
         assert "of 1 document the model never read something" in text
-        cut = ("--chunking", "sentences", "--chunk-size", 60, "--restart")
-        report = told(capsys, "ingest", store, "c", path, *options, *cut)
-        assert report["replaced"] == 3
+        cut = ("--chunking", "sentences", "--chunk-size", 60)
+        done(capsys, "create", store, "cut", "--model", minilm_bundle, *cut)
+        report = told(capsys, "ingest", store, "cut", path, *options)
+        assert report["added"] == 3
         assert report["rows"] > 20
         assert report["chunking"]["unread_documents"] == 0
-        found = told(capsys, "search", store, "c", "beacon for sailors", "--model", minilm_bundle, "-k", 1)
+        found = told(capsys, "search", store, "cut", "beacon for sailors", "--model", minilm_bundle, "-k", 1)
         start, stop = found["hits"][0]["span"]
         assert "guides ships" in long[start:stop]
         kept = told(
@@ -142,6 +147,19 @@ class TestCommands:
         assert "give --model, or --mode lexical" in refused(capsys, "search", store, "c", "pump")
         for field, reason in (("at", "write NAME=TYPE"), ("at=moment", "use one of"), ("=int", 'field name "" cannot')):
             assert reason in refused(capsys, "create", store, "d", "--model", minilm_bundle, "--field", field)
+
+    def test_tenants(self, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        store, model = tmp_path / "store", ("--model", minilm_bundle)
+        done(capsys, "create", store, "c", *model, "--tenant-field", "whose")
+        path = lines(tmp_path / "a.jsonl", [{"_id": "a", "text": "The dough rests."}])
+        assert "the collection is of tenants" in refused(capsys, "ingest", store, "c", path, *model)
+        done(capsys, "ingest", store, "c", path, *model, "--tenant", "acme")
+        hits = told(capsys, "search", store, "c", "dough", *model, "--tenant", "acme")["hits"]
+        assert [(hit["id"], hit["metadata"]) for hit in hits] == [("a", {"whose": "acme"})]
+        assert told(capsys, "search", store, "c", "dough", *model, "--tenant", "other")["hits"] == []
+        assert "say whose documents to search" in refused(capsys, "search", store, "c", "dough", *model)
+        done(capsys, "create", store, "d", *model)
+        assert "leave --tenant out" in refused(capsys, "search", store, "d", "dough", *model, "--tenant", "acme")
 
     def test_every_format_and_standard_input(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         records = with_vectors(30)
@@ -197,8 +215,8 @@ class TestCommands:
         assert "exists already" in refused(capsys, "create", store, "c", *again)
         assert "give either --model" in refused(capsys, "ingest", store, "c", path)
         assert "no collection 'd'" in refused(capsys, "ingest", store, "d", path, "--fingerprint", FINGERPRINT)
-        chunked = ("--fingerprint", FINGERPRINT, "--chunking", "tokens")
-        assert "are not cut" in refused(capsys, "ingest", store, "c", path, *chunked)
+        both = ("--fingerprint", FINGERPRINT, "--model", minilm_bundle)
+        assert "give either --model" in refused(capsys, "ingest", store, "c", path, *both)
         assert "holds cf1-given" in refused(capsys, "ingest", store, "c", path, "--model", minilm_bundle)
         assert "collection 'c' holds cf1-given" in refused(capsys, "search", store, "c", "x", "--model", minilm_bundle)
         assert "no such file" in refused(capsys, "ingest", store, "c", tmp_path / "b", "--fingerprint", FINGERPRINT)

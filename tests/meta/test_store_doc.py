@@ -69,8 +69,10 @@ def test_every_command_does_what_it_says(folder: Path, capsys: pytest.CaptureFix
     assert "sound" in told["crossfade store check data"]
     assert run(["store", "list", "data", "--json"]) == 0
     found = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
-    assert {name: each["documents"] for name, each in found.items()} == {"notes": 2, "given": 5}
-    assert found["notes"]["rows"] > 2
+    documents = {name: each["documents"] for name, each in found.items()}
+    assert documents == {"notes": 2, "chunks": 2, "shared": 2, "given": 5}
+    assert found["chunks"]["rows"] > 2
+    assert "n1" in next(out for line, out in told.items() if "search" in line and "--tenant acme" in line)
     there = {path.name for path in (folder / "data").iterdir()}
     assert {FILE, LOCK_FILE, "ingest"} <= there
     assert all(f"`{name}" in TEXT for name in (FILE, LOCK_FILE, "ingest/", "segments/"))

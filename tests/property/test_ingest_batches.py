@@ -15,7 +15,7 @@ from ingest_samples import FINGERPRINT, contents, embedding, lines, made
 from crossfade.chunking import ChunkingSettings
 from crossfade.ingest import GivenVectors, IngestSettings, ingest
 from crossfade.models.types import Embeddings, InputType
-from crossfade.store import CollectionSpec, DurableStore, StoreSettings
+from crossfade.store import CollectionSettings, CollectionSpec, DurableStore, StoreSettings
 
 NAMES = st.sampled_from([f"d{number}" for number in range(12)])
 WORDS = st.text(alphabet="ab .\n", max_size=40)
@@ -75,18 +75,18 @@ def test_batches_of_any_size_give_the_same_collection(records: list[dict[str, An
 def test_a_job_that_ends_anywhere_goes_on_to_the_same_end(
     records: list[dict[str, Any]], rows: int, lives: list[int]
 ) -> None:
-    cut = ChunkingSettings("sentences", size=4)
+    kept = CollectionSettings(chunking=ChunkingSettings("sentences", size=4))
     with tempfile.TemporaryDirectory() as folder:
         path = lines(Path(folder) / "a.jsonl", records)
         with DurableStore(Path(folder) / "store", StoreSettings(seal_rows=8), upkeep=False) as store:
             spec = (FakeBundle().dimension, "cosine", FakeBundle().document_fingerprint)
-            whole = store.create(CollectionSpec("whole", *spec))  # type: ignore[arg-type]
-            parts = store.create(CollectionSpec("parts", *spec))  # type: ignore[arg-type]
-            expected = ingest(store, "whole", [path], embedding(FakeEncoder(), cut), IngestSettings(batch_rows=7))
+            whole = store.create(CollectionSpec("whole", *spec), kept)  # type: ignore[arg-type]
+            parts = store.create(CollectionSpec("parts", *spec), kept)  # type: ignore[arg-type]
+            expected = ingest(store, "whole", [path], embedding(FakeEncoder()), IngestSettings(batch_rows=7))
             chosen = IngestSettings(batch_rows=rows)
             for calls in lives:
                 with suppress(Ended):
-                    ingest(store, "parts", [path], embedding(Mortal(calls), cut), chosen)
-            report = ingest(store, "parts", [path], embedding(FakeEncoder(), cut), chosen)
+                    ingest(store, "parts", [path], embedding(Mortal(calls)), chosen)
+            report = ingest(store, "parts", [path], embedding(FakeEncoder()), chosen)
             assert contents(parts) == contents(whole)
             assert (report.added, report.replaced) == (expected.added, expected.replaced)

@@ -11,7 +11,7 @@ import numpy as np
 from evaluation_fakes import FakeEncoder
 from word_tokens import WordTokens
 
-from crossfade.chunking import ChunkingSettings, TokenBudget
+from crossfade.chunking import TokenBudget
 from crossfade.ingest import EmbeddingCutter
 from crossfade.store import Collection, CollectionSpec, Document, DurableCollection, DurableStore
 
@@ -39,8 +39,8 @@ def made(store: DurableStore, name: str = "c", dimension: int = 2) -> DurableCol
     return store.create(CollectionSpec(name, dimension, "ip", FINGERPRINT))
 
 
-def embedding(encoder: FakeEncoder, settings: ChunkingSettings | None = None, limit: int = 8) -> EmbeddingCutter:
-    return EmbeddingCutter(encoder, WordTokens(), TokenBudget(limit, 2), settings or ChunkingSettings())
+def embedding(encoder: FakeEncoder, limit: int = 8) -> EmbeddingCutter:
+    return EmbeddingCutter(encoder, WordTokens(), TokenBudget(limit, 2))
 
 
 def contents(collection: Collection) -> dict[str, tuple[Document, list[tuple[Any, list[float]]]]]:

@@ -20,7 +20,8 @@ from crossfade.errors import DataError, FingerprintMismatch, InvalidInput, NotFo
 from crossfade.ingest import FieldMapping, GivenVectors, IngestSettings, Progress, ingest
 from crossfade.ingest.journal import DIRECTORY
 from crossfade.models.types import Embeddings, InputType
-from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore
+from crossfade.store import CollectionSettings, CollectionSpec, Document, DurableCollection, DurableStore
+from crossfade.store.tenancy import TenantCollection
 
 GIVEN = GivenVectors(FINGERPRINT)
 DOCUMENT_FINGERPRINT = FakeBundle().document_fingerprint
@@ -32,8 +33,9 @@ def store(tmp_path: Path) -> Iterator[DurableStore]:
         yield opened
 
 
-def embedded(store: DurableStore) -> DurableCollection:
-    return store.create(CollectionSpec("c", FakeBundle().dimension, "cosine", DOCUMENT_FINGERPRINT))
+def embedded(store: DurableStore, name: str = "c", chunking: ChunkingSettings | None = None) -> DurableCollection:
+    spec = CollectionSpec(name, FakeBundle().dimension, "cosine", DOCUMENT_FINGERPRINT)
+    return store.create(spec, CollectionSettings(chunking=chunking or ChunkingSettings()))
 
 
 def small(rows: int = 10, **more: Any) -> IngestSettings:
@@ -72,22 +74,23 @@ class TestTaking:
         assert report.totals.unread_documents == 0
 
     def test_chunks_and_what_the_model_never_reads(self, store: DurableStore, tmp_path: Path) -> None:
-        collection, encoder = embedded(store), FakeEncoder()
+        embedded(store)
+        collection = embedded(store, "d", ChunkingSettings("sentences", size=5))
+        encoder = FakeEncoder()
         text = "One two three. Four five six. Seven eight nine ten eleven."
         path = lines(tmp_path / "a.jsonl", [{"_id": "a", "text": text}])
         report = ingest(store, "c", [path], embedding(encoder, limit=6))
         assert (report.totals.truncated_chunks, report.totals.unread_documents) == (1, 1)
-        settings = ChunkingSettings("sentences", size=5)
-        report = ingest(store, "c", [path], embedding(encoder, settings), small(restart=True))
-        assert (report.added, report.replaced, report.totals.rows, report.totals.unread_characters) == (0, 1, 3, 0)
+        report = ingest(store, "d", [path], embedding(encoder))
+        assert (report.added, report.totals.rows, report.totals.unread_characters) == (1, 3, 0)
         spans = [text[start:stop] for (start, stop), _ in contents(collection)["a"][1]]
         assert spans == ["One two three.", "Four five six.", "Seven eight nine ten eleven."]
 
     def test_long_documents_make_small_pieces(self, store: DurableStore, tmp_path: Path) -> None:
-        embedded(store)
+        embedded(store, chunking=ChunkingSettings("tokens", size=5))
         encoder = FakeEncoder()
         records = [{"_id": f"d{n}", "text": "word " * 200} for n in range(100)]
-        cutter = embedding(encoder, ChunkingSettings("tokens", size=5), limit=20)
+        cutter = embedding(encoder, limit=20)
         report = ingest(store, "c", [lines(tmp_path / "a.jsonl", records)], cutter, small(1000))
         assert report.totals.rows == 4000
         assert len(encoder.calls) == 4  # not one of 4,000
@@ -248,6 +251,60 @@ class TestRefusing:
         assert path.read_bytes().startswith(b'{"_id"')
 
 
+class TestTenants:
+    """Ids and metadata are kept as `TenantCollection` keeps them, whose tests say what that is worth."""
+
+    def shared(self, store: DurableStore) -> DurableCollection:
+        spec = CollectionSpec("c", 2, "ip", FINGERPRINT)
+        return store.create(spec, CollectionSettings(tenant_field="whose"))
+
+    def seen(self, collection: DurableCollection, tenant: str, names: list[str]) -> list[str | None]:
+        view = TenantCollection(collection, "whose", tenant)
+        found = view.documents([view.kept(Document(name)).id for name in names])
+        return [None if each is None else each.text for each in found]
+
+    def test_all_of_one_tenant(self, store: DurableStore, tmp_path: Path) -> None:
+        collection = self.shared(store)
+        path = lines(tmp_path / "a.jsonl", with_vectors(15))
+        ingest(store, "c", [path], GIVEN, small(tenant="acme"))
+        again = ingest(store, "c", [path], GIVEN, small(tenant="other"))
+        assert (again.added, again.finished_before) == (15, False)
+        assert self.seen(collection, "acme", ["d3"]) == ["text 3"]
+        assert self.seen(collection, "third", ["d3"]) == [None]
+        assert len(collection) == 30
+
+    def test_each_names_its_own(self, store: DurableStore, tmp_path: Path) -> None:
+        collection = self.shared(store)
+        records = [{**each, "metadata": {"whose": f"t{n % 2}"}} for n, each in enumerate(with_vectors(4))]
+        ingest(store, "c", [lines(tmp_path / "a.jsonl", records)], GIVEN)
+        assert self.seen(collection, "t0", ["d0", "d1", "d2", "d3"]) == ["text 0", None, "text 2", None]
+
+    @pytest.mark.parametrize(
+        ("change", "tenant", "message"),
+        [
+            ({}, None, 'no tenant in the metadata field "whose", and the collection is of tenants'),
+            ({"metadata": {"whose": 5}}, None, "no tenant in the metadata field"),
+            ({"metadata": {"whose": "other"}}, "acme", "and the call is of 'acme'"),
+            ({"metadata": {"whose": "a\nb"}}, None, "must be printable"),
+            ({"_id": "x" * 1020}, "acme", "its id and its tenant are 1,025 bytes long, the limit is 1,024"),
+        ],
+    )
+    def test_a_document_of_nobody_or_of_another(
+        self, store: DurableStore, tmp_path: Path, change: dict[str, Any], tenant: str | None, message: str
+    ) -> None:
+        self.shared(store)
+        path = lines(tmp_path / "a.jsonl", [{**with_vectors(1)[0], "metadata": {}, **change}])
+        with pytest.raises(DataError) as caught:
+            ingest(store, "c", [path], GIVEN, small(tenant=tenant))
+        assert str(caught.value).startswith(f"{path}:1: ")
+        assert message in str(caught.value)
+
+    def test_a_tenant_where_there_are_none(self, store: DurableStore, tmp_path: Path) -> None:
+        made(store)
+        with pytest.raises(InvalidInput, match="is not of tenants: leave the tenant out"):
+            ingest(store, "c", [lines(tmp_path / "a.jsonl", with_vectors(1))], GIVEN, small(tenant="acme"))
+
+
 class Ending(Exception):
     """Something that nobody foresaw."""
 
@@ -382,3 +439,4 @@ class TestGoingOn:
         store.drop("c")
         made(store, "c")
         assert ingest(store, "c", [first], GIVEN).added == 5
+        assert len(journals(store)) == 2  # those of the collection that was dropped are gone

@@ -17,8 +17,8 @@ import pytest
 from ingest_samples import lines
 
 from crossfade.chunking import Method
-from crossfade.cli.store import ModeName
-from crossfade.cli.store_ingest import FormatName, MethodName
+from crossfade.cli.store import MethodName, ModeName
+from crossfade.cli.store_ingest import FormatName
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest import FieldMapping, Format, Place, Record, Reject, open_source
 from crossfade.ingest.fields import DocumentMaker

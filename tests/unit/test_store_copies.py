@@ -56,9 +56,15 @@ def test_a_backup_of_a_store_that_is_open_and_written_to(store: DurableStore, tm
             found = contents(copy.get("c"))
             assert len(found) in (100, 120)
             assert len({document.text for name, (document, _) in found.items() if name.startswith("w")}) <= 1
-    assert sorted(path.name for path in (tmp_path / "backup0").iterdir() if path.name.startswith("crossfade")) == [
-        "crossfade.db"
-    ]
+
+
+def test_a_backup_is_one_file_and_stays_so(store: DurableStore, tmp_path: Path) -> None:
+    backup_of(tmp_path / "store", tmp_path / "first")
+    store.backup(tmp_path / "second")
+    for name in ("first", "second"):
+        assert check_store(tmp_path / name).sound
+        assert summaries(tmp_path / name) == summaries(tmp_path / "store")
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["crossfade.db"]
 
 
 def test_a_backup_is_restored_as_it_was(store: DurableStore, tmp_path: Path) -> None:

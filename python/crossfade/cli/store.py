@@ -13,7 +13,14 @@ from crossfade.cli.store_ingest import ingest
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
-    from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore
+    from crossfade.store import (
+        Collection,
+        CollectionSettings,
+        CollectionSpec,
+        Document,
+        DurableCollection,
+        DurableStore,
+    )
     from crossfade.store.metadata import MetadataSchema
     from crossfade.store.readonly import CollectionSummary
 
@@ -23,7 +30,9 @@ app.command("ingest")(ingest)
 _Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-ModeName = Literal["dense", "lexical", "hybrid"]  # `retrieval.options.Mode`, without its imports
+# What enums hold, as literals, so that every other command starts sooner (a test holds them together).
+ModeName = Literal["dense", "lexical", "hybrid"]
+MethodName = Literal["whole", "tokens", "sentences", "headings"]
 _SNIPPET = 60  # characters
 
 
@@ -87,19 +96,34 @@ def create(
             show_default=False,
         ),
     ] = None,
+    chunking: Annotated[MethodName, typer.Option("--chunking", help="How documents are cut.")] = "whole",
+    chunk_size: Annotated[int, typer.Option("--chunk-size", help="Tokens of a chunk; 0: what the model reads.")] = 0,
+    chunk_overlap: Annotated[
+        int, typer.Option("--chunk-overlap", help="Tokens or sentences that a chunk repeats of the last.")
+    ] = 0,
+    heading_prefix: Annotated[
+        bool, typer.Option("--heading-prefix", help="Put the headings that a chunk is below before it.")
+    ] = False,
+    tenant_field: Annotated[
+        str | None,
+        typer.Option("--tenant-field", help="The field that says whose a document is.", show_default=False),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Make a collection, and the store if there is none. It is bound to its model for life."""
+    from crossfade.chunking import ChunkingSettings, Method
     from crossfade.store import DurableStore
     from crossfade.store.checks import check_spec
     from crossfade.store.types import CollectionSettings
 
-    spec, settings = _spec(name, model, dimension, fingerprint, metric), CollectionSettings(_fields(field or []))
+    spec = _spec(name, model, dimension, fingerprint, metric)
+    cut = ChunkingSettings(Method(chunking), chunk_size, chunk_overlap, heading_prefix)
+    settings = CollectionSettings(_fields(field or []), chunking=cut, tenant_field=tenant_field)
     check_spec(spec)  # before a directory is made for nothing
     with DurableStore(directory, upkeep=False) as store:
         store.create(spec, settings)
     if as_json:
-        print(json.dumps(_spec_json(spec), indent=2))
+        print(json.dumps(_spec_json(spec, settings), indent=2))
     else:
         print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}")
 
@@ -150,6 +174,9 @@ def search(
         str | None,
         typer.Option("--filter", help="A condition on metadata, as JSON (docs/filters.md).", show_default=False),
     ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Whose documents, in a collection of tenants.", show_default=False)
+    ] = None,
     threads: ThreadsOption = None,
     as_json: _Json = False,
 ) -> None:
@@ -159,17 +186,21 @@ def search(
     from crossfade.errors import InvalidInput
     from crossfade.retrieval import Retriever, SearchOptions
     from crossfade.store.metadata import Filter
+    from crossfade.store.tenancy import TenantCollection
 
-    options = SearchOptions(filter=None if filter_ is None else Filter.parse(filter_), mode=mode)
+    condition = None if filter_ is None else Filter.parse(filter_)
     if model is None and mode != "lexical":
         raise InvalidInput(f"a search of mode {mode} needs the collection's model: give --model, or --mode lexical")
     with opened(directory, upkeep=False) as store:
         collection = store.get(name)
+        view = _view(collection, tenant)
+        if isinstance(view, TenantCollection):
+            condition = view.imposed(condition)
         encoder = None if model is None else load_models({"model": model}, threads)["model"]
-        retriever = Retriever(collection, encoder, load_settings(threads=threads).threads)
-        hits = retriever.search_texts([text], k, options).hits[0]
-        found = collection.documents([hit.id for hit in hits])
-        shown = [_hit_json(collection, hit, document) for hit, document in zip(hits, found, strict=True) if document]
+        retriever = Retriever(view, encoder, load_settings(threads=threads).threads)
+        hits = retriever.search_texts([text], k, SearchOptions(filter=condition, mode=mode)).hits[0]
+        found = view.documents([hit.id for hit in hits])
+        shown = [_hit_json(view, hit, document) for hit, document in zip(hits, found, strict=True) if document]
     if as_json:
         print(json.dumps({"collection": name, "hits": shown}, indent=2))
         return
@@ -180,9 +211,27 @@ def search(
         print(f"{rank_:>3}  {hit['score']:.4f}  {hit['id']}  {' '.join(hit['title'].split())[:_SNIPPET]}  {snippet}")
 
 
-def _hit_json(collection: DurableCollection, hit: Hit, document: Document) -> dict[str, Any]:
+def _view(collection: DurableCollection, tenant: str | None) -> Collection:
+    """The collection, or what of it is the tenant's. Raises InvalidInput when it has tenants and none is named, or one
+    is and it has none."""
+    from crossfade.errors import InvalidInput
+    from crossfade.store.tenancy import TenantCollection
+
+    field, name = collection.settings.tenant_field, collection.spec.name
+    if field is not None and tenant is not None:
+        return TenantCollection(collection, field, tenant)
+    if field is not None:
+        raise InvalidInput(f"collection {name!r} is of tenants: say whose documents to search, with --tenant")
+    if tenant is not None:
+        raise InvalidInput(f"collection {name!r} is not of tenants: leave --tenant out")
+    return collection
+
+
+def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str, Any]:
+    from crossfade.store.tenancy import TenantCollection
+
     return {
-        "id": hit.id,
+        "id": collection.shown(hit.id) if isinstance(collection, TenantCollection) else hit.id,
         "score": hit.score,
         "span": hit.span,
         "title": document.title,
@@ -283,13 +332,13 @@ def _show_copy(directory: Path, what: str, as_json: bool) -> None:
 @app.command()
 def drop(directory: _Directory, name: _Name, as_json: _Json = False) -> None:
     """Remove a collection and all that is in it."""
-    from crossfade.ingest.journal import forget_collection
+    from crossfade.ingest.journal import forget_gone
 
     with opened(directory, upkeep=False, check_on_open=False) as store:
         collection = store.get(name)
         documents = len(collection)
         store.drop(name)
-        forget_collection(directory, collection.number)
+        forget_gone(directory, {each.number for each in store.all()})
     if as_json:
         print(json.dumps({"dropped": name, "documents": documents}))
     else:
@@ -297,13 +346,16 @@ def drop(directory: _Directory, name: _Name, as_json: _Json = False) -> None:
 
 
 def _summary_json(summary: CollectionSummary) -> dict[str, Any]:
-    return {**_spec_json(summary.spec), "documents": summary.documents, "rows": summary.rows}
+    return {**_spec_json(summary.spec, summary.settings), "documents": summary.documents, "rows": summary.rows}
 
 
-def _spec_json(spec: CollectionSpec) -> dict[str, Any]:
+def _spec_json(spec: CollectionSpec, settings: CollectionSettings) -> dict[str, Any]:
     return {
         "name": spec.name,
         "dimension": spec.dimension,
         "metric": spec.metric,
         "document_fingerprint": spec.document_fingerprint,
+        "fields": settings.fields.to_json(),
+        "chunking": settings.chunking.to_json(),
+        "tenant_field": settings.tenant_field,
     }

@@ -11,12 +11,10 @@ import typer
 from crossfade.cli.evaluation_options import ThreadsOption
 
 if TYPE_CHECKING:
-    from crossfade.chunking import ChunkingSettings
     from crossfade.ingest import Cutter, IngestReport
 
-# Their enums' values; here as literals, so that every other command starts without numpy (a test holds them together).
+# The enum's values; here as literals, so that every other command starts sooner (a test holds them together).
 FormatName = Literal["auto", "jsonl", "parquet", "arrow", "beir"]
-MethodName = Literal["whole", "tokens", "sentences", "headings"]
 
 
 def ingest(
@@ -51,14 +49,14 @@ def ingest(
         list[str] | None,
         typer.Option("--ignore-field", help="But not this one; repeatable.", show_default=False),
     ] = None,
-    chunking: Annotated[MethodName, typer.Option("--chunking", help="How documents are cut.")] = "whole",
-    chunk_size: Annotated[int, typer.Option("--chunk-size", help="Tokens of a chunk; 0: what the model reads.")] = 0,
-    chunk_overlap: Annotated[
-        int, typer.Option("--chunk-overlap", help="Tokens or sentences that a chunk repeats of the last.")
-    ] = 0,
-    heading_prefix: Annotated[
-        bool, typer.Option("--heading-prefix", help="Put the headings that a chunk is below before it.")
-    ] = False,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            "--tenant",
+            help="Whose all documents are, in a collection of tenants; by default each names its own.",
+            show_default=False,
+        ),
+    ] = None,
     batch_rows: Annotated[int, typer.Option("--batch-rows", help="Rows that are written at once.")] = 1000,
     skip_bad: Annotated[
         Path | None,
@@ -72,7 +70,6 @@ def ingest(
 
     Whatever ends it, the same command goes on after the last batch that was written.
     """
-    from crossfade.chunking import ChunkingSettings, Method
     from crossfade.cli.ingest_progress import IngestProgress
     from crossfade.cli.store import opened
     from crossfade.ingest import FieldMapping, Format, IngestSettings
@@ -81,11 +78,10 @@ def ingest(
     mapping = FieldMapping(
         id_field, title_field, text_field, vector_field, metadata_field, keep_fields, tuple(sorted(ignore_field or ()))
     )
-    settings = IngestSettings(mapping, Format(kind), batch_rows, skip_bad, restart)
-    cut = ChunkingSettings(Method(chunking), chunk_size, chunk_overlap, heading_prefix)
+    settings = IngestSettings(mapping, Format(kind), batch_rows, skip_bad, restart, tenant)
     with opened(directory) as store, IngestProgress() as progress:
         store.get(name)  # before the model is loaded: that takes seconds
-        cutter = _cutter(model, fingerprint, cut, threads)
+        cutter = _cutter(model, fingerprint, threads)
         report = run(store, name, sources, cutter, settings, progress=progress, say=progress.say)
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
@@ -93,23 +89,18 @@ def ingest(
         _show(report, skip_bad)
 
 
-def _cutter(model: Path | None, fingerprint: str | None, settings: ChunkingSettings, threads: int | None) -> Cutter:
-    from crossfade.chunking import ChunkingSettings
+def _cutter(model: Path | None, fingerprint: str | None, threads: int | None) -> Cutter:
     from crossfade.cli.evaluation_options import load_models
     from crossfade.errors import InvalidInput
     from crossfade.ingest import EmbeddingCutter, GivenVectors
 
-    if (model is None) == (fingerprint is None):
-        raise InvalidInput(
-            "give either --model, to embed the documents, or --fingerprint, when they come with vectors of that encoder"
-        )
-    if fingerprint is not None:
-        if settings != ChunkingSettings():
-            raise InvalidInput("documents that come with vectors are not cut: leave the options of chunking out")
+    if fingerprint is not None and model is None:
         return GivenVectors(fingerprint)
-    if model is None:
-        raise InvalidInput("give --model")
-    return EmbeddingCutter.of(load_models({"model": model}, threads)["model"], settings)
+    if model is not None and fingerprint is None:
+        return EmbeddingCutter.of(load_models({"model": model}, threads)["model"])
+    raise InvalidInput(
+        "give either --model, to embed the documents, or --fingerprint, when they come with vectors of that encoder"
+    )
 
 
 def _show(report: IngestReport, rejects: Path | None) -> None:
@@ -125,8 +116,8 @@ def _show(report: IngestReport, rejects: Path | None) -> None:
     if totals.unread_documents:
         which = "1 document" if totals.unread_documents == 1 else f"{totals.unread_documents:,} documents"
         print(
-            f"of {which} the model never read something, {totals.unread_characters:,} characters in all: cut them with "
-            "--chunking sentences, or find them by their beginnings only"
+            f"of {which} the model never read something, {totals.unread_characters:,} characters in all: a collection "
+            "that cuts documents (crossfade store create --chunking sentences) reads them whole"
         )
     if totals.titles_left_out:
         print(f"{totals.titles_left_out:,} titles were too long to be put before every chunk")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from crossfade.ingest.fields import DocumentMaker
 from crossfade.ingest.records import Place, Position, Record, Reject
 from crossfade.ingest.sources import Source
 from crossfade.store.metadata import MetadataSchema
+from crossfade.store.types import Document
 
 _MOST_CHARACTERS = 1 << 25  # of a batch's texts, which bounds what is in memory
 
@@ -32,14 +33,23 @@ class BatchReader:
     """Reads sources one after the other into batches, and checks what a collection would refuse."""
 
     def __init__(
-        self, sources: list[Source], maker: DocumentMaker, fields: MetadataSchema, dimension: int, *, keep_going: bool
+        self,
+        sources: list[Source],
+        maker: DocumentMaker,
+        fields: MetadataSchema,
+        dimension: int,
+        *,
+        kept: Callable[[Document], Document],
+        keep_going: bool,
     ) -> None:
-        """`fields`, `dimension`: the collection's. `keep_going`: bad records are put into the batch's rejects; without,
+        """`fields`, `dimension`: the collection's. `kept`: makes of a document what the collection keeps, or raises
+        InvalidInput. `keep_going`: bad records are put into the batch's rejects; without,
         the first one is raised as a DataError."""
         self._sources = sources
         self._maker = maker
         self._fields = fields
         self._dimension = dimension
+        self._kept = kept
         self._keep_going = keep_going
 
     def read(self, after: Position, rows: int) -> Iterator[Batch]:
@@ -72,8 +82,9 @@ class BatchReader:
         the same id replaces: so batches of any size end in the same errors."""
         if not isinstance(record, Record):
             return record
-        document, vector = record.document, record.vector
+        vector = record.vector
         try:
+            document = self._kept(record.document)
             if document.metadata:
                 self._fields, _ = self._fields.check(document.metadata, document=document.id)
             if vector is not None and len(vector) != self._dimension:
@@ -83,7 +94,7 @@ class BatchReader:
                 )
         except InvalidInput as error:
             return rejected(source, record, str(error))
-        return record
+        return record if document is record.document else record._replace(document=document)
 
     def _finished(self, batch: Batch) -> Batch:
         if self._maker.vectors and batch.records:

@@ -71,17 +71,18 @@ class Cutter(Protocol):
         """Whether documents must come with their vectors."""
         ...
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, settings: ChunkingSettings) -> dict[str, Any]:
         """What decides over spans and vectors, in plain values."""
         ...
 
-    def pieces(self, batch: Batch, rows: int) -> Iterator[Piece]:
-        """In order; each of about `rows` rows, or of one document that has more."""
+    def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
+        """In order; each of about `rows` rows, or of one document that has more. `settings`: the collection's."""
         ...
 
 
 class GivenVectors:
-    """Documents come with their vectors, a row each. `fingerprint`: of the encoder that made them."""
+    """Documents come with their vectors, a row each, however the collection would cut them. `fingerprint`: of the
+    encoder that made them."""
 
     takes_vectors = True
     dimension = None
@@ -89,12 +90,13 @@ class GivenVectors:
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, settings: ChunkingSettings) -> dict[str, Any]:
+        del settings
         return {"vectors": "given", "fingerprint": self.fingerprint}
 
-    def pieces(self, batch: Batch, rows: int) -> Iterator[Piece]:
+    def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
         """As they are: a batch has no more documents than `rows`."""
-        del rows
+        del rows, settings
         if batch.records:
             documents = [record.document for _, record in batch.records]
             matrix = np.stack([record.vector for _, record in batch.records if record.vector is not None])
@@ -102,26 +104,23 @@ class GivenVectors:
 
 
 class EmbeddingCutter:
-    """Documents are cut into chunks, and these embedded by a model."""
+    """Documents are cut into chunks as their collection says, and these embedded by a model."""
 
     takes_vectors = False
 
-    def __init__(
-        self, encoder: DocumentEncoder, tokenizer: TokenCounter, budget: TokenBudget, settings: ChunkingSettings
-    ) -> None:
+    def __init__(self, encoder: DocumentEncoder, tokenizer: TokenCounter, budget: TokenBudget) -> None:
         """`tokenizer`, `budget`: the encoder's own (docs/chunking.md); `of` makes them."""
         self._encoder = encoder
         self._tokenizer = tokenizer
         self._budget = budget
-        self._settings = settings
 
     @classmethod
-    def of(cls, encoder: Encoder, settings: ChunkingSettings | None = None) -> EmbeddingCutter:
-        """Of an encoder and how documents are cut, by default not at all."""
+    def of(cls, encoder: Encoder) -> EmbeddingCutter:
+        """For what an encoder reads."""
         bundle = encoder.bundle
         tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
         budget = TokenBudget(bundle.max_tokens, tokenizer.special_tokens, bundle.prompts.document)
-        return cls(encoder, tokenizer, budget, settings or ChunkingSettings())
+        return cls(encoder, tokenizer, budget)
 
     @property
     def fingerprint(self) -> str:
@@ -131,19 +130,20 @@ class EmbeddingCutter:
     def dimension(self) -> int:
         return self._encoder.bundle.dimension
 
-    def to_json(self) -> dict[str, Any]:
-        return {"vectors": "model", "fingerprint": self.fingerprint, "chunking": self._settings.to_json()}
+    def to_json(self, settings: ChunkingSettings) -> dict[str, Any]:
+        return {"vectors": "model", "fingerprint": self.fingerprint, "chunking": settings.to_json()}
 
-    def pieces(self, batch: Batch, rows: int) -> Iterator[Piece]:
+    def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
+        whole = settings.method is Method.WHOLE
         records: list[tuple[Position, Record]] = []
         texts: list[str] = []
         spans: Spans = []
         totals = ChunkTotals()
         for start in range(0, len(batch.records), _SLICE):
             some = batch.records[start : start + _SLICE]
-            cut = chunk([record.document for _, record in some], self._tokenizer, self._settings, self._budget)
+            cut = chunk([record.document for _, record in some], self._tokenizer, settings, self._budget)
             if records and len(texts) + cut.report.chunks > rows:
-                yield self._piece(records, texts, spans, totals)
+                yield self._piece(records, texts, None if whole else spans, totals)
                 records, texts, spans, totals = [], [], [], ChunkTotals()
             records += some
             for (_, record), chunks in zip(some, cut.chunks, strict=True):
@@ -151,12 +151,11 @@ class EmbeddingCutter:
                 spans.append([(each.start, each.end) for each in chunks])
             totals = totals.plus(ChunkTotals.of(cut.report))
         if records:
-            yield self._piece(records, texts, spans, totals)
+            yield self._piece(records, texts, None if whole else spans, totals)
 
     def _piece(
-        self, records: list[tuple[Position, Record]], texts: list[str], spans: Spans, totals: ChunkTotals
+        self, records: list[tuple[Position, Record]], texts: list[str], spans: Spans | None, totals: ChunkTotals
     ) -> Piece:
         vectors = self._encoder.encode(texts, InputType.DOCUMENT).vectors
-        whole = self._settings.method is Method.WHOLE
         documents = [record.document for _, record in records]
-        return Piece(documents, vectors, None if whole else spans, records[-1][0], totals)
+        return Piece(documents, vectors, spans, records[-1][0], totals)

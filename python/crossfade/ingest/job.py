@@ -14,11 +14,12 @@ from crossfade.errors import DataError, FingerprintMismatch, InvalidInput
 from crossfade.ingest.batches import BatchReader
 from crossfade.ingest.embedding import Cutter, Piece
 from crossfade.ingest.fields import DocumentMaker, FieldMapping
-from crossfade.ingest.journal import Entry, Journal, check_same
+from crossfade.ingest.journal import Entry, Journal, check_same, forget_gone
 from crossfade.ingest.records import Position, Reject
 from crossfade.ingest.rejects import RejectsFile
 from crossfade.ingest.report import IngestReport, Progress
 from crossfade.ingest.sources import Format, Source, identity, open_source
+from crossfade.ingest.tenants import keeper
 from crossfade.store import DurableCollection, DurableStore, UpsertCounts
 from crossfade.store.marks import holds, mark
 
@@ -30,7 +31,7 @@ MOST_BATCH_ROWS = 1 << 16
 class IngestSettings:
     """`batch_rows`: about how many rows an upsert has. `rejects`: where bad lines and rows go; None: the first one ends
     the job. `restart`: forget how far an earlier run was. None of these three decides what a document becomes, so they
-    may change from run to run.
+    may change from run to run. `tenant`: whose the documents are, in a collection of tenants; None: each names its own.
     """
 
     mapping: FieldMapping = field(default_factory=FieldMapping)
@@ -38,6 +39,7 @@ class IngestSettings:
     batch_rows: int = 1000
     rejects: Path | None = None
     restart: bool = False
+    tenant: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_rows <= MOST_BATCH_ROWS:
@@ -65,6 +67,8 @@ def ingest(
     """
     collection = store.get(name)
     _check_vectors(collection, cutter)
+    # Whoever drops a collection, a server say, need not know of its jobs.
+    forget_gone(store.database.path.parent, {each.number for each in store.all()})
     job = _Job(store, collection, paths, cutter, settings or IngestSettings())
     return job.run(progress or (lambda _: None), say or (lambda _: None))
 
@@ -85,10 +89,11 @@ class _Job:
         self._maker = DocumentMaker(settings.mapping, vectors=cutter.takes_vectors)
         self._sources: list[Source] = [open_source(path, self._maker, settings.format) for path in paths]
         self._check_paths()
+        self._kept = keeper(collection, settings.tenant)
         found = [identity(source.path) for source in self._sources]
         self._identities = [each for each in found if each is not None]
         self._resumable = len(self._identities) == len(found)
-        self._journal = Journal(store.database.path.parent, collection.number, self._identities)
+        self._journal = Journal(store.database.path.parent, collection.number, self._identities, settings.tenant)
         self._rejects: RejectsFile | None = None
 
     def _check_paths(self) -> None:
@@ -148,10 +153,11 @@ class _Job:
 
     def _decisive(self) -> dict[str, Any]:
         """The settings that decide what a document becomes."""
+        chunking = self._collection.settings.chunking
         return {
             "fields": self._settings.mapping.to_json(),
             "format": self._settings.format.value,
-            **self._cutter.to_json(),
+            **self._cutter.to_json(chunking),
         }
 
     def _take_all(self, entry: Entry, progress: Callable[[Progress], None]) -> None:
@@ -174,12 +180,13 @@ class _Job:
             self._maker,
             self._collection.fields,
             self._collection.spec.dimension,
+            kept=self._kept,
             keep_going=self._settings.rejects is not None,
         )
         rows = self._settings.batch_rows
         for batch in reader.read(after, rows):
             last = after
-            for piece in self._cutter.pieces(batch, rows):
+            for piece in self._cutter.pieces(batch, rows, self._collection.settings.chunking):
                 superseded = sum(last < position <= piece.end for position in batch.superseded)
                 rejects = [reject for position, reject in batch.rejects if last < position <= piece.end]
                 yield _Step(piece, piece.end, superseded, rejects)

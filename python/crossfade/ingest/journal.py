@@ -1,15 +1,16 @@
 """How far a job is, on the disk: so that the same command goes on after whatever ended it.
 
-A job is a collection and the paths of its sources. Its file lies in the store's directory, appears whole, and is
-written after every upsert: it is never ahead of the database, and at most one batch behind, which is then taken again.
-It bears a mark of the database: should an older backup have taken its place, the file says more than is true.
+A job is a collection, the paths of its sources, and whose the documents are. Its file lies in the store's directory,
+appears whole, and is written after every upsert: it is never ahead of the database, and at most one batch behind, which
+is then taken again. It bears a mark of the database: should an older backup have taken its place, the file says more
+than is true.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,9 @@ class Entry:
 class Journal:
     """The file of one job."""
 
-    def __init__(self, store: Path, collection: int, sources: Sequence[Identity]) -> None:
+    def __init__(self, store: Path, collection: int, sources: Sequence[Identity], tenant: str | None = None) -> None:
         """`store`: its directory; `collection`: its number, which no other ever gets."""
-        paths = json.dumps([source.path for source in sources])
+        paths = json.dumps([tenant, *(source.path for source in sources)])
         name = f"{collection}-{hashlib.sha256(paths.encode(errors='surrogateescape')).hexdigest()[:16]}.json"
         self.path = store / DIRECTORY / name
 
@@ -126,7 +127,9 @@ def check_same(entry: Entry, settings: dict[str, Any], sources: Sequence[Identit
         )
 
 
-def forget_collection(store: Path, collection: int) -> None:
-    """Remove what is known of a collection's jobs. For when it is dropped."""
-    for path in (store / DIRECTORY).glob(f"{collection}-*.json"):
-        path.unlink(missing_ok=True)
+def forget_gone(store: Path, collections: Set[int]) -> None:
+    """Remove what is known of jobs of collections that are no more; `collections`: the numbers of those there are."""
+    for path in (store / DIRECTORY).glob("*-*.json"):
+        number = path.name.partition("-")[0]
+        if number.isdecimal() and int(number) not in collections:
+            path.unlink(missing_ok=True)

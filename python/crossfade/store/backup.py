@@ -54,6 +54,7 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> Non
     try:
         building.mkdir(parents=True)
         copy(building / FILE)
+        _settle(building / FILE)
         descriptor = os.open(building / FILE, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -75,6 +76,17 @@ def faults_of(connection: sqlite3.Connection) -> list[str]:
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return [line for (text,) in found if text != "ok" for line in text.splitlines()]
+
+
+def _settle(path: Path) -> None:
+    """Out of WAL mode, which a store gets into again when it is opened: a backup can then be read without files beside
+    it, and from a medium that cannot be written."""
+    with errors_told(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        finally:
+            connection.close()
 
 
 def _copy(source: sqlite3.Connection, path: Path) -> None:

@@ -15,17 +15,18 @@ from urllib.parse import quote
 from crossfade.errors import NotFound, StoreError
 from crossfade.store import schema
 from crossfade.store.database import FILE, errors_told
-from crossfade.store.types import CollectionSpec, Metric
+from crossfade.store.types import CollectionSettings, CollectionSpec, Metric
 
 _BUSY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionSummary:
-    """`spec`: of the index that is searched; `number`: of the collection; `documents`, `rows`: that are there."""
+    """`number`: of the collection; `spec`: of the index that is searched; `documents`, `rows`: that are there."""
 
     number: int
     spec: CollectionSpec
+    settings: CollectionSettings
     documents: int
     rows: int
 
@@ -70,12 +71,13 @@ def summaries(directory: Path) -> list[CollectionSummary]:
     """The collections there are, by name. Raises as `reading`."""
     with reading(directory) as connection:
         found = connection.execute(
-            "SELECT c.number, c.name, c.metric, c.documents, i.number, i.dimension, i.document_fingerprint "
+            "SELECT c.number, c.name, c.metric, c.documents, c.settings, i.number, i.dimension, i.document_fingerprint "
             "FROM collections c JOIN indexes i ON i.collection = c.number AND i.version = c.current ORDER BY c.name"
         ).fetchall()
         made = []
-        for number, name, metric, documents, index, dimension, fingerprint in found:
+        for number, name, metric, documents, settings, index, dimension, fingerprint in found:
             (rows,) = connection.execute(f"SELECT count(*) FROM rows_{index}").fetchone()
             kind: Metric = metric
-            made.append(CollectionSummary(number, CollectionSpec(name, dimension, kind, fingerprint), documents, rows))
+            spec = CollectionSpec(name, dimension, kind, fingerprint)
+            made.append(CollectionSummary(number, spec, CollectionSettings.from_json(settings), documents, rows))
         return made

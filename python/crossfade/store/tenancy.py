@@ -69,9 +69,10 @@ class TenantCollection:
 
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32], **more: Any) -> UpsertCounts:
         """As the collection's own; a document that bears another tenant is refused."""
-        return self._collection.upsert([self._kept(document) for document in documents], vectors, **more)
+        return self._collection.upsert([self.kept(document) for document in documents], vectors, **more)
 
-    def _kept(self, document: Document) -> Document:
+    def kept(self, document: Document) -> Document:
+        """The document as the collection keeps it. Raises InvalidInput when it bears another tenant."""
         said = document.metadata.get(self._field, self._tenant)
         if said != self._tenant:
             raise InvalidInput(
