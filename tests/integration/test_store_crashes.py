@@ -73,5 +73,5 @@ def test_an_end_at_any_moment(tmp_path: Path, number: int) -> None:
     history = History(tmp_path / "store", collections=chance.randint(1, 3), writers=chance.randint(1, 3))
     for end in range(min(ENDS_OF_A_STORE, RANDOM_ENDS - number * ENDS_OF_A_STORE)):
         seed = number * ENDS_OF_A_STORE + end
-        history.run(seed=seed, writes=1 << 20, searchers=1, kill_after=int(chance.triangular(1, 300, 40)))
+        history.run(seed=seed, writes=1 << 20, searchers=1, kill_after=int(chance.triangular(1, 200, 30)))
         history.check(seed=seed)

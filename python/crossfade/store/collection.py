@@ -374,14 +374,14 @@ class DurableCollection:
 
     def seal_due(self) -> bool:
         """Make a segment of a tail that is long enough; say whether there was any."""
-        return any(index.wants_sealing() and index.seal(self.fields) for index in self.indexes.values())
+        return any(index.wants_sealing() and index.seal() for index in self.indexes.values())
 
     def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Merge segments, or build a graph: one step of what is due; say whether there was any.
 
         `stopped`: asked meanwhile; the step is given up when it is true.
         """
-        return any(index.merge(self.fields) or index.build_graph(stopped) for index in self.indexes.values())
+        return any(index.merge() or index.build_graph(stopped) for index in self.indexes.values())
 
     def keep_up(self) -> bool:
         """One step of all that is due, in this thread; say whether there was any."""
@@ -390,8 +390,8 @@ class DurableCollection:
     def seal(self) -> None:
         """Make segments of all that is in tails now."""
         for index in self.indexes.values():
-            index.seal(self.fields)
+            index.seal()
 
     def heal(self) -> int:
         """Hold every segment against its checksums, and build again those that fail; say how many."""
-        return sum(index.heal(self.fields) for index in self.indexes.values())
+        return sum(index.heal() for index in self.indexes.values())

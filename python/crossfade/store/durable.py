@@ -216,8 +216,8 @@ class DurableStore:
                     for table in ("aliases", "indexes"):
                         connection.execute(f"DELETE FROM {table} WHERE collection = ?", (collection.number,))
                     connection.execute("DELETE FROM collections WHERE number = ?", (collection.number,))
+                collection.discard()
                 self._collections = {key: value for key, value in self._collections.items() if key != name}
-            collection.discard()
 
     def all(self) -> Sequence[DurableCollection]:
         """In no order."""

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import CrossfadeError, DataError, InvalidInput, StoreError
+from crossfade.errors import CrossfadeError, DataError, InvalidInput, NotFound, StoreError
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
 from crossfade.store.metadata import MetadataSchema
-from crossfade.store.reading import row_keys, rows_of_range
+from crossfade.store.reading import fields_of, row_keys, rows_of_range
 from crossfade.store.segment import Range, RowBatch, Segment, Space, Span, clean, write_segment
 from crossfade.store.settings import StoreSettings
 from crossfade.store.state import Entry, Open, Sealed, State
@@ -72,6 +72,7 @@ class Index:
         # The tail becomes a segment while segments are merged and get graphs: that may take minutes.
         self._sealing = threading.Lock()
         self._improving = threading.Lock()
+        self._removing = threading.Lock()
         self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row that there ever was: the next gets the next one."""
@@ -108,11 +109,11 @@ class Index:
         low = 0
         for segment in segments:
             if low < segment.range.low:
-                entries.append(self._built(Range(low, segment.range.low), schema, alive))
+                entries.append(self._built(Range(low, segment.range.low), alive))
             entries.append(self._entry(segment, alive))
             low = segment.range.high
         if low < arrived and self._rows_above(low) > self._settings.seal_rows:
-            entries.append(self._built(Range(low, arrived), schema, alive))
+            entries.append(self._built(Range(low, arrived), alive))
             low = arrived
         tail = self._new_tail()
         if low < arrived:
@@ -163,14 +164,18 @@ class Index:
             ).fetchone()
         return int(count)
 
-    def _built(self, span: Range, schema: MetadataSchema, alive: NDArray[np.int64]) -> Entry:
-        return self._entry(self._write(span, schema), alive)
+    def _built(self, span: Range, alive: NDArray[np.int64]) -> Entry:
+        return self._entry(self._write(span), alive)
 
-    def _write(self, span: Range, schema: MetadataSchema) -> Segment:
+    def _write(self, span: Range) -> Segment:
         """Raises StoreError when the disk does not take it."""
-        described, record = Span(span, self._epochs.of(span.high)), self.record
+        record = self.record
+        described = Span(span, self._epochs.of(span.high))
         try:
-            with self._reading_rows(span) as batches:
+            with self._database.reading() as connection:
+                # Of the same moment as the rows: they may have fields that came after the call was made.
+                schema = fields_of(connection, record.collection)
+                batches = rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
                 directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
             return Segment(directory, record.space, record.analyser)
         except (OSError, InvalidInput) as error:
@@ -231,6 +236,8 @@ class Index:
         try:
             with lock:
                 yield
+        except NotFound:  # its drop has been committed, and says so in a moment
+            pass
         except (CrossfadeError, OSError):
             if not self._gone:
                 raise
@@ -245,13 +252,14 @@ class Index:
         self._remove()
 
     def _remove(self) -> None:
-        taken = [lock for lock in (self._sealing, self._improving) if lock.acquire(blocking=False)]
-        try:
-            if len(taken) == 2:
-                shutil.rmtree(self._directory, ignore_errors=True)
-        finally:
-            for lock in taken:
-                lock.release()
+        with self._removing:  # or two who remove would each find that the other has one of the locks
+            taken = [lock for lock in (self._sealing, self._improving) if lock.acquire(blocking=False)]
+            try:
+                if len(taken) == 2:
+                    shutil.rmtree(self._directory, ignore_errors=True)
+            finally:
+                for lock in taken:
+                    lock.release()
 
     def wants_sealing(self) -> bool:
         wanted = self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
@@ -261,7 +269,7 @@ class Index:
         """A tail that takes no more rows, and is no segment yet."""
         return next((entry for entry in self._state.entries[:-1] if isinstance(entry.source, Open)), None)
 
-    def seal(self, schema: MetadataSchema) -> bool:
+    def seal(self) -> bool:
         """Make a segment of the tail; say whether there was anything to do."""
         with self._at_work(self._sealing):
             if self._gone:
@@ -279,7 +287,7 @@ class Index:
             if not isinstance(source, Open):
                 return False
             high = int(source.keys[-1])
-            self._replace([source], self._write(Range(source.low, high), schema))
+            self._replace([source], self._write(Range(source.low, high)))
             faults.passed("seal.adopted")
         return True
 
@@ -302,7 +310,7 @@ class Index:
             size = max(size, live.count)
         return run if len(run) >= settings.merge_factor else []
 
-    def merge(self, schema: MetadataSchema) -> bool:
+    def merge(self) -> bool:
         """Make one segment of several, without their dead rows; say whether there was anything to do."""
         with self._at_work(self._improving):
             old = [] if self._gone else self.mergeable()
@@ -312,8 +320,8 @@ class Index:
             span = Range(old[0].range.low, old[-1].range.high)
             if len(old) == 1:
                 # The name would be the same: the range takes the gap up to the next part as well, if there is one.
-                return self._rewrite(old[0], schema)
-            made = self._write(span, schema)
+                return self._rewrite(old[0])
+            made = self._write(span)
             faults.passed("merge.renamed")
             self._replace(old, made)
             for each in old:
@@ -321,9 +329,9 @@ class Index:
             faults.passed("merge.adopted")
         return True
 
-    def _rewrite(self, old: Sealed, schema: MetadataSchema) -> bool:
+    def _rewrite(self, old: Sealed) -> bool:
         """The same range without its dead rows. Its files are replaced; who has mapped the old ones keeps them."""
-        made = self._write(old.range, schema)
+        made = self._write(old.range)
         faults.passed("merge.renamed")
         self._replace([old], made)
         faults.passed("merge.adopted")
@@ -375,7 +383,7 @@ class Index:
                     found.append(error)
         return found
 
-    def heal(self, schema: MetadataSchema) -> int:
+    def heal(self) -> int:
         """Build segments again that do not hold what was written; say how many.
 
         Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError
@@ -400,7 +408,7 @@ class Index:
                 with self.lock:
                     found = _entry_of(self._state, source)
                     self._state = self._state.exchanged((found,), replace(found, hidden=True))
-                made = self._write(span, schema)
+                made = self._write(span)
                 with self._database.reading() as connection, self.lock:
                     alive = row_keys(connection, self.record.number)
                     old = (_entry_of(self._state, source),)

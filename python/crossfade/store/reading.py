@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import StoreError
+from crossfade.errors import NotFound, StoreError
+from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import Range, RowBatch
 from crossfade.store.types import Document, content
 
@@ -49,6 +50,14 @@ def rows_of_range(
                 for title, text, start, stop in zip(titles, texts, starts, stops, strict=True)
             ],
         )
+
+
+def fields_of(connection: sqlite3.Connection, collection: int) -> MetadataSchema:
+    """The fields of all documents that the connection sees. Raises NotFound."""
+    found = connection.execute("SELECT settings FROM collections WHERE number = ?", (collection,)).fetchone()
+    if found is None:
+        raise NotFound(f"collection number {collection} was deleted")
+    return MetadataSchema.from_json(json.loads(found[0])["fields"])
 
 
 def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:

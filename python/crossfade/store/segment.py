@@ -23,6 +23,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -280,7 +281,8 @@ class _Stream:
         return self._size, self._crc
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is left in its buffer may not fit on the disk; it is closed all the same
+            self._file.close()
 
 
 class _Writer:

@@ -92,7 +92,7 @@ class Tail:
         self._last = 0
 
     def _grow(self, capacity: int) -> None:
-        for name in ("_vectors", "_keys", "_spans"):
+        for name in ("_vectors", "_spans", "_keys"):  # the keys last: their length says whether there is room
             old: NDArray[Any] = getattr(self, name)
             new = np.empty((capacity, *old.shape[1:]), dtype=old.dtype)
             new[: self._rows] = old[: self._rows]

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from crossfade.errors import CrossfadeError
@@ -31,7 +32,8 @@ class Upkeep:
     def __init__(self, store: DurableStore) -> None:
         self._store = store
         self._stopped = threading.Event()
-        self._news = (threading.Event(), threading.Event())
+        # Not events: Ctrl-C in the middle of `Event.set` leaves it locked, and every later write would wait for it.
+        self._news: tuple[SimpleQueue[None], SimpleQueue[None]] = (SimpleQueue(), SimpleQueue())
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -43,7 +45,8 @@ class Upkeep:
     def wake(self) -> None:
         """There may be something to do."""
         for news in self._news:
-            news.set()
+            if news.empty():
+                news.put(None)
 
     def stop(self) -> None:
         """Wait for the steps in progress, and take no others."""
@@ -52,16 +55,16 @@ class Upkeep:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, step: Callable[[], bool], news: threading.Event) -> None:
+    def _run(self, step: Callable[[], bool], news: SimpleQueue[None]) -> None:
         with suppress(OSError):
             be_nice(_NICENESS)
         while not self._stopped.is_set():
-            news.wait(_REST_SECONDS)
-            news.clear()
+            with suppress(Empty):
+                news.get(timeout=_REST_SECONDS)
             try:
                 while not self._stopped.is_set() and step():
                     self.wake()
-            except Exception as error:
+            except Exception as error:  # without this thread the log and the tails grow for ever
                 if not self._stopped.is_set():
                     known = isinstance(error, CrossfadeError | OSError)
                     log.warning("upkeep of the store will be tried again: %s", error, exc_info=not known)
