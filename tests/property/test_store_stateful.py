@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crossfade.errors import Conflict, InvalidInput
+from crossfade.retrieval.words import rank_words
 from crossfade.store import CollectionSpec, Document, DurableStore, MemoryStore, Snapshot, StoreSettings
 
 DIMENSION = 2
@@ -94,8 +95,12 @@ class CollectionMachine(RuleBasedStateMachine):
         assert len(self.collection) == len(self.model)
         for snapshot, expected in [(self.collection.snapshot(), self._values()), *self.snapshots]:
             assert values_of(snapshot) == expected
+            self.check_words(snapshot, expected)
         names = [*self.model, "never there"]
         assert self.collection.documents(names) == [*(document for document, _ in self.model.values()), None]
+
+    def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
+        """A collection in memory keeps none."""
 
     def _values(self) -> dict[str, float]:
         return {name: value for name, (_, value) in self.model.items()}
@@ -112,8 +117,12 @@ class DurableMachine(CollectionMachine):
         self.versions: dict[str, int] = {}
         return self.store.create(SPEC)
 
-    def take(self, documents: list[Document], values: list[float]) -> None:
-        super().take(documents, values)
+    def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
+        """Every text says its id and the time of its write: both are found together just where they should be."""
+        for name in list(expected)[:3]:
+            (hits,) = rank_words([name], snapshot, 50, 1)
+            assert [hit.id for hit in hits] == [name]
+        assert rank_words(["never there"], snapshot, 5, 1) == [[]]
 
     def open_again(self) -> None:
         self.store.close()

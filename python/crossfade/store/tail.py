@@ -69,7 +69,7 @@ class Tail:
     def extend(self, batch: RowBatch, schema: MetadataSchema) -> int:
         """Add rows whose keys are above all that are there; return how many there are now. All are added, or none."""
         start, stop = self._rows, self._rows + len(batch)
-        if len(self._ids) != start or len(self._columns) != start:
+        if len(self._ids) != start or len(self._columns) != start or len(self._text) != start:
             self.cut(start)
         if stop > len(self._keys):
             self._grow(max(stop, len(self._keys) * 2, _FIRST_CAPACITY))
@@ -89,6 +89,7 @@ class Tail:
         self._rows = rows
         del self._ids[rows:]
         self._columns.cut(rows)
+        self._text.cut(rows)
         self._last = 0
 
     def _grow(self, capacity: int) -> None:
