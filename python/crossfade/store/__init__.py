@@ -1,17 +1,33 @@
 """Documents and their vectors: the interface (`types`), one back end on disk (`durable`), one in memory (`memory`)."""
 
+from crossfade.store.aliases import Alias
 from crossfade.store.collection import DurableCollection
 from crossfade.store.durable import DurableStore
 from crossfade.store.memory import MemoryCollection, MemoryStore
 from crossfade.store.settings import StoreSettings
-from crossfade.store.types import Collection, CollectionSpec, Document, Metric, Part, Snapshot, Store, UpsertCounts
+from crossfade.store.types import (
+    Collection,
+    CollectionSpec,
+    Document,
+    IndexVersion,
+    Metric,
+    Part,
+    Snapshot,
+    Store,
+    UpsertCounts,
+)
+from crossfade.store.view import VersionView
+from crossfade.store.writes import IndexVectors
 
 __all__ = [
+    "Alias",
     "Collection",
     "CollectionSpec",
     "Document",
     "DurableCollection",
     "DurableStore",
+    "IndexVectors",
+    "IndexVersion",
     "MemoryCollection",
     "MemoryStore",
     "Metric",
@@ -20,4 +36,5 @@ __all__ = [
     "Store",
     "StoreSettings",
     "UpsertCounts",
+    "VersionView",
 ]

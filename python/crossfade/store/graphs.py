@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,15 @@ def check(segment: Segment) -> None:
     path = segment.directory / GRAPH_FILE
     if path.exists():
         open_graph(path, segment.vectors, verify=True)
+
+
+def size(directory: Path) -> int:
+    """Bytes on the disk of a segment's graph; 0 when it has none."""
+    found = 0
+    for name in (GRAPH_FILE, EFFORT_FILE):
+        with suppress(FileNotFoundError):
+            found += (directory / name).stat().st_size
+    return found
 
 
 def remove(directory: Path) -> None:

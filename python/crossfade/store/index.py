@@ -29,7 +29,7 @@ from crossfade.store.segment import Range, RowBatch, Segment, Space, Span, clean
 from crossfade.store.settings import StoreSettings
 from crossfade.store.state import Entry, Open, Sealed, State
 from crossfade.store.tail import Tail
-from crossfade.store.types import Snapshot
+from crossfade.store.types import IndexVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,14 @@ class IndexRecord:
     analyser: AnalyserSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many documents an index holds, and how many of its collection's it lacks."""
+
+    documents: int = 0
+    pending: int = 0
+
+
 class Index:
     """Its methods that write are called with the collection's lock held, but for `seal`, `merge` and `heal`, which take
     it themselves when they have something to put in."""
@@ -73,7 +81,11 @@ class Index:
         self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row, of those that were put back included: the next gets the next one."""
+        self.holding = Holding()
+        self.complete_to = 0
+        """It holds every document that is there with a key up to this."""
         self._missing: set[Range] = set()
+        self._dropped = False
         self._epochs = Epochs(())
 
     def _new_tail(self) -> Tail:
@@ -89,8 +101,10 @@ class Index:
 
     def snapshot(self) -> Snapshot:
         """The index as it is now; takes constant time."""
+        # Looked at on both sides: while `publish` makes it more or less, rather too many are said to be lacking.
+        before = self.holding.pending
         state, missing = self._state, bool(self._missing)
-        return Snapshot(state.parts, incomplete=missing)
+        return Snapshot(state.parts, incomplete=missing, pending=max(before, self.holding.pending))
 
     # Opening
 
@@ -183,10 +197,12 @@ class Index:
         """Put rows behind what may be searched; return how many rows the tail has then."""
         return self._state.last.tail.extend(batch, schema)
 
-    def publish(self, removed: NDArray[np.int64], tail_rows: int | None) -> None:
+    def publish(self, removed: NDArray[np.int64], tail_rows: int | None, holding: Holding) -> None:
         """Let the tail's first rows be found (None: as before), and those with the keys of `removed` no more."""
+        self.holding = max(self.holding, holding, key=lambda each: each.pending)
         state = self._state.without(removed)
         self._state = state if tail_rows is None else state.grown(tail_rows)
+        self.holding = holding
 
     def give_up(self) -> None:
         """What was staged never came to be: its rows are dead before anybody has seen them."""
@@ -210,6 +226,8 @@ class Index:
     def seal(self, schema: MetadataSchema) -> bool:
         """Make a segment of the tail; say whether there was anything to do."""
         with self._sealing:
+            if self._dropped:
+                return False
             entry = self._unsealed()
             if entry is None:
                 with self.lock:
@@ -248,7 +266,7 @@ class Index:
         """Make one segment of several, without their dead rows; say whether there was anything to do."""
         with self._improving:
             old = self.mergeable()
-            if not old:
+            if not old or self._dropped:
                 return False
             faults.passed("merge.begun")
             span = Range(old[0].range.low, old[-1].range.high)
@@ -283,12 +301,40 @@ class Index:
         """Give a segment a graph that should have one; say whether there was any. `stopped`: whether to give up."""
         with self._improving:
             source = next((each for each in self._sealed() if self._wants_graph(each)), None)
-            if source is None:
+            if source is None or self._dropped:
                 return False
-            made = graphs.build(source.segment, self.record.space.metric, self._settings.graph, stopped)
+            made = graphs.build(
+                source.segment, self.record.space.metric, self._settings.graph, lambda: self._dropped or stopped()
+            )
             if made is not None:
                 self._change(source, source.with_graph(made))
         return made is not None
+
+    @contextmanager
+    def dropping(self) -> Iterator[None]:
+        """No upkeep of it is at work in the block, nor ever again, unless the block fails. Called without the
+        collection's lock, which upkeep takes."""
+        self._dropped = True
+        try:
+            with self._sealing, self._improving:
+                yield
+        except BaseException:
+            self._dropped = False
+            raise
+
+    def describe(self) -> IndexVersion:
+        """What it has now."""
+        record, state, sealed = self.record, self._state, self._sealed()
+        return IndexVersion(
+            version=record.version,
+            dimension=record.space.dimension,
+            document_fingerprint=record.space.document_fingerprint,
+            rows=sum(entry.live.count for entry in state.entries),
+            pending=self.holding.pending,
+            segments=len(sealed),
+            bytes=sum(source.segment.size + graphs.size(source.segment.directory) for source in sealed),
+            graphs_built=not any(self._wants_graph(source) for source in sealed),
+        )
 
     def _sealed(self) -> list[Sealed]:
         return [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
@@ -319,7 +365,7 @@ class Index:
         """
         healed = 0
         with self._sealing, self._improving:
-            for entry in self._state.entries:
+            for entry in () if self._dropped else self._state.entries:
                 source = entry.source
                 if not isinstance(source, Sealed):
                     continue
