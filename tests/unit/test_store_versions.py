@@ -414,7 +414,7 @@ class TestAliases:
         view = store.get("next")
         assert isinstance(view, VersionView)
         assert view.spec == CollectionSpec("next", 3, "ip", "cf1-new")
-        assert (len(view), view.snapshot().pending, view.version) == (7, 7, 2)
+        assert (len(view), view.snapshot().pending, view.current) == (7, 7, 2)
         view.upsert(documents("h"), new(1))
         assert ids(view.snapshot()) == {"h"}
         assert collection.snapshot().pending == 1

@@ -33,6 +33,7 @@ from crossfade.serving.batches import (
 )
 from crossfade.serving.limits import Limits
 from crossfade.serving.models import ServedEncoder, ServedModels
+from crossfade.serving.versions import Versions
 from crossfade.store import Collection, CollectionSpec, Document, Metric, Store
 from crossfade.store.checks import check_ids
 
@@ -57,6 +58,7 @@ class Executor:
         self._limits = Limits(settings)
         self._threads = settings.threads
         self._embed = embed
+        self.versions = Versions(store, self._encoder, embed, settings.max_texts_per_call)
 
     @property
     def settings(self) -> Settings:
@@ -90,7 +92,7 @@ class Executor:
     def _search_together(self, calls: Sequence[SearchCall]) -> list[FoundHits] | None:
         """One pass for all of them; None when they cannot go together."""
         try:
-            collection = self._store.get(calls[0].collection)
+            collection = self._store.get(calls[0].collection).pinned()
             most = max(call.k for call in calls)
             queries = 0
             for call in calls:
@@ -115,7 +117,7 @@ class Executor:
     def _search_alone(self, call: SearchCall) -> FoundHits | Exception:
         try:
             call.call.check()
-            collection = self._store.get(call.collection)
+            collection = self._store.get(call.collection).pinned()
             self._limits.results(_queries(call), min(call.k, len(collection)))
             result = self._searched(collection, call, call.vectors, call.texts, call.k)
             return self._found(collection, call, result, slice(0, _queries(call)))
@@ -175,7 +177,9 @@ class Executor:
                 self._limits.answer(sum(sizes.get(hit.id, 0) for some in hits for hit in some))
             encoded = wire.hits_messages(hits, there, explanations, collection.fields)
         plain = [] if encoded is not None else [[(hit.id, hit.score) for hit in some] for some in hits]
-        return FoundHits(plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete)
+        return FoundHits(
+            plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete, result.pending
+        )
 
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""
@@ -199,7 +203,8 @@ class Executor:
 
     def upsert(self, batch: UpsertBatch, call: Call) -> Upserted:
         """All of the batch is taken, or none. Raises NotFound, InvalidInput, LimitExceeded, FingerprintMismatch."""
-        collection = self._store.get(batch.collection)
+        # Pinned: by the time that the model has run, another one's index may be the current one.
+        collection = self._store.get(batch.collection).pinned()
         documents = batch.documents
         self._limits.batch(len(documents), "documents")
         # Before the model runs: it may take seconds, and the store would refuse these afterwards.
@@ -291,4 +296,5 @@ def _by_query(queries: Sequence[tuple[str, Sequence[tuple[str, Value]]]], what: 
 
 
 def _state(collection: Collection) -> CollectionState:
-    return CollectionState(collection.spec, len(collection))
+    collection = collection.pinned()
+    return CollectionState(collection.spec, len(collection), collection.current, collection.index_versions())

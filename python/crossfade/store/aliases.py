@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from crossfade.errors import AlreadyExists, Conflict, NotFound
+from crossfade.errors import AlreadyExists, Conflict, NotFound, StoreError
 from crossfade.store import faults
 from crossfade.store.checks import check_name
 from crossfade.store.database import Database
@@ -33,12 +35,31 @@ class Aliases:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, Alias] = {}
-        with database.reading() as connection:
-            for name, collection, version, revision in connection.execute(
+        self._read()
+
+    def _read(self) -> None:
+        with self._database.reading() as connection:
+            found = connection.execute(
                 "SELECT a.name, c.name, a.version, a.revision FROM aliases a JOIN collections c "
                 "ON c.number = a.collection"
-            ):
-                self._known[name] = Alias(name, collection, version or None, revision)
+            ).fetchall()
+        self._known = {
+            name: Alias(name, collection, version or None, revision) for name, collection, version, revision in found
+        }
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction. When it ends in an error, Ctrl-C among them, the database says whether it took place."""
+        try:
+            with self._database.writing() as connection:
+                yield connection
+                faults.passed("alias.written")
+            faults.passed("alias.committed")
+            self._read()
+        except BaseException:
+            with suppress(StoreError):
+                self._read()
+            raise
 
     def get(self, name: str) -> Alias | None:
         return self._known.get(name)
@@ -57,19 +78,15 @@ class Aliases:
             if before is not None and (before.collection, before.version) == (collection, version):
                 return before  # a call that was sent again after it had been taken
             raise _changed(name, before, found, expected)
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             if connection.execute("SELECT 1 FROM collections WHERE name = ?", (name,)).fetchone():
                 raise AlreadyExists(f"{name!r} is the name of a collection: choose another for the alias")
             number = self._number(connection, collection, version)
             connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
-            revision = connection.execute(
+            connection.execute(
                 "INSERT INTO aliases (name, collection, version) VALUES (?, ?, ?)", (name, number, version or 0)
-            ).lastrowid
-            faults.passed("alias.written")
-        faults.passed("alias.committed")
-        alias = Alias(name, collection, version, revision or 0)
-        self._known = {**self._known, name: alias}
-        return alias
+            )
+        return self._known[name]
 
     def _number(self, connection: sqlite3.Connection, collection: str, version: int | None) -> int:
         """Of a collection that has the version. Raises NotFound."""
@@ -95,11 +112,8 @@ class Aliases:
             raise NotFound(f"no alias {name[:160]!r}: there are {names}")
         if expected not in (None, before.revision):
             raise _changed(name, before, before.revision, expected)
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
-            faults.passed("alias.written")
-        faults.passed("alias.committed")
-        self._known = {key: alias for key, alias in self._known.items() if key != name}
 
     def forget(self, collection: str) -> None:
         """Those of a collection that has been dropped, and they from the database with it."""

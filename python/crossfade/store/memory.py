@@ -152,6 +152,10 @@ class MemoryCollection:
         """Itself: it has one index for life."""
         return self
 
+    @property
+    def current(self) -> int:
+        return 1
+
     def index_versions(self) -> list[IndexVersion]:
         """The only one, which lacks nothing."""
         spec = self._spec

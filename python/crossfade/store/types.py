@@ -147,6 +147,11 @@ class Collection(Protocol):
         """
         ...
 
+    @property
+    def current(self) -> int:
+        """The index version that is searched and written to when nobody says which."""
+        ...
+
     def index_versions(self) -> Sequence[IndexVersion]:
         """By version."""
         ...

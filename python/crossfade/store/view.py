@@ -33,7 +33,8 @@ class VersionView:
         return self._collection
 
     @property
-    def version(self) -> int:
+    def current(self) -> int:
+        """Its own version."""
         return self._version
 
     @property

@@ -88,8 +88,7 @@ def checked(
     dimension: int,
     holder: str,
 ) -> Write:
-    """`holder`: the index, as messages call it. Raises InvalidInput for what it, or a collection of those fields, cannot
-    take."""
+    """`holder`: the index, as messages call it. Raises InvalidInput for what it, or those fields, cannot take."""
     check_ids([document.id for document in documents])
     rows, matrix = _rows_and_matrix(documents, vectors, spans, dimension, holder)
     metadata: list[Mapping[str, Any]] = []
