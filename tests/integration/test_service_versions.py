@@ -324,7 +324,7 @@ def test_upkeep_of_every_version_goes_on(house: House, client: Client) -> None:
     client.create_index("docs", model="new")
     fill(client)
     index = house.store.collection("docs").indexes[2]
-    index.seal(house.store.collection("docs").fields)
+    index.seal()
     until(index.directory.exists)
     client.drop_index("docs", 2)
     assert not index.directory.exists()

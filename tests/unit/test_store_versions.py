@@ -384,10 +384,10 @@ class TestDropping:
         index = collection.indexes[2]
         collection.seal()
         collection.drop_index(2)
-        assert not index.seal(collection.fields)
-        assert not index.merge(collection.fields)
+        assert not index.seal()
+        assert not index.merge()
         assert not index.build_graph(lambda: False)
-        assert index.heal(collection.fields) == 0
+        assert index.heal() == 0
         assert not index.directory.exists()
 
     def test_a_failing_disk_leaves_it(

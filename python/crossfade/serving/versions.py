@@ -6,23 +6,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from crossfade._native import Call
+from crossfade.chunking import ChunkingSettings
 from crossfade.errors import InvalidInput
 from crossfade.retrieval import check_encoder
 from crossfade.serving.batches import EmbedDocuments, Filled, Space
 from crossfade.serving.models import ServedEncoder
-from crossfade.store import Alias, DurableStore, IndexVersion, Store
+from crossfade.serving.passages import Passages
+from crossfade.store import Alias, Document, DurableStore, IndexVersion, Store
 
 
 class Versions:
     """Raises InvalidInput throughout when collections are kept in memory: they have one index each for life."""
 
     def __init__(
-        self, store: Store, encoder: Callable[[str], ServedEncoder], embed: EmbedDocuments, most_documents: int
+        self,
+        store: Store,
+        encoder: Callable[[str], ServedEncoder],
+        cut: Callable[[str, Sequence[Document], ChunkingSettings], Passages],
+        embed: EmbedDocuments,
+        most_documents: int,
     ) -> None:
-        """`encoder`: a served model by its name, raises NotFound; `embed`: documents to vectors, by way of the front
-        end's queue; `most_documents`: that one call may fill in."""
+        """`encoder`: a served model by its name, raises NotFound; `cut`: documents into what it reads of them; `embed`:
+        that to vectors, by way of the front end's queue; `most_documents`: that one call may fill in."""
         self._store = store
         self._encoder = encoder
+        self._cut = cut
         self._embed = embed
         self._most_documents = most_documents
 
@@ -50,8 +58,9 @@ class Versions:
         pending = found.pending(version, min(limit or self._most_documents, self._most_documents))
         if not pending:
             return Filled(0, view.snapshot().pending, None)
-        embeddings, queue_ns = self._embed(model, [document.content for _, document in pending], call)
-        filled = found.fill(version, [key for key, _ in pending], embeddings.vectors)
+        passages = self._cut(model, [document for _, document in pending], found.settings.chunking)
+        embeddings, queue_ns = self._embed(model, passages.texts, call)
+        filled = found.fill(version, [key for key, _ in pending], embeddings.vectors, spans=passages.spans)
         return Filled(filled, view.snapshot().pending, embeddings, queue_ns)
 
     def set_current(self, collection: str, version: int, expected: int | None, *, force: bool) -> int:

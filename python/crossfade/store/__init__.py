@@ -7,6 +7,7 @@ from crossfade.store.memory import MemoryCollection, MemoryStore
 from crossfade.store.settings import StoreSettings
 from crossfade.store.types import (
     Collection,
+    CollectionSettings,
     CollectionSpec,
     Document,
     IndexVersion,
@@ -22,6 +23,7 @@ from crossfade.store.writes import IndexVectors
 __all__ = [
     "Alias",
     "Collection",
+    "CollectionSettings",
     "CollectionSpec",
     "Document",
     "DurableCollection",

@@ -35,9 +35,10 @@ class Aliases:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, Alias] = {}
-        self._read()
+        self.read()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """What the database has of them."""
         with self._database.reading() as connection:
             found = connection.execute(
                 "SELECT a.name, c.name, a.version, a.revision FROM aliases a JOIN collections c "
@@ -55,10 +56,10 @@ class Aliases:
                 yield connection
                 faults.passed("alias.written")
             faults.passed("alias.committed")
-            self._read()
+            self.read()
         except BaseException:
             with suppress(StoreError):
-                self._read()
+                self.read()
             raise
 
     def get(self, name: str) -> Alias | None:
@@ -114,10 +115,6 @@ class Aliases:
             raise _changed(name, before, before.revision, expected)
         with self._writing() as connection:
             connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
-
-    def forget(self, collection: str) -> None:
-        """Those of a collection that has been dropped, and they from the database with it."""
-        self._known = {name: alias for name, alias in self._known.items() if alias.collection != collection}
 
 
 def _changed(name: str, before: Alias | None, found: int, expected: int | None) -> Conflict:

@@ -19,6 +19,7 @@ class Change:
         """Takes the documents of the keys `gone` out of all indexes. `documents`: how many there will be."""
         self._documents = documents
         self._held = {index: index.holding.documents for index in indexes}
+        self._arrived = {index: index.arrived for index in self._held}
         self._complete_to: dict[Index, int] = {}
         (collection,) = {index.record.collection for index in self._held}
         self._removed = writes.remove(connection, collection, [index.record.number for index in self._held], gone)
@@ -26,8 +27,8 @@ class Change:
             self._held[index] -= self._removed[index.record.number].documents
 
     def insert(self, connection: sqlite3.Connection, index: Index, batch: RowBatch, documents: int) -> None:
-        """Rows of so many documents. Their numbers are not used again, even if this comes to nothing."""
-        index.arrived += len(batch)
+        """Rows of so many documents."""
+        self._arrived[index] += len(batch)
         self._held[index] += documents
         writes.insert_rows(connection, index.record.number, batch)
 
@@ -37,7 +38,7 @@ class Change:
             complete_to = sequence if held == self._documents else index.complete_to
             connection.execute(
                 "UPDATE indexes SET arrived = ?, documents = ?, complete_to = max(complete_to, ?) WHERE number = ?",
-                (index.arrived, held, complete_to, index.record.number),
+                (self._arrived[index], held, complete_to, index.record.number),
             )
             self._complete_to[index] = complete_to
 
@@ -46,4 +47,5 @@ class Change:
         for index, held in self._held.items():
             holding = Holding(held, self._documents - held)
             index.publish(self._removed[index.record.number].rows, tail_rows.get(index), holding)
+            index.arrived = self._arrived[index]
             index.complete_to = max(index.complete_to, self._complete_to[index])

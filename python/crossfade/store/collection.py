@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import Conflict, InvalidInput, NotFound
+from crossfade.errors import Conflict, InvalidInput, NotFound, StoreError
 from crossfade.store import faults, filling, index_tables, writes
 from crossfade.store.changes import Change
 from crossfade.store.checks import check_space
@@ -21,8 +21,15 @@ from crossfade.store.index import Epochs, Holding, Index, IndexRecord
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.reading import documents_by_id
 from crossfade.store.segment import Space
-from crossfade.store.settings import CollectionSettings
-from crossfade.store.types import CollectionSpec, Document, IndexVersion, Metric, Snapshot, UpsertCounts
+from crossfade.store.types import (
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    IndexVersion,
+    Metric,
+    Snapshot,
+    UpsertCounts,
+)
 from crossfade.store.view import VersionView
 
 
@@ -51,21 +58,39 @@ class DurableCollection:
         self,
         database: Database,
         state: CollectionState,
-        indexes: Mapping[int, Index],
         *,
         make: Callable[[IndexRecord], Index],
         wake: Callable[[], None],
     ) -> None:
-        """`indexes`: by version; `make`: another one. `wake` is called when there may be upkeep to do."""
+        """`make`: an index that is empty yet. `wake` is called when there may be upkeep to do."""
         self._database = database
         self._state = state
-        self._indexes = dict(indexes)  # replaced, never changed: who searches looks without the lock
         self._make = make
         self._wake = wake
         self._lock = threading.RLock()
-        self._dropping = threading.Lock()
-        for index in self._indexes.values():
-            index.lock = self._lock
+        self._in_progress = False  # a write
+        self._unsure = False  # whether memory holds what the database does: a write has ended in an error
+        self._dropped = False
+        self._indexes = self._opened({})  # replaced, never changed: who searches looks without the lock
+
+    def _opened(self, held: Mapping[int, Index]) -> dict[int, Index]:
+        """What indexes the database has, by version: those that are in memory already, and the others read."""
+        state = self._state
+        with self._database.reading() as connection:
+            lines = index_tables.lines(connection, state.number)
+        found: dict[int, Index] = {}
+        for line in lines:
+            index = held.get(line.version)
+            if index is None:
+                space = Space(line.dimension, line.document_fingerprint, state.metric)
+                record = IndexRecord(line.number, state.number, line.version, space, state.settings.analyser)
+                index = self._make(record)
+                index.lock = self._lock
+                index.load(line.arrived, self.fields, Epochs(line.openings))
+                index.holding = Holding(line.documents, state.documents - line.documents)
+                index.complete_to = line.complete_to
+            found[line.version] = index
+        return found
 
     @property
     def lock(self) -> threading.RLock:
@@ -91,6 +116,10 @@ class DurableCollection:
         return self._state.settings.fields
 
     @property
+    def settings(self) -> CollectionSettings:
+        return self._state.settings
+
+    @property
     def index(self) -> Index:
         """The one that is searched and written to when nobody says which."""
         return self._version(None)
@@ -110,13 +139,15 @@ class DurableCollection:
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The collection as it is now; takes constant time, and no later write changes it. Raises NotFound."""
+        if self._unsure:
+            self._make_sure()
         return self._version(version).snapshot()
 
     def at(self, version: int | None = None, *, name: str | None = None) -> VersionView:
         """The collection bound to that version of its index, or to the one that is current now. `name`: that its spec
         bears. Raises NotFound."""
         index = self._version(version)
-        return VersionView(self, index.record.version, self._spec(index, name or self._state.name))
+        return VersionView(self, index, self._spec(index, name or self._state.name))
 
     def pinned(self) -> VersionView:
         """Bound to the version that is current now."""
@@ -151,19 +182,15 @@ class DurableCollection:
         Raises InvalidInput when the dimension cannot be used or the fingerprint is empty; StoreError.
         """
         check_space(dimension, document_fingerprint, "index")
-        state, space = self._state, Space(dimension, document_fingerprint, self._state.metric)
-        with self._lock:
+        state = self._state
+        with self._writing():
             with self._database.writing() as connection:
                 (version,) = connection.execute(
                     "UPDATE collections SET versions = versions + 1 WHERE number = ? RETURNING versions",
                     (state.number,),
                 ).fetchone()
-                number, token = index_tables.create(connection, state.number, version, dimension, document_fingerprint)
-            index = self._make(IndexRecord(number, state.number, version, space, state.settings.analyser))
-            index.lock = self._lock
-            index.load(0, self.fields, Epochs([(0, token)]))
-            index.holding = Holding(0, state.documents)
-            self._indexes = {**self._indexes, version: index}
+                index_tables.create(connection, state.number, version, dimension, document_fingerprint)
+            self._indexes = self._opened(self._indexes)
         return int(version)
 
     def drop_index(self, version: int) -> None:
@@ -171,17 +198,13 @@ class DurableCollection:
 
         Raises NotFound; InvalidInput when it is the current one, or an alias points to it; StoreError.
         """
-        # One at a time: who comes second finds that it is gone.
-        with self._dropping:
+        with self._writing():
             index = self._version(version)
-            with self._database.reading() as connection:
-                self._check_unused(connection, version)  # before its upkeep is disturbed
-            with index.dropping(), self._lock:
-                with self._database.writing() as connection:
-                    self._check_unused(connection, version)
-                    index_tables.drop(connection, index.record.number)
-                self._indexes = {key: each for key, each in self._indexes.items() if key != version}
-            shutil.rmtree(index.directory, ignore_errors=True)
+            with self._database.writing() as connection:
+                self._check_unused(connection, version)
+                index_tables.drop(connection, index.record.number)
+            index.discard()
+            self._indexes = {key: each for key, each in self._indexes.items() if key != version}
 
     def _check_unused(self, connection: sqlite3.Connection, version: int) -> None:
         said = f"index version {version} of collection {self._state.name!r}"
@@ -198,7 +221,7 @@ class DurableCollection:
         taken is taken as done. Raises Conflict when another came first; NotFound; InvalidInput when the version lacks
         documents, unless `force`: they are not found then until they are filled in.
         """
-        with self._lock:
+        with self._writing():
             index, before = self._version(version), self.current
             if version == before:
                 return before
@@ -221,13 +244,13 @@ class DurableCollection:
 
     def documents(self, ids: Sequence[str]) -> list[Document | None]:
         """The documents of the ids, in order; None for one that is not there."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             found = documents_by_id(connection, self.number, ids)
         return [found.get(name) for name in ids]
 
     def versions(self, ids: Sequence[str]) -> list[int]:
         """The version of each document, which every write of it raises; 0 for one that is not there."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             there = writes.stored(connection, self.number, ids)
         return [there[name].expected if name in there else 0 for name in ids]
 
@@ -255,7 +278,7 @@ class DurableCollection:
         """
         if expected is not None and len(expected) != len(documents):
             raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
-        with self._lock:
+        with self._writing():
             index = self._version(version)
             write = writes.checked(documents, vectors, spans, fields=self.fields, **self._place_of(index))
             given = {index: write}
@@ -272,64 +295,58 @@ class DurableCollection:
         state, count = self._state, len(write.documents)
         first = state.sequence + 1
         batches = {index: each.batch(index.arrived + 1, first) for index, each in given.items()}
-        tail_rows: dict[Index, int] = {}
-        try:
-            with self._database.writing() as connection:
-                faults.passed("ingest.begun")
-                there = writes.stored(connection, state.number, [document.id for document in write.documents])
-                replaced = sum(not each.deleted for each in there.values())
-                added = count - replaced
-                numbered = {index.record.number: each for index, each in given.items()}
-                if expected is not None and writes.is_done(connection, state.number, numbered, expected, there):
-                    again = sum(each != 0 for each in expected)
-                    return UpsertCounts(added=len(expected) - again, replaced=again)
-                numbers = [each.key for each in there.values()]
-                change = Change(connection, self._indexes.values(), numbers, state.documents + added)
-                # Not used again, whatever becomes of this call: rows that it leaves behind the tail bear them.
-                state.sequence += count
-                writes.insert_documents(connection, state.number, write, first, there)
-                for index, batch in batches.items():
-                    change.insert(connection, index, batch, count)
-                change.record(connection, state.sequence)
-                self._record(connection, write.fields, added)
-                for index, batch in batches.items():
-                    tail_rows[index] = index.stage(batch, write.fields)
-                faults.passed("ingest.written")
-        except BaseException:
-            for index in given:
-                index.give_up()
-            raise
+        sequence, tail_rows = state.sequence + count, {}
+        with self._database.writing() as connection:
+            faults.passed("ingest.begun")
+            there = writes.stored(connection, state.number, [document.id for document in write.documents])
+            replaced = sum(not each.deleted for each in there.values())
+            added = count - replaced
+            numbered = {index.record.number: each for index, each in given.items()}
+            if expected is not None and writes.is_done(connection, state.number, numbered, expected, there):
+                again = sum(each != 0 for each in expected)
+                return UpsertCounts(added=len(expected) - again, replaced=again)
+            gone = [each.key for each in there.values()]
+            change = Change(connection, self._indexes.values(), gone, state.documents + added)
+            writes.insert_documents(connection, state.number, write, first, there)
+            for index, batch in batches.items():
+                change.insert(connection, index, batch, count)
+            change.record(connection, sequence)
+            self._record(connection, sequence, write.fields, added)
+            for index, batch in batches.items():
+                tail_rows[index] = index.stage(batch, write.fields)
+            faults.passed("ingest.written")
         faults.passed("ingest.committed")
         change.publish(tail_rows)
         state.settings = replace(state.settings, fields=write.fields)
         state.documents += added
+        state.sequence = sequence
         self._wake()
         return UpsertCounts(added=added, replaced=replaced)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove the ids that are there; return how many were. On the disk when it returns. Raises StoreError."""
         state = self._state
-        with self._lock:
+        with self._writing():
             with self._database.writing() as connection:
                 faults.passed("ingest.begun")
                 found = writes.stored(connection, state.number, dict.fromkeys(ids))
                 there = {name: each for name, each in found.items() if not each.deleted}
                 if not there:
                     return 0
-                first = state.sequence + 1
-                state.sequence += len(there)
+                first, sequence = state.sequence + 1, state.sequence + len(there)
                 numbers = [each.key for each in there.values()]
                 change = Change(connection, self._indexes.values(), numbers, state.documents - len(there))
                 connection.executemany(
                     f"INSERT INTO documents_{state.number} VALUES (?, ?, ?, 1, '', '', '{{}}')",
                     ((first + at, name, each.version + 1) for at, (name, each) in enumerate(there.items())),
                 )
-                change.record(connection, state.sequence)
-                self._record(connection, self.fields, -len(there))
+                change.record(connection, sequence)
+                self._record(connection, sequence, self.fields, -len(there))
                 faults.passed("ingest.written")
             faults.passed("ingest.committed")
             change.publish({})
             state.documents -= len(there)
+            state.sequence = sequence
         self._wake()
         return len(there)
 
@@ -340,7 +357,7 @@ class DurableCollection:
         limit < 1.
         """
         index = self._version(version)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             found, complete_to = filling.pending(connection, index, limit, after)
         index.complete_to = max(index.complete_to, complete_to)
         return found
@@ -353,7 +370,7 @@ class DurableCollection:
         A document that was written again or deleted since, or that is in the index already, is passed over: its vector
         is not of what it says now. Raises as `upsert` does.
         """
-        with self._lock:
+        with self._writing():
             index = self._version(version)
             with self._database.reading() as connection:
                 wanted = filling.wanted(connection, index, keys)
@@ -364,39 +381,109 @@ class DurableCollection:
                 return 0
             batch = write.batch(index.arrived + 1, 0)
             batch.documents = np.array([taken[place] for place, _, _ in write.rows], dtype=np.int64)
-            try:
-                with self._database.writing() as connection:
-                    change = Change(connection, [index], [], self._state.documents)
-                    change.insert(connection, index, batch, len(taken))
-                    change.record(connection, self._state.sequence)
-                    tail_rows = {index: index.stage(batch, write.fields)}
-            except BaseException:
-                index.give_up()
-                raise
+            with self._database.writing() as connection:
+                change = Change(connection, [index], [], self._state.documents)
+                change.insert(connection, index, batch, len(taken))
+                change.record(connection, self._state.sequence)
+                tail_rows = {index: index.stage(batch, write.fields)}
             change.publish(tail_rows)
         self._wake()
         return len(taken)
 
-    def _record(self, connection: sqlite3.Connection, fields: MetadataSchema, more: int) -> None:
+    def _record(self, connection: sqlite3.Connection, sequence: int, fields: MetadataSchema, more: int) -> None:
         state = self._state
         connection.execute(
             "UPDATE collections SET sequence = ?, documents = documents + ? WHERE number = ?",
-            (state.sequence, more, state.number),
+            (sequence, more, state.number),
         )
         if fields != self.fields:
             settings = replace(state.settings, fields=fields).to_json()
             connection.execute("UPDATE collections SET settings = ? WHERE number = ?", (settings, state.number))
 
+    # What may end at any line: in an error of the disk, for want of memory, by Ctrl-C
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """The lock, and memory that says what the database says, before the block and after it, however it ends."""
+        with self._lock:
+            self._check_there()
+            self._database.check_open()
+            if self._unsure or self._in_progress:  # a second Ctrl-C, or a disk that could not be read, left it so
+                self._settle()
+            self._in_progress = True
+            try:
+                yield
+            except BaseException:
+                self._unsure = True
+                with suppress(StoreError):  # whoever comes next tries again, and is told
+                    self._settle()
+                raise
+            self._in_progress = False
+
+    def _make_sure(self) -> None:
+        """Wait for the write in progress, if there is one."""
+        with self._lock:
+            if self._unsure:
+                self._settle()
+
+    def _settle(self) -> None:
+        """A write has ended in an error, perhaps after the database had taken it: what that says is so."""
+        state, held = self._state, self._indexes
+        with self._database.reading() as connection:
+            sequence, documents, current, settings = connection.execute(
+                "SELECT sequence, documents, current, settings FROM collections WHERE number = ?", (state.number,)
+            ).fetchone()
+            lines = {line.version: line for line in index_tables.lines(connection, state.number)}
+            there = {version: index for version, index in held.items() if version in lines}
+            taken = sequence != state.sequence or any(
+                lines[version].arrived != index.arrived for version, index in there.items()
+            )
+            if taken:
+                state.settings = CollectionSettings.from_json(settings)
+            for version, index in there.items():
+                if taken:
+                    index.reload(connection, self.fields)
+                else:
+                    index.give_up()
+                index.holding = Holding(lines[version].documents, documents - lines[version].documents)
+            state.documents, state.sequence = documents, sequence
+        for version in held.keys() - there.keys():
+            held[version].discard()
+        self._indexes = self._opened(there)
+        state.current = current  # after the index that it is the version of
+        self._unsure = self._in_progress = False
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._check_there()
+        try:
+            with self._database.reading() as connection:
+                yield connection
+        except StoreError:
+            self._check_there()  # it may have been dropped since
+            raise
+
+    def _check_there(self) -> None:
+        if self._dropped:
+            raise NotFound(f"collection {self._state.name!r} was deleted: get it again if it was made again")
+
+    def discard(self) -> None:
+        """The database has it no more: what belongs to it goes as soon as nobody is at work on it."""
+        with self._lock:
+            self._dropped = True
+        for index in self._indexes.values():
+            index.discard()
+
     def seal_due(self) -> bool:
         """Make a segment of a tail that is long enough; say whether there was any."""
-        return any(index.wants_sealing() and index.seal(self.fields) for index in self.indexes.values())
+        return any(index.wants_sealing() and index.seal() for index in self.indexes.values())
 
     def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Merge segments, or build a graph: one step of what is due; say whether there was any.
 
         `stopped`: asked meanwhile; the step is given up when it is true.
         """
-        return any(index.merge(self.fields) or index.build_graph(stopped) for index in self.indexes.values())
+        return any(index.merge() or index.build_graph(stopped) for index in self.indexes.values())
 
     def keep_up(self) -> bool:
         """One step of all that is due, in this thread; say whether there was any."""
@@ -405,8 +492,8 @@ class DurableCollection:
     def seal(self) -> None:
         """Make segments of all that is in tails now."""
         for index in self.indexes.values():
-            index.seal(self.fields)
+            index.seal()
 
     def heal(self) -> int:
         """Hold every segment against its checksums, and build again those that fail; say how many."""
-        return sum(index.heal(self.fields) for index in self.indexes.values())
+        return sum(index.heal() for index in self.indexes.values())

@@ -4,15 +4,50 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from crossfade.errors import StoreError
 from crossfade.store import schema
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the database says of an index. `openings`: of its epochs, the last key there was then, and the token."""
+
+    number: int
+    version: int
+    dimension: int
+    document_fingerprint: str
+    arrived: int
+    documents: int
+    complete_to: int
+    openings: Sequence[tuple[int, str]] = ()
+
+
+def lines(connection: sqlite3.Connection, collection: int) -> list[Line]:
+    """Of all indexes of a collection, by version."""
+    openings: dict[int, list[tuple[int, str]]] = {}
+    for number, arrived, token in connection.execute(
+        'SELECT "index", arrived, token FROM epochs WHERE "index" IN (SELECT number FROM indexes WHERE collection = ?)',
+        (collection,),
+    ):
+        openings.setdefault(number, []).append((arrived, token))
+    found = connection.execute(
+        "SELECT number, version, dimension, document_fingerprint, arrived, documents, complete_to FROM indexes "
+        "WHERE collection = ? ORDER BY version",
+        (collection,),
+    )
+    return [
+        Line(number, version, dimension, fingerprint, arrived, documents, complete_to, openings.get(number, ()))
+        for number, version, dimension, fingerprint, arrived, documents, complete_to in found
+    ]
+
+
 def create(
     connection: sqlite3.Connection, collection: int, version: int, dimension: int, document_fingerprint: str
-) -> tuple[int, str]:
-    """Return its number, and the token of its first epoch. It holds nothing."""
+) -> None:
+    """It holds nothing."""
     number = connection.execute(
         "INSERT INTO indexes (collection, version, dimension, document_fingerprint, arrived, documents, complete_to, "
         "settings) VALUES (?, ?, ?, ?, 0, 0, 0, '{}')",
@@ -22,7 +57,7 @@ def create(
         raise StoreError("the database gave no number to a new index: it is damaged")
     for statement in schema.ROWS.format(number=number).split(";"):
         connection.execute(statement)
-    return number, begin_epoch(connection, number, 0)
+    begin_epoch(connection, number, 0)
 
 
 def drop(connection: sqlite3.Connection, number: int) -> None:
@@ -40,8 +75,6 @@ def aliases_of(connection: sqlite3.Connection, collection: int, version: int) ->
     return [name for (name,) in found]
 
 
-def begin_epoch(connection: sqlite3.Connection, number: int, arrived: int) -> str:
+def begin_epoch(connection: sqlite3.Connection, number: int, arrived: int) -> None:
     """A token for the rows that follow. One that no row has is replaced."""
-    token = secrets.token_hex(8)
-    connection.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (number, arrived, token))
-    return token
+    connection.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (number, arrived, secrets.token_hex(8)))

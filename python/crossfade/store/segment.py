@@ -23,6 +23,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -153,6 +154,8 @@ class Segment:
 
     def check(self) -> None:
         """Read every file whole. Raises DataError, naming the file, when one does not hold what was written."""
+        if _manifest(self.directory)["files"] != self._files:
+            raise DataError(self.directory / MANIFEST, "it is of other files than it was when it was opened")
         for name, (size, crc) in self._files.items():
             self._check_size(name, size)
             if _crc_of(self.directory / name) != crc:
@@ -278,7 +281,8 @@ class _Stream:
         return self._size, self._crc
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is left in its buffer may not fit on the disk; it is closed all the same
+            self._file.close()
 
 
 class _Writer:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
-from crossfade.store.types import CollectionSpec, Document, IndexVersion, Snapshot, UpsertCounts
+from crossfade.store.types import CollectionSettings, CollectionSpec, Document, IndexVersion, Snapshot, UpsertCounts
 from crossfade.store.writes import Spans
 
 if TYPE_CHECKING:
@@ -23,14 +24,24 @@ class VersionView:
     filled. Raises NotFound from the moment that the version is dropped.
     """
 
-    def __init__(self, collection: DurableCollection, version: int, spec: CollectionSpec) -> None:
+    def __init__(self, collection: DurableCollection, index: Index, spec: CollectionSpec) -> None:
         self._collection = collection
-        self._version = version
+        self._index = index
+        self._version = index.record.version
         self._spec = spec
 
     @property
     def collection(self) -> DurableCollection:
         return self._collection
+
+    @property
+    def index(self) -> Index:
+        return self._index
+
+    @property
+    def number(self) -> int:
+        """The collection's."""
+        return self._collection.number
 
     @property
     def current(self) -> int:
@@ -46,6 +57,10 @@ class VersionView:
     def fields(self) -> MetadataSchema:
         """The fields that documents have, and their types."""
         return self._collection.fields
+
+    @property
+    def settings(self) -> CollectionSettings:
+        return self._collection.settings
 
     def __len__(self) -> int:
         return len(self._collection)

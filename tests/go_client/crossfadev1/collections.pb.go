@@ -21,6 +21,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type FieldType int32
+
+const (
+	FieldType_FIELD_TYPE_UNSPECIFIED FieldType = 0
+	FieldType_FIELD_TYPE_STRING      FieldType = 1
+	FieldType_FIELD_TYPE_INT         FieldType = 2
+	FieldType_FIELD_TYPE_FLOAT       FieldType = 3
+	FieldType_FIELD_TYPE_BOOL        FieldType = 4
+	FieldType_FIELD_TYPE_DATETIME    FieldType = 5
+	FieldType_FIELD_TYPE_STRINGS     FieldType = 6
+)
+
+// Enum value maps for FieldType.
+var (
+	FieldType_name = map[int32]string{
+		0: "FIELD_TYPE_UNSPECIFIED",
+		1: "FIELD_TYPE_STRING",
+		2: "FIELD_TYPE_INT",
+		3: "FIELD_TYPE_FLOAT",
+		4: "FIELD_TYPE_BOOL",
+		5: "FIELD_TYPE_DATETIME",
+		6: "FIELD_TYPE_STRINGS",
+	}
+	FieldType_value = map[string]int32{
+		"FIELD_TYPE_UNSPECIFIED": 0,
+		"FIELD_TYPE_STRING":      1,
+		"FIELD_TYPE_INT":         2,
+		"FIELD_TYPE_FLOAT":       3,
+		"FIELD_TYPE_BOOL":        4,
+		"FIELD_TYPE_DATETIME":    5,
+		"FIELD_TYPE_STRINGS":     6,
+	}
+)
+
+func (x FieldType) Enum() *FieldType {
+	p := new(FieldType)
+	*p = x
+	return p
+}
+
+func (x FieldType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FieldType) Descriptor() protoreflect.EnumDescriptor {
+	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+}
+
+func (FieldType) Type() protoreflect.EnumType {
+	return &file_crossfade_v1_collections_proto_enumTypes[0]
+}
+
+func (x FieldType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FieldType.Descriptor instead.
+func (FieldType) EnumDescriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+}
+
 type SearchMode int32
 
 const (
@@ -60,11 +121,11 @@ func (x SearchMode) String() string {
 }
 
 func (SearchMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
 }
 
 func (SearchMode) Type() protoreflect.EnumType {
-	return &file_crossfade_v1_collections_proto_enumTypes[0]
+	return &file_crossfade_v1_collections_proto_enumTypes[1]
 }
 
 func (x SearchMode) Number() protoreflect.EnumNumber {
@@ -73,7 +134,7 @@ func (x SearchMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SearchMode.Descriptor instead.
 func (SearchMode) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{1}
 }
 
 type Fusion_Method int32
@@ -111,11 +172,11 @@ func (x Fusion_Method) String() string {
 }
 
 func (Fusion_Method) Descriptor() protoreflect.EnumDescriptor {
-	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
+	return file_crossfade_v1_collections_proto_enumTypes[2].Descriptor()
 }
 
 func (Fusion_Method) Type() protoreflect.EnumType {
-	return &file_crossfade_v1_collections_proto_enumTypes[1]
+	return &file_crossfade_v1_collections_proto_enumTypes[2]
 }
 
 func (x Fusion_Method) Number() protoreflect.EnumNumber {
@@ -124,7 +185,7 @@ func (x Fusion_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fusion_Method.Descriptor instead.
 func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33, 0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36, 0}
 }
 
 type Collection struct {
@@ -133,12 +194,13 @@ type Collection struct {
 	Dimension uint32                 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
 	Metric    Metric                 `protobuf:"varint,3,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
 	// The fingerprint of the document encoder whose vectors the current index holds; no other is taken.
-	DocumentFingerprint string `protobuf:"bytes,4,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
-	Documents           uint64 `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
+	DocumentFingerprint string              `protobuf:"bytes,4,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
+	Documents           uint64              `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
+	Settings            *CollectionSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
 	// The version whose dimension and fingerprint these are: searches and writes go to it.
-	CurrentVersion uint32 `protobuf:"varint,6,opt,name=current_version,json=currentVersion,proto3" json:"current_version,omitempty"`
+	CurrentVersion uint32 `protobuf:"varint,7,opt,name=current_version,json=currentVersion,proto3" json:"current_version,omitempty"`
 	// By version.
-	Indexes       []*Index `protobuf:"bytes,7,rep,name=indexes,proto3" json:"indexes,omitempty"`
+	Indexes       []*Index `protobuf:"bytes,8,rep,name=indexes,proto3" json:"indexes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +268,13 @@ func (x *Collection) GetDocuments() uint64 {
 		return x.Documents
 	}
 	return 0
+}
+
+func (x *Collection) GetSettings() *CollectionSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
 }
 
 func (x *Collection) GetCurrentVersion() uint32 {
@@ -591,8 +660,9 @@ func (x *Strings) GetValues() []string {
 type CreateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Letters, digits, '.', '_' and '-'; at most 128; begins with a letter or digit.
-	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Metric Metric `protobuf:"varint,2,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
+	Name     string              `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Metric   Metric              `protobuf:"varint,2,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
+	Settings *CollectionSettings `protobuf:"bytes,5,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Types that are valid to be assigned to Space:
 	//
 	//	*CreateCollectionRequest_Model
@@ -646,6 +716,13 @@ func (x *CreateCollectionRequest) GetMetric() Metric {
 	return Metric_METRIC_UNSPECIFIED
 }
 
+func (x *CreateCollectionRequest) GetSettings() *CollectionSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 func (x *CreateCollectionRequest) GetSpace() isCreateCollectionRequest_Space {
 	if x != nil {
 		return x.Space
@@ -689,6 +766,214 @@ func (*CreateCollectionRequest_Model) isCreateCollectionRequest_Space() {}
 
 func (*CreateCollectionRequest_VectorSpace) isCreateCollectionRequest_Space() {}
 
+// What a collection is bound to for life, as its space.
+type CollectionSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fields of metadata that have a type before the first value.
+	Fields   map[string]FieldType `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=crossfade.v1.FieldType"`
+	Analyser *Analyser            `protobuf:"bytes,2,opt,name=analyser,proto3" json:"analyser,omitempty"`
+	// How documents that a served model embeds are cut.
+	Chunking *Chunking `protobuf:"bytes,3,opt,name=chunking,proto3" json:"chunking,omitempty"`
+	// Every document is of one tenant, whose name it has in this field. Calls say theirs in the metadata key
+	// `crossfade-tenant`, and see, write and delete no other's documents; ids of different tenants never meet.
+	TenantField   string `protobuf:"bytes,4,opt,name=tenant_field,json=tenantField,proto3" json:"tenant_field,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectionSettings) Reset() {
+	*x = CollectionSettings{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectionSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectionSettings) ProtoMessage() {}
+
+func (x *CollectionSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectionSettings.ProtoReflect.Descriptor instead.
+func (*CollectionSettings) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CollectionSettings) GetFields() map[string]FieldType {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetAnalyser() *Analyser {
+	if x != nil {
+		return x.Analyser
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetChunking() *Chunking {
+	if x != nil {
+		return x.Chunking
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetTenantField() string {
+	if x != nil {
+		return x.TenantField
+	}
+	return ""
+}
+
+// How texts become words for lexical search.
+type Analyser struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "english" (the default: Snowball's stemmer) or "plain".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "english" (the default), "none", or "own".
+	StopWords     string   `protobuf:"bytes,2,opt,name=stop_words,json=stopWords,proto3" json:"stop_words,omitempty"`
+	OwnStopWords  []string `protobuf:"bytes,3,rep,name=own_stop_words,json=ownStopWords,proto3" json:"own_stop_words,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Analyser) Reset() {
+	*x = Analyser{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Analyser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Analyser) ProtoMessage() {}
+
+func (x *Analyser) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Analyser.ProtoReflect.Descriptor instead.
+func (*Analyser) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Analyser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Analyser) GetStopWords() string {
+	if x != nil {
+		return x.StopWords
+	}
+	return ""
+}
+
+func (x *Analyser) GetOwnStopWords() []string {
+	if x != nil {
+		return x.OwnStopWords
+	}
+	return nil
+}
+
+type Chunking struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "whole" (the default), "tokens", "sentences" or "headings".
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// Tokens of a chunk's text at most; 0: what the model's limit leaves.
+	Size uint32 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	// What a chunk repeats of the one before: tokens, or sentences.
+	Overlap uint32 `protobuf:"varint,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// Put the headings that a chunk is below before it.
+	HeadingPrefix bool `protobuf:"varint,4,opt,name=heading_prefix,json=headingPrefix,proto3" json:"heading_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chunking) Reset() {
+	*x = Chunking{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chunking) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chunking) ProtoMessage() {}
+
+func (x *Chunking) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chunking.ProtoReflect.Descriptor instead.
+func (*Chunking) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Chunking) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Chunking) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Chunking) GetOverlap() uint32 {
+	if x != nil {
+		return x.Overlap
+	}
+	return 0
+}
+
+func (x *Chunking) GetHeadingPrefix() bool {
+	if x != nil {
+		return x.HeadingPrefix
+	}
+	return false
+}
+
 type VectorSpace struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Dimension           uint32                 `protobuf:"varint,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
@@ -699,7 +984,7 @@ type VectorSpace struct {
 
 func (x *VectorSpace) Reset() {
 	*x = VectorSpace{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +996,7 @@ func (x *VectorSpace) String() string {
 func (*VectorSpace) ProtoMessage() {}
 
 func (x *VectorSpace) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +1009,7 @@ func (x *VectorSpace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorSpace.ProtoReflect.Descriptor instead.
 func (*VectorSpace) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VectorSpace) GetDimension() uint32 {
@@ -750,7 +1035,7 @@ type CreateCollectionResponse struct {
 
 func (x *CreateCollectionResponse) Reset() {
 	*x = CreateCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +1047,7 @@ func (x *CreateCollectionResponse) String() string {
 func (*CreateCollectionResponse) ProtoMessage() {}
 
 func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +1060,7 @@ func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateCollectionResponse) GetCollection() *Collection {
@@ -793,7 +1078,7 @@ type ListCollectionsRequest struct {
 
 func (x *ListCollectionsRequest) Reset() {
 	*x = ListCollectionsRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +1090,7 @@ func (x *ListCollectionsRequest) String() string {
 func (*ListCollectionsRequest) ProtoMessage() {}
 
 func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +1103,7 @@ func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListCollectionsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
 }
 
 type ListCollectionsResponse struct {
@@ -831,7 +1116,7 @@ type ListCollectionsResponse struct {
 
 func (x *ListCollectionsResponse) Reset() {
 	*x = ListCollectionsResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +1128,7 @@ func (x *ListCollectionsResponse) String() string {
 func (*ListCollectionsResponse) ProtoMessage() {}
 
 func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +1141,7 @@ func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListCollectionsResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListCollectionsResponse) GetCollections() []*Collection {
@@ -875,7 +1160,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1172,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1185,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -918,7 +1203,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1215,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1228,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
 }
 
 type UpsertRequest struct {
@@ -964,7 +1249,7 @@ type UpsertRequest struct {
 
 func (x *UpsertRequest) Reset() {
 	*x = UpsertRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1261,7 @@ func (x *UpsertRequest) String() string {
 func (*UpsertRequest) ProtoMessage() {}
 
 func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1274,7 @@ func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertRequest.ProtoReflect.Descriptor instead.
 func (*UpsertRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpsertRequest) GetCollection() string {
@@ -1039,16 +1324,20 @@ type UpsertResponse struct {
 	Added    uint64                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
 	Replaced uint64                 `protobuf:"varint,2,opt,name=replaced,proto3" json:"replaced,omitempty"`
 	// One a document, when a model embedded them.
-	TokenCounts   []uint32    `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
-	Truncated     []bool      `protobuf:"varint,4,rep,packed,name=truncated,proto3" json:"truncated,omitempty"`
-	Times         *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TokenCounts []uint32    `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
+	Truncated   []bool      `protobuf:"varint,4,rep,packed,name=truncated,proto3" json:"truncated,omitempty"`
+	Times       *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
+	// Chunks of each document, when a model embedded them.
+	ChunkCounts []uint32 `protobuf:"varint,6,rep,packed,name=chunk_counts,json=chunkCounts,proto3" json:"chunk_counts,omitempty"`
+	// Characters of each document's text, white space not counted, that the model never reads.
+	UnreadCharacters []uint64 `protobuf:"varint,7,rep,packed,name=unread_characters,json=unreadCharacters,proto3" json:"unread_characters,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1349,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1362,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpsertResponse) GetAdded() uint64 {
@@ -1111,6 +1400,20 @@ func (x *UpsertResponse) GetTimes() *StageTimes {
 	return nil
 }
 
+func (x *UpsertResponse) GetChunkCounts() []uint32 {
+	if x != nil {
+		return x.ChunkCounts
+	}
+	return nil
+}
+
+func (x *UpsertResponse) GetUnreadCharacters() []uint64 {
+	if x != nil {
+		return x.UnreadCharacters
+	}
+	return nil
+}
+
 type CreateIndexRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
@@ -1125,7 +1428,7 @@ type CreateIndexRequest struct {
 
 func (x *CreateIndexRequest) Reset() {
 	*x = CreateIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1440,7 @@ func (x *CreateIndexRequest) String() string {
 func (*CreateIndexRequest) ProtoMessage() {}
 
 func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1453,7 @@ func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexRequest.ProtoReflect.Descriptor instead.
 func (*CreateIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CreateIndexRequest) GetCollection() string {
@@ -1212,7 +1515,7 @@ type CreateIndexResponse struct {
 
 func (x *CreateIndexResponse) Reset() {
 	*x = CreateIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1527,7 @@ func (x *CreateIndexResponse) String() string {
 func (*CreateIndexResponse) ProtoMessage() {}
 
 func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1540,7 @@ func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexResponse.ProtoReflect.Descriptor instead.
 func (*CreateIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CreateIndexResponse) GetIndex() *Index {
@@ -1257,7 +1560,7 @@ type DropIndexRequest struct {
 
 func (x *DropIndexRequest) Reset() {
 	*x = DropIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1572,7 @@ func (x *DropIndexRequest) String() string {
 func (*DropIndexRequest) ProtoMessage() {}
 
 func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1585,7 @@ func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexRequest.ProtoReflect.Descriptor instead.
 func (*DropIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DropIndexRequest) GetCollection() string {
@@ -1307,7 +1610,7 @@ type DropIndexResponse struct {
 
 func (x *DropIndexResponse) Reset() {
 	*x = DropIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1622,7 @@ func (x *DropIndexResponse) String() string {
 func (*DropIndexResponse) ProtoMessage() {}
 
 func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1635,7 @@ func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexResponse.ProtoReflect.Descriptor instead.
 func (*DropIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
 }
 
 type FillIndexRequest struct {
@@ -1349,7 +1652,7 @@ type FillIndexRequest struct {
 
 func (x *FillIndexRequest) Reset() {
 	*x = FillIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1664,7 @@ func (x *FillIndexRequest) String() string {
 func (*FillIndexRequest) ProtoMessage() {}
 
 func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1677,7 @@ func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexRequest.ProtoReflect.Descriptor instead.
 func (*FillIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FillIndexRequest) GetCollection() string {
@@ -1417,7 +1720,7 @@ type FillIndexResponse struct {
 
 func (x *FillIndexResponse) Reset() {
 	*x = FillIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1732,7 @@ func (x *FillIndexResponse) String() string {
 func (*FillIndexResponse) ProtoMessage() {}
 
 func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1745,7 @@ func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexResponse.ProtoReflect.Descriptor instead.
 func (*FillIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FillIndexResponse) GetFilled() uint64 {
@@ -1481,7 +1784,7 @@ type SetCurrentIndexRequest struct {
 
 func (x *SetCurrentIndexRequest) Reset() {
 	*x = SetCurrentIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1796,7 @@ func (x *SetCurrentIndexRequest) String() string {
 func (*SetCurrentIndexRequest) ProtoMessage() {}
 
 func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1809,7 @@ func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexRequest.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SetCurrentIndexRequest) GetCollection() string {
@@ -1547,7 +1850,7 @@ type SetCurrentIndexResponse struct {
 
 func (x *SetCurrentIndexResponse) Reset() {
 	*x = SetCurrentIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1862,7 @@ func (x *SetCurrentIndexResponse) String() string {
 func (*SetCurrentIndexResponse) ProtoMessage() {}
 
 func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1875,7 @@ func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexResponse.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetCurrentIndexResponse) GetPreviousVersion() uint32 {
@@ -1597,7 +1900,7 @@ type Alias struct {
 
 func (x *Alias) Reset() {
 	*x = Alias{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1912,7 @@ func (x *Alias) String() string {
 func (*Alias) ProtoMessage() {}
 
 func (x *Alias) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1925,7 @@ func (x *Alias) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alias.ProtoReflect.Descriptor instead.
 func (*Alias) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Alias) GetName() string {
@@ -1668,7 +1971,7 @@ type SetAliasRequest struct {
 
 func (x *SetAliasRequest) Reset() {
 	*x = SetAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1983,7 @@ func (x *SetAliasRequest) String() string {
 func (*SetAliasRequest) ProtoMessage() {}
 
 func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1996,7 @@ func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasRequest.ProtoReflect.Descriptor instead.
 func (*SetAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetAliasRequest) GetName() string {
@@ -1733,7 +2036,7 @@ type SetAliasResponse struct {
 
 func (x *SetAliasResponse) Reset() {
 	*x = SetAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +2048,7 @@ func (x *SetAliasResponse) String() string {
 func (*SetAliasResponse) ProtoMessage() {}
 
 func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +2061,7 @@ func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasResponse.ProtoReflect.Descriptor instead.
 func (*SetAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetAliasResponse) GetAlias() *Alias {
@@ -1779,7 +2082,7 @@ type DropAliasRequest struct {
 
 func (x *DropAliasRequest) Reset() {
 	*x = DropAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +2094,7 @@ func (x *DropAliasRequest) String() string {
 func (*DropAliasRequest) ProtoMessage() {}
 
 func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +2107,7 @@ func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasRequest.ProtoReflect.Descriptor instead.
 func (*DropAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DropAliasRequest) GetName() string {
@@ -1829,7 +2132,7 @@ type DropAliasResponse struct {
 
 func (x *DropAliasResponse) Reset() {
 	*x = DropAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +2144,7 @@ func (x *DropAliasResponse) String() string {
 func (*DropAliasResponse) ProtoMessage() {}
 
 func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +2157,7 @@ func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasResponse.ProtoReflect.Descriptor instead.
 func (*DropAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
 }
 
 type ListAliasesRequest struct {
@@ -1865,7 +2168,7 @@ type ListAliasesRequest struct {
 
 func (x *ListAliasesRequest) Reset() {
 	*x = ListAliasesRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2180,7 @@ func (x *ListAliasesRequest) String() string {
 func (*ListAliasesRequest) ProtoMessage() {}
 
 func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2193,7 @@ func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
 }
 
 type ListAliasesResponse struct {
@@ -1903,7 +2206,7 @@ type ListAliasesResponse struct {
 
 func (x *ListAliasesResponse) Reset() {
 	*x = ListAliasesResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2218,7 @@ func (x *ListAliasesResponse) String() string {
 func (*ListAliasesResponse) ProtoMessage() {}
 
 func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2231,7 @@ func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListAliasesResponse) GetAliases() []*Alias {
@@ -1948,7 +2251,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2263,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2276,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -2000,7 +2303,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2315,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2328,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -2056,7 +2359,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2371,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2384,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -2170,7 +2473,7 @@ type SearchOptions struct {
 
 func (x *SearchOptions) Reset() {
 	*x = SearchOptions{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2485,7 @@ func (x *SearchOptions) String() string {
 func (*SearchOptions) ProtoMessage() {}
 
 func (x *SearchOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2498,7 @@ func (x *SearchOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
 func (*SearchOptions) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SearchOptions) GetFilter() string {
@@ -2269,7 +2572,7 @@ type Fusion struct {
 
 func (x *Fusion) Reset() {
 	*x = Fusion{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2584,7 @@ func (x *Fusion) String() string {
 func (*Fusion) ProtoMessage() {}
 
 func (x *Fusion) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +2597,7 @@ func (x *Fusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
 func (*Fusion) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Fusion) GetMethod() Fusion_Method {
@@ -2343,7 +2646,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2658,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2671,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Hit) GetId() string {
@@ -2429,7 +2732,7 @@ type HitStage struct {
 
 func (x *HitStage) Reset() {
 	*x = HitStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2744,7 @@ func (x *HitStage) String() string {
 func (*HitStage) ProtoMessage() {}
 
 func (x *HitStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2757,7 @@ func (x *HitStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
 func (*HitStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HitStage) GetStage() string {
@@ -2495,7 +2798,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2810,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2520,7 +2823,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Term) GetTerm() string {
@@ -2550,7 +2853,7 @@ type SearchStage struct {
 
 func (x *SearchStage) Reset() {
 	*x = SearchStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2865,7 @@ func (x *SearchStage) String() string {
 func (*SearchStage) ProtoMessage() {}
 
 func (x *SearchStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2878,7 @@ func (x *SearchStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
 func (*SearchStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SearchStage) GetStage() string {
@@ -2609,7 +2912,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2924,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2937,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -2662,7 +2965,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2977,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2990,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -2736,16 +3039,17 @@ var File_crossfade_v1_collections_proto protoreflect.FileDescriptor
 
 const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecrossfade/v1/collections.proto\x12\fcrossfade.v1\x1a\x1acrossfade/v1/vectors.proto\"\x95\x02\n" +
+	"\x1ecrossfade/v1/collections.proto\x12\fcrossfade.v1\x1a\x1acrossfade/v1/vectors.proto\"\xd3\x02\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\rR\tdimension\x12,\n" +
 	"\x06metric\x18\x03 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x121\n" +
 	"\x14document_fingerprint\x18\x04 \x01(\tR\x13documentFingerprint\x12\x1c\n" +
-	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\x12'\n" +
-	"\x0fcurrent_version\x18\x06 \x01(\rR\x0ecurrentVersion\x12-\n" +
-	"\aindexes\x18\a \x03(\v2\x13.crossfade.v1.IndexR\aindexes\"\xf5\x01\n" +
+	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\x12<\n" +
+	"\bsettings\x18\x06 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12'\n" +
+	"\x0fcurrent_version\x18\a \x01(\rR\x0ecurrentVersion\x12-\n" +
+	"\aindexes\x18\b \x03(\v2\x13.crossfade.v1.IndexR\aindexes\"\xf5\x01\n" +
 	"\x05Index\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\rR\tdimension\x121\n" +
@@ -2772,13 +3076,32 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\astrings\x18\x06 \x01(\v2\x15.crossfade.v1.StringsH\x00R\astringsB\x06\n" +
 	"\x04kind\"!\n" +
 	"\aStrings\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values\"\xbc\x01\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\xfa\x01\n" +
 	"\x17CreateCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
-	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12\x16\n" +
+	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12<\n" +
+	"\bsettings\x18\x05 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12\x16\n" +
 	"\x05model\x18\x03 \x01(\tH\x00R\x05model\x12>\n" +
 	"\fvector_space\x18\x04 \x01(\v2\x19.crossfade.v1.VectorSpaceH\x00R\vvectorSpaceB\a\n" +
-	"\x05space\"^\n" +
+	"\x05space\"\xb9\x02\n" +
+	"\x12CollectionSettings\x12D\n" +
+	"\x06fields\x18\x01 \x03(\v2,.crossfade.v1.CollectionSettings.FieldsEntryR\x06fields\x122\n" +
+	"\banalyser\x18\x02 \x01(\v2\x16.crossfade.v1.AnalyserR\banalyser\x122\n" +
+	"\bchunking\x18\x03 \x01(\v2\x16.crossfade.v1.ChunkingR\bchunking\x12!\n" +
+	"\ftenant_field\x18\x04 \x01(\tR\vtenantField\x1aR\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x17.crossfade.v1.FieldTypeR\x05value:\x028\x01\"c\n" +
+	"\bAnalyser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"stop_words\x18\x02 \x01(\tR\tstopWords\x12$\n" +
+	"\x0eown_stop_words\x18\x03 \x03(\tR\fownStopWords\"w\n" +
+	"\bChunking\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\rR\x04size\x12\x18\n" +
+	"\aoverlap\x18\x03 \x01(\rR\aoverlap\x12%\n" +
+	"\x0eheading_prefix\x18\x04 \x01(\bR\rheadingPrefix\"^\n" +
 	"\vVectorSpace\x12\x1c\n" +
 	"\tdimension\x18\x01 \x01(\rR\tdimension\x121\n" +
 	"\x14document_fingerprint\x18\x02 \x01(\tR\x13documentFingerprint\"T\n" +
@@ -2800,13 +3123,15 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12/\n" +
 	"\avectors\x18\x04 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
 	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12+\n" +
-	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\xb3\x01\n" +
+	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\x83\x02\n" +
 	"\x0eUpsertResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x04R\x05added\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\x04R\breplaced\x12!\n" +
 	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\x12\x1c\n" +
 	"\ttruncated\x18\x04 \x03(\bR\ttruncated\x12.\n" +
-	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\"\x95\x01\n" +
+	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\x12!\n" +
+	"\fchunk_counts\x18\x06 \x03(\rR\vchunkCounts\x12+\n" +
+	"\x11unread_characters\x18\a \x03(\x04R\x10unreadCharacters\"\x95\x01\n" +
 	"\x12CreateIndexRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -2939,7 +3264,15 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\n" +
 	"incomplete\x18\x05 \x01(\bR\n" +
 	"incomplete\x12\x18\n" +
-	"\apending\x18\x06 \x01(\x04R\apending*q\n" +
+	"\apending\x18\x06 \x01(\x04R\apending*\xae\x01\n" +
+	"\tFieldType\x12\x1a\n" +
+	"\x16FIELD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FIELD_TYPE_STRING\x10\x01\x12\x12\n" +
+	"\x0eFIELD_TYPE_INT\x10\x02\x12\x14\n" +
+	"\x10FIELD_TYPE_FLOAT\x10\x03\x12\x13\n" +
+	"\x0fFIELD_TYPE_BOOL\x10\x04\x12\x17\n" +
+	"\x13FIELD_TYPE_DATETIME\x10\x05\x12\x16\n" +
+	"\x12FIELD_TYPE_STRINGS\x10\x06*q\n" +
 	"\n" +
 	"SearchMode\x12\x1b\n" +
 	"\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -2973,119 +3306,130 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 	return file_crossfade_v1_collections_proto_rawDescData
 }
 
-var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_crossfade_v1_collections_proto_goTypes = []any{
-	(SearchMode)(0),                  // 0: crossfade.v1.SearchMode
-	(Fusion_Method)(0),               // 1: crossfade.v1.Fusion.Method
-	(*Collection)(nil),               // 2: crossfade.v1.Collection
-	(*Index)(nil),                    // 3: crossfade.v1.Index
-	(*Document)(nil),                 // 4: crossfade.v1.Document
-	(*MetadataValue)(nil),            // 5: crossfade.v1.MetadataValue
-	(*Strings)(nil),                  // 6: crossfade.v1.Strings
-	(*CreateCollectionRequest)(nil),  // 7: crossfade.v1.CreateCollectionRequest
-	(*VectorSpace)(nil),              // 8: crossfade.v1.VectorSpace
-	(*CreateCollectionResponse)(nil), // 9: crossfade.v1.CreateCollectionResponse
-	(*ListCollectionsRequest)(nil),   // 10: crossfade.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),  // 11: crossfade.v1.ListCollectionsResponse
-	(*DeleteCollectionRequest)(nil),  // 12: crossfade.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil), // 13: crossfade.v1.DeleteCollectionResponse
-	(*UpsertRequest)(nil),            // 14: crossfade.v1.UpsertRequest
-	(*UpsertResponse)(nil),           // 15: crossfade.v1.UpsertResponse
-	(*CreateIndexRequest)(nil),       // 16: crossfade.v1.CreateIndexRequest
-	(*CreateIndexResponse)(nil),      // 17: crossfade.v1.CreateIndexResponse
-	(*DropIndexRequest)(nil),         // 18: crossfade.v1.DropIndexRequest
-	(*DropIndexResponse)(nil),        // 19: crossfade.v1.DropIndexResponse
-	(*FillIndexRequest)(nil),         // 20: crossfade.v1.FillIndexRequest
-	(*FillIndexResponse)(nil),        // 21: crossfade.v1.FillIndexResponse
-	(*SetCurrentIndexRequest)(nil),   // 22: crossfade.v1.SetCurrentIndexRequest
-	(*SetCurrentIndexResponse)(nil),  // 23: crossfade.v1.SetCurrentIndexResponse
-	(*Alias)(nil),                    // 24: crossfade.v1.Alias
-	(*SetAliasRequest)(nil),          // 25: crossfade.v1.SetAliasRequest
-	(*SetAliasResponse)(nil),         // 26: crossfade.v1.SetAliasResponse
-	(*DropAliasRequest)(nil),         // 27: crossfade.v1.DropAliasRequest
-	(*DropAliasResponse)(nil),        // 28: crossfade.v1.DropAliasResponse
-	(*ListAliasesRequest)(nil),       // 29: crossfade.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),      // 30: crossfade.v1.ListAliasesResponse
-	(*DeleteRequest)(nil),            // 31: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 32: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 33: crossfade.v1.SearchRequest
-	(*SearchOptions)(nil),            // 34: crossfade.v1.SearchOptions
-	(*Fusion)(nil),                   // 35: crossfade.v1.Fusion
-	(*Hit)(nil),                      // 36: crossfade.v1.Hit
-	(*HitStage)(nil),                 // 37: crossfade.v1.HitStage
-	(*Term)(nil),                     // 38: crossfade.v1.Term
-	(*SearchStage)(nil),              // 39: crossfade.v1.SearchStage
-	(*Hits)(nil),                     // 40: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 41: crossfade.v1.SearchResponse
-	nil,                              // 42: crossfade.v1.Document.MetadataEntry
-	(Metric)(0),                      // 43: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 44: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 45: crossfade.v1.StageTimes
-	(Priority)(0),                    // 46: crossfade.v1.Priority
+	(FieldType)(0),                   // 0: crossfade.v1.FieldType
+	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
+	(Fusion_Method)(0),               // 2: crossfade.v1.Fusion.Method
+	(*Collection)(nil),               // 3: crossfade.v1.Collection
+	(*Index)(nil),                    // 4: crossfade.v1.Index
+	(*Document)(nil),                 // 5: crossfade.v1.Document
+	(*MetadataValue)(nil),            // 6: crossfade.v1.MetadataValue
+	(*Strings)(nil),                  // 7: crossfade.v1.Strings
+	(*CreateCollectionRequest)(nil),  // 8: crossfade.v1.CreateCollectionRequest
+	(*CollectionSettings)(nil),       // 9: crossfade.v1.CollectionSettings
+	(*Analyser)(nil),                 // 10: crossfade.v1.Analyser
+	(*Chunking)(nil),                 // 11: crossfade.v1.Chunking
+	(*VectorSpace)(nil),              // 12: crossfade.v1.VectorSpace
+	(*CreateCollectionResponse)(nil), // 13: crossfade.v1.CreateCollectionResponse
+	(*ListCollectionsRequest)(nil),   // 14: crossfade.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),  // 15: crossfade.v1.ListCollectionsResponse
+	(*DeleteCollectionRequest)(nil),  // 16: crossfade.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil), // 17: crossfade.v1.DeleteCollectionResponse
+	(*UpsertRequest)(nil),            // 18: crossfade.v1.UpsertRequest
+	(*UpsertResponse)(nil),           // 19: crossfade.v1.UpsertResponse
+	(*CreateIndexRequest)(nil),       // 20: crossfade.v1.CreateIndexRequest
+	(*CreateIndexResponse)(nil),      // 21: crossfade.v1.CreateIndexResponse
+	(*DropIndexRequest)(nil),         // 22: crossfade.v1.DropIndexRequest
+	(*DropIndexResponse)(nil),        // 23: crossfade.v1.DropIndexResponse
+	(*FillIndexRequest)(nil),         // 24: crossfade.v1.FillIndexRequest
+	(*FillIndexResponse)(nil),        // 25: crossfade.v1.FillIndexResponse
+	(*SetCurrentIndexRequest)(nil),   // 26: crossfade.v1.SetCurrentIndexRequest
+	(*SetCurrentIndexResponse)(nil),  // 27: crossfade.v1.SetCurrentIndexResponse
+	(*Alias)(nil),                    // 28: crossfade.v1.Alias
+	(*SetAliasRequest)(nil),          // 29: crossfade.v1.SetAliasRequest
+	(*SetAliasResponse)(nil),         // 30: crossfade.v1.SetAliasResponse
+	(*DropAliasRequest)(nil),         // 31: crossfade.v1.DropAliasRequest
+	(*DropAliasResponse)(nil),        // 32: crossfade.v1.DropAliasResponse
+	(*ListAliasesRequest)(nil),       // 33: crossfade.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),      // 34: crossfade.v1.ListAliasesResponse
+	(*DeleteRequest)(nil),            // 35: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 36: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 37: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 38: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 39: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 40: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 41: crossfade.v1.HitStage
+	(*Term)(nil),                     // 42: crossfade.v1.Term
+	(*SearchStage)(nil),              // 43: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 44: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 45: crossfade.v1.SearchResponse
+	nil,                              // 46: crossfade.v1.Document.MetadataEntry
+	nil,                              // 47: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 48: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 49: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 50: crossfade.v1.StageTimes
+	(Priority)(0),                    // 51: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	43, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
-	3,  // 1: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
-	42, // 2: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
-	6,  // 3: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	43, // 4: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
-	8,  // 5: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	2,  // 6: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
-	2,  // 7: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
-	4,  // 8: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	44, // 9: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
-	45, // 10: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	8,  // 11: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	3,  // 12: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
-	45, // 13: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
-	24, // 14: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
-	24, // 15: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
-	44, // 16: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	46, // 17: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	34, // 18: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
-	0,  // 19: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
-	35, // 20: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
-	1,  // 21: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
-	4,  // 22: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	37, // 23: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
-	38, // 24: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
-	36, // 25: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	40, // 26: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	45, // 27: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	39, // 28: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	5,  // 29: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	7,  // 30: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	10, // 31: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	12, // 32: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	14, // 33: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	31, // 34: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	33, // 35: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	16, // 36: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
-	18, // 37: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
-	20, // 38: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
-	22, // 39: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
-	25, // 40: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
-	27, // 41: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
-	29, // 42: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
-	9,  // 43: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	11, // 44: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	13, // 45: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	15, // 46: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	32, // 47: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	41, // 48: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	17, // 49: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
-	19, // 50: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
-	21, // 51: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
-	23, // 52: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
-	26, // 53: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
-	28, // 54: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
-	30, // 55: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
-	43, // [43:56] is the sub-list for method output_type
-	30, // [30:43] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	48, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	9,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
+	4,  // 2: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
+	46, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	7,  // 4: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
+	48, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	9,  // 6: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
+	12, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	47, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	10, // 9: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
+	11, // 10: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
+	3,  // 11: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
+	3,  // 12: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
+	5,  // 13: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
+	49, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	50, // 15: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	12, // 16: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	4,  // 17: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
+	50, // 18: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
+	28, // 19: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
+	28, // 20: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
+	49, // 21: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	51, // 22: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	38, // 23: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	1,  // 24: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	39, // 25: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	2,  // 26: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	5,  // 27: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	41, // 28: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	42, // 29: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	40, // 30: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	44, // 31: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	50, // 32: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	43, // 33: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	6,  // 34: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 35: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	8,  // 36: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	14, // 37: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	16, // 38: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	18, // 39: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	35, // 40: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	37, // 41: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	20, // 42: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
+	22, // 43: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
+	24, // 44: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
+	26, // 45: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
+	29, // 46: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
+	31, // 47: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
+	33, // 48: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
+	13, // 49: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	15, // 50: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	17, // 51: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	19, // 52: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	36, // 53: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	45, // 54: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	21, // 55: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
+	23, // 56: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
+	25, // 57: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
+	27, // 58: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
+	30, // 59: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
+	32, // 60: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
+	34, // 61: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
+	49, // [49:62] is the sub-list for method output_type
+	36, // [36:49] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -3106,20 +3450,20 @@ func file_crossfade_v1_collections_proto_init() {
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[14].OneofWrappers = []any{
+	file_crossfade_v1_collections_proto_msgTypes[17].OneofWrappers = []any{
 		(*CreateIndexRequest_Model)(nil),
 		(*CreateIndexRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[23].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[25].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[33].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[26].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[28].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   41,
+			NumEnums:      3,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
