@@ -29,7 +29,8 @@ def test_every_point_has_a_name() -> None:
     assert set(faults.POINTS) >= PASSED
 
 
-@pytest.mark.parametrize("point", [point for point in faults.POINTS if not point.startswith("migration.")])
+# Ends at "alias." are held by test_store_alias_crashes.py, step by step.
+@pytest.mark.parametrize("point", [point for point in faults.POINTS if not point.startswith(("migration.", "alias."))])
 def test_an_end_at_a_named_point(tmp_path: Path, point: str) -> None:
     if point not in PASSED:
         pytest.skip(f"no code of the store comes by {point} yet")

@@ -111,27 +111,62 @@ def test_upkeep(store: DurableStore, work: str) -> None:
 
 
 def test_fill(store: DurableStore) -> None:
-    """An index that lacks documents is what `fill` is for: here one whose rows have been taken out."""
     collection = store.create(spec_of("c"))
     interrupter = Interrupter(random.Random(2))
     for version in (1, 2, 3):
         write(collection, dict.fromkeys(NAMES, version))
     for _ in range(CALLS // 2):
-        with store.database.writing() as connection:
-            connection.execute(f"DELETE FROM rows_{collection.index.record.number}")
-        with store.database.reading() as connection:
-            collection.index.reload(connection, collection.fields)
-        assert collection.snapshot().parts == ()
-        pending = collection.pending(1, 100)
+        version = collection.create_index(collection.spec.dimension, "another")
+        pending = collection.pending(version, 100)
+        assert len(pending) == collection.snapshot(version).pending == len(NAMES)
         rows = [rows_of(document.id, 3) for _, document in pending]
         vectors = np.array([vector for each in rows for _, _, vector in each], np.float32)
         spans = [[row[:2] for row in each] for each in rows]
-        interrupter.run(partial(collection.fill, 1, [key for key, _ in pending], vectors, spans=spans))
-        if collection.pending(1, 100):
-            assert collection.snapshot().parts == ()
+        interrupter.run(partial(collection.fill, version, [key for key, _ in pending], vectors, spans=spans))
+        snapshot = collection.snapshot(version)
+        if collection.pending(version, 100):
+            assert (snapshot.parts, snapshot.pending) == ((), len(NAMES))
             assert collection.documents(NAMES) == [document_of(name, 3) for name in NAMES]
         else:
+            assert snapshot.pending == 0
+            collection.set_current(version)
             check(collection, dict.fromkeys(NAMES, 3))
+            collection.set_current(1)
+        collection.drop_index(version)
+
+
+def test_versions_and_aliases(store: DurableStore) -> None:
+    """What memory says of them is what the database says, after every call that may have been cut short."""
+    collection = store.create(spec_of("c"))
+    write(collection, dict.fromkeys(NAMES, 1))
+    dimension, interrupter = collection.spec.dimension, Interrupter(random.Random(5))
+    for _ in range(CALLS // 3):
+        interrupter.run(partial(collection.create_index, dimension, "another"))
+        same(store)
+        newest = max(collection.indexes)
+        interrupter.run(partial(store.set_alias, "live", "c", newest))
+        same(store)
+        interrupter.run(partial(collection.set_current, newest, force=True))
+        same(store)
+        assert collection.snapshot().pending == (0 if collection.current == 1 else len(NAMES))
+        collection.set_current(1)
+        interrupter.run(partial(store.set_alias, "live", "c"))
+        same(store)
+        store.set_alias("live", "c")
+        for version in sorted(collection.indexes)[1:]:
+            interrupter.run(partial(collection.drop_index, version))
+            same(store)
+        check(collection, dict.fromkeys(NAMES, 1))
+
+
+def same(store: DurableStore) -> None:
+    with store.database.reading() as connection:
+        (current,) = connection.execute("SELECT current FROM collections").fetchone()
+        versions = {version for (version,) in connection.execute("SELECT version FROM indexes")}
+        aliases = connection.execute("SELECT name, version, revision FROM aliases").fetchall()
+    collection = store.collection("c")
+    assert (collection.current, set(collection.indexes)) == (current, versions)
+    assert [(alias.name, alias.version or 0, alias.revision) for alias in store.aliases()] == aliases
 
 
 def test_create_and_drop(store: DurableStore) -> None:

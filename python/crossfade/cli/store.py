@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         CollectionSettings,
         CollectionSpec,
         Document,
-        DurableCollection,
         DurableStore,
     )
     from crossfade.store.metadata import MetadataSchema
@@ -192,7 +191,7 @@ def search(
     if model is None and mode != "lexical":
         raise InvalidInput(f"a search of mode {mode} needs the collection's model: give --model, or --mode lexical")
     with opened(directory, upkeep=False) as store:
-        collection = store.get(name)
+        collection = store.get(name).pinned()
         view = _view(collection, tenant)
         if isinstance(view, TenantCollection):
             condition = view.imposed(condition)
@@ -211,7 +210,7 @@ def search(
         print(f"{rank_:>3}  {hit['score']:.4f}  {hit['id']}  {' '.join(hit['title'].split())[:_SNIPPET]}  {snippet}")
 
 
-def _view(collection: DurableCollection, tenant: str | None) -> Collection:
+def _view(collection: Collection, tenant: str | None) -> Collection:
     """The collection, or what of it is the tenant's. Raises InvalidInput when it has tenants and none is named, or one
     is and it has none."""
     from crossfade.errors import InvalidInput

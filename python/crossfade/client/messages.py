@@ -27,8 +27,9 @@ from crossfade.client.types import (
     Upserted,
 )
 from crossfade.errors import CrossfadeError, InvalidInput
+from crossfade.store.aliases import Alias
 from crossfade.store.metadata import FieldType
-from crossfade.store.types import CollectionSettings, Document, Metric
+from crossfade.store.types import CollectionSettings, Document, IndexVersion, Metric
 
 _METRICS: dict[Metric, vectors_pb2.Metric] = {
     "cosine": vectors_pb2.METRIC_COSINE,
@@ -194,6 +195,7 @@ def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResult
         times=StageTimes.sum(times(response.times) for response in responses),
         stages=_stages(responses),
         incomplete=any(response.incomplete for response in responses),
+        pending=max((response.pending for response in responses), default=0),
     )
 
 
@@ -237,7 +239,26 @@ def collection(message: collections_pb2.Collection) -> CollectionInfo:
         metric=_METRIC_NAMES[message.metric],
         document_fingerprint=message.document_fingerprint,
         documents=message.documents,
+        current_version=message.current_version,
+        indexes=tuple(index(found) for found in message.indexes),
     )
+
+
+def index(message: collections_pb2.Index) -> IndexVersion:
+    return IndexVersion(
+        version=message.version,
+        dimension=message.dimension,
+        document_fingerprint=message.document_fingerprint,
+        rows=message.rows,
+        pending=message.pending,
+        segments=message.segments,
+        bytes=message.bytes,
+        graphs_built=message.graphs_built,
+    )
+
+
+def alias(message: collections_pb2.Alias) -> Alias:
+    return Alias(message.name, message.collection, message.version or None, message.revision)
 
 
 def model(message: models_pb2.Model) -> ModelInfo:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.store.types import Document, Metric
+from crossfade.store.types import Document, IndexVersion, Metric
 
 InputType = Literal["query", "document"]
 Encoding = Literal["float32", "float16", "int8", "binary"]
@@ -107,11 +107,26 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
+    """`dimension` and `document_fingerprint` are of the index version that is the current one; `indexes`: all, by
+    version.
+    """
+
     name: str
     dimension: int
     metric: Metric
     document_fingerprint: str
     documents: int
+    current_version: int = 1
+    indexes: tuple[IndexVersion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How many documents an index was given, and how many it lacks still."""
+
+    filled: int
+    pending: int
+    times: StageTimes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +183,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class SearchResults:
     """`hits[i]` answers query i: score descending, equal scores by id. `stages`: where an explanation was asked for.
-    `incomplete`: a damaged part of the collection is being built again, and was not searched.
+    `incomplete`: a damaged part of the collection is being built again, and was not searched. `pending`: documents that
+    the index version lacks, and that could not be found.
     """
 
     hits: list[list[Hit]]
@@ -176,6 +192,7 @@ class SearchResults:
     times: StageTimes
     stages: tuple[SearchStage, ...] = ()
     incomplete: bool = False
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from crossfade.ingest.rejects import RejectsFile
 from crossfade.ingest.report import IngestReport, Progress
 from crossfade.ingest.sources import Format, Source, identity, open_source
 from crossfade.ingest.tenants import keeper
-from crossfade.store import DurableCollection, DurableStore, UpsertCounts
+from crossfade.store import DurableStore, UpsertCounts, VersionView
 from crossfade.store.marks import holds, mark
 
 _BEGIN = Position(0, 0, 0)
@@ -65,7 +65,8 @@ def ingest(
     FingerprintMismatch or InvalidInput when the vectors are not the collection's; InvalidInput when an earlier run had
     other sources' content or settings; NotFound; StoreError when the disk does not take it.
     """
-    collection = store.get(name)
+    # Pinned: it goes on with the index whose vectors these are, whichever becomes the current one meanwhile.
+    collection = store.get(name).pinned()
     _check_vectors(collection, cutter)
     # Whoever drops a collection, a server say, need not know of its jobs.
     forget_gone(store.database.path.parent, {each.number for each in store.all()})
@@ -77,7 +78,7 @@ class _Job:
     def __init__(
         self,
         store: DurableStore,
-        collection: DurableCollection,
+        collection: VersionView,
         paths: Sequence[Path],
         cutter: Cutter,
         settings: IngestSettings,
@@ -245,7 +246,7 @@ class _Step:
     rejects: list[Reject]
 
 
-def _check_vectors(collection: DurableCollection, cutter: Cutter) -> None:
+def _check_vectors(collection: VersionView, cutter: Cutter) -> None:
     spec = collection.spec
     if cutter.fingerprint != spec.document_fingerprint:
         raise FingerprintMismatch(

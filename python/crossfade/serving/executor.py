@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crossfade import measures
 from crossfade._native import Call, SearchCall
+from crossfade.chunking import ChunkingSettings
 from crossfade.config import Settings
 from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
 from crossfade.retrieval import Reranker, Retriever, SearchOptions, SearchResult, check_encoder
@@ -34,7 +35,8 @@ from crossfade.serving.batches import (
 )
 from crossfade.serving.limits import Limits
 from crossfade.serving.models import ServedEncoder, ServedModels
-from crossfade.serving.passages import Cutter
+from crossfade.serving.passages import Cutter, Passages
+from crossfade.serving.versions import Versions
 from crossfade.store import Collection, CollectionSettings, CollectionSpec, Document, Metric, Store
 from crossfade.store.checks import check_ids
 from crossfade.store.tenancy import TenantCollection
@@ -61,6 +63,7 @@ class Executor:
         self._threads = settings.threads
         self._embed = embed
         self._cutters: dict[str, Cutter] = {}
+        self.versions = Versions(store, self._encoder, self._cut, embed, settings.max_texts_per_call)
 
     @property
     def settings(self) -> Settings:
@@ -141,7 +144,8 @@ class Executor:
 
     def _collection(self, name: str, call: Call) -> Collection:
         """As the call's tenant has it. Raises NotFound, and InvalidInput for a call of nobody's to a tenants' one."""
-        collection = self._store.get(name)
+        # Pinned: by the time that a model has run, another one's index may be the current one.
+        collection = self._store.get(name).pinned()
         field = collection.settings.tenant_field
         if field is None:
             return collection
@@ -195,7 +199,9 @@ class Executor:
                 self._limits.answer(sum(sizes.get(hit.id, 0) for some in hits for hit in some))
             encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields)
         plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
-        return FoundHits(plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete)
+        return FoundHits(
+            plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete, result.pending
+        )
 
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""
@@ -240,10 +246,13 @@ class Executor:
             )
         check_encoder(collection, self._encoder(batch.model))
         self._limits.texts((document.content for document in documents), "document")
-        passages = self._cutter(batch.model).cut(documents, collection.settings.chunking)
+        passages = self._cut(batch.model, documents, collection.settings.chunking)
         embeddings, queue_ns = self._embed(batch.model, passages.texts, call)
         counts = collection.upsert(documents, embeddings.vectors, spans=passages.spans, expected=batch.expected)
         return Upserted(counts, embeddings, queue_ns, passages)
+
+    def _cut(self, model: str, documents: Sequence[Document], chunking: ChunkingSettings) -> Passages:
+        return self._cutter(model).cut(documents, chunking)
 
     def _cutter(self, model: str) -> Cutter:
         cutter = self._cutters.get(model)
@@ -319,4 +328,6 @@ def _by_query(queries: Sequence[tuple[str, Sequence[tuple[str, Value]]]], what: 
 
 
 def _state(collection: Collection) -> CollectionState:
-    return CollectionState(collection.spec, len(collection), collection.settings)
+    collection = collection.pinned()
+    indexes = collection.index_versions()
+    return CollectionState(collection.spec, len(collection), collection.current, indexes, collection.settings)

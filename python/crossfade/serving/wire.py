@@ -21,7 +21,7 @@ from crossfade.models import Embeddings
 from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, Walking
 from crossfade.retrieval.options import Mode
 from crossfade.serving.batches import CollectionState, ServedModel
-from crossfade.store import CollectionSettings, Document, Metric
+from crossfade.store import Alias, CollectionSettings, Document, IndexVersion, Metric
 from crossfade.store.metadata import FieldType, Filter, MetadataSchema, dates
 
 _METRICS: dict[int, Metric] = {
@@ -225,6 +225,27 @@ def collection_message(state: CollectionState) -> collections_pb2.Collection:
         document_fingerprint=spec.document_fingerprint,
         documents=state.documents,
         settings=_settings_message(state.settings),
+        current_version=state.current,
+        indexes=[index_message(index) for index in state.indexes],
+    )
+
+
+def index_message(index: IndexVersion) -> collections_pb2.Index:
+    return collections_pb2.Index(
+        version=index.version,
+        dimension=index.dimension,
+        document_fingerprint=index.document_fingerprint,
+        rows=index.rows,
+        pending=index.pending,
+        segments=index.segments,
+        bytes=index.bytes,
+        graphs_built=index.graphs_built,
+    )
+
+
+def alias_message(alias: Alias) -> collections_pb2.Alias:
+    return collections_pb2.Alias(
+        name=alias.name, collection=alias.collection, version=alias.version or 0, revision=alias.revision
     )
 
 

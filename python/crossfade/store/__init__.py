@@ -1,5 +1,6 @@
 """Documents and their vectors: the interface (`types`), one back end on disk (`durable`), one in memory (`memory`)."""
 
+from crossfade.store.aliases import Alias
 from crossfade.store.collection import DurableCollection
 from crossfade.store.durable import DurableStore
 from crossfade.store.memory import MemoryCollection, MemoryStore
@@ -9,20 +10,26 @@ from crossfade.store.types import (
     CollectionSettings,
     CollectionSpec,
     Document,
+    IndexVersion,
     Metric,
     Part,
     Snapshot,
     Store,
     UpsertCounts,
 )
+from crossfade.store.view import VersionView
+from crossfade.store.writes import IndexVectors
 
 __all__ = [
+    "Alias",
     "Collection",
     "CollectionSettings",
     "CollectionSpec",
     "Document",
     "DurableCollection",
     "DurableStore",
+    "IndexVectors",
+    "IndexVersion",
     "MemoryCollection",
     "MemoryStore",
     "Metric",
@@ -31,4 +38,5 @@ __all__ = [
     "Store",
     "StoreSettings",
     "UpsertCounts",
+    "VersionView",
 ]

@@ -12,6 +12,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def _effort(path: Path) -> Effort:
         raise DataError(path, f"cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(path, f"it does not say how far to walk: {error!r}") from None
+
+
+def size(directory: Path) -> int:
+    """Bytes on the disk of a segment's graph; 0 when it has none."""
+    found = 0
+    for name in (GRAPH_FILE, EFFORT_FILE):
+        with suppress(FileNotFoundError):
+            found += (directory / name).stat().st_size
+    return found
 
 
 def remove(directory: Path) -> None:

@@ -31,7 +31,7 @@ from crossfade.store.segment import Range, RowBatch, Segment, Space, Span, clean
 from crossfade.store.settings import StoreSettings
 from crossfade.store.state import Entry, Open, Sealed, State
 from crossfade.store.tail import Tail
-from crossfade.store.types import Snapshot
+from crossfade.store.types import IndexVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,14 @@ class IndexRecord:
     analyser: AnalyserSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many documents an index holds, and how many of its collection's it lacks."""
+
+    documents: int = 0
+    pending: int = 0
+
+
 class Index:
     """Its methods that write are called with the collection's lock held, but for `seal`, `merge` and `heal`, which take
     it themselves when they have something to put in."""
@@ -76,6 +84,9 @@ class Index:
         self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row that there ever was: the next gets the next one."""
+        self.holding = Holding()
+        self.complete_to = 0
+        """It holds every document that is there with a key up to this."""
         self._epochs = Epochs(())
         self._gone = False
 
@@ -92,8 +103,10 @@ class Index:
 
     def snapshot(self) -> Snapshot:
         """The index as it is now; takes constant time."""
+        # Looked at on both sides: while `publish` makes it more or less, rather too many are said to be lacking.
+        before = self.holding.pending
         state = self._state
-        return Snapshot(state.parts, incomplete=state.incomplete)
+        return Snapshot(state.parts, incomplete=state.incomplete, pending=max(before, self.holding.pending))
 
     # Opening
 
@@ -202,10 +215,12 @@ class Index:
         """Put rows behind what may be searched; return how many rows the tail has then."""
         return self._state.last.tail.extend(batch, schema)
 
-    def publish(self, removed: NDArray[np.int64], tail_rows: int | None) -> None:
+    def publish(self, removed: NDArray[np.int64], tail_rows: int | None, holding: Holding) -> None:
         """Let the tail's first rows be found (None: as before), and those with the keys of `removed` no more."""
+        self.holding = max(self.holding, holding, key=lambda each: each.pending)
         state = self._state.without(removed)
         self._state = state if tail_rows is None else state.grown(tail_rows)
+        self.holding = holding
 
     def give_up(self) -> None:
         """What was staged never came to be: nobody has seen its rows, and others take their places and their keys."""
@@ -360,6 +375,20 @@ class Index:
 
     def _stops(self, stopped: Callable[[], bool]) -> bool:
         return self._gone or stopped()
+
+    def describe(self) -> IndexVersion:
+        """What it has now."""
+        record, state, sealed = self.record, self._state, self._sealed()
+        return IndexVersion(
+            version=record.version,
+            dimension=record.space.dimension,
+            document_fingerprint=record.space.document_fingerprint,
+            rows=sum(entry.live.count for entry in state.entries),
+            pending=self.holding.pending,
+            segments=len(sealed),
+            bytes=sum(source.segment.size + graphs.size(source.segment.directory) for source in sealed),
+            graphs_built=not any(self._wants_graph(source) for source in sealed),
+        )
 
     def _sealed(self) -> list[Sealed]:
         return [] if self._gone else [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]

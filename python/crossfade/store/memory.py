@@ -21,7 +21,16 @@ from crossfade.errors import AlreadyExists, InvalidInput, NotFound
 from crossfade.store.checks import check_ids, check_spec, finite_matrix
 from crossfade.store.metadata import BoundFilter, Columns, Metadata, MetadataSchema, Selection, TailColumns, select
 from crossfade.store.rows import Lease, RowIds
-from crossfade.store.types import Collection, CollectionSettings, CollectionSpec, Document, Part, Snapshot, UpsertCounts
+from crossfade.store.types import (
+    Collection,
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    IndexVersion,
+    Part,
+    Snapshot,
+    UpsertCounts,
+)
 
 _FIRST_CAPACITY = 64
 
@@ -157,6 +166,19 @@ class MemoryCollection:
             selecting = _Selecting(lease, count, self._fields)
             part = Part(RowIds(lease, count), lease.vectors(count), None, count, select=selecting.select)
             return Snapshot((part,))
+
+    def pinned(self) -> MemoryCollection:
+        """Itself: it has one index for life."""
+        return self
+
+    @property
+    def current(self) -> int:
+        return 1
+
+    def index_versions(self) -> list[IndexVersion]:
+        """The only one, which lacks nothing."""
+        spec = self._spec
+        return [IndexVersion(1, spec.dimension, spec.document_fingerprint, len(self._rows), 0, 0, 0, True)]
 
     def _make_writable(self, first_row: int, rows: int) -> None:
         """Leave a buffer that has room for `rows` and whose rows from `first_row` on no living snapshot shows.

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
 from crossfade.store.metadata import Filter, MetadataSchema, imposed
-from crossfade.store.types import Collection, CollectionSettings, CollectionSpec, Document, Snapshot, UpsertCounts
+from crossfade.store.types import (
+    Collection,
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    IndexVersion,
+    Snapshot,
+    UpsertCounts,
+)
 
 _SEPARATOR = "\x1f"  # in no tenant's name, which is printable
 
@@ -59,6 +67,18 @@ class TenantCollection:
     def snapshot(self) -> Snapshot:
         """Of all tenants: search it with `imposed` filters only."""
         return self._collection.snapshot()
+
+    def pinned(self) -> TenantCollection:
+        """As `Collection.pinned`, of the same tenant."""
+        return TenantCollection(self._collection.pinned(), self._field, self._tenant)
+
+    @property
+    def current(self) -> int:
+        return self._collection.current
+
+    def index_versions(self) -> Sequence[IndexVersion]:
+        """Of all tenants."""
+        return self._collection.index_versions()
 
     def documents(self, ids: Sequence[str]) -> list[Document | None]:
         """By their ids as they are kept: those that a search of the snapshot finds."""

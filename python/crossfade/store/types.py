@@ -42,7 +42,7 @@ def content(title: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSpec:
-    """What a collection is bound to for life."""
+    """What a collection is bound to: name and metric for life, the rest for as long as its index is the current one."""
 
     name: str
     dimension: int
@@ -119,11 +119,29 @@ class Part:
 class Snapshot:
     """A consistent, immutable view of a collection: rows in parts. No later write changes it.
 
-    `incomplete`: a damaged part is being built again, and its rows are not among them.
+    `incomplete`: a damaged part is being built again, and its rows are not among them. `pending`: documents of the
+    collection that its index lacks.
     """
 
     parts: tuple[Part, ...]
     incomplete: bool = False
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One version of a collection's index. `rows`: vectors that may be found; `pending`: documents that it lacks;
+    `bytes`: of its segments on the disk; `graphs_built`: every segment that is large enough for a graph has one.
+    """
+
+    version: int
+    dimension: int
+    document_fingerprint: str
+    rows: int
+    pending: int
+    segments: int
+    bytes: int
+    graphs_built: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +190,21 @@ class Collection(Protocol):
         ...
 
     def snapshot(self) -> Snapshot: ...
+
+    def pinned(self) -> Collection:
+        """The same, bound for good to the index version that it searches and writes now: whoever looks at `spec` and
+        then searches or writes what was made for it must not meet another index meanwhile.
+        """
+        ...
+
+    @property
+    def current(self) -> int:
+        """The index version that is searched and written to when nobody says which."""
+        ...
+
+    def index_versions(self) -> Sequence[IndexVersion]:
+        """By version."""
+        ...
 
 
 class Store(Protocol):

@@ -104,6 +104,8 @@ pub struct Found {
     pub stages: Vec<(String, u64, u64)>,
     /// Whether a part of the collection was not searched.
     pub incomplete: bool,
+    /// Documents that are not in the index that was searched yet.
+    pub pending: u64,
     /// Of what made the queries' vectors.
     pub query_fingerprint: String,
     /// Time it took.
