@@ -73,9 +73,12 @@ _Way = Mapping[str, Any]
 
 @final
 class Call:
-    """One call's right to run: its deadline, and whether anybody still waits for the answer."""
+    """One call's right to run: its deadline, its tenant, and whether anybody still waits for the answer."""
 
-    def __new__(cls, seconds: float | None = None) -> Call: ...
+    def __new__(cls, seconds: float | None = None, tenant: str | None = None) -> Call: ...
+    @property
+    def tenant(self) -> str | None:
+        """Whose documents it may see, where documents are somebody's."""
     def cancel(self) -> None: ...
     def check(self) -> None: ...
 

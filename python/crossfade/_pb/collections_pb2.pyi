@@ -8,30 +8,49 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class FieldType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FIELD_TYPE_UNSPECIFIED: _ClassVar[FieldType]
+    FIELD_TYPE_STRING: _ClassVar[FieldType]
+    FIELD_TYPE_INT: _ClassVar[FieldType]
+    FIELD_TYPE_FLOAT: _ClassVar[FieldType]
+    FIELD_TYPE_BOOL: _ClassVar[FieldType]
+    FIELD_TYPE_DATETIME: _ClassVar[FieldType]
+    FIELD_TYPE_STRINGS: _ClassVar[FieldType]
+
 class SearchMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SEARCH_MODE_UNSPECIFIED: _ClassVar[SearchMode]
     SEARCH_MODE_DENSE: _ClassVar[SearchMode]
     SEARCH_MODE_LEXICAL: _ClassVar[SearchMode]
     SEARCH_MODE_HYBRID: _ClassVar[SearchMode]
+FIELD_TYPE_UNSPECIFIED: FieldType
+FIELD_TYPE_STRING: FieldType
+FIELD_TYPE_INT: FieldType
+FIELD_TYPE_FLOAT: FieldType
+FIELD_TYPE_BOOL: FieldType
+FIELD_TYPE_DATETIME: FieldType
+FIELD_TYPE_STRINGS: FieldType
 SEARCH_MODE_UNSPECIFIED: SearchMode
 SEARCH_MODE_DENSE: SearchMode
 SEARCH_MODE_LEXICAL: SearchMode
 SEARCH_MODE_HYBRID: SearchMode
 
 class Collection(_message.Message):
-    __slots__ = ("name", "dimension", "metric", "document_fingerprint", "documents")
+    __slots__ = ("name", "dimension", "metric", "document_fingerprint", "documents", "settings")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     name: str
     dimension: int
     metric: _vectors_pb2.Metric
     document_fingerprint: str
     documents: int
-    def __init__(self, name: _Optional[str] = ..., dimension: _Optional[int] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., document_fingerprint: _Optional[str] = ..., documents: _Optional[int] = ...) -> None: ...
+    settings: CollectionSettings
+    def __init__(self, name: _Optional[str] = ..., dimension: _Optional[int] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., document_fingerprint: _Optional[str] = ..., documents: _Optional[int] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ...) -> None: ...
 
 class Document(_message.Message):
     __slots__ = ("id", "title", "text", "metadata")
@@ -75,16 +94,59 @@ class Strings(_message.Message):
     def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "metric", "model", "vector_space")
+    __slots__ = ("name", "metric", "settings", "model", "vector_space")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VECTOR_SPACE_FIELD_NUMBER: _ClassVar[int]
     name: str
     metric: _vectors_pb2.Metric
+    settings: CollectionSettings
     model: str
     vector_space: VectorSpace
-    def __init__(self, name: _Optional[str] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
+
+class CollectionSettings(_message.Message):
+    __slots__ = ("fields", "analyser", "chunking", "tenant_field")
+    class FieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: FieldType
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[FieldType, str]] = ...) -> None: ...
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ANALYSER_FIELD_NUMBER: _ClassVar[int]
+    CHUNKING_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_FIELD_NUMBER: _ClassVar[int]
+    fields: _containers.ScalarMap[str, FieldType]
+    analyser: Analyser
+    chunking: Chunking
+    tenant_field: str
+    def __init__(self, fields: _Optional[_Mapping[str, FieldType]] = ..., analyser: _Optional[_Union[Analyser, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., tenant_field: _Optional[str] = ...) -> None: ...
+
+class Analyser(_message.Message):
+    __slots__ = ("name", "stop_words", "own_stop_words")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STOP_WORDS_FIELD_NUMBER: _ClassVar[int]
+    OWN_STOP_WORDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    stop_words: str
+    own_stop_words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., stop_words: _Optional[str] = ..., own_stop_words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Chunking(_message.Message):
+    __slots__ = ("method", "size", "overlap", "heading_prefix")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    HEADING_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    size: int
+    overlap: int
+    heading_prefix: bool
+    def __init__(self, method: _Optional[str] = ..., size: _Optional[int] = ..., overlap: _Optional[int] = ..., heading_prefix: _Optional[bool] = ...) -> None: ...
 
 class VectorSpace(_message.Message):
     __slots__ = ("dimension", "document_fingerprint")
@@ -137,18 +199,22 @@ class UpsertRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
-    __slots__ = ("added", "replaced", "token_counts", "truncated", "times")
+    __slots__ = ("added", "replaced", "token_counts", "truncated", "times", "chunk_counts", "unread_characters")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNTS_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     TIMES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     token_counts: _containers.RepeatedScalarFieldContainer[int]
     truncated: _containers.RepeatedScalarFieldContainer[bool]
     times: _vectors_pb2.StageTimes
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ...) -> None: ...
+    chunk_counts: _containers.RepeatedScalarFieldContainer[int]
+    unread_characters: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., chunk_counts: _Optional[_Iterable[int]] = ..., unread_characters: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
     __slots__ = ("collection", "ids")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossfade._pb import embedding_pb2
 from crossfade.client import plans, stream_sync
-from crossfade.client.channel import DEFAULT_TIMEOUT, OPTIONS, check_target
+from crossfade.client.channel import DEFAULT_TIMEOUT, OPTIONS, check_target, tenant_metadata
 from crossfade.client.failures import CLOSED, failure
 from crossfade.client.options import Embedder, EmbedOptions, SearchOptions
 from crossfade.client.plans import Answer, Method, Plan, Progress
@@ -37,7 +37,7 @@ from crossfade.client.types import (
     Vectors,
 )
 from crossfade.errors import CrossfadeError, InvalidInput, NotFound, Overloaded
-from crossfade.store.types import Document, Metric
+from crossfade.store.types import CollectionSettings, Document, Metric
 
 
 class Client:
@@ -47,12 +47,15 @@ class Client:
     changes nothing is tried again when the server cannot be reached. Errors are those of `crossfade.errors`.
     """
 
-    def __init__(self, target: str, *, timeout: float = DEFAULT_TIMEOUT, retry_overloaded: int = 0) -> None:
+    def __init__(
+        self, target: str, *, timeout: float = DEFAULT_TIMEOUT, retry_overloaded: int = 0, tenant: str | None = None
+    ) -> None:
         """`target`: "host:port" or "unix:/path". Nothing is sent yet.
 
         `retry_overloaded`: how often a call that changes nothing is sent again when the server has too much to do. It
         waits for as long as the server asks, within the call's `timeout`; without it, Overloaded is raised at once.
         """
+        self._metadata = tenant_metadata(tenant)
         self._retries = check_retries(retry_overloaded)
         self._target = check_target(target)
         self._timeout = timeout
@@ -156,10 +159,14 @@ class Client:
         dimension: int | None = None,
         fingerprint: str | None = None,
         metric: Metric = "cosine",
+        settings: CollectionSettings | None = None,
         timeout: float | None = None,
     ) -> CollectionInfo:
-        """Make a collection for a served model, or for a `dimension` and the document `fingerprint` of another one."""
-        plan = plans.create_collection(name, metric, plans.space(model, dimension, fingerprint))
+        """Make a collection for a served model, or for a `dimension` and the document `fingerprint` of another one.
+
+        `settings`: fields of metadata, how texts become words, how documents are cut, whether they are tenants'.
+        """
+        plan = plans.create_collection(name, metric, plans.space(model, dimension, fingerprint), settings)
         return self._run(plan, timeout)
 
     def list_collections(self, *, timeout: float | None = None) -> list[CollectionInfo]:
@@ -320,7 +327,7 @@ class Client:
             )
             self._calls[method.path] = call
         try:
-            answer: Message = call(request, timeout=timeout)
+            answer: Message = call(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             raise InvalidInput(CLOSED) if self._closing.is_set() else failure(error, self._target) from None
         except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -116,13 +116,18 @@ class CollectionInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upserted:
-    """`token_counts` (int32) and `truncated` (bool) have one entry a document when a model embedded them, else none."""
+    """`token_counts` (int32), `truncated` (bool) and `chunk_counts` (int64) have one entry a document when a model
+    embedded them, else none. `unread_characters` (int64), where documents are cut: characters of each, white space not
+    counted, that the model never reads.
+    """
 
     added: int
     replaced: int
     token_counts: NDArray[np.int32]
     truncated: NDArray[np.bool_]
     times: StageTimes
+    chunk_counts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    unread_characters: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from crossfade._native import Call
 from crossfade.models import Bundle, Embeddings
-from crossfade.store import CollectionSpec, Document, UpsertCounts
+from crossfade.serving.passages import Passages
+from crossfade.store import CollectionSettings, CollectionSpec, Document, UpsertCounts
 
 
 class EmbedDocuments(Protocol):
@@ -90,15 +91,17 @@ class ServedModel:
 class CollectionState:
     spec: CollectionSpec
     documents: int
+    settings: CollectionSettings = field(default_factory=CollectionSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """`embeddings` is None when vectors were given."""
+    """`embeddings`, one a passage, and `passages` are None when vectors were given."""
 
     counts: UpsertCounts
-    embeddings: Embeddings | None
+    embeddings: Embeddings | None = None
     queue_ns: int = 0
+    passages: Passages | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ class Collections:
                 "the collection's space is missing: name a served model, or give a vector_space with its dimension and "
                 "document fingerprint"
             )
-        state = self._executor.create_collection(request.name, wire.metric(request.metric), space)
+        settings = wire.collection_settings(request.settings)
+        state = self._executor.create_collection(request.name, wire.metric(request.metric), space, settings)
         return collections_pb2.CreateCollectionResponse(collection=wire.collection_message(state))
 
     def list(self, _request: Message, _call: Call) -> collections_pb2.ListCollectionsResponse:
@@ -126,18 +127,24 @@ class Collections:
             expected=list(request.expected_versions) or None,
         )
         upserted = self._executor.upsert(batch, call)
-        embeddings = upserted.embeddings
-        return collections_pb2.UpsertResponse(
+        embeddings, passages = upserted.embeddings, upserted.passages
+        response = collections_pb2.UpsertResponse(
             added=upserted.counts.added,
             replaced=upserted.counts.replaced,
-            token_counts=() if embeddings is None else embeddings.token_counts.tolist(),
-            truncated=() if embeddings is None else embeddings.truncated.tolist(),
             times=clock.times(embeddings, upserted.queue_ns),
         )
+        if embeddings is not None and passages is not None and request.documents:
+            tokens, truncated = passages.folded(embeddings)
+            response.token_counts.extend(tokens.tolist())
+            response.truncated.extend(truncated.tolist())
+            response.chunk_counts.extend(passages.counts.tolist())
+            if passages.unread is not None:
+                response.unread_characters.extend(passages.unread.tolist())
+        return response
 
     def delete(self, request: collections_pb2.DeleteRequest, call: Call) -> collections_pb2.DeleteResponse:
         call.check()
-        return collections_pb2.DeleteResponse(deleted=self._executor.delete(request.collection, request.ids))
+        return collections_pb2.DeleteResponse(deleted=self._executor.delete(request.collection, request.ids, call))
 
 
 def _given(request: collections_pb2.UpsertRequest) -> GivenVectors | None:

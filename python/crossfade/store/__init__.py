@@ -4,10 +4,21 @@ from crossfade.store.collection import DurableCollection
 from crossfade.store.durable import DurableStore
 from crossfade.store.memory import MemoryCollection, MemoryStore
 from crossfade.store.settings import StoreSettings
-from crossfade.store.types import Collection, CollectionSpec, Document, Metric, Part, Snapshot, Store, UpsertCounts
+from crossfade.store.types import (
+    Collection,
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    Metric,
+    Part,
+    Snapshot,
+    Store,
+    UpsertCounts,
+)
 
 __all__ = [
     "Collection",
+    "CollectionSettings",
     "CollectionSpec",
     "Document",
     "DurableCollection",

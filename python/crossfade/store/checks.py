@@ -61,7 +61,7 @@ def check_spec(spec: CollectionSpec) -> None:
 
 
 def check_ids(ids: Sequence[str]) -> None:
-    """Raises InvalidInput when an id is empty, too long, not valid Unicode, or given twice."""
+    """Raises InvalidInput when an id is empty, too long, not valid Unicode, holds a NUL, or is given twice."""
     seen: dict[str, int] = {}
     for position, name in enumerate(ids):
         if not name:
@@ -76,6 +76,8 @@ def check_ids(ids: Sequence[str]) -> None:
             raise InvalidInput(
                 f"document {position}: its id is {size} bytes long, the limit is {MAX_ID_BYTES}: use a shorter id"
             )
+        if "\0" in name:
+            raise InvalidInput(f"document {position}: its id {name[:80]!r} holds a NUL character: leave it out")
         first = seen.setdefault(name, position)
         if first != position:
             raise InvalidInput(

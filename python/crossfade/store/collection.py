@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import InvalidInput, NotFound
+from crossfade.errors import InvalidInput, NotFound, StoreError
 from crossfade.store import faults, writes
 from crossfade.store.database import Database
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.reading import documents_by_id
-from crossfade.store.settings import CollectionSettings
-from crossfade.store.types import CollectionSpec, Document, Metric, Snapshot, UpsertCounts
+from crossfade.store.types import CollectionSettings, CollectionSpec, Document, Metric, Snapshot, UpsertCounts
 
 
 @dataclass(slots=True)
@@ -46,6 +46,9 @@ class DurableCollection:
         self._indexes = dict(indexes)
         self._wake = wake
         self._lock = threading.RLock()
+        self._in_progress = False  # a write
+        self._unsure = False  # whether memory holds what the database does: a write has ended in an error
+        self._dropped = False
         for index in self._indexes.values():
             index.lock = self._lock
 
@@ -69,6 +72,10 @@ class DurableCollection:
         return self._state.settings.fields
 
     @property
+    def settings(self) -> CollectionSettings:
+        return self._state.settings
+
+    @property
     def index(self) -> Index:
         """The one that is searched and written to when nobody says which."""
         return self._indexes[self._state.current]
@@ -83,6 +90,8 @@ class DurableCollection:
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The collection as it is now; takes constant time, and no later write changes it. Raises NotFound."""
+        if self._unsure:
+            self._make_sure()
         return self._version(version).snapshot()
 
     def _version(self, version: int | None) -> Index:
@@ -98,13 +107,13 @@ class DurableCollection:
 
     def documents(self, ids: Sequence[str]) -> list[Document | None]:
         """The documents of the ids, in order; None for one that is not there."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             found = documents_by_id(connection, self.number, ids)
         return [found.get(name) for name in ids]
 
     def versions(self, ids: Sequence[str]) -> list[int]:
         """The version of each document, which every write of it raises; 0 for one that is not there."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             there = writes.stored(connection, self.number, ids)
         return [there[name].expected if name in there else 0 for name in ids]
 
@@ -130,7 +139,7 @@ class DurableCollection:
         """
         if expected is not None and len(expected) != len(documents):
             raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
-        with self._lock:
+        with self._writing():
             index = self._version(version)
             write = writes.checked(
                 documents,
@@ -145,61 +154,57 @@ class DurableCollection:
     def _upsert(self, index: Index, write: writes.Write, expected: Sequence[int | None] | None) -> UpsertCounts:
         state = self._state
         first, batch = state.sequence + 1, write.batch(index.arrived + 1, state.sequence + 1)
-        try:
-            with self._database.writing() as connection:
-                faults.passed("ingest.begun")
-                there = writes.stored(connection, state.number, [document.id for document in write.documents])
-                replaced = sum(not each.deleted for each in there.values())
-                added = len(write.documents) - replaced
-                if expected is not None and writes.is_done(
-                    connection, state.number, index.record.number, write, expected, there
-                ):
-                    again = sum(each != 0 for each in expected)
-                    return UpsertCounts(added=len(expected) - again, replaced=again)
-                gone = self._remove(connection, [each.key for each in there.values()])
-                # Not used again, whatever becomes of this call: rows that it leaves behind the tail bear them.
-                state.sequence += len(write.documents)
-                index.arrived += len(batch)
-                writes.insert_documents(connection, state.number, write, first, there)
-                writes.insert_rows(connection, index.record.number, batch)
-                self._record(connection, write.fields, added)
-                self._record_arrivals(connection, index)
-                tail_rows = index.stage(batch, write.fields)
-                faults.passed("ingest.written")
-        except BaseException:
-            index.give_up()
-            raise
+        sequence, arrived = state.sequence + len(write.documents), index.arrived + len(batch)
+        with self._database.writing() as connection:
+            faults.passed("ingest.begun")
+            there = writes.stored(connection, state.number, [document.id for document in write.documents])
+            replaced = sum(not each.deleted for each in there.values())
+            added = len(write.documents) - replaced
+            if expected is not None and writes.is_done(
+                connection, state.number, index.record.number, write, expected, there
+            ):
+                again = sum(each != 0 for each in expected)
+                return UpsertCounts(added=len(expected) - again, replaced=again)
+            gone = self._remove(connection, [each.key for each in there.values()])
+            writes.insert_documents(connection, state.number, write, first, there)
+            writes.insert_rows(connection, index.record.number, batch)
+            self._record(connection, sequence, write.fields, added)
+            self._record_arrived(connection, index, arrived)
+            tail_rows = index.stage(batch, write.fields)
+            faults.passed("ingest.written")
         faults.passed("ingest.committed")
         for each in self._indexes.values():
             each.publish(gone[each.record.number], tail_rows if each is index else None)
+        index.arrived = arrived
         state.settings = replace(state.settings, fields=write.fields)
         state.documents += added
+        state.sequence = sequence
         self._wake()
         return UpsertCounts(added=added, replaced=replaced)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove the ids that are there; return how many were. On the disk when it returns. Raises StoreError."""
         state = self._state
-        with self._lock:
+        with self._writing():
             with self._database.writing() as connection:
                 faults.passed("ingest.begun")
                 found = writes.stored(connection, state.number, dict.fromkeys(ids))
                 there = {name: each for name, each in found.items() if not each.deleted}
                 if not there:
                     return 0
-                first = state.sequence + 1
-                state.sequence += len(there)
+                first, sequence = state.sequence + 1, state.sequence + len(there)
                 gone = self._remove(connection, [each.key for each in there.values()])
                 connection.executemany(
                     f"INSERT INTO documents_{state.number} VALUES (?, ?, ?, 1, '', '', '{{}}')",
                     ((first + at, name, each.version + 1) for at, (name, each) in enumerate(there.items())),
                 )
-                self._record(connection, self.fields, -len(there))
+                self._record(connection, sequence, self.fields, -len(there))
                 faults.passed("ingest.written")
             faults.passed("ingest.committed")
             for index in self._indexes.values():
                 index.publish(gone[index.record.number], None)
             state.documents -= len(there)
+            state.sequence = sequence
         self._wake()
         return len(there)
 
@@ -207,7 +212,7 @@ class DurableCollection:
         """Documents that an index lacks, those longest without first, with their keys for `fill`. Raises NotFound."""
         index = self._version(version)
         documents, rows = f"documents_{self.number}", f"rows_{index.record.number}"
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             (complete_to,) = connection.execute(
                 "SELECT complete_to FROM indexes WHERE number = ?", (index.record.number,)
             ).fetchone()
@@ -231,7 +236,7 @@ class DurableCollection:
         A document that was written again or deleted since, or that is in the index already, is passed over: its vector
         is not of what it says now. Raises as `upsert` does.
         """
-        with self._lock:
+        with self._writing():
             index = self._version(version)
             with self._database.reading() as connection:
                 listed = (json.dumps(list(keys)),)
@@ -270,16 +275,13 @@ class DurableCollection:
         )
         batch = write.batch(index.arrived + 1, 0)
         batch.documents = np.array([keys[taken[place]] for place, _, _ in write.rows], dtype=np.int64)
-        try:
-            with self._database.writing() as connection:
-                index.arrived += len(batch)
-                writes.insert_rows(connection, index.record.number, batch)
-                self._record_arrivals(connection, index)
-                tail_rows = index.stage(batch, write.fields)
-        except BaseException:
-            index.give_up()
-            raise
+        arrived = index.arrived + len(batch)
+        with self._database.writing() as connection:
+            writes.insert_rows(connection, index.record.number, batch)
+            self._record_arrived(connection, index, arrived)
+            tail_rows = index.stage(batch, write.fields)
         index.publish(np.empty(0, dtype=np.int64), tail_rows)
+        index.arrived = arrived
         self._wake()
         return len(taken)
 
@@ -289,18 +291,86 @@ class DurableCollection:
             return {number: np.empty(0, dtype=np.int64) for number in numbers}
         return writes.remove(connection, self.number, numbers, keys)
 
-    def _record(self, connection: sqlite3.Connection, fields: MetadataSchema, more: int) -> None:
+    def _record(self, connection: sqlite3.Connection, sequence: int, fields: MetadataSchema, more: int) -> None:
         state = self._state
         connection.execute(
             "UPDATE collections SET sequence = ?, documents = documents + ? WHERE number = ?",
-            (state.sequence, more, state.number),
+            (sequence, more, state.number),
         )
         if fields != self.fields:
             settings = replace(state.settings, fields=fields).to_json()
             connection.execute("UPDATE collections SET settings = ? WHERE number = ?", (settings, state.number))
 
-    def _record_arrivals(self, connection: sqlite3.Connection, index: Index) -> None:
-        connection.execute("UPDATE indexes SET arrived = ? WHERE number = ?", (index.arrived, index.record.number))
+    def _record_arrived(self, connection: sqlite3.Connection, index: Index, arrived: int) -> None:
+        connection.execute("UPDATE indexes SET arrived = ? WHERE number = ?", (arrived, index.record.number))
+
+    # What may end at any line: in an error of the disk, for want of memory, by Ctrl-C
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """The lock, and memory that says what the database says, before the block and after it, however it ends."""
+        with self._lock:
+            self._check_there()
+            self._database.check_open()
+            if self._unsure or self._in_progress:  # a second Ctrl-C, or a disk that could not be read, left it so
+                self._settle()
+            self._in_progress = True
+            try:
+                yield
+            except BaseException:
+                self._unsure = True
+                with suppress(StoreError):  # whoever comes next tries again, and is told
+                    self._settle()
+                raise
+            self._in_progress = False
+
+    def _make_sure(self) -> None:
+        """Wait for the write in progress, if there is one."""
+        with self._lock:
+            if self._unsure:
+                self._settle()
+
+    def _settle(self) -> None:
+        """A write has ended in an error, perhaps after the database had taken it: what that says is so."""
+        state, indexes = self._state, self._indexes.values()
+        with self._database.reading() as connection:
+            sequence, documents, settings = connection.execute(
+                "SELECT sequence, documents, settings FROM collections WHERE number = ?", (state.number,)
+            ).fetchone()
+            arrived = dict(
+                connection.execute("SELECT number, arrived FROM indexes WHERE collection = ?", (state.number,))
+            )
+            taken = sequence != state.sequence or any(arrived[each.record.number] != each.arrived for each in indexes)
+            if taken:
+                state.settings = CollectionSettings.from_json(settings)
+            for index in indexes:
+                if taken:
+                    index.reload(connection, self.fields)
+                else:
+                    index.give_up()
+            state.documents, state.sequence = documents, sequence
+        self._unsure = self._in_progress = False
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._check_there()
+        try:
+            with self._database.reading() as connection:
+                yield connection
+        except StoreError:
+            self._check_there()  # it may have been dropped since
+            raise
+
+    def _check_there(self) -> None:
+        if self._dropped:
+            raise NotFound(f"collection {self._state.name!r} was deleted: get it again if it was made again")
+
+    def discard(self) -> None:
+        """The database has it no more: what belongs to it goes as soon as nobody is at work on it."""
+        with self._lock:
+            self._dropped = True
+        for index in self._indexes.values():
+            index.discard()
 
     def seal_due(self) -> bool:
         """Make a segment of a tail that is long enough; say whether there was any."""

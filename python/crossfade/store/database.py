@@ -97,10 +97,12 @@ class Database:
         Raises StoreError for what the disk refuses; the block's own errors undo the transaction as well.
         """
         with self._write_lock, self.errors_told():
-            self._check_open()
+            self.check_open()
             connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
+            if connection.in_transaction:  # Ctrl-C came before its last one was undone
+                connection.execute("ROLLBACK")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -113,7 +115,7 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that reads one moment throughout the block; writers do not wait for it."""
         with self.errors_told():
-            self._check_open()
+            self.check_open()
             try:
                 connection = self._idle.get_nowait()
             except queue.Empty:
@@ -136,14 +138,14 @@ class Database:
         Most of it is moved while others write; a writer waits for what has come meanwhile.
         """
         with self.errors_told():
-            self._check_open()
+            self.check_open()
             connection = self._connect(_READER_CACHE_KIB)
             try:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 connection.close()
             with self._write_lock:
-                self._check_open()
+                self.check_open()
                 self._writer.execute("PRAGMA busy_timeout = 0")
                 try:
                     self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -182,21 +184,29 @@ class Database:
             self._writer.close()
             os.close(self._lock_file)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raises StoreError when it is closed."""
         if self._closed:
             raise StoreError("the store is closed: open it again")
 
     @contextmanager
     def errors_told(self) -> Iterator[None]:
         """SQLite's own errors as StoreError, with what to do."""
-        try:
+        with errors_told(self._path):
             yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", None) or ""
-            remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
-            if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
-                raise
-            raise StoreError(f"{self._path}: {error} ({name}); {remedy or 'check the disk'}") from error
+
+
+@contextmanager
+def errors_told(path: Path) -> Iterator[None]:
+    """SQLite's own errors with the database at `path` as StoreError, with what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
+        if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+            raise
+        raise StoreError(f"{path}: {error} ({name}); {remedy or 'check the disk'}") from error
 
 
 def _locked(directory: Path) -> int:

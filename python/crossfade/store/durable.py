@@ -6,23 +6,24 @@ background; deleting them costs time, and nothing else.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crossfade.errors import AlreadyExists, InvalidInput, NotFound, StoreError
+from crossfade.errors import AlreadyExists, NotFound, StoreError
 from crossfade.store import schema
+from crossfade.store.backup import write_whole
 from crossfade.store.checks import check_spec
 from crossfade.store.collection import CollectionState, DurableCollection
-from crossfade.store.database import Database
+from crossfade.store.database import FILE, Database
 from crossfade.store.index import Epochs, Index, IndexRecord
-from crossfade.store.segment import Space, sync_directory
-from crossfade.store.settings import CollectionSettings, StoreSettings
-from crossfade.store.types import Collection, CollectionSpec
+from crossfade.store.segment import Space
+from crossfade.store.settings import StoreSettings
+from crossfade.store.types import Collection, CollectionSettings, CollectionSpec
 from crossfade.store.upkeep import Upkeep
 
 SEGMENTS = "segments"
@@ -37,6 +38,8 @@ class DurableStore:
         self._directory = Path(directory)
         self._settings = settings or StoreSettings()
         self._lock = threading.Lock()
+        self._unsure = False  # whether memory holds the collections that the database does
+        self._check_not_emptied()
         self.database = Database(self._directory)
         self._collections: dict[str, DurableCollection] = {}
         self.upkeep = Upkeep(self)
@@ -68,15 +71,65 @@ class DurableStore:
             for number, arrived in connection.execute("SELECT number, arrived FROM indexes").fetchall():
                 _begin_epoch(connection, number, arrived)
         with self.database.reading() as connection:
+            known = {number for (number,) in connection.execute("SELECT number FROM indexes")}
+        self._remove_orphans(known)
+        self._collections = self._as_stored()
+
+    def _check_not_emptied(self) -> None:
+        """An empty database would be made anew, and everything derived from the lost one removed: that is for a person
+        to decide. (SQLite throws a log away when its database is empty.)"""
+        file, segments = self._directory / FILE, self._directory / SEGMENTS
+        try:
+            if file.exists() and file.stat().st_size:
+                return
+            log = self._directory / f"{FILE}-wal"
+            left = [segments] if segments.is_dir() and any(segments.iterdir()) else []
+            left += [log] if log.exists() and log.stat().st_size else []
+        except OSError:  # the database says what it is
+            return
+        if left:
+            raise StoreError(
+                f"{file} is {'empty' if file.exists() else 'missing'}, and there is {left[0]} of a database that was "
+                "there: restore the last backup, or name another directory for a new store"
+            )
+
+    def _as_stored(self) -> dict[str, DurableCollection]:
+        """What the database holds: those that are in memory already, and the others opened."""
+        with self.database.reading() as connection:
             records = connection.execute(
                 "SELECT number, name, metric, sequence, documents, current, settings FROM collections"
             ).fetchall()
-            known = {number for (number,) in connection.execute("SELECT number FROM indexes")}
-        self._remove_orphans(known)
+        found: dict[str, DurableCollection] = {}
         for number, name, metric, sequence, documents, current, settings in records:
-            kept = CollectionSettings.from_json(settings)
-            state = CollectionState(number, name, metric, sequence, documents, current, kept)
-            self._collections[name] = self._collection(state)
+            held = self._collections.get(name)
+            if held is None or held.number != number:
+                kept = CollectionSettings.from_json(settings)
+                held = self._collection(CollectionState(number, name, metric, sequence, documents, current, kept))
+            found[name] = held
+        return found
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The lock, and memory that holds what the database does, however the block ends: a call may fail after the
+        database has taken it."""
+        with self._lock:
+            if self._unsure:
+                self._settle()
+            self._unsure = True
+            try:
+                yield
+            except BaseException:
+                with suppress(StoreError):  # whoever comes next tries again, and is told
+                    self._settle()
+                raise
+            self._unsure = False
+
+    def _settle(self) -> None:
+        held, self._collections = self._collections, self._as_stored()
+        self._unsure = False
+        for name, collection in held.items():
+            if self._collections.get(name) is not collection:
+                collection.discard()
 
     def _collection(self, state: CollectionState) -> DurableCollection:
         with self.database.reading() as connection:
@@ -112,7 +165,7 @@ class DurableStore:
         """
         check_spec(spec)
         settings = settings or CollectionSettings()
-        with self._lock:
+        with self._changing():
             if spec.name in self._collections:
                 raise AlreadyExists(f"collection {spec.name!r} exists already: delete it first or choose another name")
             with self.database.writing() as connection:
@@ -139,13 +192,18 @@ class DurableStore:
     def get(self, name: str) -> DurableCollection:
         """Raises NotFound, naming the collections there are."""
         collection = self._collections.get(name)
+        if collection is None and self._unsure:
+            with self._lock:
+                if self._unsure:
+                    self._settle()
+            collection = self._collections.get(name)
         if collection is None:
             raise self._not_found(name)
         return collection
 
     def drop(self, name: str) -> None:
         """Raises NotFound. A search that holds a snapshot already finishes on it."""
-        with self._lock:
+        with self._changing():
             collection = self._collections.get(name)
             if collection is None:
                 raise self._not_found(name)
@@ -159,8 +217,7 @@ class DurableStore:
                         connection.execute(f"DELETE FROM {table} WHERE collection = ?", (collection.number,))
                     connection.execute("DELETE FROM collections WHERE number = ?", (collection.number,))
                 self._collections = {key: value for key, value in self._collections.items() if key != name}
-            for index in collection.indexes.values():
-                shutil.rmtree(index.directory, ignore_errors=True)
+            collection.discard()
 
     def all(self) -> Sequence[DurableCollection]:
         """In no order."""
@@ -176,26 +233,7 @@ class DurableStore:
         are built again when it is opened. Raises InvalidInput when the target is there, StoreError when it cannot be
         written.
         """
-        target = Path(target)
-        if target.exists():
-            raise InvalidInput(f"{target} is there already: name a directory that is not")
-        building = target.with_name(f".{target.name}.building")
-        shutil.rmtree(building, ignore_errors=True)
-        try:
-            building.mkdir(parents=True)
-            self.database.backup(building / self.database.path.name)
-            descriptor = os.open(building / self.database.path.name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            sync_directory(building)
-            building.rename(target)
-            sync_directory(target.parent)
-        except OSError as error:
-            raise StoreError(f"the backup {target} cannot be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        write_whole(target, self.database.backup, what="backup")
 
     def _not_found(self, name: str) -> NotFound:
         names = sorted(self._collections)

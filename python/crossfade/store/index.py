@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import DataError, InvalidInput
+from crossfade.errors import CrossfadeError, DataError, InvalidInput, StoreError
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
 from crossfade.store.metadata import MetadataSchema
-from crossfade.store.reading import document_keys, rows_of_range
+from crossfade.store.reading import row_keys, rows_of_range
 from crossfade.store.segment import Range, RowBatch, Segment, Space, Span, clean, write_segment
 from crossfade.store.settings import StoreSettings
 from crossfade.store.state import Entry, Open, Sealed, State
@@ -72,9 +74,9 @@ class Index:
         self._improving = threading.Lock()
         self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
-        """The key of the last row, of those that were put back included: the next gets the next one."""
-        self._missing: set[Range] = set()
+        """The key of the last row that there ever was: the next gets the next one."""
         self._epochs = Epochs(())
+        self._gone = False
 
     def _new_tail(self) -> Tail:
         return Tail(self.record.space.dimension, self.record.analyser)
@@ -89,8 +91,8 @@ class Index:
 
     def snapshot(self) -> Snapshot:
         """The index as it is now; takes constant time."""
-        state, missing = self._state, bool(self._missing)
-        return Snapshot(state.parts, incomplete=missing)
+        state = self._state
+        return Snapshot(state.parts, incomplete=state.incomplete)
 
     # Opening
 
@@ -99,9 +101,9 @@ class Index:
         self._epochs = epochs
         self.arrived = arrived
         clean(self._directory)
-        segments = self._usable_segments(arrived)
         with self._database.reading() as connection:
-            alive = document_keys(connection, self.record.collection)
+            alive = row_keys(connection, self.record.number)
+        segments = self._usable_segments(arrived, alive)
         entries: list[Entry] = []
         low = 0
         for segment in segments:
@@ -120,7 +122,7 @@ class Index:
         entries.append(Entry(Open(tail, len(tail), low), Live.all(len(tail))))
         self._state = State(tuple(entries))
 
-    def _usable_segments(self, arrived: int) -> list[Segment]:
+    def _usable_segments(self, arrived: int, alive: NDArray[np.int64]) -> list[Segment]:
         """Segments that fit together, the widest first where several hold the same; others are removed."""
         found: list[Segment] = []
         for path in sorted(self._directory.iterdir()) if self._directory.is_dir() else ():
@@ -133,6 +135,10 @@ class Index:
                 segment = Segment(path, self.record.space, self.record.analyser)
                 if segment.epoch != self._epochs.of(span.high):
                     raise DataError(path, "it is of writes that the database has lost")
+                low, high = np.searchsorted(alive, (span.low, span.high), side="right")
+                if not np.isin(alive[low:high], segment.keys).all():
+                    # It was written without rows that had died, which an older database, put back, has alive.
+                    raise DataError(path, "it lacks rows that the database has")
                 if self._settings.check_on_open:
                     segment.check()
                 found.append(segment)
@@ -161,13 +167,21 @@ class Index:
         return self._entry(self._write(span, schema), alive)
 
     def _write(self, span: Range, schema: MetadataSchema) -> Segment:
-        with self._reading_rows(span) as batches:
-            described, record = Span(span, self._epochs.of(span.high)), self.record
-            directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
-        return Segment(directory, record.space, record.analyser)
+        """Raises StoreError when the disk does not take it."""
+        described, record = Span(span, self._epochs.of(span.high)), self.record
+        try:
+            with self._reading_rows(span) as batches:
+                directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
+            return Segment(directory, record.space, record.analyser)
+        except (OSError, InvalidInput) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise StoreError(
+                f"a segment cannot be written to {self._directory}: {reason or error}; what was acknowledged is in the "
+                "database, make room or mend the disk, and it is written"
+            ) from error
 
     def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
-        live = Live.of(np.isin(segment.documents, alive))
+        live = Live.of(np.isin(segment.keys, alive))
         graph = graphs.open_of(segment, check=self._settings.check_on_open)
         return Entry(Sealed(segment, self._settings.selection_bytes, graph), live)
 
@@ -189,19 +203,59 @@ class Index:
         self._state = state if tail_rows is None else state.grown(tail_rows)
 
     def give_up(self) -> None:
-        """What was staged never came to be: its rows are dead before anybody has seen them."""
+        """What was staged never came to be: nobody has seen its rows, and others take their places and their keys."""
         last = self._state.last
-        staged = len(last.tail)
-        if staged > last.rows:
-            grown = self._state.grown(staged)
-            *before, entry = grown.entries
-            dead = entry.live.without(np.arange(last.rows, staged))
-            self._state = State((*before, Entry(entry.source, dead)))
+        last.tail.cut(last.rows)
+
+    def reload(self, connection: sqlite3.Connection, schema: MetadataSchema) -> None:
+        """Say again what the database says: what was published of the last write is not known."""
+        record = self.record
+        alive = row_keys(connection, record.number)
+        *before, open_entry = self._state.entries
+        low = open_entry.source.low if isinstance(open_entry.source, Open) else 0
+        entries = [replace(entry, live=Live.of(np.isin(entry.source.keys, alive))) for entry in before]
+        (self.arrived,) = connection.execute(
+            "SELECT arrived FROM indexes WHERE number = ?", (record.number,)
+        ).fetchone()
+        tail = self._new_tail()
+        span = Range(low, self.arrived)
+        for batch in rows_of_range(connection, record.collection, record.number, span, record.space.dimension):
+            tail.extend(batch, schema)
+        self._state = State((*entries, Entry(Open(tail, len(tail), low), Live.all(len(tail)))))
 
     # Upkeep
 
+    @contextmanager
+    def _at_work(self, lock: threading.Lock) -> Iterator[None]:
+        """When the index is dropped meanwhile, what the work had to fail for is no error."""
+        try:
+            with lock:
+                yield
+        except (CrossfadeError, OSError):
+            if not self._gone:
+                raise
+        finally:
+            # After the lock is free, and in `discard` after the flag is up: whoever is last of the two removes.
+            if self._gone:
+                self._remove()
+
+    def discard(self) -> None:
+        """The index is no more: its files are removed now, or by whoever is at work on them, when they have ended."""
+        self._gone = True
+        self._remove()
+
+    def _remove(self) -> None:
+        taken = [lock for lock in (self._sealing, self._improving) if lock.acquire(blocking=False)]
+        try:
+            if len(taken) == 2:
+                shutil.rmtree(self._directory, ignore_errors=True)
+        finally:
+            for lock in taken:
+                lock.release()
+
     def wants_sealing(self) -> bool:
-        return self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
+        wanted = self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
+        return wanted and not self._gone
 
     def _unsealed(self) -> Entry | None:
         """A tail that takes no more rows, and is no segment yet."""
@@ -209,7 +263,9 @@ class Index:
 
     def seal(self, schema: MetadataSchema) -> bool:
         """Make a segment of the tail; say whether there was anything to do."""
-        with self._sealing:
+        with self._at_work(self._sealing):
+            if self._gone:
+                return False
             entry = self._unsealed()
             if entry is None:
                 with self.lock:
@@ -236,6 +292,8 @@ class Index:
             source, live = entry.source, entry.live
             if not isinstance(source, Sealed):
                 return []
+            if entry.hidden:  # `heal` makes another of it
+                break
             if source.segment.rows and live.count < source.segment.rows * (1 - settings.dead_part):
                 return [source]
             if run and live.count > max(size, settings.seal_rows) * settings.merge_factor:
@@ -250,8 +308,8 @@ class Index:
         It is searched when it has its graph, and not before, when every search would look at all of its rows.
         `stopped`: whether to do without one.
         """
-        with self._improving:
-            old = self.mergeable()
+        with self._at_work(self._improving):
+            old = [] if self._gone else self.mergeable()
             if not old:
                 return False
             faults.passed("merge.begun")
@@ -297,7 +355,8 @@ class Index:
 
     def build_graph(self, stopped: Callable[[], bool]) -> bool:
         """Give a segment a graph that should have one; say whether there was any. `stopped`: whether to give up."""
-        with self._improving:
+        made = None
+        with self._at_work(self._improving):
             lacking = (each for each in self._sealed() if each.graph is None and self._wants_graph(each.segment))
             source = next(lacking, None)
             if source is None:
@@ -307,19 +366,23 @@ class Index:
                 self._change(source, source.with_graph(made))
         return made is not None
 
+    def _stops(self, stopped: Callable[[], bool]) -> bool:
+        return self._gone or stopped()
+
     def _sealed(self) -> list[Sealed]:
-        return [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
+        return [] if self._gone else [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
 
     def _wants_graph(self, segment: Segment) -> bool:
         return segment.rows >= self._settings.graph.least_rows
 
     def _graph_of(self, segment: Segment, stopped: Callable[[], bool]) -> graphs.SegmentGraph | None:
-        return graphs.build(segment, self.record.space.metric, self._settings.graph, stopped)
+        unwanted = partial(self._stops, stopped)
+        return graphs.build(segment, self.record.space.metric, self._settings.graph, unwanted)
 
     def _change(self, old: Sealed, new: Sealed) -> None:
         with self.lock:
             entry = _entry_of(self._state, old)
-            self._state = self._state.exchanged((entry,), Entry(new, entry.live))
+            self._state = self._state.exchanged((entry,), replace(entry, source=new))
 
     def check(self) -> list[DataError]:
         """Read every segment whole; what is wrong with any."""
@@ -335,31 +398,33 @@ class Index:
     def heal(self, schema: MetadataSchema) -> int:
         """Build segments again that do not hold what was written; say how many.
 
-        Until one is there again its rows are not found, and snapshots say that they are incomplete.
+        Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError
+        when the disk does not take it: it stays so then, until this is called again.
         """
         healed = 0
-        with self._sealing, self._improving:
+        with self._at_work(self._sealing), self._at_work(self._improving):
+            if self._gone:
+                return 0
             for entry in self._state.entries:
                 source = entry.source
                 if not isinstance(source, Sealed):
                     continue
                 try:
                     source.segment.check()
-                    healed += self._heal_graph(source)
-                    continue
+                    if not entry.hidden:
+                        healed += self._heal_graph(source)
+                        continue
                 except DataError as error:
                     log.warning("segment taken out, and built again from the database: %s", error)
                 span = source.range
                 with self.lock:
-                    self._missing.add(span)
-                    hidden = Entry(source, Live.of(np.zeros(source.segment.rows, dtype=np.bool_)))
-                    self._state = self._state.exchanged((_entry_of(self._state, source),), hidden)
+                    found = _entry_of(self._state, source)
+                    self._state = self._state.exchanged((found,), replace(found, hidden=True))
                 made = self._write(span, schema)
                 with self._database.reading() as connection, self.lock:
-                    alive = document_keys(connection, self.record.collection)
+                    alive = row_keys(connection, self.record.number)
                     old = (_entry_of(self._state, source),)
                     self._state = self._state.exchanged(old, self._entry(made, alive))
-                    self._missing.discard(span)
                 healed += 1
         return healed
 

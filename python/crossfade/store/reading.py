@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,18 @@ def rows_of_range(
         )
 
 
-def document_keys(connection: sqlite3.Connection, collection: int) -> NDArray[np.int64]:
-    """The keys of all documents that are there, rising; of those that were deleted as well, which have no rows."""
-    # The index on ids holds the keys too, and is a small part of the table.
-    by_id = f"sqlite_autoindex_documents_{collection}_1"
-    found = connection.execute(f"SELECT key FROM documents_{collection} INDEXED BY {by_id}")
+def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:
+    """The keys of all rows of an index, int64, rising."""
+    # The index on documents holds the keys too, and is a small part of the table, whose rows hold the vectors.
+    found = connection.execute(f"SELECT key FROM rows_{index} INDEXED BY rows_{index}_by_document")
     keys = np.fromiter((key for (key,) in found), dtype=np.int64)
     keys.sort()
     return keys
+
+
+def listed(ids: Iterable[str]) -> str:
+    """For json_each. SQLite's ends a string at a NUL and would find another id: no document has one with it."""
+    return json.dumps([name for name in ids if "\0" not in name])
 
 
 def documents_by_id(connection: sqlite3.Connection, collection: int, ids: Sequence[str]) -> dict[str, Document]:
@@ -66,6 +70,6 @@ def documents_by_id(connection: sqlite3.Connection, collection: int, ids: Sequen
     found = connection.execute(
         f"SELECT id, title, text, metadata FROM documents_{collection} "
         "WHERE id IN (SELECT value FROM json_each(?)) AND NOT deleted",
-        (json.dumps(list(ids)),),
+        (listed(ids),),
     )
     return {name: Document(name, title, text, json.loads(metadata)) for name, title, text, metadata in found}

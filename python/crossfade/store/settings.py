@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-
-from crossfade.lexical import AnalyserSettings
-from crossfade.store.metadata import MetadataSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +36,3 @@ class StoreSettings:
     log_bytes: int = 64 << 20
     check_on_open: bool = True
     graph: GraphSettings = field(default_factory=GraphSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionSettings:
-    """What a collection keeps of itself, beside its documents. `analyser`: how its texts become words."""
-
-    fields: MetadataSchema = field(default_factory=MetadataSchema)
-    analyser: AnalyserSettings = field(default_factory=AnalyserSettings)
-
-    def to_json(self) -> str:
-        return json.dumps({"fields": self.fields.to_json(), "analyser": json.loads(self.analyser.to_json())})
-
-    @classmethod
-    def from_json(cls, text: str) -> CollectionSettings:
-        """What `to_json` wrote."""
-        values = json.loads(text)
-        return cls(
-            MetadataSchema.from_json(values["fields"]), AnalyserSettings.from_json(json.dumps(values["analyser"]))
-        )

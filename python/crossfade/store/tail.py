@@ -69,6 +69,8 @@ class Tail:
     def extend(self, batch: RowBatch, schema: MetadataSchema) -> int:
         """Add rows whose keys are above all that are there; return how many there are now. All are added, or none."""
         start, stop = self._rows, self._rows + len(batch)
+        if len(self._ids) != start or len(self._columns) != start:
+            self.cut(start)
         if stop > len(self._keys):
             self._grow(max(stop, len(self._keys) * 2, _FIRST_CAPACITY))
         self._columns.extend(batch.metadata, schema)
@@ -81,6 +83,13 @@ class Tail:
         self._last = int(batch.documents[-1]) if len(batch) else self._last
         self._rows = stop
         return stop
+
+    def cut(self, rows: int) -> None:
+        """Forget the rows from there on, of which nobody has a window, and what an interrupted `extend` has left."""
+        self._rows = rows
+        del self._ids[rows:]
+        self._columns.cut(rows)
+        self._last = 0
 
     def _grow(self, capacity: int) -> None:
         for name in ("_vectors", "_keys", "_spans"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -10,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade import lexical
+from crossfade.chunking import ChunkingSettings
+from crossfade.errors import InvalidInput
 from crossfade.kernels import Graph
-from crossfade.store.metadata import BoundFilter, MetadataSchema, Selection
+from crossfade.lexical import AnalyserSettings
+from crossfade.store.metadata import BoundFilter, FieldType, MetadataSchema, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
 
@@ -44,6 +48,47 @@ class CollectionSpec:
     dimension: int
     metric: Metric
     document_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """What a collection keeps of itself, beside its documents. `fields`: of metadata, and their types. `analyser`: how
+    texts become words. `chunking`: how documents that a served model embeds are cut. `tenant_field`: the field of
+    every document that says whose it is; None when they are nobody's.
+    """
+
+    fields: MetadataSchema = field(default_factory=MetadataSchema)
+    analyser: AnalyserSettings = field(default_factory=AnalyserSettings)
+    chunking: ChunkingSettings = field(default_factory=ChunkingSettings)
+    tenant_field: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tenant_field is not None and self.tenant_field not in self.fields:
+            declared = self.fields.declare({self.tenant_field: FieldType.STRING})
+            object.__setattr__(self, "fields", declared)
+        if self.tenant_field is not None and self.fields[self.tenant_field] is not FieldType.STRING:
+            raise InvalidInput(f"the tenants' field {self.tenant_field!r} must be of strings")
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "fields": self.fields.to_json(),
+                "analyser": json.loads(self.analyser.to_json()),
+                "chunking": self.chunking.to_json(),
+                "tenant_field": self.tenant_field,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> CollectionSettings:
+        """What `to_json` wrote."""
+        values = json.loads(text)
+        return cls(
+            MetadataSchema.from_json(values["fields"]),
+            AnalyserSettings.from_json(json.dumps(values["analyser"])),
+            ChunkingSettings.from_json(values["chunking"]),
+            values["tenant_field"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +143,9 @@ class Collection(Protocol):
         """The fields that documents have, and their types."""
         ...
 
+    @property
+    def settings(self) -> CollectionSettings: ...
+
     def __len__(self) -> int: ...
 
     def upsert(
@@ -105,9 +153,11 @@ class Collection(Protocol):
         documents: Sequence[Document],
         vectors: NDArray[np.float32],
         *,
+        spans: Sequence[Sequence[tuple[int, int]]] | None = None,
         expected: Sequence[int | None] | None = None,
     ) -> UpsertCounts:
-        """Add or replace, all or nothing. Shape (len(documents), dimension). `expected`: versions, where they are kept.
+        """Add or replace, all or nothing. Shape (len(documents), dimension), or a row for each of the spans of all
+        documents' texts. `expected`: versions, where they are kept.
 
         Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity; Conflict.
         """
@@ -127,7 +177,7 @@ class Collection(Protocol):
 class Store(Protocol):
     """Named collections."""
 
-    def create(self, spec: CollectionSpec) -> Collection:
+    def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> Collection:
         """Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used."""
         ...
 

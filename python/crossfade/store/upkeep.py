@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from crossfade.errors import CrossfadeError
 from crossfade.niceness import be_nice
+from crossfade.store.collection import DurableCollection
 
 if TYPE_CHECKING:
     from crossfade.store.durable import DurableStore
@@ -60,16 +61,30 @@ class Upkeep:
             try:
                 while not self._stopped.is_set() and step():
                     self.wake()
-            except (CrossfadeError, OSError) as error:
+            except Exception as error:
                 if not self._stopped.is_set():
-                    log.warning("upkeep of the store will be tried again: %s", error)
+                    known = isinstance(error, CrossfadeError | OSError)
+                    log.warning("upkeep of the store will be tried again: %s", error, exc_info=not known)
                     self._stopped.wait(_AFTER_FAILURE_SECONDS)
 
     def _seal(self) -> bool:
         database = self._store.database
         if database.log_bytes() > self._store.settings.log_bytes:
             database.checkpoint()
-        return any(collection.seal_due() for collection in self._store.all())
+        return self._of_each(DurableCollection.seal_due)
 
     def _improve(self) -> bool:
-        return any(collection.improve(self._stopped.is_set) for collection in self._store.all())
+        return self._of_each(lambda collection: collection.improve(self._stopped.is_set))
+
+    def _of_each(self, step: Callable[[DurableCollection], bool]) -> bool:
+        """Whether one had anything to do. One that fails does not keep the others from it."""
+        failed: Exception | None = None
+        for collection in self._store.all():
+            try:
+                if step(collection):
+                    return True
+            except Exception as error:  # noqa: BLE001 - raised below, when it was the others' turn
+                failed = error
+        if failed is not None:
+            raise failed
+        return False

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from crossfade.errors import Conflict, InvalidInput
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
+from crossfade.store.reading import listed
 from crossfade.store.segment import RowBatch
 from crossfade.store.types import Document, content
 
@@ -118,7 +119,7 @@ def stored(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) 
     """What is there under each of the ids, documents that were deleted included."""
     found = connection.execute(
         f"SELECT id, key, version, deleted FROM documents_{collection} WHERE id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(ids)),),
+        (listed(ids),),
     )
     return {name: Stored(key, version, bool(deleted)) for name, key, version, deleted in found}
 

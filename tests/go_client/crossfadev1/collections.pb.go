@@ -21,6 +21,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type FieldType int32
+
+const (
+	FieldType_FIELD_TYPE_UNSPECIFIED FieldType = 0
+	FieldType_FIELD_TYPE_STRING      FieldType = 1
+	FieldType_FIELD_TYPE_INT         FieldType = 2
+	FieldType_FIELD_TYPE_FLOAT       FieldType = 3
+	FieldType_FIELD_TYPE_BOOL        FieldType = 4
+	FieldType_FIELD_TYPE_DATETIME    FieldType = 5
+	FieldType_FIELD_TYPE_STRINGS     FieldType = 6
+)
+
+// Enum value maps for FieldType.
+var (
+	FieldType_name = map[int32]string{
+		0: "FIELD_TYPE_UNSPECIFIED",
+		1: "FIELD_TYPE_STRING",
+		2: "FIELD_TYPE_INT",
+		3: "FIELD_TYPE_FLOAT",
+		4: "FIELD_TYPE_BOOL",
+		5: "FIELD_TYPE_DATETIME",
+		6: "FIELD_TYPE_STRINGS",
+	}
+	FieldType_value = map[string]int32{
+		"FIELD_TYPE_UNSPECIFIED": 0,
+		"FIELD_TYPE_STRING":      1,
+		"FIELD_TYPE_INT":         2,
+		"FIELD_TYPE_FLOAT":       3,
+		"FIELD_TYPE_BOOL":        4,
+		"FIELD_TYPE_DATETIME":    5,
+		"FIELD_TYPE_STRINGS":     6,
+	}
+)
+
+func (x FieldType) Enum() *FieldType {
+	p := new(FieldType)
+	*p = x
+	return p
+}
+
+func (x FieldType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FieldType) Descriptor() protoreflect.EnumDescriptor {
+	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+}
+
+func (FieldType) Type() protoreflect.EnumType {
+	return &file_crossfade_v1_collections_proto_enumTypes[0]
+}
+
+func (x FieldType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FieldType.Descriptor instead.
+func (FieldType) EnumDescriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+}
+
 type SearchMode int32
 
 const (
@@ -60,11 +121,11 @@ func (x SearchMode) String() string {
 }
 
 func (SearchMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
 }
 
 func (SearchMode) Type() protoreflect.EnumType {
-	return &file_crossfade_v1_collections_proto_enumTypes[0]
+	return &file_crossfade_v1_collections_proto_enumTypes[1]
 }
 
 func (x SearchMode) Number() protoreflect.EnumNumber {
@@ -73,7 +134,7 @@ func (x SearchMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SearchMode.Descriptor instead.
 func (SearchMode) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{1}
 }
 
 type Fusion_Method int32
@@ -111,11 +172,11 @@ func (x Fusion_Method) String() string {
 }
 
 func (Fusion_Method) Descriptor() protoreflect.EnumDescriptor {
-	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
+	return file_crossfade_v1_collections_proto_enumTypes[2].Descriptor()
 }
 
 func (Fusion_Method) Type() protoreflect.EnumType {
-	return &file_crossfade_v1_collections_proto_enumTypes[1]
+	return &file_crossfade_v1_collections_proto_enumTypes[2]
 }
 
 func (x Fusion_Method) Number() protoreflect.EnumNumber {
@@ -124,7 +185,7 @@ func (x Fusion_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fusion_Method.Descriptor instead.
 func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17, 0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type Collection struct {
@@ -133,8 +194,9 @@ type Collection struct {
 	Dimension uint32                 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
 	Metric    Metric                 `protobuf:"varint,3,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
 	// The fingerprint of the document encoder whose vectors this collection holds; no other is taken.
-	DocumentFingerprint string `protobuf:"bytes,4,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
-	Documents           uint64 `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
+	DocumentFingerprint string              `protobuf:"bytes,4,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
+	Documents           uint64              `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
+	Settings            *CollectionSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -202,6 +264,13 @@ func (x *Collection) GetDocuments() uint64 {
 		return x.Documents
 	}
 	return 0
+}
+
+func (x *Collection) GetSettings() *CollectionSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
 }
 
 type Document struct {
@@ -467,8 +536,9 @@ func (x *Strings) GetValues() []string {
 type CreateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Letters, digits, '.', '_' and '-'; at most 128; begins with a letter or digit.
-	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Metric Metric `protobuf:"varint,2,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
+	Name     string              `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Metric   Metric              `protobuf:"varint,2,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
+	Settings *CollectionSettings `protobuf:"bytes,5,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Types that are valid to be assigned to Space:
 	//
 	//	*CreateCollectionRequest_Model
@@ -522,6 +592,13 @@ func (x *CreateCollectionRequest) GetMetric() Metric {
 	return Metric_METRIC_UNSPECIFIED
 }
 
+func (x *CreateCollectionRequest) GetSettings() *CollectionSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 func (x *CreateCollectionRequest) GetSpace() isCreateCollectionRequest_Space {
 	if x != nil {
 		return x.Space
@@ -565,6 +642,214 @@ func (*CreateCollectionRequest_Model) isCreateCollectionRequest_Space() {}
 
 func (*CreateCollectionRequest_VectorSpace) isCreateCollectionRequest_Space() {}
 
+// What a collection is bound to for life, as its space.
+type CollectionSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fields of metadata that have a type before the first value.
+	Fields   map[string]FieldType `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=crossfade.v1.FieldType"`
+	Analyser *Analyser            `protobuf:"bytes,2,opt,name=analyser,proto3" json:"analyser,omitempty"`
+	// How documents that a served model embeds are cut.
+	Chunking *Chunking `protobuf:"bytes,3,opt,name=chunking,proto3" json:"chunking,omitempty"`
+	// Every document is of one tenant, whose name it has in this field. Calls say theirs in the metadata key
+	// `crossfade-tenant`, and see, write and delete no other's documents; ids of different tenants never meet.
+	TenantField   string `protobuf:"bytes,4,opt,name=tenant_field,json=tenantField,proto3" json:"tenant_field,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectionSettings) Reset() {
+	*x = CollectionSettings{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectionSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectionSettings) ProtoMessage() {}
+
+func (x *CollectionSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectionSettings.ProtoReflect.Descriptor instead.
+func (*CollectionSettings) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CollectionSettings) GetFields() map[string]FieldType {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetAnalyser() *Analyser {
+	if x != nil {
+		return x.Analyser
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetChunking() *Chunking {
+	if x != nil {
+		return x.Chunking
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetTenantField() string {
+	if x != nil {
+		return x.TenantField
+	}
+	return ""
+}
+
+// How texts become words for lexical search.
+type Analyser struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "english" (the default: Snowball's stemmer) or "plain".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "english" (the default), "none", or "own".
+	StopWords     string   `protobuf:"bytes,2,opt,name=stop_words,json=stopWords,proto3" json:"stop_words,omitempty"`
+	OwnStopWords  []string `protobuf:"bytes,3,rep,name=own_stop_words,json=ownStopWords,proto3" json:"own_stop_words,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Analyser) Reset() {
+	*x = Analyser{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Analyser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Analyser) ProtoMessage() {}
+
+func (x *Analyser) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Analyser.ProtoReflect.Descriptor instead.
+func (*Analyser) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Analyser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Analyser) GetStopWords() string {
+	if x != nil {
+		return x.StopWords
+	}
+	return ""
+}
+
+func (x *Analyser) GetOwnStopWords() []string {
+	if x != nil {
+		return x.OwnStopWords
+	}
+	return nil
+}
+
+type Chunking struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "whole" (the default), "tokens", "sentences" or "headings".
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// Tokens of a chunk's text at most; 0: what the model's limit leaves.
+	Size uint32 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	// What a chunk repeats of the one before: tokens, or sentences.
+	Overlap uint32 `protobuf:"varint,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// Put the headings that a chunk is below before it.
+	HeadingPrefix bool `protobuf:"varint,4,opt,name=heading_prefix,json=headingPrefix,proto3" json:"heading_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chunking) Reset() {
+	*x = Chunking{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chunking) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chunking) ProtoMessage() {}
+
+func (x *Chunking) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chunking.ProtoReflect.Descriptor instead.
+func (*Chunking) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Chunking) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Chunking) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Chunking) GetOverlap() uint32 {
+	if x != nil {
+		return x.Overlap
+	}
+	return 0
+}
+
+func (x *Chunking) GetHeadingPrefix() bool {
+	if x != nil {
+		return x.HeadingPrefix
+	}
+	return false
+}
+
 type VectorSpace struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Dimension           uint32                 `protobuf:"varint,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
@@ -575,7 +860,7 @@ type VectorSpace struct {
 
 func (x *VectorSpace) Reset() {
 	*x = VectorSpace{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +872,7 @@ func (x *VectorSpace) String() string {
 func (*VectorSpace) ProtoMessage() {}
 
 func (x *VectorSpace) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +885,7 @@ func (x *VectorSpace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorSpace.ProtoReflect.Descriptor instead.
 func (*VectorSpace) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{5}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VectorSpace) GetDimension() uint32 {
@@ -626,7 +911,7 @@ type CreateCollectionResponse struct {
 
 func (x *CreateCollectionResponse) Reset() {
 	*x = CreateCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +923,7 @@ func (x *CreateCollectionResponse) String() string {
 func (*CreateCollectionResponse) ProtoMessage() {}
 
 func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +936,7 @@ func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateCollectionResponse) GetCollection() *Collection {
@@ -669,7 +954,7 @@ type ListCollectionsRequest struct {
 
 func (x *ListCollectionsRequest) Reset() {
 	*x = ListCollectionsRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +966,7 @@ func (x *ListCollectionsRequest) String() string {
 func (*ListCollectionsRequest) ProtoMessage() {}
 
 func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +979,7 @@ func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListCollectionsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
 }
 
 type ListCollectionsResponse struct {
@@ -707,7 +992,7 @@ type ListCollectionsResponse struct {
 
 func (x *ListCollectionsResponse) Reset() {
 	*x = ListCollectionsResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +1004,7 @@ func (x *ListCollectionsResponse) String() string {
 func (*ListCollectionsResponse) ProtoMessage() {}
 
 func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +1017,7 @@ func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListCollectionsResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListCollectionsResponse) GetCollections() []*Collection {
@@ -751,7 +1036,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +1048,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +1061,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -794,7 +1079,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +1091,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1104,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
 }
 
 type UpsertRequest struct {
@@ -840,7 +1125,7 @@ type UpsertRequest struct {
 
 func (x *UpsertRequest) Reset() {
 	*x = UpsertRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +1137,7 @@ func (x *UpsertRequest) String() string {
 func (*UpsertRequest) ProtoMessage() {}
 
 func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1150,7 @@ func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertRequest.ProtoReflect.Descriptor instead.
 func (*UpsertRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpsertRequest) GetCollection() string {
@@ -915,16 +1200,20 @@ type UpsertResponse struct {
 	Added    uint64                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
 	Replaced uint64                 `protobuf:"varint,2,opt,name=replaced,proto3" json:"replaced,omitempty"`
 	// One a document, when a model embedded them.
-	TokenCounts   []uint32    `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
-	Truncated     []bool      `protobuf:"varint,4,rep,packed,name=truncated,proto3" json:"truncated,omitempty"`
-	Times         *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TokenCounts []uint32    `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
+	Truncated   []bool      `protobuf:"varint,4,rep,packed,name=truncated,proto3" json:"truncated,omitempty"`
+	Times       *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
+	// Chunks of each document, when a model embedded them.
+	ChunkCounts []uint32 `protobuf:"varint,6,rep,packed,name=chunk_counts,json=chunkCounts,proto3" json:"chunk_counts,omitempty"`
+	// Characters of each document's text, white space not counted, that the model never reads.
+	UnreadCharacters []uint64 `protobuf:"varint,7,rep,packed,name=unread_characters,json=unreadCharacters,proto3" json:"unread_characters,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1225,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1238,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpsertResponse) GetAdded() uint64 {
@@ -987,6 +1276,20 @@ func (x *UpsertResponse) GetTimes() *StageTimes {
 	return nil
 }
 
+func (x *UpsertResponse) GetChunkCounts() []uint32 {
+	if x != nil {
+		return x.ChunkCounts
+	}
+	return nil
+}
+
+func (x *UpsertResponse) GetUnreadCharacters() []uint64 {
+	if x != nil {
+		return x.UnreadCharacters
+	}
+	return nil
+}
+
 type DeleteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Collection    string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
@@ -997,7 +1300,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1312,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1325,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -1049,7 +1352,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1364,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1377,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -1105,7 +1408,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1420,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1433,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -1219,7 +1522,7 @@ type SearchOptions struct {
 
 func (x *SearchOptions) Reset() {
 	*x = SearchOptions{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1534,7 @@ func (x *SearchOptions) String() string {
 func (*SearchOptions) ProtoMessage() {}
 
 func (x *SearchOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1547,7 @@ func (x *SearchOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
 func (*SearchOptions) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SearchOptions) GetFilter() string {
@@ -1318,7 +1621,7 @@ type Fusion struct {
 
 func (x *Fusion) Reset() {
 	*x = Fusion{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1633,7 @@ func (x *Fusion) String() string {
 func (*Fusion) ProtoMessage() {}
 
 func (x *Fusion) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1646,7 @@ func (x *Fusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
 func (*Fusion) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Fusion) GetMethod() Fusion_Method {
@@ -1392,7 +1695,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1707,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1720,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Hit) GetId() string {
@@ -1478,7 +1781,7 @@ type HitStage struct {
 
 func (x *HitStage) Reset() {
 	*x = HitStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1793,7 @@ func (x *HitStage) String() string {
 func (*HitStage) ProtoMessage() {}
 
 func (x *HitStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1806,7 @@ func (x *HitStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
 func (*HitStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HitStage) GetStage() string {
@@ -1544,7 +1847,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1859,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1872,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Term) GetTerm() string {
@@ -1599,7 +1902,7 @@ type SearchStage struct {
 
 func (x *SearchStage) Reset() {
 	*x = SearchStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1914,7 @@ func (x *SearchStage) String() string {
 func (*SearchStage) ProtoMessage() {}
 
 func (x *SearchStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1927,7 @@ func (x *SearchStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
 func (*SearchStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SearchStage) GetStage() string {
@@ -1658,7 +1961,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1973,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1986,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -1709,7 +2012,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +2024,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +2037,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -1776,14 +2079,15 @@ var File_crossfade_v1_collections_proto protoreflect.FileDescriptor
 
 const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecrossfade/v1/collections.proto\x12\fcrossfade.v1\x1a\x1acrossfade/v1/vectors.proto\"\xbd\x01\n" +
+	"\x1ecrossfade/v1/collections.proto\x12\fcrossfade.v1\x1a\x1acrossfade/v1/vectors.proto\"\xfb\x01\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\rR\tdimension\x12,\n" +
 	"\x06metric\x18\x03 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x121\n" +
 	"\x14document_fingerprint\x18\x04 \x01(\tR\x13documentFingerprint\x12\x1c\n" +
-	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\"\xe0\x01\n" +
+	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\x12<\n" +
+	"\bsettings\x18\x06 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\"\xe0\x01\n" +
 	"\bDocument\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
@@ -1801,13 +2105,32 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\astrings\x18\x06 \x01(\v2\x15.crossfade.v1.StringsH\x00R\astringsB\x06\n" +
 	"\x04kind\"!\n" +
 	"\aStrings\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values\"\xbc\x01\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\xfa\x01\n" +
 	"\x17CreateCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
-	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12\x16\n" +
+	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12<\n" +
+	"\bsettings\x18\x05 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12\x16\n" +
 	"\x05model\x18\x03 \x01(\tH\x00R\x05model\x12>\n" +
 	"\fvector_space\x18\x04 \x01(\v2\x19.crossfade.v1.VectorSpaceH\x00R\vvectorSpaceB\a\n" +
-	"\x05space\"^\n" +
+	"\x05space\"\xb9\x02\n" +
+	"\x12CollectionSettings\x12D\n" +
+	"\x06fields\x18\x01 \x03(\v2,.crossfade.v1.CollectionSettings.FieldsEntryR\x06fields\x122\n" +
+	"\banalyser\x18\x02 \x01(\v2\x16.crossfade.v1.AnalyserR\banalyser\x122\n" +
+	"\bchunking\x18\x03 \x01(\v2\x16.crossfade.v1.ChunkingR\bchunking\x12!\n" +
+	"\ftenant_field\x18\x04 \x01(\tR\vtenantField\x1aR\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x17.crossfade.v1.FieldTypeR\x05value:\x028\x01\"c\n" +
+	"\bAnalyser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"stop_words\x18\x02 \x01(\tR\tstopWords\x12$\n" +
+	"\x0eown_stop_words\x18\x03 \x03(\tR\fownStopWords\"w\n" +
+	"\bChunking\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\rR\x04size\x12\x18\n" +
+	"\aoverlap\x18\x03 \x01(\rR\aoverlap\x12%\n" +
+	"\x0eheading_prefix\x18\x04 \x01(\bR\rheadingPrefix\"^\n" +
 	"\vVectorSpace\x12\x1c\n" +
 	"\tdimension\x18\x01 \x01(\rR\tdimension\x121\n" +
 	"\x14document_fingerprint\x18\x02 \x01(\tR\x13documentFingerprint\"T\n" +
@@ -1829,13 +2152,15 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12/\n" +
 	"\avectors\x18\x04 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
 	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12+\n" +
-	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\xb3\x01\n" +
+	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\x83\x02\n" +
 	"\x0eUpsertResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x04R\x05added\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\x04R\breplaced\x12!\n" +
 	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\x12\x1c\n" +
 	"\ttruncated\x18\x04 \x03(\bR\ttruncated\x12.\n" +
-	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\"A\n" +
+	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\x12!\n" +
+	"\fchunk_counts\x18\x06 \x03(\rR\vchunkCounts\x12+\n" +
+	"\x11unread_characters\x18\a \x03(\x04R\x10unreadCharacters\"A\n" +
 	"\rDeleteRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1907,7 +2232,15 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x06stages\x18\x04 \x03(\v2\x19.crossfade.v1.SearchStageR\x06stages\x12\x1e\n" +
 	"\n" +
 	"incomplete\x18\x05 \x01(\bR\n" +
-	"incomplete*q\n" +
+	"incomplete*\xae\x01\n" +
+	"\tFieldType\x12\x1a\n" +
+	"\x16FIELD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FIELD_TYPE_STRING\x10\x01\x12\x12\n" +
+	"\x0eFIELD_TYPE_INT\x10\x02\x12\x14\n" +
+	"\x10FIELD_TYPE_FLOAT\x10\x03\x12\x13\n" +
+	"\x0fFIELD_TYPE_BOOL\x10\x04\x12\x17\n" +
+	"\x13FIELD_TYPE_DATETIME\x10\x05\x12\x16\n" +
+	"\x12FIELD_TYPE_STRINGS\x10\x06*q\n" +
 	"\n" +
 	"SearchMode\x12\x1b\n" +
 	"\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -1934,83 +2267,94 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 	return file_crossfade_v1_collections_proto_rawDescData
 }
 
-var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_crossfade_v1_collections_proto_goTypes = []any{
-	(SearchMode)(0),                  // 0: crossfade.v1.SearchMode
-	(Fusion_Method)(0),               // 1: crossfade.v1.Fusion.Method
-	(*Collection)(nil),               // 2: crossfade.v1.Collection
-	(*Document)(nil),                 // 3: crossfade.v1.Document
-	(*MetadataValue)(nil),            // 4: crossfade.v1.MetadataValue
-	(*Strings)(nil),                  // 5: crossfade.v1.Strings
-	(*CreateCollectionRequest)(nil),  // 6: crossfade.v1.CreateCollectionRequest
-	(*VectorSpace)(nil),              // 7: crossfade.v1.VectorSpace
-	(*CreateCollectionResponse)(nil), // 8: crossfade.v1.CreateCollectionResponse
-	(*ListCollectionsRequest)(nil),   // 9: crossfade.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),  // 10: crossfade.v1.ListCollectionsResponse
-	(*DeleteCollectionRequest)(nil),  // 11: crossfade.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil), // 12: crossfade.v1.DeleteCollectionResponse
-	(*UpsertRequest)(nil),            // 13: crossfade.v1.UpsertRequest
-	(*UpsertResponse)(nil),           // 14: crossfade.v1.UpsertResponse
-	(*DeleteRequest)(nil),            // 15: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 16: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 17: crossfade.v1.SearchRequest
-	(*SearchOptions)(nil),            // 18: crossfade.v1.SearchOptions
-	(*Fusion)(nil),                   // 19: crossfade.v1.Fusion
-	(*Hit)(nil),                      // 20: crossfade.v1.Hit
-	(*HitStage)(nil),                 // 21: crossfade.v1.HitStage
-	(*Term)(nil),                     // 22: crossfade.v1.Term
-	(*SearchStage)(nil),              // 23: crossfade.v1.SearchStage
-	(*Hits)(nil),                     // 24: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 25: crossfade.v1.SearchResponse
-	nil,                              // 26: crossfade.v1.Document.MetadataEntry
-	(Metric)(0),                      // 27: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 28: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 29: crossfade.v1.StageTimes
-	(Priority)(0),                    // 30: crossfade.v1.Priority
+	(FieldType)(0),                   // 0: crossfade.v1.FieldType
+	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
+	(Fusion_Method)(0),               // 2: crossfade.v1.Fusion.Method
+	(*Collection)(nil),               // 3: crossfade.v1.Collection
+	(*Document)(nil),                 // 4: crossfade.v1.Document
+	(*MetadataValue)(nil),            // 5: crossfade.v1.MetadataValue
+	(*Strings)(nil),                  // 6: crossfade.v1.Strings
+	(*CreateCollectionRequest)(nil),  // 7: crossfade.v1.CreateCollectionRequest
+	(*CollectionSettings)(nil),       // 8: crossfade.v1.CollectionSettings
+	(*Analyser)(nil),                 // 9: crossfade.v1.Analyser
+	(*Chunking)(nil),                 // 10: crossfade.v1.Chunking
+	(*VectorSpace)(nil),              // 11: crossfade.v1.VectorSpace
+	(*CreateCollectionResponse)(nil), // 12: crossfade.v1.CreateCollectionResponse
+	(*ListCollectionsRequest)(nil),   // 13: crossfade.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),  // 14: crossfade.v1.ListCollectionsResponse
+	(*DeleteCollectionRequest)(nil),  // 15: crossfade.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil), // 16: crossfade.v1.DeleteCollectionResponse
+	(*UpsertRequest)(nil),            // 17: crossfade.v1.UpsertRequest
+	(*UpsertResponse)(nil),           // 18: crossfade.v1.UpsertResponse
+	(*DeleteRequest)(nil),            // 19: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 20: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 21: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 22: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 23: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 24: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 25: crossfade.v1.HitStage
+	(*Term)(nil),                     // 26: crossfade.v1.Term
+	(*SearchStage)(nil),              // 27: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 28: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 29: crossfade.v1.SearchResponse
+	nil,                              // 30: crossfade.v1.Document.MetadataEntry
+	nil,                              // 31: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 32: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 33: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 34: crossfade.v1.StageTimes
+	(Priority)(0),                    // 35: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	27, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
-	26, // 1: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
-	5,  // 2: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	27, // 3: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
-	7,  // 4: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	2,  // 5: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
-	2,  // 6: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
-	3,  // 7: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	28, // 8: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
-	29, // 9: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	28, // 10: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	30, // 11: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	18, // 12: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
-	0,  // 13: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
-	19, // 14: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
-	1,  // 15: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
-	3,  // 16: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	21, // 17: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
-	22, // 18: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
-	20, // 19: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	24, // 20: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	29, // 21: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	23, // 22: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	4,  // 23: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	6,  // 24: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	9,  // 25: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	11, // 26: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	13, // 27: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	15, // 28: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	17, // 29: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	8,  // 30: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	10, // 31: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	12, // 32: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	14, // 33: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	16, // 34: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	25, // 35: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	30, // [30:36] is the sub-list for method output_type
-	24, // [24:30] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	32, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	8,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
+	30, // 2: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	6,  // 3: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
+	32, // 4: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	8,  // 5: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
+	11, // 6: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	31, // 7: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	9,  // 8: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
+	10, // 9: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
+	3,  // 10: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
+	3,  // 11: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
+	4,  // 12: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
+	33, // 13: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	34, // 14: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	33, // 15: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	35, // 16: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	22, // 17: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	1,  // 18: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	23, // 19: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	2,  // 20: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	4,  // 21: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	25, // 22: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	26, // 23: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	24, // 24: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	28, // 25: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	34, // 26: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	27, // 27: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	5,  // 28: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 29: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	7,  // 30: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	13, // 31: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	15, // 32: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	17, // 33: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	19, // 34: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	21, // 35: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	12, // 36: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	14, // 37: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	16, // 38: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	18, // 39: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	20, // 40: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	29, // 41: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	36, // [36:42] is the sub-list for method output_type
+	30, // [30:36] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -2031,14 +2375,14 @@ func file_crossfade_v1_collections_proto_init() {
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[17].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   25,
+			NumEnums:      3,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
