@@ -320,8 +320,6 @@ class Index:
             made = self._write(span, schema)
             faults.passed("merge.renamed")
             self._adopt(old, made, stopped)
-            for each in old:
-                shutil.rmtree(each.segment.directory, ignore_errors=True)
             faults.passed("merge.adopted")
         return True
 
@@ -341,6 +339,9 @@ class Index:
                 graph = self._graph_of(made, stopped)
         finally:
             self._replace(old, made, graph)
+            for each in old:
+                if each.range != made.range:
+                    shutil.rmtree(each.segment.directory, ignore_errors=True)
 
     def _replace(
         self, old: Sequence[Sealed | Open], segment: Segment, graph: graphs.SegmentGraph | None = None
