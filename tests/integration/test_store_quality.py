@@ -15,7 +15,7 @@ all-MiniLM-L6-v2, top 100, measured 2026-11-25:
     hybrid, z-score, 0.6 dense (best on train)        0.891   0.885
     hybrid by default, the first 50 by MaxSim         0.884   0.873
 
-Reciprocal ranks are above the better arm on the test split and 0.001 below it on train: scores say more than ranks here.
+Reciprocal ranks are above the better arm on the test split and 0.001 below it on train: scores say more than ranks.
 """
 
 from __future__ import annotations
