@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bench.graph import data as graph_data
@@ -26,19 +27,29 @@ from crossfade.store.settings import GraphSettings, StoreSettings
 
 DISK = "the disk, write and fsync"
 PARTS = 4
+NEVER = 1 << 62
 BUILD_REACH = {rivals.HNSWLIB: 0.95}
 
 
 def main() -> int:
     corpus = data.make(metadata=True)
     shape = f"{data.rows():,} x {data.DIMENSION}, {data.CHARACTERS} characters, four fields"
-    # Exactly as many segments as make a merge, and none before they are all there.
-    settings = StoreSettings(
-        seal_rows=data.rows() // PARTS + 1,
-        merge_factor=PARTS,
-        graph=GraphSettings(least_rows=1, m=graph_data.M, ef_construction=graph_data.EF_CONSTRUCTION),
-    )
-    with stores.directory() as place, DurableStore(place / "store", settings, upkeep=False) as store:
+    # Exactly as many segments as make a merge, none before they are all there, and no graph within the merge.
+    graphs = GraphSettings(least_rows=NEVER, m=graph_data.M, ef_construction=graph_data.EF_CONSTRUCTION)
+    settings = StoreSettings(seal_rows=data.rows() // PARTS + 1, merge_factor=PARTS, graph=graphs)
+    with stores.directory() as place:
+        steps(place, settings, corpus, shape)
+        title = f"graph of a segment, {shape}, m {graph_data.M}, ef_construction {graph_data.EF_CONSTRUCTION}"
+        if session().wants(title):
+            settings = replace(settings, graph=replace(graphs, least_rows=1))
+            with DurableStore(place / "store", settings, upkeep=False) as store:
+                graph(title, store.get(stores.NAME), corpus)
+    return 0
+
+
+def steps(place: Path, settings: StoreSettings, corpus: data.Corpus, shape: str) -> None:
+    """Sealing and merging, of a store that stays."""
+    with DurableStore(place / "store", settings, upkeep=False) as store:
         target = stores.collection(store)
         sealed = seconds_of_sealing(target, corpus)
         wrote = segment_bytes(target)
@@ -46,10 +57,6 @@ def main() -> int:
         merged = seconds_of(lambda: target.index.merge(target.fields))
         wrote = segment_bytes(target)
         report(f"merge of {PARTS}, {shape}", {OURS: merged, DISK: seconds_of_disk(place, wrote)}, "rows", len(target))
-        title = f"graph of a segment, {shape}, m {graph_data.M}, ef_construction {graph_data.EF_CONSTRUCTION}"
-        if session().wants(title):
-            graph(title, target, corpus)
-    return 0
 
 
 def seconds_of_sealing(target: DurableCollection, corpus: data.Corpus) -> float:
