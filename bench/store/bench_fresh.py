@@ -3,7 +3,8 @@
 A write is due every ten milliseconds, whatever became of the one before; half of them bring a new document, half
 replace one. Callers search one query at a time, one after the other, by vector, or by vector and words. When a write
 has returned, the first caller who begins a search after it asks for that document and must find it first: a miss fails
-the bench. Time counts from the moment the write was *due*, to the end of that search. The store has segments with
+the bench. Time counts to the end of that search, from the call and, stricter, from the moment the
+write was *due*. The store has segments with
 graphs, and its upkeep goes on.
 
 hnswlib and faiss are no peers: they have no durable write, and a search during one is not safe in hnswlib.
@@ -35,6 +36,7 @@ WRITES_A_SECOND = 100
 CALLERS = 4
 K = 10
 MOST_MS = 50.0
+LEAST_RATE = 0.97
 SECONDS = 30
 MODES: tuple[Mode, ...] = ("dense", "hybrid")
 
@@ -148,12 +150,12 @@ def case(title: str, target: DurableCollection, corpus: data.Corpus, mode: Mode)
     begin = time.perf_counter()
     found = Load(target, corpus, mode, seed=MODES.index(mode)).run(seconds * WRITES_A_SECOND)
     taken = time.perf_counter() - begin
-    p99 = float(np.percentile(found.due, 99)) * 1e3
     values = {
-        f"{MOST_MS:g} ms over p99": MOST_MS / p99,
-        "of the writes a second that were due": len(found.due) / taken / WRITES_A_SECOND,
+        f"{MOST_MS:g} ms over p99 from the call": MOST_MS / (float(np.percentile(found.begun, 99)) * 1e3),
+        f"{MOST_MS:g} ms over p99 from when due": MOST_MS / (float(np.percentile(found.due, 99)) * 1e3),
+        "part of the rate that was kept": len(found.due) / taken / WRITES_A_SECOND,
     }
-    least = {f"{MOST_MS:g} ms over p99": 1.0, "of the writes a second that were due": 0.97}
+    least = dict.fromkeys(values, 1.0) | {"part of the rate that was kept": LEAST_RATE}
     report_values(title, "ratio", values, least)
     milliseconds = {
         **percentiles("from due to found", found.due),
