@@ -99,7 +99,7 @@ def test_words_find_codes_whole(client: Client) -> None:
 
 
 def test_hybrid_is_explained_stage_by_stage(client: Client) -> None:
-    options = SearchOptions(mode="hybrid", reranker="tokens", explain=True)
+    options = SearchOptions(mode="hybrid", fusion=Fusion("rrf"), reranker="tokens", explain=True)
     answer = client.search("docs", 3, model="base", texts=["knead the dough"], options=options)
     assert [stage.stage for stage in answer.stages] == ["dense", "lexical", "fused", "reranked"]
     assert all(stage.ns > 0 for stage in answer.stages)

@@ -9,13 +9,15 @@ all-MiniLM-L6-v2, top 100, measured 2026-11-25:
                                                       train   test
     dense                                             0.827   0.816
     lexical                                           0.864   0.849
-    hybrid, reciprocal ranks, k = 60 (the default)    0.864   0.852
+    hybrid, reciprocal ranks, k = 60                  0.864   0.852
     hybrid, the same with k = 1                       0.871   0.863
-    hybrid, min-max, equal weights                    0.887   0.882
+    hybrid, min-max, equal weights (the default)      0.887   0.882
     hybrid, z-score, 0.6 dense (best on train)        0.891   0.885
-    hybrid by default, the first 50 by MaxSim         0.884   0.873
+    dense, the first 50 by MaxSim                             0.873
+    hybrid, the first 50 by MaxSim                    0.884   0.873
 
 Reciprocal ranks are above the better arm on the test split and 0.001 below it on train: scores say more than ranks.
+MaxSim over a model's own token vectors betters its dense search, and not the hybrid one: it leaves out what words knew.
 """
 
 from __future__ import annotations
@@ -130,25 +132,25 @@ def abt_buy(minilm_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.mark.slow
-def test_both_arms_are_worse_than_hybrid_by_default(abt_buy: AbtBuy) -> None:
-    hybrid = abt_buy.measured("test", SearchOptions(mode="hybrid"))
-    assert hybrid == pytest.approx(0.852, abs=0.003)
-    assert all(hybrid > abt_buy.measured("test", arm) for arm in ARMS)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("split", "value"), [("train", 0.887), ("test", 0.882)])
-def test_both_arms_are_worse_than_a_sum_of_scores(abt_buy: AbtBuy, split: str, value: float) -> None:
-    hybrid = abt_buy.measured(split, SearchOptions(mode="hybrid", fusion=Fusion("sum", "min-max")))
+def test_both_arms_are_worse_than_hybrid(abt_buy: AbtBuy, split: str, value: float) -> None:
+    hybrid = abt_buy.measured(split, SearchOptions(mode="hybrid"))
     assert hybrid == pytest.approx(value, abs=0.003)
     # Two hundredths: no accident of a tie or of the last bit.
     assert all(hybrid > abt_buy.measured(split, arm) + 0.02 for arm in ARMS)
 
 
 @pytest.mark.slow
-def test_late_interaction_betters_hybrid(abt_buy: AbtBuy, minilm_bundle: Path) -> None:
+def test_reciprocal_ranks(abt_buy: AbtBuy) -> None:
+    hybrid = abt_buy.measured("test", SearchOptions(mode="hybrid", fusion=Fusion()))
+    assert hybrid == pytest.approx(0.852, abs=0.003)
+    assert all(hybrid > abt_buy.measured("test", arm) for arm in ARMS)
+
+
+@pytest.mark.slow
+def test_late_interaction_betters_dense_search(abt_buy: AbtBuy, minilm_bundle: Path) -> None:
     reranker = MaxSimReranker(CachedTokenEncoder(TokenEncoder(Bundle.load(minilm_bundle)), 1 << 30))
-    hybrid = abt_buy.measured("test", SearchOptions(mode="hybrid"))
-    reranked = abt_buy.measured("test", SearchOptions(mode="hybrid", reranker=reranker))
+    dense = abt_buy.measured("test", SearchOptions())
+    reranked = abt_buy.measured("test", SearchOptions(reranker=reranker))
     assert reranked == pytest.approx(0.873, abs=0.005)
-    assert reranked > hybrid
+    assert reranked > dense + 0.02

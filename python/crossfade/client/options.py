@@ -84,11 +84,11 @@ class Embedder:
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """How a hybrid search makes one list of two. `method`: "rrf", the sum of weight / (rank_constant + rank), or
-    "weighted", the sum of weight times score, each list's scores brought to 0 to 1.
+    """How a hybrid search makes one list of two. `method`: "weighted", the sum of weight times score, each list's
+    scores brought to 0 to 1, or "rrf", the sum of weight / (rank_constant + rank).
     """
 
-    method: Literal["rrf", "weighted"] = "rrf"
+    method: Literal["rrf", "weighted"] = "weighted"
     rank_constant: int = 60
     dense_weight: float = 1.0
     lexical_weight: float = 1.0

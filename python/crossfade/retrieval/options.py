@@ -15,6 +15,9 @@ Mode = Literal["dense", "lexical", "hybrid"]
 
 _LEAST_CANDIDATES = 100
 
+HYBRID = Fusion("sum", "min-max")
+"""How two lists become one where nothing is said. Chosen on training queries (design/0008)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
@@ -27,7 +30,7 @@ class SearchOptions:
     walking: Walking = field(default_factory=Walking)
     mode: Mode = "dense"
     candidates: int | None = None
-    fusion: Fusion = field(default_factory=Fusion)
+    fusion: Fusion = HYBRID
     reranker: Reranker | None = None
     explain: bool = False
 

@@ -52,7 +52,7 @@ _MODES: dict[int, Mode] = {
     collections_pb2.SEARCH_MODE_HYBRID: "hybrid",
 }
 _RULES: dict[int, tuple[Rule, Normalisation]] = {
-    collections_pb2.Fusion.METHOD_UNSPECIFIED: ("rrf", "none"),
+    collections_pb2.Fusion.METHOD_UNSPECIFIED: ("sum", "min-max"),
     collections_pb2.Fusion.METHOD_RECIPROCAL_RANKS: ("rrf", "none"),
     collections_pb2.Fusion.METHOD_WEIGHTED_SCORES: ("sum", "min-max"),
 }

@@ -140,8 +140,9 @@ func (SearchMode) EnumDescriptor() ([]byte, []int) {
 type Fusion_Method int32
 
 const (
-	// Reciprocal ranks: the sum of weight / (rank_constant + rank).
-	Fusion_METHOD_UNSPECIFIED      Fusion_Method = 0
+	// Weighted scores.
+	Fusion_METHOD_UNSPECIFIED Fusion_Method = 0
+	// The sum of weight / (rank_constant + rank).
 	Fusion_METHOD_RECIPROCAL_RANKS Fusion_Method = 1
 	// The sum of weight times score, where the scores of each list go from 0 to 1.
 	Fusion_METHOD_WEIGHTED_SCORES Fusion_Method = 2
