@@ -124,9 +124,9 @@ class DurableCollection:
         that was sent again after it had been taken is taken as done. `version`: of the index that the vectors are of;
         in the others the documents are missing until they are filled in.
 
-        Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN or infinity, metadata of another
-        type than the field has; Conflict when a document has another version; StoreError when the disk does not take
-        it. Nothing has changed then.
+        Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN, infinity, a number that the
+        precision cannot hold, metadata of another type than the field has; Conflict when a document has another
+        version; StoreError when the disk does not take it. Nothing has changed then.
         """
         if expected is not None and len(expected) != len(documents):
             raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
@@ -137,7 +137,7 @@ class DurableCollection:
                 vectors,
                 spans,
                 fields=self.fields,
-                dimension=index.record.space.dimension,
+                space=index.record.space,
                 name=self._state.name,
             )
             return self._upsert(index, write, expected) if documents else UpsertCounts(0, 0)
@@ -265,7 +265,7 @@ class DurableCollection:
             np.asarray(vectors)[rows],
             None if spans is None else [spans[place] for place in taken],
             fields=self.fields,
-            dimension=index.record.space.dimension,
+            space=index.record.space,
             name=self._state.name,
         )
         batch = write.batch(index.arrived + 1, 0)

@@ -89,7 +89,7 @@ class DurableStore:
                 openings.setdefault(number, []).append((arrived, token))
         made: dict[int, Index] = {}
         for number, version, dimension, fingerprint, arrived in indexes:
-            space = Space(dimension, fingerprint, state.metric)
+            space = Space(dimension, fingerprint, state.metric, state.settings.precision)
             record = IndexRecord(number, state.number, version, space, state.settings.analyser)
             made[version] = self._index(record)
             made[version].load(arrived, state.settings.fields, Epochs(openings.get(number, ())))
@@ -106,7 +106,7 @@ class DurableStore:
                 shutil.rmtree(path, ignore_errors=True)
 
     def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> DurableCollection:
-        """`settings`: fields declared ahead, and the analyser of texts.
+        """`settings`: fields declared ahead, the analyser of texts, and how vectors are held.
 
         Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ def document_keys(connection: sqlite3.Connection, collection: int) -> NDArray[np
     # The index on ids holds the keys too, and is a small part of the table.
     by_id = f"sqlite_autoindex_documents_{collection}_1"
     found = connection.execute(f"SELECT key FROM documents_{collection} INDEXED BY {by_id}")
-    keys = np.fromiter((key for (key,) in found), dtype=np.int64)
+    keys = np.fromiter(chain.from_iterable(found), dtype=np.int64)
     keys.sort()
     return keys
 

@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade import lexical
-from crossfade.kernels import Graph
+from crossfade.kernels import Graph, Quantised
 from crossfade.store.metadata import BoundFilter, MetadataSchema, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
+Precision = Literal["f32", "f16", "int8"]
+"""How segments hold vectors (`crossfade.store.precision`)."""
+
+Vectors = NDArray[np.float32] | NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,9 @@ class CollectionSpec:
 class Part:
     """Rows that lie together. No later write changes it.
 
-    `ids[i]` is the document of row i of `vectors`, float32, shape (rows, dimension), C-contiguous. All rows of a
-    document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
+    `ids[i]` is the document of row i of `vectors`, float32 or float16, shape (rows, dimension), C-contiguous: scores
+    are theirs, exactly. `codes`, where there are any, stand for them: the best of these are likely the best. All rows
+    of a document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
     `count`: how many. `spans[i]`: where the text of row i begins and ends in its document's, None when that is not
     known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
     there are no metadata. `graph`: leads to near rows without a look at all of them; `ef`: how far it is walked by
@@ -59,7 +64,7 @@ class Part:
     """
 
     ids: Sequence[str]
-    vectors: NDArray[np.float32]
+    vectors: Vectors
     live: NDArray[np.uint8] | None
     count: int
     spans: NDArray[np.int32] | None = None
@@ -68,6 +73,7 @@ class Part:
     graph: Graph | None = None
     ef: int = 0
     text: lexical.Segment | lexical.View | None = None
+    codes: Quantised | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from crossfade.errors import Conflict, InvalidInput
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
-from crossfade.store.segment import RowBatch
+from crossfade.store.precision import check_range
+from crossfade.store.segment import RowBatch, Space
 from crossfade.store.types import Document, content
 
 MOST_ROWS = 1 << 16
@@ -70,15 +71,16 @@ def checked(
     spans: Spans | None,
     *,
     fields: MetadataSchema,
-    dimension: int,
+    space: Space,
     name: str,
 ) -> Write:
-    """Raises InvalidInput for what the collection of that name, of those fields, cannot take."""
+    """Raises InvalidInput for what the collection of that name, of those fields, cannot take. `space`: of the index."""
     check_ids([document.id for document in documents])
     rows = _rows(documents, spans)
     what = "document" if spans is None else "span"
-    why = f"one row a {what}, and collection {name!r} holds {dimension} dimensions"
-    matrix = finite_matrix(vectors, rows=len(rows), dimension=dimension, what="vector", why=why)
+    why = f"one row a {what}, and collection {name!r} holds {space.dimension} dimensions"
+    matrix = finite_matrix(vectors, rows=len(rows), dimension=space.dimension, what="vector", why=why)
+    check_range(matrix, space.precision, name)
     metadata: list[Mapping[str, Any]] = []
     for document in documents:
         for said, text in (("title", document.title), ("text", document.text)):
