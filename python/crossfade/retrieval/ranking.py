@@ -20,9 +20,10 @@ from crossfade.store.types import Metric, Part, Snapshot
 _WIDENED_ENTRIES = 1 << 20
 # Rows asked for a document, at first, where documents have several.
 _ROWS_A_DOCUMENT = 3
-# Of the rows that codes take for the best, how many get a score for each that is asked for, and how many at least. Twice
-# as many are enough where vectors lie apart; 50,000 rows in 30 clusters, each row within 3% of its centre, have 0.940 of
-# the best 10 among 22 by codes, 0.980 among 32 and 0.997 among 64; of the best 100, 0.985 among 202, 0.999 among 303.
+# Of the rows that codes take for the best, how many get a score for each that is asked for, and how many at least.
+# Twice as many are enough where vectors lie apart. Of 50,000 in 30 clusters, each within 3% of its centre, 0.940 of the
+# best 10 are among the 22 best by codes, 0.980 among 32, 0.997 among 64; of the best 100, 0.985 among 202, 0.999 among
+# 303.
 _CANDIDATES = 3
 _LEAST_CANDIDATES = 64
 
