@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from crossfade import lexical
 from crossfade.errors import DataError, InvalidInput, StoreError
 from crossfade.kernels import quantise
 from crossfade.lexical import AnalyserSettings
@@ -22,6 +23,7 @@ from crossfade.store.settings import CollectionSettings, GraphSettings
 from crossfade.store.types import Precision
 
 DIMENSION, ROWS = 16, 300
+SAMPLES = Path(__file__).parent / "data" / "segment-format-1"
 PRECISIONS: list[Precision] = ["f32", "f16", "int8"]
 VECTOR_FILES = {
     "f32": {"vectors.f32"},
@@ -78,6 +80,24 @@ class TestSettings:
     def test_another_precision_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="'f64' is not known: use one of f32, f16, int8"):
             CollectionSettings(precision="f64")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_sample_of_the_format_is_read(precision: Precision) -> None:
+    """That of f32 was written before there was a precision."""
+    (directory,) = (SAMPLES / precision).iterdir()
+    segment = Segment(directory, Space(4, "f", "ip", precision), AnalyserSettings())
+    segment.check()
+    vectors = np.array([[row + column / 3 for column in range(4)] for row in range(-2, 3)], np.float32)
+    assert np.array_equal(segment.vectors.astype(np.float32), held(vectors, precision))
+    if segment.codes is not None:
+        assert np.array_equal(segment.codes.codes, quantise(vectors, "int8").codes)
+    assert (segment.codes is not None) == (precision == "int8")
+    assert segment.keys.tolist() == segment.documents.tolist() == [1, 2, 3, 4, 5]
+    assert list(segment.ids) == ["d0", "d1", "d2", "d3", "d4"]
+    assert segment.spans.tolist() == [[0, 10]] * 5
+    (found,) = lexical.search(["word3"], [segment.text], 5)
+    assert found.rows.tolist() == [3]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -196,6 +216,27 @@ class TestHalves:
             collection.upsert([Document("a")], np.full((1, DIMENSION), 3e38, np.float32))
             collection.seal()
             assert collection.index.check() == []
+
+
+def test_descriptors_do_not_grow_with_segments(tmp_path: Path) -> None:
+    settings = StoreSettings(merge_factor=100, graph=GraphSettings(least_rows=50, ef_construction=10, threads=1))
+    counts = []
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(2):
+        with opened(tmp_path, settings) as store:
+            collection = store.get("c") if counts else filled(store, "int8", 60)
+            for more in range(10):
+                collection.upsert([Document(f"{len(collection)} {row}") for row in range(60)], vectors_of(60, more))
+                collection.seal()
+            while collection.keep_up():
+                pass
+        with opened(tmp_path, settings) as store:
+            parts = store.get("c").snapshot().parts
+            assert all(part.graph is not None for part in parts)
+            counts.append((len(parts), len(list(Path("/proc/self/fd").iterdir())) - before))
+    (few, less), (many, more) = counts
+    assert (few, many) == (11, 21)
+    assert less == more < few
 
 
 def test_no_segment_is_removed_because_descriptors_ran_out(tmp_path: Path) -> None:

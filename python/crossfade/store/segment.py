@@ -51,8 +51,8 @@ KEYS, DOCUMENTS, ID_OFFSETS, ID_TEXT, SPANS, COLUMNS, TEXT = (
     "columns.cfm",
     "text",
 )
-# Of a file at a time: what a core's own cache holds is still there when its checksum is worked out.
-_READ_BYTES = 1 << 18
+# Of a file at a time: enough for a disk, and still in the cache of a core when its checksum is worked out.
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
