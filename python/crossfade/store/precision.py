@@ -9,7 +9,9 @@
 
 A graph compares rows by codes of its own, which lie in its file beside the links of each row. Over codes.i8 it would
 need another stage for scores of the vectors themselves, and save nothing: a walk would still read the copy beside the
-links. So graphs are always of `vectors`; of int8, never without codes.
+links. So graphs are always of `vectors`; of int8, never without codes. Measured (40,000 x 384 in 300 clusters, ef 64,
+one query at a time): 82 us so; in two stages 198 us with codes beside the links, 301 us with links alone; and 10 s to
+build instead of 14.
 """
 
 from __future__ import annotations

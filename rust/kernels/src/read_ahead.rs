@@ -44,6 +44,14 @@ impl ReadAhead {
     }
 }
 
+/// Have the pages of a few rows brought, all at the same time, that lie anywhere in a mapped file.
+pub(crate) fn bring<'a, E: 'a>(rows: impl Iterator<Item = &'a [E]>) {
+    for row in rows {
+        let addresses = row.as_ptr_range();
+        will_need(addresses.start.addr(), addresses.end.addr());
+    }
+}
+
 #[cfg(unix)]
 fn will_need(from: usize, to: usize) {
     // SAFETY: asks for a number.
