@@ -92,7 +92,7 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
             let (rows, keys) = &mut *step;
             if mapped {
                 // One after the other, each would be waited for.
-                bring(rows.iter().map(|&row| table.rows.row(row as usize)));
+                bring(rows.len(), |i| table.rows.row(rows[i] as usize));
             }
             let mut bad_row = usize::MAX;
             for (i, (&row, to)) in rows.iter().zip(keys.iter_mut()).enumerate() {
