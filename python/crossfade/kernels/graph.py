@@ -214,7 +214,7 @@ def open_graph(path: str | Path, vectors: ArrayLike | Quantised, *, verify: bool
     way, where the graph holds codes.
 
     Raises DataError for a file that is missing, no graph, damaged, or of another version; InvalidInput for vectors of
-    another shape, or others than the graph was built for.
+    another shape, or others than the graph was built for; StoreError where the process has no descriptors left.
     """
     path = Path(path)
     corpus = corpus_of(vectors, "vectors")

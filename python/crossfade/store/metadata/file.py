@@ -87,7 +87,8 @@ def open_columns(path: Path) -> Columns:
     system's to take back. The file must not be changed while they are in use; to delete it, or to rename another over
     it, is no change.
 
-    Raises DataError for a file that is missing, cut short, longer than it was, damaged, or of a newer version.
+    Raises DataError for a file that is missing, cut short, longer than it was, damaged, or of a newer version;
+    StoreError where the process has no descriptors left.
     """
     whole = map_file(path)
     if len(whole) < _PREFIX.size:
