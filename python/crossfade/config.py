@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     max_receiving_bytes: int = Field(
         default=256 << 20, ge=1 << 16, description="bytes of requests being read or worked on before RESOURCE_EXHAUSTED"
     )
+    reranker_cache_bytes: int = Field(
+        default=256 << 20, ge=0, description="token vectors of documents kept by each reranker that compares them"
+    )
     cache_bytes: int = Field(default=0, ge=0, description="vectors kept for texts that come again; 0 = none")
     front_threads: int = Field(default=0, ge=0, le=256, description="threads of the front end; 0 = a quarter of cores")
     keepalive_seconds: float = Field(

@@ -25,14 +25,19 @@ class LimitExceeded(InvalidInput):
 class DataError(InvalidInput):
     """A file does not hold what its format promises.
 
-    `line` is 1-based; None when the fault is not on one line (a missing file, an empty file).
+    `line` is 1-based; None when the fault is not on one line (a missing file, an empty file). `row` is the same of a
+    table's rows.
     """
 
-    def __init__(self, path: str | PathLike[str], reason: str, *, line: int | None = None) -> None:
+    def __init__(
+        self, path: str | PathLike[str], reason: str, *, line: int | None = None, row: int | None = None
+    ) -> None:
         self.path = fspath(path)
         self.line = line
+        self.row = row
         self.reason = reason
         where = self.path if line is None else f"{self.path}:{line}"
+        where = where if row is None else f"{where}: row {row:,}"
         super().__init__(f"{where}: {reason}")
 
 

@@ -38,6 +38,16 @@ def unreadable(path: Path, error: OSError) -> CrossfadeError:
     return DataError(path, f"cannot be read: {said}")
 
 
+def entries(directory: Path) -> list[Path]:
+    """What is in a directory, sorted; nothing when there is none. Raises what `unreadable` says."""
+    try:
+        return sorted(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise unreadable(directory, error) from None
+
+
 def check_descriptors(path: Path) -> None:
     """Raises StoreError, naming `path`, when the process can open no more than a handful of files."""
     opened: list[int] = []

@@ -54,8 +54,12 @@ def filled(kind: Descriptor) -> Message:
 def set_field(message: Message, field: FieldDescriptor) -> None:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         key, held = field.message_type.fields
+        entries = getattr(message, field.name)
         for position in range(2):
-            getattr(message, field.name)[value(key, position)].CopyFrom(value(held, position))
+            if held.message_type is not None:
+                entries[value(key, position)].CopyFrom(value(held, position))
+            else:
+                entries[value(key, position)] = value(held, position)
     elif field.is_repeated:
         getattr(message, field.name).extend(value(field, position) for position in range(2))
     elif field.message_type is not None:

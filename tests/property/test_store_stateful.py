@@ -15,8 +15,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from crossfade.errors import Conflict, InvalidInput
 from crossfade.kernels import quantise
-from crossfade.store import CollectionSpec, Document, DurableStore, MemoryStore, Part, Snapshot, StoreSettings
-from crossfade.store.settings import CollectionSettings
+from crossfade.retrieval.words import rank_words
+from crossfade.store import (
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    DurableStore,
+    IndexVectors,
+    MemoryStore,
+    Part,
+    Snapshot,
+    StoreSettings,
+)
 from crossfade.store.types import Precision
 
 DIMENSION = 2
@@ -106,11 +116,15 @@ class CollectionMachine(RuleBasedStateMachine):
         assert len(self.collection) == len(self.model)
         for snapshot, expected in [(self.collection.snapshot(), self._values()), *self.snapshots]:
             self.check(values_of(snapshot), expected)
+            self.check_words(snapshot, expected)
         names = [*self.model, "never there"]
         assert self.collection.documents(names) == [*(document for document, _ in self.model.values()), None]
 
     def check(self, found: dict[str, float], expected: dict[str, float]) -> None:
         assert found == expected
+
+    def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
+        """A collection in memory keeps none."""
 
     def _values(self) -> dict[str, float]:
         return {name: value for name, (_, value) in self.model.items()}
@@ -129,8 +143,12 @@ class DurableMachine(CollectionMachine):
         self.versions: dict[str, int] = {}
         return self.store.create(SPEC, CollectionSettings(precision=self.precision))
 
-    def take(self, documents: list[Document], values: list[float]) -> None:
-        super().take(documents, values)
+    def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
+        """Every text says its id and the time of its write: both are found together just where they should be."""
+        for name in list(expected)[:3]:
+            (hits,) = rank_words([name], snapshot, 50, 1)
+            assert [hit.id for hit in hits] == [name]
+        assert rank_words(["never there"], snapshot, 5, 1) == [[]]
 
     def open_again(self) -> None:
         self.store.close()
@@ -214,6 +232,175 @@ class CodesMachine(DurableMachine):
     precision: Precision = "int8"
 
 
+class VersionsMachine(DurableMachine):
+    """Besides: several index versions, of which each holds vectors of some documents, and aliases that point to them.
+
+    `held[version][id]`: the document as it was when the version got a vector of it, and the vector's value. One that
+    was written again or deleted since is not in the version any more.
+    """
+
+    def make(self) -> Any:
+        self.current = 1
+        self.last = 1
+        self.held: dict[int, dict[str, tuple[Document, float]]] = {1: {}}
+        self.aliases: dict[str, tuple[int | None, int]] = {}
+        return super().make()
+
+    def take(self, documents: list[Document], values: list[float]) -> None:
+        super().take(documents, values)
+        self.hold(self.current, documents, values)
+
+    def hold(self, version: int, documents: list[Document], values: list[float]) -> None:
+        self.held[version].update(
+            (document.id, (document, float(np.float32(value))))
+            for document, value in zip(documents, values, strict=True)
+        )
+
+    def write(self, version: int, documents: list[Document], values: list[float]) -> None:
+        """Documents that were written to a version."""
+        super().take(documents, values)
+        self.hold(version, documents, values)
+
+    def values_at(self, version: int) -> dict[str, float]:
+        held = self.held[version]
+        there = (name for name, (document, _) in self.model.items() if name in held and held[name][0] == document)
+        return {name: held[name][1] for name in there}
+
+    def lacking(self, version: int) -> list[str]:
+        """In the order in which they were written, which is that of the values they were given then."""
+        missing = self.model.keys() - self.values_at(version).keys()
+        return sorted(missing, key=lambda name: self.model[name][1])
+
+    def _values(self) -> dict[str, float]:
+        return self.values_at(self.current)
+
+    def version(self, data: st.DataObject) -> int:
+        return data.draw(st.sampled_from(sorted(self.held)))
+
+    @precondition(lambda self: len(self.held) < 4)
+    @rule()
+    def create_index(self) -> None:
+        self.last += 1
+        assert self.collection.create_index(DIMENSION, f"f{self.last}") == self.last
+        self.held[self.last] = {}
+
+    @rule(data=st.data(), count=st.integers(1, 12), ids=st.lists(IDS, unique=True, max_size=4))
+    def fill(self, data: st.DataObject, count: int, ids: list[str]) -> None:
+        """While it is filled, some documents are written to the current version and some are deleted."""
+        version = self.version(data)
+        pending = self.collection.pending(version, count)
+        assert [document.id for _, document in pending] == self.lacking(version)[:count]
+        assert [document for _, document in pending] == [self.model[document.id][0] for _, document in pending]
+        self.upsert_some(ids[:2])
+        self.delete_some(ids[2:])
+        values = [1000 * version + self.clock + place / 100 for place in range(len(pending))]
+        vectors = np.array([[value, -value] for value in values], np.float32).reshape(-1, DIMENSION)
+        good = [place for place, (_, document) in enumerate(pending) if document.id not in ids]
+        assert self.collection.fill(version, [key for key, _ in pending], vectors) == len(good)
+        self.hold(version, [pending[place][1] for place in good], [values[place] for place in good])
+
+    def upsert_some(self, ids: list[str]) -> None:
+        documents, values, vectors = self.some(ids)
+        self.collection.upsert(documents, vectors)
+        self.take(documents, values)
+
+    def delete_some(self, ids: list[str]) -> None:
+        self.collection.delete(ids)
+        for name in ids:
+            self.model.pop(name, None)
+
+    @rule(data=st.data(), ids=st.lists(IDS, unique=True, min_size=1, max_size=8), failing=st.booleans())
+    def upsert_to_several(self, data: st.DataObject, ids: list[str], failing: bool) -> None:
+        version, *others = data.draw(st.lists(st.sampled_from(sorted(self.held)), unique=True, min_size=1))
+        documents, values, vectors = self.some(ids)
+        also = {other: IndexVectors(vectors * np.float32(other)) for other in others}
+        if failing:
+            index = self.collection.indexes[others[-1] if others else version]
+            stage = index.stage
+
+            def fail(*given: Any) -> int:
+                stage(*given)
+                raise MemoryError
+
+            index.stage = fail
+            with pytest.raises(MemoryError):
+                self.collection.upsert(documents, vectors, version=version, also=also)
+            index.stage = stage
+            return
+        self.collection.upsert(documents, vectors, version=version, also=also)
+        self.write(version, documents, values)
+        for other in others:
+            self.hold(other, documents, [float(np.float32(value) * np.float32(other)) for value in values])
+
+    @rule(data=st.data(), force=st.booleans(), expect=st.booleans())
+    def set_current(self, data: st.DataObject, force: bool, expect: bool) -> None:
+        version = self.version(data)
+        if version != self.current:
+            with pytest.raises(Conflict):
+                self.collection.set_current(version, expected=self.last + 1, force=True)
+            if self.lacking(version) and not force:
+                with pytest.raises(InvalidInput):
+                    self.collection.set_current(version)
+                return
+        expected = self.current if expect else None
+        assert self.collection.set_current(version, expected=expected, force=force) == self.current
+        self.current = version
+
+    @rule(data=st.data())
+    def drop_index(self, data: st.DataObject) -> None:
+        version = self.version(data)
+        if version == self.current or version in {pointed for pointed, _ in self.aliases.values()}:
+            with pytest.raises(InvalidInput):
+                self.collection.drop_index(version)
+            return
+        self.collection.drop_index(version)
+        del self.held[version]
+
+    @rule(data=st.data(), name=st.sampled_from("xyz"), follow=st.booleans())
+    def set_alias(self, data: st.DataObject, name: str, follow: bool) -> None:
+        version = None if follow else self.version(data)
+        before, revision = self.aliases.get(name, (0, 0))
+        if before != version:
+            with pytest.raises(Conflict):
+                self.store.set_alias(name, "c", version, expected_revision=revision + 1)
+        alias = self.store.set_alias(name, "c", version, expected_revision=revision)
+        assert alias.revision > max((revision for _, revision in self.aliases.values()), default=0)
+        self.aliases[name] = version, alias.revision
+
+    @precondition(lambda self: self.aliases)
+    @rule(data=st.data(), ids=st.lists(IDS, unique=True, max_size=5))
+    def upsert_by_alias(self, data: st.DataObject, ids: list[str]) -> None:
+        name = data.draw(st.sampled_from(sorted(self.aliases)))
+        documents, values, vectors = self.some(ids)
+        self.store.get(name).upsert(documents, vectors)
+        self.write(self.aliases[name][0] or self.current, documents, values)
+
+    @precondition(lambda self: self.aliases)
+    @rule(data=st.data())
+    def drop_alias(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.aliases)))
+        self.store.drop_alias(name, expected_revision=self.aliases.pop(name)[1])
+
+    @invariant()
+    def versions_agree(self) -> None:
+        assert self.collection.current == self.current
+        described = {version.version: version for version in self.collection.index_versions()}
+        assert described.keys() == self.held.keys()
+        for version, told in described.items():
+            snapshot, values = self.collection.snapshot(version), self.values_at(version)
+            assert values_of(snapshot) == values
+            lacking = len(self.model) - len(values)
+            assert (snapshot.pending, told.pending, told.rows) == (lacking, lacking, len(values))
+        assert {alias.name: (alias.version, alias.revision) for alias in self.store.aliases()} == self.aliases
+        for name, (version, _) in self.aliases.items():
+            view = self.store.get(name)
+            assert values_of(view.snapshot()) == self.values_at(version or self.current)
+            assert view.spec == CollectionSpec(name, DIMENSION, "ip", self.fingerprint(version or self.current))
+
+    def fingerprint(self, version: int) -> str:
+        return "f" if version == 1 else f"f{version}"
+
+
 TestCollection = CollectionMachine.TestCase
 TestCollection.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
@@ -227,3 +414,9 @@ TestHalves.settings = settings(TestDurable.settings, max_examples=20)
 
 TestCodes = CodesMachine.TestCase
 TestCodes.settings = settings(TestDurable.settings, max_examples=20)
+
+
+TestVersions = VersionsMachine.TestCase
+TestVersions.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -157,11 +157,11 @@ class TestUpsert:
 
     def test_delete(self, house: House) -> None:
         house.fill("a", "b")
-        assert house.executor.delete("docs", ["a", "c"]) == 1
+        assert house.executor.delete("docs", ["a", "c"], Call()) == 1
         with pytest.raises(InvalidInput, match="no ids in the call"):
-            house.executor.delete("docs", [])
+            house.executor.delete("docs", [], Call())
         with pytest.raises(NotFound):
-            house.executor.delete("nope", ["a"])
+            house.executor.delete("nope", ["a"], Call())
 
 
 def search(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
@@ -230,6 +230,7 @@ def test_int8_is_refused_on_a_gpu(base: Bundle, tmp_path: Path) -> None:
         elements=st.floats(-1000, 1000, width=32),
     )
 )
+@example(np.array([[2.12e-43]], dtype=np.float32))  # smaller than any normal number
 @settings(max_examples=300, deadline=None)
 def test_factors(weight: NDArray[np.float32]) -> None:
     """Near the weights, and no pair of rows leaves 16 bits on processors that sum two products there."""

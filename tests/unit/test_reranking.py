@@ -100,7 +100,7 @@ def test_late_interaction_against_a_naive_twin(late: TokenEncoder, query: str, t
     candidates = [Candidate(f"{row:02}", text, -row) for row, text in enumerate(texts)]
     found = MaxSimReranker(late, threads=1).rerank(query, candidates)
     (asked,) = [late.encode([query], InputType.QUERY).vectors.astype(np.float64)]
-    for name, score, _ in found.hits:
+    for name, score, *_ in found.hits:
         read = late.encode([texts[int(name)]], InputType.DOCUMENT).vectors.astype(np.float64)
         expected = sum(max(float(token @ other) for other in read) for token in asked)
         # Alone and in a batch, vectors differ by some roundings of 2^-24 in each of up to 10 products.

@@ -13,14 +13,28 @@ import pytest
 from numpy.typing import NDArray
 
 from crossfade import lexical
+from crossfade._pb import collections_pb2
+from crossfade.client import messages
 from crossfade.errors import DataError, InvalidInput, StoreError
 from crossfade.kernels import quantise
 from crossfade.lexical import AnalyserSettings
 from crossfade.retrieval.ranking import Walking, rank
-from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore, Part, StoreSettings
+from crossfade.serving import wire
+from crossfade.store import (
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    DurableCollection,
+    DurableStore,
+    IndexVectors,
+    MemoryStore,
+    Part,
+    Precision,
+    StoreSettings,
+)
+from crossfade.store.checking import check_store
 from crossfade.store.segment import Segment, Space
-from crossfade.store.settings import CollectionSettings, GraphSettings
-from crossfade.store.types import Precision
+from crossfade.store.settings import GraphSettings
 
 DIMENSION, ROWS = 16, 300
 SAMPLES = Path(__file__).parent / "data" / "segment-format-1"
@@ -194,6 +208,49 @@ class TestSegments:
             assert walked == exact
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+class TestBesideOthers:
+    def test_every_index_version_has_it(self, tmp_path: Path, precision: Precision) -> None:
+        with opened(tmp_path) as store:
+            collection = filled(store, precision)
+            collection.create_index(DIMENSION, "other")
+            pending = collection.pending(2, ROWS)
+            assert collection.fill(2, [key for key, _ in pending], -vectors_of()) == ROWS
+            index = collection.indexes[2]
+            index.seal()
+        with opened(tmp_path) as store:
+            index = store.get("c").indexes[2]
+            (part,) = index.snapshot().parts
+            assert index.record.space.precision == precision
+            assert np.array_equal(part.vectors.astype(np.float32), held(-vectors_of(), precision))
+            assert (part.codes is not None) == (precision == "int8")
+
+    def test_a_check_of_a_store_knows_it(self, tmp_path: Path, precision: Precision) -> None:
+        with opened(tmp_path) as store:
+            filled(store, precision)
+        found = check_store(tmp_path)
+        assert (found.segments, found.segment_faults) == (1, [])
+
+
+def test_a_collection_in_memory_has_but_one() -> None:
+    spec, store = CollectionSpec("c", DIMENSION, "ip", "f"), MemoryStore()
+    with pytest.raises(InvalidInput, match="holds vectors as f32, not int8: serve a store"):
+        store.create(spec, CollectionSettings(precision="int8"))
+    assert store.create(spec, CollectionSettings()).settings.precision == "f32"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_it_is_the_same_on_the_wire(precision: Precision) -> None:
+    settings = CollectionSettings(precision=precision)
+    assert wire.collection_settings(messages.settings_message(settings)) == settings
+
+
+def test_the_wire_says_nothing_of_f32_and_nothing_else() -> None:
+    assert wire.collection_settings(collections_pb2.CollectionSettings()).precision == "f32"
+    with pytest.raises(InvalidInput, match="'f64' is not known: use one of f32, f16, int8"):
+        wire.collection_settings(collections_pb2.CollectionSettings(precision="f64"))
+
+
 class TestHalves:
     def test_numbers_beyond_them_are_refused_at_the_door(self, tmp_path: Path) -> None:
         greatest, beyond = np.nextafter(np.float32(65520), np.float32(0)), np.float32(65520)
@@ -208,6 +265,19 @@ class TestHalves:
             assert len(collection) == 4
             collection.seal()
             assert collection.snapshot().parts[-1].vectors[0, 0] == -65504
+
+    def test_numbers_beyond_them_are_refused_for_every_index(self, tmp_path: Path) -> None:
+        beyond = np.full((1, DIMENSION), 70000, np.float32)
+        message = "index version 2 of collection 'c'.*precision f32 or int8"
+        with opened(tmp_path) as store:
+            collection = filled(store, "f16", 2)
+            collection.create_index(DIMENSION, "other")
+            with pytest.raises(InvalidInput, match=message):
+                collection.upsert([Document("a")], vectors_of(1), also={2: IndexVectors(beyond)})
+            ((key, _),) = collection.pending(2, 1)
+            with pytest.raises(InvalidInput, match=message):
+                collection.fill(2, [key], beyond)
+            assert (len(collection), collection.snapshot(2).pending) == (2, 2)
 
     @pytest.mark.parametrize("precision", ["f32", "int8"])
     def test_others_take_them(self, tmp_path: Path, precision: Precision) -> None:

@@ -8,30 +8,73 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class FieldType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FIELD_TYPE_UNSPECIFIED: _ClassVar[FieldType]
+    FIELD_TYPE_STRING: _ClassVar[FieldType]
+    FIELD_TYPE_INT: _ClassVar[FieldType]
+    FIELD_TYPE_FLOAT: _ClassVar[FieldType]
+    FIELD_TYPE_BOOL: _ClassVar[FieldType]
+    FIELD_TYPE_DATETIME: _ClassVar[FieldType]
+    FIELD_TYPE_STRINGS: _ClassVar[FieldType]
+
 class SearchMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SEARCH_MODE_UNSPECIFIED: _ClassVar[SearchMode]
     SEARCH_MODE_DENSE: _ClassVar[SearchMode]
     SEARCH_MODE_LEXICAL: _ClassVar[SearchMode]
     SEARCH_MODE_HYBRID: _ClassVar[SearchMode]
+FIELD_TYPE_UNSPECIFIED: FieldType
+FIELD_TYPE_STRING: FieldType
+FIELD_TYPE_INT: FieldType
+FIELD_TYPE_FLOAT: FieldType
+FIELD_TYPE_BOOL: FieldType
+FIELD_TYPE_DATETIME: FieldType
+FIELD_TYPE_STRINGS: FieldType
 SEARCH_MODE_UNSPECIFIED: SearchMode
 SEARCH_MODE_DENSE: SearchMode
 SEARCH_MODE_LEXICAL: SearchMode
 SEARCH_MODE_HYBRID: SearchMode
 
 class Collection(_message.Message):
-    __slots__ = ("name", "dimension", "metric", "document_fingerprint", "documents")
+    __slots__ = ("name", "dimension", "metric", "document_fingerprint", "documents", "settings", "current_version", "indexes")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    INDEXES_FIELD_NUMBER: _ClassVar[int]
     name: str
     dimension: int
     metric: _vectors_pb2.Metric
     document_fingerprint: str
     documents: int
-    def __init__(self, name: _Optional[str] = ..., dimension: _Optional[int] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., document_fingerprint: _Optional[str] = ..., documents: _Optional[int] = ...) -> None: ...
+    settings: CollectionSettings
+    current_version: int
+    indexes: _containers.RepeatedCompositeFieldContainer[Index]
+    def __init__(self, name: _Optional[str] = ..., dimension: _Optional[int] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., document_fingerprint: _Optional[str] = ..., documents: _Optional[int] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., current_version: _Optional[int] = ..., indexes: _Optional[_Iterable[_Union[Index, _Mapping]]] = ...) -> None: ...
+
+class Index(_message.Message):
+    __slots__ = ("version", "dimension", "document_fingerprint", "rows", "pending", "segments", "bytes", "graphs_built")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    GRAPHS_BUILT_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    dimension: int
+    document_fingerprint: str
+    rows: int
+    pending: int
+    segments: int
+    bytes: int
+    graphs_built: bool
+    def __init__(self, version: _Optional[int] = ..., dimension: _Optional[int] = ..., document_fingerprint: _Optional[str] = ..., rows: _Optional[int] = ..., pending: _Optional[int] = ..., segments: _Optional[int] = ..., bytes: _Optional[int] = ..., graphs_built: _Optional[bool] = ...) -> None: ...
 
 class Document(_message.Message):
     __slots__ = ("id", "title", "text", "metadata")
@@ -75,16 +118,61 @@ class Strings(_message.Message):
     def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "metric", "model", "vector_space")
+    __slots__ = ("name", "metric", "settings", "model", "vector_space")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VECTOR_SPACE_FIELD_NUMBER: _ClassVar[int]
     name: str
     metric: _vectors_pb2.Metric
+    settings: CollectionSettings
     model: str
     vector_space: VectorSpace
-    def __init__(self, name: _Optional[str] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
+
+class CollectionSettings(_message.Message):
+    __slots__ = ("fields", "analyser", "chunking", "tenant_field", "precision")
+    class FieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: FieldType
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[FieldType, str]] = ...) -> None: ...
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ANALYSER_FIELD_NUMBER: _ClassVar[int]
+    CHUNKING_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    fields: _containers.ScalarMap[str, FieldType]
+    analyser: Analyser
+    chunking: Chunking
+    tenant_field: str
+    precision: str
+    def __init__(self, fields: _Optional[_Mapping[str, FieldType]] = ..., analyser: _Optional[_Union[Analyser, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., tenant_field: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
+
+class Analyser(_message.Message):
+    __slots__ = ("name", "stop_words", "own_stop_words")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STOP_WORDS_FIELD_NUMBER: _ClassVar[int]
+    OWN_STOP_WORDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    stop_words: str
+    own_stop_words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., stop_words: _Optional[str] = ..., own_stop_words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Chunking(_message.Message):
+    __slots__ = ("method", "size", "overlap", "heading_prefix")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    HEADING_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    size: int
+    overlap: int
+    heading_prefix: bool
+    def __init__(self, method: _Optional[str] = ..., size: _Optional[int] = ..., overlap: _Optional[int] = ..., heading_prefix: _Optional[bool] = ...) -> None: ...
 
 class VectorSpace(_message.Message):
     __slots__ = ("dimension", "document_fingerprint")
@@ -137,18 +225,142 @@ class UpsertRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
-    __slots__ = ("added", "replaced", "token_counts", "truncated", "times")
+    __slots__ = ("added", "replaced", "token_counts", "truncated", "times", "chunk_counts", "unread_characters")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNTS_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     TIMES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     token_counts: _containers.RepeatedScalarFieldContainer[int]
     truncated: _containers.RepeatedScalarFieldContainer[bool]
     times: _vectors_pb2.StageTimes
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ...) -> None: ...
+    chunk_counts: _containers.RepeatedScalarFieldContainer[int]
+    unread_characters: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., chunk_counts: _Optional[_Iterable[int]] = ..., unread_characters: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CreateIndexRequest(_message.Message):
+    __slots__ = ("collection", "model", "vector_space")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_SPACE_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    model: str
+    vector_space: VectorSpace
+    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
+
+class CreateIndexResponse(_message.Message):
+    __slots__ = ("index",)
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    index: Index
+    def __init__(self, index: _Optional[_Union[Index, _Mapping]] = ...) -> None: ...
+
+class DropIndexRequest(_message.Message):
+    __slots__ = ("collection", "version")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    version: int
+    def __init__(self, collection: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class DropIndexResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FillIndexRequest(_message.Message):
+    __slots__ = ("collection", "version", "model", "limit")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    version: int
+    model: str
+    limit: int
+    def __init__(self, collection: _Optional[str] = ..., version: _Optional[int] = ..., model: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class FillIndexResponse(_message.Message):
+    __slots__ = ("filled", "pending", "times")
+    FILLED_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    filled: int
+    pending: int
+    times: _vectors_pb2.StageTimes
+    def __init__(self, filled: _Optional[int] = ..., pending: _Optional[int] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ...) -> None: ...
+
+class SetCurrentIndexRequest(_message.Message):
+    __slots__ = ("collection", "version", "expected_version", "force")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    version: int
+    expected_version: int
+    force: bool
+    def __init__(self, collection: _Optional[str] = ..., version: _Optional[int] = ..., expected_version: _Optional[int] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class SetCurrentIndexResponse(_message.Message):
+    __slots__ = ("previous_version",)
+    PREVIOUS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    previous_version: int
+    def __init__(self, previous_version: _Optional[int] = ...) -> None: ...
+
+class Alias(_message.Message):
+    __slots__ = ("name", "collection", "version", "revision")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    collection: str
+    version: int
+    revision: int
+    def __init__(self, name: _Optional[str] = ..., collection: _Optional[str] = ..., version: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class SetAliasRequest(_message.Message):
+    __slots__ = ("name", "collection", "version", "expected_revision")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    collection: str
+    version: int
+    expected_revision: int
+    def __init__(self, name: _Optional[str] = ..., collection: _Optional[str] = ..., version: _Optional[int] = ..., expected_revision: _Optional[int] = ...) -> None: ...
+
+class SetAliasResponse(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: Alias
+    def __init__(self, alias: _Optional[_Union[Alias, _Mapping]] = ...) -> None: ...
+
+class DropAliasRequest(_message.Message):
+    __slots__ = ("name", "expected_revision")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    expected_revision: int
+    def __init__(self, name: _Optional[str] = ..., expected_revision: _Optional[int] = ...) -> None: ...
+
+class DropAliasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListAliasesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListAliasesResponse(_message.Message):
+    __slots__ = ("aliases",)
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    aliases: _containers.RepeatedCompositeFieldContainer[Alias]
+    def __init__(self, aliases: _Optional[_Iterable[_Union[Alias, _Mapping]]] = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
     __slots__ = ("collection", "ids")
@@ -279,15 +491,17 @@ class Hits(_message.Message):
     def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "query_fingerprint", "times", "stages", "incomplete")
+    __slots__ = ("results", "query_fingerprint", "times", "stages", "incomplete", "pending")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     QUERY_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     TIMES_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[Hits]
     query_fingerprint: str
     times: _vectors_pb2.StageTimes
     stages: _containers.RepeatedCompositeFieldContainer[SearchStage]
     incomplete: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[Hits, _Mapping]]] = ..., query_fingerprint: _Optional[str] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[SearchStage, _Mapping]]] = ..., incomplete: _Optional[bool] = ...) -> None: ...
+    pending: int
+    def __init__(self, results: _Optional[_Iterable[_Union[Hits, _Mapping]]] = ..., query_fingerprint: _Optional[str] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[SearchStage, _Mapping]]] = ..., incomplete: _Optional[bool] = ..., pending: _Optional[int] = ...) -> None: ...

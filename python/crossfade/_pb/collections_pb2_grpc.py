@@ -64,6 +64,41 @@ class CollectionServiceStub:
                 request_serializer=crossfade_dot_v1_dot_collections__pb2.SearchRequest.SerializeToString,
                 response_deserializer=crossfade_dot_v1_dot_collections__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.CreateIndex = channel.unary_unary(
+                '/crossfade.v1.CollectionService/CreateIndex',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.CreateIndexRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.CreateIndexResponse.FromString,
+                _registered_method=True)
+        self.DropIndex = channel.unary_unary(
+                '/crossfade.v1.CollectionService/DropIndex',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.DropIndexRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.DropIndexResponse.FromString,
+                _registered_method=True)
+        self.FillIndex = channel.unary_unary(
+                '/crossfade.v1.CollectionService/FillIndex',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.FillIndexRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.FillIndexResponse.FromString,
+                _registered_method=True)
+        self.SetCurrentIndex = channel.unary_unary(
+                '/crossfade.v1.CollectionService/SetCurrentIndex',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.SetCurrentIndexRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.SetCurrentIndexResponse.FromString,
+                _registered_method=True)
+        self.SetAlias = channel.unary_unary(
+                '/crossfade.v1.CollectionService/SetAlias',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.SetAliasResponse.FromString,
+                _registered_method=True)
+        self.DropAlias = channel.unary_unary(
+                '/crossfade.v1.CollectionService/DropAlias',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.DropAliasRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.DropAliasResponse.FromString,
+                _registered_method=True)
+        self.ListAliases = channel.unary_unary(
+                '/crossfade.v1.CollectionService/ListAliases',
+                request_serializer=crossfade_dot_v1_dot_collections__pb2.ListAliasesRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_collections__pb2.ListAliasesResponse.FromString,
+                _registered_method=True)
 
 
 class CollectionServiceServicer:
@@ -107,6 +142,57 @@ class CollectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateIndex(self, request, context):
+        """Another version of a collection's index, of another model's vectors. It lacks every document until it is filled;
+        meanwhile writes and searches go to the current one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropIndex(self, request, context):
+        """Refused for the current version, and for one that an alias points to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FillIndex(self, request, context):
+        """Embeds some of the documents that a version lacks, those longest without first. Call it until none are pending; a
+        document that is written meanwhile is never given the vector of what it said before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCurrentIndex(self, request, context):
+        """Says which version is searched and written to by default: at once for all that follows, and durable. Searches in
+        progress end on the version they began with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAlias(self, request, context):
+        """Makes an alias, or points it elsewhere: at once for all that follows, and durable. An alias may stand wherever a
+        collection's name does, but in the calls that make, change or delete a collection, an index or an alias.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropAlias(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAliases(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CollectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +225,41 @@ def add_CollectionServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=crossfade_dot_v1_dot_collections__pb2.SearchRequest.FromString,
                     response_serializer=crossfade_dot_v1_dot_collections__pb2.SearchResponse.SerializeToString,
+            ),
+            'CreateIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateIndex,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.CreateIndexRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.CreateIndexResponse.SerializeToString,
+            ),
+            'DropIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropIndex,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.DropIndexRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.DropIndexResponse.SerializeToString,
+            ),
+            'FillIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.FillIndex,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.FillIndexRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.FillIndexResponse.SerializeToString,
+            ),
+            'SetCurrentIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCurrentIndex,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.SetCurrentIndexRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.SetCurrentIndexResponse.SerializeToString,
+            ),
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.SetAliasRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.SetAliasResponse.SerializeToString,
+            ),
+            'DropAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropAlias,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.DropAliasRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.DropAliasResponse.SerializeToString,
+            ),
+            'ListAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAliases,
+                    request_deserializer=crossfade_dot_v1_dot_collections__pb2.ListAliasesRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_collections__pb2.ListAliasesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -303,6 +424,195 @@ class CollectionService:
             '/crossfade.v1.CollectionService/Search',
             crossfade_dot_v1_dot_collections__pb2.SearchRequest.SerializeToString,
             crossfade_dot_v1_dot_collections__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/CreateIndex',
+            crossfade_dot_v1_dot_collections__pb2.CreateIndexRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.CreateIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/DropIndex',
+            crossfade_dot_v1_dot_collections__pb2.DropIndexRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.DropIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FillIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/FillIndex',
+            crossfade_dot_v1_dot_collections__pb2.FillIndexRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.FillIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCurrentIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/SetCurrentIndex',
+            crossfade_dot_v1_dot_collections__pb2.SetCurrentIndexRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.SetCurrentIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/SetAlias',
+            crossfade_dot_v1_dot_collections__pb2.SetAliasRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.SetAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/DropAlias',
+            crossfade_dot_v1_dot_collections__pb2.DropAliasRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.DropAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.CollectionService/ListAliases',
+            crossfade_dot_v1_dot_collections__pb2.ListAliasesRequest.SerializeToString,
+            crossfade_dot_v1_dot_collections__pb2.ListAliasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from crossfade.config import load_settings
+from crossfade.config import Settings, load_settings
 from crossfade.errors import InvalidInput
 from crossfade.models import Device
+from crossfade.retrieval import Reranker
 from crossfade.store import Store
 
 log = logging.getLogger("crossfade")
@@ -33,6 +34,13 @@ def command(
         Path | None,
         typer.Option(
             metavar="DIR", help="Where collections are kept; without it they live in memory, and end with it."
+        ),
+    ] = None,
+    reranker: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DIR",
+            help="A cross-encoder bundle, or an embedding bundle to compare token by token (MaxSim); repeatable.",
         ),
     ] = None,
     replicas: Annotated[
@@ -87,7 +95,9 @@ def command(
             start = time.perf_counter()
             collections = held.enter_context(DurableStore(store))
             log.info("opened %s in %.1f s: %s", store, time.perf_counter() - start, _described(collections))
-        server = Server(encoders, collections, settings)
+        named = parse_models(reranker or [], "reranker")
+        rerankers = {name: open_reranker(directory, settings) for name, directory in named.items()}
+        server = Server(encoders, collections, settings, rerankers)
         working = serve(server, listen, settings.drain_seconds, ready)
     if working:
         # Inference cannot be interrupted; waiting for its threads would outlast the drain's promise.
@@ -103,14 +113,29 @@ def _described(store: Store) -> str:
     return ", ".join(found) or "no collections"
 
 
-def parse_models(given: list[str]) -> dict[str, str]:
+def open_reranker(directory: str, settings: Settings) -> Reranker:
+    """Of a bundle's kind. Raises BundleError."""
+    from crossfade.models import Bundle
+    from crossfade.models.cross_bundle import CrossEncoderBundle, is_cross_encoder
+    from crossfade.models.cross_encoder import CrossEncoder
+    from crossfade.models.token_cache import CachedTokenEncoder
+    from crossfade.models.token_encoder import TokenEncoder
+    from crossfade.retrieval import CrossEncoderReranker, MaxSimReranker
+
+    if is_cross_encoder(directory):
+        return CrossEncoderReranker(CrossEncoder(CrossEncoderBundle.load(directory), threads=settings.threads))
+    encoder = TokenEncoder(Bundle.load(directory), threads=settings.threads)
+    return MaxSimReranker(CachedTokenEncoder(encoder, settings.reranker_cache_bytes), threads=settings.threads)
+
+
+def parse_models(given: list[str], option: str = "model") -> dict[str, str]:
     """ "NAME=DIR" pairs by name. Raises InvalidInput for another form, an empty part, or a name given twice."""
     models: dict[str, str] = {}
     for pair in given:
         name, equals, directory = pair.partition("=")
         if not equals or not name or not directory:
-            raise InvalidInput(f"--model {pair!r} cannot be read: write NAME=DIR, such as base=models/minilm")
+            raise InvalidInput(f"--{option} {pair!r} cannot be read: write NAME=DIR, such as base=models/minilm")
         if name in models:
-            raise InvalidInput(f"--model names {name!r} twice: give each model its own name")
+            raise InvalidInput(f"--{option} names {name!r} twice: give each its own name")
         models[name] = directory
     return models

@@ -13,6 +13,7 @@ from crossfade.client.sync import Client
 from crossfade.client.types import (
     CollectionInfo,
     Embedding,
+    Filled,
     Hit,
     HitStage,
     Limits,
@@ -25,17 +26,20 @@ from crossfade.client.types import (
     Upserted,
     Vectors,
 )
-from crossfade.store import Document
+from crossfade.store import Alias, Document, IndexVersion
 
 __all__ = [
+    "Alias",
     "AsyncClient",
     "Client",
     "CollectionInfo",
     "Document",
     "Embedding",
+    "Filled",
     "Fusion",
     "Hit",
     "HitStage",
+    "IndexVersion",
     "Limits",
     "Measured",
     "ModelInfo",

@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2
 from numpy.typing import NDArray
 
 from crossfade._pb import embedding_pb2
-from crossfade.client import plans, stream_aio
-from crossfade.client.channel import DEFAULT_TIMEOUT, OPTIONS, check_target
+from crossfade.client import index_plans, plans, stream_aio
+from crossfade.client.channel import DEFAULT_TIMEOUT, OPTIONS, check_target, tenant_metadata
 from crossfade.client.failures import CLOSED, failure
 from crossfade.client.options import Embedder, EmbedOptions, SearchOptions
 from crossfade.client.plans import Answer, Method, Plan, Progress
@@ -25,6 +25,7 @@ from crossfade.client.types import (
     CollectionInfo,
     Embedding,
     Encoding,
+    Filled,
     InputType,
     Limits,
     LongTexts,
@@ -37,7 +38,8 @@ from crossfade.client.types import (
     Vectors,
 )
 from crossfade.errors import CrossfadeError, InvalidInput, NotFound, Overloaded
-from crossfade.store.types import Document, Metric
+from crossfade.store.aliases import Alias
+from crossfade.store.types import CollectionSettings, Document, IndexVersion, Metric
 
 
 class AsyncClient:
@@ -46,12 +48,15 @@ class AsyncClient:
     Everything else is as `Client` has it.
     """
 
-    def __init__(self, target: str, *, timeout: float = DEFAULT_TIMEOUT, retry_overloaded: int = 0) -> None:
+    def __init__(
+        self, target: str, *, timeout: float = DEFAULT_TIMEOUT, retry_overloaded: int = 0, tenant: str | None = None
+    ) -> None:
         """`target`: "host:port" or "unix:/path". Nothing is sent yet.
 
         `retry_overloaded`: how often a call that changes nothing is sent again when the server has too much to do. It
         waits for as long as the server asks, within the call's `timeout`; without it, Overloaded is raised at once.
         """
+        self._metadata = tenant_metadata(tenant)
         self._retries = check_retries(retry_overloaded)
         self._target = check_target(target)
         self._timeout = timeout
@@ -155,10 +160,15 @@ class AsyncClient:
         dimension: int | None = None,
         fingerprint: str | None = None,
         metric: Metric = "cosine",
+        settings: CollectionSettings | None = None,
         timeout: float | None = None,
     ) -> CollectionInfo:
-        """Make a collection for a served model, or for a `dimension` and the document `fingerprint` of another one."""
-        plan = plans.create_collection(name, metric, plans.space(model, dimension, fingerprint))
+        """Make a collection for a served model, or for a `dimension` and the document `fingerprint` of another one.
+
+        `settings`: fields of metadata, how texts become words, how documents are cut, whether they are tenants',
+        how vectors are held.
+        """
+        plan = plans.create_collection(name, metric, plans.space(model, dimension, fingerprint), settings)
         return await self._run(plan, timeout)
 
     async def list_collections(self, *, timeout: float | None = None) -> list[CollectionInfo]:
@@ -168,6 +178,77 @@ class AsyncClient:
     async def delete_collection(self, name: str, *, timeout: float | None = None) -> None:
         """Raises NotFound when there is none of this name."""
         await self._run(plans.delete_collection(name), timeout)
+
+    async def create_index(
+        self,
+        collection: str,
+        *,
+        model: str | None = None,
+        dimension: int | None = None,
+        fingerprint: str | None = None,
+        timeout: float | None = None,
+    ) -> IndexVersion:
+        """Another version of a collection's index, for a served model, or for another one's `dimension` and document
+        `fingerprint`. It lacks every document until it is filled; meanwhile searches and writes go to the current one.
+        """
+        space = plans.space(model, dimension, fingerprint)
+        return await self._run(index_plans.create_index(collection, space), timeout)
+
+    async def drop_index(self, collection: str, version: int, *, timeout: float | None = None) -> None:
+        """Raises InvalidInput when it is the current one, or an alias points to it."""
+        await self._run(index_plans.drop_index(collection, version), timeout)
+
+    async def fill_index(
+        self, collection: str, version: int, *, model: str, limit: int | None = None, timeout: float | None = None
+    ) -> Filled:
+        """Have a served model embed documents that the version lacks, `limit` at most; call it until none are pending.
+
+        `limit` None: as many as the server takes in one call.
+        """
+        return await self._run(index_plans.fill_index(collection, version, model, limit), timeout)
+
+    async def set_current_index(
+        self,
+        collection: str,
+        version: int,
+        *,
+        expected_version: int | None = None,
+        force: bool = False,
+        timeout: float | None = None,
+    ) -> int:
+        """Have searches and writes go to that version from now on; return which one it was before.
+
+        Raises Conflict when that was not `expected_version`; InvalidInput when the version lacks documents, unless
+        `force`: they are not found then until they are filled in.
+        """
+        plan = index_plans.set_current_index(collection, version, expected_version, force=force)
+        return await self._run(plan, timeout)
+
+    async def set_alias(
+        self,
+        name: str,
+        collection: str,
+        version: int | None = None,
+        *,
+        expected_revision: int | None = None,
+        timeout: float | None = None,
+    ) -> Alias:
+        """Point an alias to an index version (None: to whichever is current), or make it, in one step. An alias may be
+        named wherever documents are written, deleted or searched.
+
+        Raises Conflict when it had another revision than expected (0: it must not be there).
+        """
+        return await self._run(index_plans.set_alias(name, collection, version, expected_revision), timeout)
+
+    async def drop_alias(
+        self, name: str, *, expected_revision: int | None = None, timeout: float | None = None
+    ) -> None:
+        """What it pointed to stays. Raises NotFound, and Conflict when it has another revision."""
+        await self._run(index_plans.drop_alias(name, expected_revision), timeout)
+
+    async def list_aliases(self, *, timeout: float | None = None) -> list[Alias]:
+        """Sorted by name."""
+        return await self._run(index_plans.list_aliases(), timeout)
 
     async def upsert(
         self,
@@ -324,7 +405,7 @@ class AsyncClient:
             )
             self._calls[method.path] = call
         try:
-            answer: Message = await call(request, timeout=timeout)
+            answer: Message = await call(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             raise InvalidInput(CLOSED) if self._closed else failure(error, self._target) from None
         except grpc.aio.UsageError as error:

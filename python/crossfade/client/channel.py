@@ -44,6 +44,18 @@ OPTIONS: list[tuple[str, int | str]] = [
 ]
 
 
+TENANT_KEY = "crossfade-tenant"
+
+
+def tenant_metadata(tenant: str | None) -> tuple[tuple[str, str], ...]:
+    """What every call of a tenant's bears. Raises InvalidInput for a name that cannot travel."""
+    if tenant is None:
+        return ()
+    if not 1 <= len(tenant) <= 256 or not tenant.isascii() or not tenant.isprintable():
+        raise InvalidInput(f"tenant {tenant[:80]!r} cannot be used: give 1 to 256 printable ASCII characters")
+    return ((TENANT_KEY, tenant),)
+
+
 def check_target(target: str) -> str:
     """Raises InvalidInput unless `target` names a server."""
     if not target.strip():

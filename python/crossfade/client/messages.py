@@ -27,7 +27,9 @@ from crossfade.client.types import (
     Upserted,
 )
 from crossfade.errors import CrossfadeError, InvalidInput
-from crossfade.store.types import Document, Metric
+from crossfade.store.aliases import Alias
+from crossfade.store.metadata import FieldType
+from crossfade.store.types import CollectionSettings, Document, IndexVersion, Metric
 
 _METRICS: dict[Metric, vectors_pb2.Metric] = {
     "cosine": vectors_pb2.METRIC_COSINE,
@@ -48,6 +50,14 @@ _DTYPES: dict[Encoding, tuple[str, type[np.generic]]] = {
     "float16": ("<f2", np.float16),
     "int8": ("i1", np.int8),
     "binary": ("u1", np.uint8),
+}
+_FIELD_NUMBERS: dict[FieldType, Any] = {
+    FieldType.STRING: collections_pb2.FIELD_TYPE_STRING,
+    FieldType.INT: collections_pb2.FIELD_TYPE_INT,
+    FieldType.FLOAT: collections_pb2.FIELD_TYPE_FLOAT,
+    FieldType.BOOL: collections_pb2.FIELD_TYPE_BOOL,
+    FieldType.DATETIME: collections_pb2.FIELD_TYPE_DATETIME,
+    FieldType.STRINGS: collections_pb2.FIELD_TYPE_STRINGS,
 }
 _INPUT_TYPES: dict[str, vectors_pb2.InputType] = {
     "query": vectors_pb2.INPUT_TYPE_QUERY,
@@ -125,6 +135,27 @@ def _value(message: collections_pb2.MetadataValue) -> object:
     return None if kind is None else getattr(message, kind)
 
 
+def settings_message(settings: CollectionSettings) -> collections_pb2.CollectionSettings:
+    chunking, analyser = settings.chunking, settings.analyser
+    own = analyser.stop_words if isinstance(analyser.stop_words, tuple) else ()
+    return collections_pb2.CollectionSettings(
+        fields={name: _FIELD_NUMBERS[kind] for name, kind in settings.fields.items()},
+        analyser=collections_pb2.Analyser(
+            name=analyser.analyser,
+            stop_words="own" if isinstance(analyser.stop_words, tuple) else analyser.stop_words,
+            own_stop_words=own,
+        ),
+        chunking=collections_pb2.Chunking(
+            method=chunking.method.value,
+            size=chunking.size,
+            overlap=chunking.overlap,
+            heading_prefix=chunking.heading_prefix,
+        ),
+        tenant_field=settings.tenant_field or "",
+        precision=settings.precision,
+    )
+
+
 def times(message: vectors_pb2.StageTimes) -> StageTimes:
     return StageTimes(message.queue_ns, message.tokenise_ns, message.infer_ns, message.search_ns, message.total_ns)
 
@@ -153,6 +184,8 @@ def upserted(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
         token_counts=_counts(responses),
         truncated=_flags(responses),
         times=StageTimes.sum(times(response.times) for response in responses),
+        chunk_counts=np.array([count for response in responses for count in response.chunk_counts], np.int64),
+        unread_characters=np.array([count for response in responses for count in response.unread_characters], np.int64),
     )
 
 
@@ -163,6 +196,7 @@ def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResult
         times=StageTimes.sum(times(response.times) for response in responses),
         stages=_stages(responses),
         incomplete=any(response.incomplete for response in responses),
+        pending=max((response.pending for response in responses), default=0),
     )
 
 
@@ -206,7 +240,26 @@ def collection(message: collections_pb2.Collection) -> CollectionInfo:
         metric=_METRIC_NAMES[message.metric],
         document_fingerprint=message.document_fingerprint,
         documents=message.documents,
+        current_version=message.current_version,
+        indexes=tuple(index(found) for found in message.indexes),
     )
+
+
+def index(message: collections_pb2.Index) -> IndexVersion:
+    return IndexVersion(
+        version=message.version,
+        dimension=message.dimension,
+        document_fingerprint=message.document_fingerprint,
+        rows=message.rows,
+        pending=message.pending,
+        segments=message.segments,
+        bytes=message.bytes,
+        graphs_built=message.graphs_built,
+    )
+
+
+def alias(message: collections_pb2.Alias) -> Alias:
+    return Alias(message.name, message.collection, message.version or None, message.revision)
 
 
 def model(message: models_pb2.Model) -> ModelInfo:

@@ -36,7 +36,7 @@ from crossfade.client.types import (
 )
 from crossfade.errors import CrossfadeError, InvalidInput
 from crossfade.store.checks import check_ids
-from crossfade.store.types import Document, Metric
+from crossfade.store.types import CollectionSettings, Document, Metric
 
 Answer = TypeVar("Answer")
 Built = TypeVar("Built")
@@ -140,8 +140,14 @@ def embed(embedder: Embedder, texts: Sequence[str], limits: Limits) -> Plan[Embe
 
 
 @explained
-def create_collection(name: str, metric: Metric, space: str | tuple[int, str]) -> Plan[CollectionInfo]:
-    request = collections_pb2.CreateCollectionRequest(name=name, metric=messages.metric_number(metric))
+def create_collection(
+    name: str, metric: Metric, space: str | tuple[int, str], settings: CollectionSettings | None = None
+) -> Plan[CollectionInfo]:
+    request = collections_pb2.CreateCollectionRequest(
+        name=name,
+        metric=messages.metric_number(metric),
+        settings=None if settings is None else messages.settings_message(settings),
+    )
     if isinstance(space, str):
         request.model = space
     else:

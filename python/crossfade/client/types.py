@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.store.types import Document, Metric
+from crossfade.store.types import Document, IndexVersion, Metric
 
 InputType = Literal["query", "document"]
 Encoding = Literal["float32", "float16", "int8", "binary"]
@@ -107,22 +107,42 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
+    """`dimension` and `document_fingerprint` are of the index version that is the current one; `indexes`: all, by
+    version.
+    """
+
     name: str
     dimension: int
     metric: Metric
     document_fingerprint: str
     documents: int
+    current_version: int = 1
+    indexes: tuple[IndexVersion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How many documents an index was given, and how many it lacks still."""
+
+    filled: int
+    pending: int
+    times: StageTimes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upserted:
-    """`token_counts` (int32) and `truncated` (bool) have one entry a document when a model embedded them, else none."""
+    """`token_counts` (int32), `truncated` (bool) and `chunk_counts` (int64) have one entry a document when a model
+    embedded them, else none. `unread_characters` (int64), where documents are cut: characters of each, white space not
+    counted, that the model never reads.
+    """
 
     added: int
     replaced: int
     token_counts: NDArray[np.int32]
     truncated: NDArray[np.bool_]
     times: StageTimes
+    chunk_counts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    unread_characters: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +183,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class SearchResults:
     """`hits[i]` answers query i: score descending, equal scores by id. `stages`: where an explanation was asked for.
-    `incomplete`: a damaged part of the collection is being built again, and was not searched.
+    `incomplete`: a damaged part of the collection is being built again, and was not searched. `pending`: documents that
+    the index version lacks, and that could not be found.
     """
 
     hits: list[list[Hit]]
@@ -171,6 +192,7 @@ class SearchResults:
     times: StageTimes
     stages: tuple[SearchStage, ...] = ()
     incomplete: bool = False
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -85,6 +85,10 @@ class Tail:
         """
         return self.native.append(text_list(texts, "texts"))
 
+    def cut(self, rows: SupportsIndex) -> None:
+        """Forget the rows from there on. Views that hold any of them must not be used any more."""
+        self.native.cut(whole(rows, "rows", 0, _MOST))
+
     def view(self, rows: SupportsIndex | None = None) -> View:
         """The first `rows` rows, or all that there are now. Raises InvalidInput where there are fewer."""
         return View(self.native.view(None if rows is None else whole(rows, "rows", 0, _MOST)))

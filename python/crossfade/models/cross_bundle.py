@@ -8,6 +8,7 @@ output `score` or `logits` (float32, [batch, 1]).
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -95,6 +96,15 @@ class CrossEncoderBundle:
     @property
     def tokenizer_path(self) -> Path:
         return self.path / TOKENIZER_FILE
+
+
+def is_cross_encoder(directory: Path | str) -> bool:
+    """Whether a bundle says that it is one. A file that cannot be read says nothing: loading it tells why."""
+    try:
+        kind = tomllib.loads((Path(directory) / MANIFEST_FILE).read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError):
+        return False
+    return bool(kind == CROSS_ENCODER_KIND)
 
 
 def dump_cross_manifest(manifest: CrossManifest) -> bytes:

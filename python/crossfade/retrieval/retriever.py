@@ -22,6 +22,8 @@ from crossfade.store.types import Collection
 class Retriever:
     """Search of one collection, by texts (with an encoder) or by vectors. Safe to use from many threads.
 
+    A collection's name may come to mean another model's index: this searches the one that it means now, for good.
+
     `maker`, in place of an encoder: what made the vectors that this retriever is given. Raises FingerprintMismatch when
     the document fingerprint of either is not the collection's.
     """
@@ -34,6 +36,7 @@ class Retriever:
         *,
         maker: VectorMaker | None = None,
     ) -> None:
+        collection = collection.pinned()
         maker = encoder or maker
         if maker is not None:
             check_encoder(collection, maker)
@@ -126,6 +129,7 @@ class Retriever:
             stages=found.stages,
             explanations=found.explanations,
             incomplete=snapshot.incomplete,
+            pending=snapshot.pending,
         )
 
 

@@ -52,6 +52,7 @@ class SearchResult:
     `hits[i]`: score descending, equal scores by id ascending (UTF-8 bytes). `token_counts` and `truncated`, one a
     query, are None when vectors were given. Times in nanoseconds; a stage that did not run is 0.
     `explanations`: of each hit, when they were asked for. `incomplete`: a damaged part was not searched.
+    `pending`: documents that the index lacks, and that could not be found.
     """
 
     hits: list[list[Hit]]
@@ -64,6 +65,7 @@ class SearchResult:
     stages: Sequence[Stage] = ()
     explanations: list[list[list[HitStage]]] | None = None
     incomplete: bool = False
+    pending: int = 0
 
 
 class EncoderBundle(Protocol):

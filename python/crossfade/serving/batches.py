@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from crossfade._native import Call
 from crossfade.models import Bundle, Embeddings
-from crossfade.store import CollectionSpec, Document, UpsertCounts
+from crossfade.serving.passages import Passages
+from crossfade.store import CollectionSettings, CollectionSpec, Document, IndexVersion, UpsertCounts
 
 
 class EmbedDocuments(Protocol):
@@ -59,7 +60,7 @@ class FoundHits:
 
     `hits[i]`: of query i, best first, (id, score). `encoded`, where more is wanted of them than that, in their place:
     a `Hits` message a query. `stages`, where they are wanted: name, candidates, nanoseconds. `incomplete`: a part of
-    the collection was not searched.
+    the collection was not searched. `pending`: documents that the index lacks, and that could not be found.
     """
 
     hits: list[list[tuple[str, float]]]
@@ -68,6 +69,7 @@ class FoundHits:
     search_ns: int
     stages: list[tuple[str, int, int]] = field(default_factory=list)
     incomplete: bool = False
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +90,33 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:
+    """`spec` is of the index version `current`."""
+
     spec: CollectionSpec
     documents: int
+    current: int
+    indexes: Sequence[IndexVersion]
+    settings: CollectionSettings = field(default_factory=CollectionSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Documents that an index was given, and how many it lacks still. `embeddings` is None when it lacked none."""
+
+    documents: int
+    pending: int
+    embeddings: Embeddings | None
+    queue_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """`embeddings` is None when vectors were given."""
+    """`embeddings`, one a passage, and `passages` are None when vectors were given."""
 
     counts: UpsertCounts
-    embeddings: Embeddings | None
+    embeddings: Embeddings | None = None
     queue_ns: int = 0
+    passages: Passages | None = None
 
 
 @dataclass(frozen=True, slots=True)

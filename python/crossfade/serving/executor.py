@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from crossfade import measures
 from crossfade._native import Call, SearchCall
+from crossfade.chunking import ChunkingSettings
 from crossfade.config import Settings
 from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
 from crossfade.retrieval import Reranker, Retriever, SearchOptions, SearchResult, check_encoder
@@ -33,8 +35,11 @@ from crossfade.serving.batches import (
 )
 from crossfade.serving.limits import Limits
 from crossfade.serving.models import ServedEncoder, ServedModels
-from crossfade.store import Collection, CollectionSpec, Document, Metric, Store
+from crossfade.serving.passages import Cutter, Passages
+from crossfade.serving.versions import Versions
+from crossfade.store import Collection, CollectionSettings, CollectionSpec, Document, Metric, Store
 from crossfade.store.checks import check_ids
+from crossfade.store.tenancy import TenantCollection
 
 Value = TypeVar("Value", int, float)
 
@@ -57,6 +62,8 @@ class Executor:
         self._limits = Limits(settings)
         self._threads = settings.threads
         self._embed = embed
+        self._cutters: dict[str, Cutter] = {}
+        self.versions = Versions(store, self._encoder, self._cut, embed, settings.max_texts_per_call)
 
     @property
     def settings(self) -> Settings:
@@ -75,9 +82,10 @@ class Executor:
         Queries of one collection go through it together.
         """
         answers: list[FoundHits | Exception | None] = [None] * len(calls)
-        groups: dict[tuple[str, str | None, str, bool, bytes], list[int]] = defaultdict(list)
+        groups: dict[tuple[str | bytes | bool | None, ...], list[int]] = defaultdict(list)
         for number, call in enumerate(calls):
-            groups[call.collection, call.model, call.fingerprint, call.with_documents, call.options].append(number)
+            alike = (call.collection, call.model, call.fingerprint, call.with_documents, call.options, call.call.tenant)
+            groups[alike].append(number)
         for numbers in groups.values():
             together = [calls[number] for number in numbers]
             # Of unequal dimension, or refused as a whole: each on its own, so that one does not spoil the others.
@@ -90,7 +98,7 @@ class Executor:
     def _search_together(self, calls: Sequence[SearchCall]) -> list[FoundHits] | None:
         """One pass for all of them; None when they cannot go together."""
         try:
-            collection = self._store.get(calls[0].collection)
+            collection = self._collection(calls[0].collection, calls[0].call)
             most = max(call.k for call in calls)
             queries = 0
             for call in calls:
@@ -115,7 +123,7 @@ class Executor:
     def _search_alone(self, call: SearchCall) -> FoundHits | Exception:
         try:
             call.call.check()
-            collection = self._store.get(call.collection)
+            collection = self._collection(call.collection, call.call)
             self._limits.results(_queries(call), min(call.k, len(collection)))
             result = self._searched(collection, call, call.vectors, call.texts, call.k)
             return self._found(collection, call, result, slice(0, _queries(call)))
@@ -126,11 +134,26 @@ class Executor:
         self, collection: Collection, call: SearchCall, vectors: NDArray[np.float32], texts: Sequence[str], k: int
     ) -> SearchResult:
         options = wire.search_options(call.options, self._reranker) if call.options else SearchOptions()
+        if isinstance(collection, TenantCollection):
+            options = replace(options, filter=collection.imposed(options.filter))
         self._limits.candidates(_queries(call), options.depth(k))
         retriever = self._retriever(collection, call)
         if options.mode == "lexical":
             return retriever.search_texts(texts, k, options)
         return retriever.search_vectors(vectors, k, fingerprint=call.fingerprint, options=options, texts=texts or None)
+
+    def _collection(self, name: str, call: Call) -> Collection:
+        """As the call's tenant has it. Raises NotFound, and InvalidInput for a call of nobody's to a tenants' one."""
+        # Pinned: by the time that a model has run, another one's index may be the current one.
+        collection = self._store.get(name).pinned()
+        field = collection.settings.tenant_field
+        if field is None:
+            return collection
+        if call.tenant is None:
+            raise InvalidInput(
+                f"collection {name!r} is of tenants: say whose call it is in the metadata key crossfade-tenant"
+            )
+        return TenantCollection(collection, field, call.tenant)
 
     def _reranker(self, name: str) -> Reranker:
         """Raises NotFound."""
@@ -159,6 +182,7 @@ class Executor:
     def _found(self, collection: Collection, call: SearchCall, result: SearchResult, part: slice) -> FoundHits:
         """A call's part of the result."""
         hits = [some[: call.k] for some in result.hits[part]]
+        shown = collection.shown if isinstance(collection, TenantCollection) else str
         explanations = None if result.explanations is None else result.explanations[part]
         stages = [] if explanations is None else [(stage.name, stage.candidates, stage.ns) for stage in result.stages]
         encoded = None
@@ -167,27 +191,31 @@ class Executor:
             if call.with_documents:
                 ids = list({hit.id for some in hits for hit in some})
                 there = {
-                    name: document
+                    name: replace(document, id=shown(name))
                     for name, document in zip(ids, collection.documents(ids), strict=True)
                     if document is not None
                 }
                 sizes = {name: document_size(document) for name, document in there.items()}
                 self._limits.answer(sum(sizes.get(hit.id, 0) for some in hits for hit in some))
-            encoded = wire.hits_messages(hits, there, explanations, collection.fields)
-        plain = [] if encoded is not None else [[(hit.id, hit.score) for hit in some] for some in hits]
-        return FoundHits(plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete)
+            encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields)
+        plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
+        return FoundHits(
+            plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete, result.pending
+        )
 
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""
         return [ServedModel(name, encoder.bundle) for name, encoder in self._models.encoders.items()]
 
-    def create_collection(self, name: str, metric: Metric, space: str | Space) -> CollectionState:
+    def create_collection(
+        self, name: str, metric: Metric, space: str | Space, settings: CollectionSettings | None = None
+    ) -> CollectionState:
         """`space`: a served model's name, or a space named outright. Raises NotFound, AlreadyExists, InvalidInput."""
         if isinstance(space, str):
             bundle = self._encoder(space).bundle
             space = Space(bundle.dimension, bundle.document_fingerprint)
         spec = CollectionSpec(name, space.dimension, metric, space.document_fingerprint)
-        return _state(self._store.create(spec))
+        return _state(self._store.create(spec, settings))
 
     def list_collections(self) -> list[CollectionState]:
         """Sorted by name."""
@@ -199,7 +227,7 @@ class Executor:
 
     def upsert(self, batch: UpsertBatch, call: Call) -> Upserted:
         """All of the batch is taken, or none. Raises NotFound, InvalidInput, LimitExceeded, FingerprintMismatch."""
-        collection = self._store.get(batch.collection)
+        collection = self._collection(batch.collection, call)
         documents = batch.documents
         self._limits.batch(len(documents), "documents")
         # Before the model runs: it may take seconds, and the store would refuse these afterwards.
@@ -210,22 +238,31 @@ class Executor:
             self._limits.texts((document.content for document in documents), "document")
             _check_document_vectors(collection.spec, batch.given)
             call.check()
-            return Upserted(collection.upsert(documents, batch.given.vectors, expected=batch.expected), None)
+            return Upserted(collection.upsert(documents, batch.given.vectors, expected=batch.expected))
         if not batch.model:
             raise InvalidInput(
                 "neither model nor vectors are given: name a served model to embed the documents, or send one vector "
                 "a document with the fingerprint of the encoder that made them"
             )
         check_encoder(collection, self._encoder(batch.model))
-        contents = [document.content for document in documents]
-        self._limits.texts(contents, "document")
-        embeddings, queue_ns = self._embed(batch.model, contents, call)
-        counts = collection.upsert(documents, embeddings.vectors, expected=batch.expected)
-        return Upserted(counts, embeddings, queue_ns)
+        self._limits.texts((document.content for document in documents), "document")
+        passages = self._cut(batch.model, documents, collection.settings.chunking)
+        embeddings, queue_ns = self._embed(batch.model, passages.texts, call)
+        counts = collection.upsert(documents, embeddings.vectors, spans=passages.spans, expected=batch.expected)
+        return Upserted(counts, embeddings, queue_ns, passages)
 
-    def delete(self, collection: str, ids: Sequence[str]) -> int:
+    def _cut(self, model: str, documents: Sequence[Document], chunking: ChunkingSettings) -> Passages:
+        return self._cutter(model).cut(documents, chunking)
+
+    def _cutter(self, model: str) -> Cutter:
+        cutter = self._cutters.get(model)
+        if cutter is None:
+            cutter = self._cutters[model] = Cutter(self._encoder(model).bundle)
+        return cutter
+
+    def delete(self, collection: str, ids: Sequence[str], call: Call) -> int:
         """How many of the ids were there. Raises NotFound for the collection, InvalidInput, LimitExceeded."""
-        found = self._store.get(collection)
+        found = self._collection(collection, call)
         self._limits.batch(len(ids), "ids")
         return found.delete(ids)
 
@@ -291,4 +328,6 @@ def _by_query(queries: Sequence[tuple[str, Sequence[tuple[str, Value]]]], what: 
 
 
 def _state(collection: Collection) -> CollectionState:
-    return CollectionState(collection.spec, len(collection))
+    collection = collection.pinned()
+    indexes = collection.index_versions()
+    return CollectionState(collection.spec, len(collection), collection.current, indexes, collection.settings)

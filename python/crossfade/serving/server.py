@@ -21,6 +21,7 @@ from crossfade.config import Settings
 from crossfade.errors import Unavailable
 from crossfade.models import Embeddings
 from crossfade.niceness import be_nice
+from crossfade.retrieval import Reranker
 from crossfade.serving.batches import FoundHits
 from crossfade.serving.configuration import configuration
 from crossfade.serving.executor import Executor
@@ -39,12 +40,18 @@ _LOOK_SECONDS = 0.05
 class Server:
     """One listening server. Its calls run on threads of its own; the methods here are for one thread."""
 
-    def __init__(self, encoders: Mapping[str, ServedEncoder], store: Store, settings: Settings) -> None:
+    def __init__(
+        self,
+        encoders: Mapping[str, ServedEncoder],
+        store: Store,
+        settings: Settings,
+        rerankers: Mapping[str, Reranker] | None = None,
+    ) -> None:
         self._settings = settings
         self._models = served_models(encoders)
         self._queue = _Queue()
         self._native = _native.Server(
-            _Bridge(Executor(self._models, store, settings, self._queue.embed), settings.inference_niceness)
+            _Bridge(Executor(self._models, store, settings, self._queue.embed, rerankers), settings.inference_niceness)
         )
 
     @property

@@ -13,6 +13,7 @@ from crossfade.errors import InvalidInput
 from crossfade.serving import wire
 from crossfade.serving.batches import GivenVectors, MeasureBatch, Space, UpsertBatch
 from crossfade.serving.executor import Executor
+from crossfade.serving.versions import Versions
 
 Answer = Callable[[bytes, Call], bytes]
 
@@ -20,6 +21,7 @@ Answer = Callable[[bytes, Call], bytes]
 def services(executor: Executor) -> Mapping[str, Answer]:
     """Every method that the front end hands on, by its path. The request has been found readable."""
     collections = Collections(executor)
+    indexes = Indexes(executor.versions)
     calls = collections_pb2
     paths: dict[str, tuple[type[Message], Callable[[Any, Call], Message]]] = {
         "/crossfade.v1.CollectionService/CreateCollection": (calls.CreateCollectionRequest, collections.create),
@@ -27,6 +29,13 @@ def services(executor: Executor) -> Mapping[str, Answer]:
         "/crossfade.v1.CollectionService/DeleteCollection": (calls.DeleteCollectionRequest, collections.drop),
         "/crossfade.v1.CollectionService/Upsert": (calls.UpsertRequest, collections.upsert),
         "/crossfade.v1.CollectionService/Delete": (calls.DeleteRequest, collections.delete),
+        "/crossfade.v1.CollectionService/CreateIndex": (calls.CreateIndexRequest, indexes.create),
+        "/crossfade.v1.CollectionService/DropIndex": (calls.DropIndexRequest, indexes.drop),
+        "/crossfade.v1.CollectionService/FillIndex": (calls.FillIndexRequest, indexes.fill),
+        "/crossfade.v1.CollectionService/SetCurrentIndex": (calls.SetCurrentIndexRequest, indexes.set_current),
+        "/crossfade.v1.CollectionService/SetAlias": (calls.SetAliasRequest, indexes.set_alias),
+        "/crossfade.v1.CollectionService/DropAlias": (calls.DropAliasRequest, indexes.drop_alias),
+        "/crossfade.v1.CollectionService/ListAliases": (calls.ListAliasesRequest, indexes.list_aliases),
         "/crossfade.v1.EvaluationService/Measure": (evaluation_pb2.MeasureRequest, Evaluation(executor).measure),
         "/crossfade.v1.ModelService/ListModels": (models_pb2.ListModelsRequest, Models(executor).list),
     }
@@ -86,7 +95,7 @@ class Models:
 
 
 class Collections:
-    """The collection service, but for Search."""
+    """The collection service, but for Search, and for what is in `Indexes`."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -94,16 +103,8 @@ class Collections:
     def create(
         self, request: collections_pb2.CreateCollectionRequest, _call: Call
     ) -> collections_pb2.CreateCollectionResponse:
-        if wire.has(request, "model"):
-            space: str | Space = request.model
-        elif wire.has(request, "vector_space"):
-            space = Space(request.vector_space.dimension, request.vector_space.document_fingerprint)
-        else:
-            raise InvalidInput(
-                "the collection's space is missing: name a served model, or give a vector_space with its dimension and "
-                "document fingerprint"
-            )
-        state = self._executor.create_collection(request.name, wire.metric(request.metric), space)
+        space, settings = _space(request, "collection"), wire.collection_settings(request.settings)
+        state = self._executor.create_collection(request.name, wire.metric(request.metric), space, settings)
         return collections_pb2.CreateCollectionResponse(collection=wire.collection_message(state))
 
     def list(self, _request: Message, _call: Call) -> collections_pb2.ListCollectionsResponse:
@@ -126,18 +127,86 @@ class Collections:
             expected=list(request.expected_versions) or None,
         )
         upserted = self._executor.upsert(batch, call)
-        embeddings = upserted.embeddings
-        return collections_pb2.UpsertResponse(
+        embeddings, passages = upserted.embeddings, upserted.passages
+        response = collections_pb2.UpsertResponse(
             added=upserted.counts.added,
             replaced=upserted.counts.replaced,
-            token_counts=() if embeddings is None else embeddings.token_counts.tolist(),
-            truncated=() if embeddings is None else embeddings.truncated.tolist(),
             times=clock.times(embeddings, upserted.queue_ns),
         )
+        if embeddings is not None and passages is not None and request.documents:
+            tokens, truncated = passages.folded(embeddings)
+            response.token_counts.extend(tokens.tolist())
+            response.truncated.extend(truncated.tolist())
+            response.chunk_counts.extend(passages.counts.tolist())
+            if passages.unread is not None:
+                response.unread_characters.extend(passages.unread.tolist())
+        return response
 
     def delete(self, request: collections_pb2.DeleteRequest, call: Call) -> collections_pb2.DeleteResponse:
         call.check()
-        return collections_pb2.DeleteResponse(deleted=self._executor.delete(request.collection, request.ids))
+        return collections_pb2.DeleteResponse(deleted=self._executor.delete(request.collection, request.ids, call))
+
+
+class Indexes:
+    """The part of the collection service that is of index versions and aliases."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+
+    def create(self, request: collections_pb2.CreateIndexRequest, _call: Call) -> collections_pb2.CreateIndexResponse:
+        index = self._versions.create(request.collection, _space(request, "index"))
+        return collections_pb2.CreateIndexResponse(index=wire.index_message(index))
+
+    def drop(self, request: collections_pb2.DropIndexRequest, _call: Call) -> collections_pb2.DropIndexResponse:
+        self._versions.drop(request.collection, request.version)
+        return collections_pb2.DropIndexResponse()
+
+    def fill(self, request: collections_pb2.FillIndexRequest, call: Call) -> collections_pb2.FillIndexResponse:
+        clock = wire.Clock()
+        call.check()
+        filled = self._versions.fill(request.collection, request.version, request.model, request.limit, call)
+        return collections_pb2.FillIndexResponse(
+            filled=filled.documents, pending=filled.pending, times=clock.times(filled.embeddings, filled.queue_ns)
+        )
+
+    def set_current(
+        self, request: collections_pb2.SetCurrentIndexRequest, _call: Call
+    ) -> collections_pb2.SetCurrentIndexResponse:
+        expected = request.expected_version or None
+        before = self._versions.set_current(request.collection, request.version, expected, force=request.force)
+        return collections_pb2.SetCurrentIndexResponse(previous_version=before)
+
+    def set_alias(self, request: collections_pb2.SetAliasRequest, _call: Call) -> collections_pb2.SetAliasResponse:
+        version, expected = request.version or None, _expected_revision(request)
+        alias = self._versions.set_alias(request.name, request.collection, version, expected)
+        return collections_pb2.SetAliasResponse(alias=wire.alias_message(alias))
+
+    def drop_alias(self, request: collections_pb2.DropAliasRequest, _call: Call) -> collections_pb2.DropAliasResponse:
+        self._versions.drop_alias(request.name, _expected_revision(request))
+        return collections_pb2.DropAliasResponse()
+
+    def list_aliases(self, _request: Message, _call: Call) -> collections_pb2.ListAliasesResponse:
+        return collections_pb2.ListAliasesResponse(
+            aliases=[wire.alias_message(alias) for alias in self._versions.aliases()]
+        )
+
+
+def _expected_revision(request: collections_pb2.SetAliasRequest | collections_pb2.DropAliasRequest) -> int | None:
+    return request.expected_revision if wire.has(request, "expected_revision") else None
+
+
+def _space(
+    request: collections_pb2.CreateCollectionRequest | collections_pb2.CreateIndexRequest, what: str
+) -> str | Space:
+    """Which of its two forms the space of a collection or an index came in."""
+    if wire.has(request, "model"):
+        return request.model
+    if wire.has(request, "vector_space"):
+        return Space(request.vector_space.dimension, request.vector_space.document_fingerprint)
+    raise InvalidInput(
+        f"the {what}'s space is missing: name a served model, or give a vector_space with its dimension and document "
+        "fingerprint"
+    )
 
 
 def _given(request: collections_pb2.UpsertRequest) -> GivenVectors | None:

@@ -45,23 +45,33 @@ def finite_matrix(
 
 def check_spec(spec: CollectionSpec) -> None:
     """Raises InvalidInput when a collection cannot be made from `spec`."""
-    if not _NAME.fullmatch(spec.name):
-        raise InvalidInput(
-            f"collection name {spec.name[:160]!r} cannot be used: use 1 to 128 letters, digits, '.', '_' or '-', "
-            "beginning with a letter or digit"
-        )
-    if not 1 <= spec.dimension <= MAX_DIMENSION:
-        raise InvalidInput(f"dimension {spec.dimension} cannot be used: it must be 1 to {MAX_DIMENSION}")
+    check_name(spec.name, "collection")
     if spec.metric not in get_args(Metric):
         raise InvalidInput(f"metric {spec.metric!r} does not exist: use one of {', '.join(get_args(Metric))}")
-    if not spec.document_fingerprint:
+    check_space(spec.dimension, spec.document_fingerprint, "collection")
+
+
+def check_name(name: str, what: str) -> None:
+    """`what`: "collection" or "alias". Raises InvalidInput."""
+    if not _NAME.fullmatch(name):
         raise InvalidInput(
-            "document_fingerprint is empty: give the fingerprint of the encoder whose vectors the collection will hold"
+            f"{what} name {name[:160]!r} cannot be used: use 1 to 128 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or digit"
+        )
+
+
+def check_space(dimension: int, document_fingerprint: str, what: str) -> None:
+    """`what`: "collection" or "index". Raises InvalidInput when it cannot hold vectors of such a space."""
+    if not 1 <= dimension <= MAX_DIMENSION:
+        raise InvalidInput(f"dimension {dimension} cannot be used: it must be 1 to {MAX_DIMENSION}")
+    if not document_fingerprint:
+        raise InvalidInput(
+            f"document_fingerprint is empty: give the fingerprint of the encoder whose vectors the {what} will hold"
         )
 
 
 def check_ids(ids: Sequence[str]) -> None:
-    """Raises InvalidInput when an id is empty, too long, not valid Unicode, or given twice."""
+    """Raises InvalidInput when an id is empty, too long, not valid Unicode, holds a NUL, or is given twice."""
     seen: dict[str, int] = {}
     for position, name in enumerate(ids):
         if not name:
@@ -76,6 +86,8 @@ def check_ids(ids: Sequence[str]) -> None:
             raise InvalidInput(
                 f"document {position}: its id is {size} bytes long, the limit is {MAX_ID_BYTES}: use a shorter id"
             )
+        if "\0" in name:
+            raise InvalidInput(f"document {position}: its id {name[:80]!r} holds a NUL character: leave it out")
         first = seen.setdefault(name, position)
         if first != position:
             raise InvalidInput(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import queue
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ _READER_CACHE_KIB = 8_192
 _MOST_IDLE_READERS = 8
 _BACKUP_PAGES = 4096  # between two looks at signals
 _BUSY_SECONDS = 5.0
+_HOLD_SECONDS = 0.2
 # What a full disk, a read-only one, a locked or damaged file do not let happen is undone whole; say what it was.
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: nothing of this call was taken; make room and send it again",
@@ -52,13 +52,15 @@ class Database:
             raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, and the store needs {least} or newer")
         self._path = directory / FILE
         self._write_lock = threading.RLock()
-        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        # A list, whose methods are atomic: Ctrl-C in the middle of a queue's leaves it locked.
+        self._turnstile = threading.Lock()
+        self._hold_readers_from = 0  # bytes of the log
+        self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock_file = _locked(directory)
         try:
             with self.errors_told():
-                self._writer = self._connect(_CACHE_KIB)
-                self._check_kind()
+                self._writer = self._connect(_CACHE_KIB, check=True)
                 schema.migrate(self._writer)
         except BaseException:
             os.close(self._lock_file)
@@ -68,20 +70,29 @@ class Database:
     def path(self) -> Path:
         return self._path
 
-    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+    def _connect(self, cache_kib: int, *, check: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            if check:  # before anything is changed: it may be somebody else's
+                self._check_kind(connection)
+            self._configure(connection, cache_kib)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _configure(self, connection: sqlite3.Connection, cache_kib: int) -> None:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         connection.execute("PRAGMA temp_store = MEMORY")
-        return connection
 
-    def _check_kind(self) -> None:
-        (application,) = self._writer.execute("PRAGMA application_id").fetchone()
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    def _check_kind(self, connection: sqlite3.Connection) -> None:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != schema.APPLICATION_ID:
             raise StoreError(f"{self._path} is a database of another program: name another directory for the store")
         if version > len(schema.MIGRATIONS):
@@ -97,10 +108,12 @@ class Database:
         Raises StoreError for what the disk refuses; the block's own errors undo the transaction as well.
         """
         with self._write_lock, self.errors_told():
-            self._check_open()
+            self.check_open()
             connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
+            if connection.in_transaction:  # Ctrl-C came before its last one was undone
+                connection.execute("ROLLBACK")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -113,10 +126,12 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that reads one moment throughout the block; writers do not wait for it."""
         with self.errors_told():
-            self._check_open()
+            self.check_open()
+            with self._turnstile:
+                pass
             try:
-                connection = self._idle.get_nowait()
-            except queue.Empty:
+                connection = self._idle.pop()
+            except IndexError:
                 connection = self._connect(_READER_CACHE_KIB)
                 connection.execute("PRAGMA query_only = ON")
             try:
@@ -125,10 +140,10 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if self._closed or self._idle.qsize() >= _MOST_IDLE_READERS:
+                if self._closed or len(self._idle) >= _MOST_IDLE_READERS:
                     connection.close()
                 else:
-                    self._idle.put(connection)
+                    self._idle.append(connection)
 
     def checkpoint(self) -> None:
         """Move what the log holds into the database, and begin it anew unless a reader needs it as it is.
@@ -136,19 +151,30 @@ class Database:
         Most of it is moved while others write; a writer waits for what has come meanwhile.
         """
         with self.errors_told():
-            self._check_open()
+            self.check_open()
             connection = self._connect(_READER_CACHE_KIB)
             try:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 connection.close()
             with self._write_lock:
-                self._check_open()
-                self._writer.execute("PRAGMA busy_timeout = 0")
-                try:
-                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                finally:
-                    self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+                self.check_open()
+                if self._emptied(0):
+                    self._hold_readers_from = 0
+                elif self.log_bytes() >= self._hold_readers_from:
+                    # Where there always is some reader, the log would never be begun anew: others wait for them to
+                    # end. One that takes long (a backup) costs the others that wait again when the log has doubled.
+                    with self._turnstile:
+                        emptied = self._emptied(_HOLD_SECONDS)
+                    self._hold_readers_from = 0 if emptied else 2 * self.log_bytes()
+
+    def _emptied(self, patience: float) -> bool:
+        self._writer.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        try:
+            (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+        return not busy
 
     def log_bytes(self) -> int:
         """What the log holds, as far as it was not moved yet or its place not used again."""
@@ -174,29 +200,34 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            try:
-                while True:
-                    self._idle.get_nowait().close()
-            except queue.Empty:
-                pass
+            while self._idle:
+                self._idle.pop().close()
             self._writer.close()
             os.close(self._lock_file)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raises StoreError when it is closed."""
         if self._closed:
             raise StoreError("the store is closed: open it again")
 
     @contextmanager
     def errors_told(self) -> Iterator[None]:
         """SQLite's own errors as StoreError, with what to do."""
-        try:
+        with errors_told(self._path):
             yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", None) or ""
-            remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
-            if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
-                raise
-            raise StoreError(f"{self._path}: {error} ({name}); {remedy or 'check the disk'}") from error
+
+
+@contextmanager
+def errors_told(path: Path) -> Iterator[None]:
+    """SQLite's own errors with the database at `path` as StoreError, with what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
+        if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+            raise
+        raise StoreError(f"{path}: {error} ({name}); {remedy or 'check the disk'}") from error
 
 
 def _locked(directory: Path) -> int:

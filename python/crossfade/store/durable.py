@@ -6,24 +6,25 @@ background; deleting them costs time, and nothing else.
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
-import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crossfade.errors import AlreadyExists, InvalidInput, NotFound, StoreError
-from crossfade.store import schema
+from crossfade.errors import AlreadyExists, NotFound, StoreError
+from crossfade.files import entries
+from crossfade.store import index_tables, schema
+from crossfade.store.aliases import Alias, Aliases
+from crossfade.store.backup import write_whole
 from crossfade.store.checks import check_spec
 from crossfade.store.collection import CollectionState, DurableCollection
-from crossfade.store.database import Database
-from crossfade.store.index import Epochs, Index, IndexRecord
-from crossfade.store.segment import Space, sync_directory
-from crossfade.store.settings import CollectionSettings, StoreSettings
-from crossfade.store.types import Collection, CollectionSpec
+from crossfade.store.database import FILE, Database
+from crossfade.store.index import Index, IndexRecord
+from crossfade.store.settings import StoreSettings
+from crossfade.store.types import Collection, CollectionSettings, CollectionSpec
 from crossfade.store.upkeep import Upkeep
+from crossfade.store.view import VersionView
 
 SEGMENTS = "segments"
 
@@ -37,6 +38,8 @@ class DurableStore:
         self._directory = Path(directory)
         self._settings = settings or StoreSettings()
         self._lock = threading.Lock()
+        self._unsure = False  # whether memory holds the collections that the database does
+        self._check_not_emptied()
         self.database = Database(self._directory)
         self._collections: dict[str, DurableCollection] = {}
         self.upkeep = Upkeep(self)
@@ -66,101 +69,177 @@ class DurableStore:
     def _load(self) -> None:
         with self.database.writing() as connection:
             for number, arrived in connection.execute("SELECT number, arrived FROM indexes").fetchall():
-                _begin_epoch(connection, number, arrived)
+                index_tables.begin_epoch(connection, number, arrived)
+        with self.database.reading() as connection:
+            known = {number for (number,) in connection.execute("SELECT number FROM indexes")}
+        self._remove_orphans(known)
+        self._collections = self._as_stored()
+        self._aliases = Aliases(self.database)
+
+    def _check_not_emptied(self) -> None:
+        """An empty database would be made anew, and everything derived from the lost one removed: that is for a person
+        to decide. (SQLite throws a log away when its database is empty.)"""
+        file, segments = self._directory / FILE, self._directory / SEGMENTS
+        try:
+            if file.exists() and file.stat().st_size:
+                return
+            log = self._directory / f"{FILE}-wal"
+            left = [segments] if segments.is_dir() and any(segments.iterdir()) else []
+            left += [log] if log.exists() and log.stat().st_size else []
+        except OSError:  # the database says what it is
+            return
+        if left:
+            raise StoreError(
+                f"{file} is {'empty' if file.exists() else 'missing'}, and there is {left[0]} of a database that was "
+                "there: restore the last backup, or name another directory for a new store"
+            )
+
+    def _as_stored(self) -> dict[str, DurableCollection]:
+        """What the database holds: those that are in memory already, and the others opened."""
         with self.database.reading() as connection:
             records = connection.execute(
                 "SELECT number, name, metric, sequence, documents, current, settings FROM collections"
             ).fetchall()
-            known = {number for (number,) in connection.execute("SELECT number FROM indexes")}
-        self._remove_orphans(known)
+        found: dict[str, DurableCollection] = {}
         for number, name, metric, sequence, documents, current, settings in records:
-            kept = CollectionSettings.from_json(settings)
-            state = CollectionState(number, name, metric, sequence, documents, current, kept)
-            self._collections[name] = self._collection(state)
+            held = self._collections.get(name)
+            if held is None or held.number != number:
+                kept = CollectionSettings.from_json(settings)
+                held = self._collection(CollectionState(number, name, metric, sequence, documents, current, kept))
+            found[name] = held
+        return found
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The lock, and memory that holds what the database does, however the block ends: a call may fail after the
+        database has taken it."""
+        with self._lock:
+            if self._unsure:
+                self._settle()
+            self._unsure = True
+            try:
+                yield
+            except BaseException:
+                with suppress(StoreError):  # whoever comes next tries again, and is told
+                    self._settle()
+                raise
+            self._unsure = False
+
+    def _settle(self) -> None:
+        held, self._collections = self._collections, self._as_stored()
+        self._aliases.read()
+        self._unsure = False
+        for name, collection in held.items():
+            if self._collections.get(name) is not collection:
+                collection.discard()
 
     def _collection(self, state: CollectionState) -> DurableCollection:
-        with self.database.reading() as connection:
-            indexes = connection.execute(
-                "SELECT number, version, dimension, document_fingerprint, arrived FROM indexes WHERE collection = ?",
-                (state.number,),
-            ).fetchall()
-            openings: dict[int, list[tuple[int, str]]] = {}
-            for number, arrived, token in connection.execute('SELECT "index", arrived, token FROM epochs'):
-                openings.setdefault(number, []).append((arrived, token))
-        made: dict[int, Index] = {}
-        for number, version, dimension, fingerprint, arrived in indexes:
-            space = Space(dimension, fingerprint, state.metric, state.settings.precision)
-            record = IndexRecord(number, state.number, version, space, state.settings.analyser)
-            made[version] = self._index(record)
-            made[version].load(arrived, state.settings.fields, Epochs(openings.get(number, ())))
-        return DurableCollection(self.database, state, made, self.upkeep.wake)
+        return DurableCollection(self.database, state, make=self._index, wake=self.upkeep.wake)
 
     def _index(self, record: IndexRecord) -> Index:
         return Index(self.database, self._directory / SEGMENTS / str(record.number), record, self._settings)
 
     def _remove_orphans(self, known: set[int]) -> None:
         """Segments of indexes that are gone."""
-        parent = self._directory / SEGMENTS
-        for path in parent.iterdir() if parent.is_dir() else ():
+        for path in entries(self._directory / SEGMENTS):
             if path.name.isdigit() and int(path.name) not in known:
                 shutil.rmtree(path, ignore_errors=True)
 
     def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> DurableCollection:
         """`settings`: fields declared ahead, the analyser of texts, and how vectors are held.
 
-        Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used.
+        Raises AlreadyExists when a collection or an alias has the name, InvalidInput when name or dimension cannot be
+        used.
         """
         check_spec(spec)
         settings = settings or CollectionSettings()
-        with self._lock:
+        with self._changing():
             if spec.name in self._collections:
                 raise AlreadyExists(f"collection {spec.name!r} exists already: delete it first or choose another name")
+            alias = self._aliases.get(spec.name)
+            if alias is not None:
+                raise AlreadyExists(f"{spec.name!r} is an alias of {alias}: drop it first or choose another name")
             with self.database.writing() as connection:
                 number = connection.execute(
-                    "INSERT INTO collections (name, metric, sequence, documents, current, settings) "
-                    "VALUES (?, ?, 0, 0, 1, ?)",
+                    "INSERT INTO collections (name, metric, sequence, documents, current, versions, settings) "
+                    "VALUES (?, ?, 0, 0, 1, 1, ?)",
                     (spec.name, spec.metric, settings.to_json()),
                 ).lastrowid
-                index = connection.execute(
-                    "INSERT INTO indexes (collection, version, dimension, document_fingerprint, arrived, complete_to, "
-                    "settings) VALUES (?, 1, ?, ?, 0, 0, '{}')",
-                    (number, spec.dimension, spec.document_fingerprint),
-                ).lastrowid
-                if number is None or index is None:
+                if number is None:
                     raise StoreError("the database gave no number to a new collection: it is damaged")
                 connection.execute(schema.DOCUMENTS.format(number=number))
-                for statement in schema.ROWS.format(number=index).split(";"):
-                    connection.execute(statement)
-                _begin_epoch(connection, index, 0)
+                index_tables.create(connection, number, 1, spec.dimension, spec.document_fingerprint)
             collection = self._collection(CollectionState(number, spec.name, spec.metric, 0, 0, 1, settings))
             self._collections = {**self._collections, spec.name: collection}
         return collection
 
-    def get(self, name: str) -> DurableCollection:
-        """Raises NotFound, naming the collections there are."""
+    def get(self, name: str) -> DurableCollection | VersionView:
+        """A collection by its name; by an alias, the version of one that it points to. Raises NotFound, naming the
+        collections there are."""
+        while True:
+            alias = self._aliases.get(name)
+            if name in self._collections or alias is None:
+                return self.collection(name)
+            collection = self._collections.get(alias.collection)
+            try:
+                if collection is not None:
+                    return collection.at(alias.version, name=name)
+            except NotFound:
+                pass
+            # It was pointed elsewhere, and what it had pointed to was dropped, between the two looks.
+            if self._aliases.get(name) is alias and alias.collection not in self._collections:
+                raise self._not_found(name)
+
+    def collection(self, name: str) -> DurableCollection:
+        """By its own name, for those who change it. Raises NotFound, also for an alias."""
         collection = self._collections.get(name)
+        if collection is None and self._unsure:
+            with self._lock:
+                if self._unsure:
+                    self._settle()
+            collection = self._collections.get(name)
         if collection is None:
             raise self._not_found(name)
         return collection
 
-    def drop(self, name: str) -> None:
-        """Raises NotFound. A search that holds a snapshot already finishes on it."""
+    def set_alias(
+        self, name: str, collection: str, version: int | None = None, *, expected_revision: int | None = None
+    ) -> Alias:
+        """Point an alias to an index version of a collection (None: to whichever is its current one), or make it. One
+        durable step: every `get` sees either the old or the new one.
+
+        `expected_revision`: that it must have, 0: it must not be there, None: any. A call that was sent again after it
+        had been taken is taken as done. Raises Conflict when another came first, NotFound when there is no such
+        collection or version, AlreadyExists when a collection has the name, InvalidInput for one that cannot be used.
+        """
         with self._lock:
+            return self._aliases.set(name, collection, version, expected_revision)
+
+    def drop_alias(self, name: str, *, expected_revision: int | None = None) -> None:
+        """What it pointed to stays. Raises NotFound, and Conflict when it has another revision."""
+        with self._lock:
+            self._aliases.drop(name, expected_revision)
+
+    def aliases(self) -> Sequence[Alias]:
+        """Sorted by name."""
+        return self._aliases.all()
+
+    def drop(self, name: str) -> None:
+        """And the aliases that point to it. Raises NotFound. A search that holds a snapshot already finishes on it."""
+        with self._changing():
             collection = self._collections.get(name)
             if collection is None:
                 raise self._not_found(name)
             with collection.lock:
                 with self.database.writing() as connection:
+                    connection.execute("DELETE FROM aliases WHERE collection = ?", (collection.number,))
                     for index in collection.indexes.values():
-                        connection.execute(f"DROP TABLE rows_{index.record.number}")
-                        connection.execute('DELETE FROM epochs WHERE "index" = ?', (index.record.number,))
+                        index_tables.drop(connection, index.record.number)
                     connection.execute(f"DROP TABLE documents_{collection.number}")
-                    for table in ("aliases", "indexes"):
-                        connection.execute(f"DELETE FROM {table} WHERE collection = ?", (collection.number,))
                     connection.execute("DELETE FROM collections WHERE number = ?", (collection.number,))
+                collection.discard()
                 self._collections = {key: value for key, value in self._collections.items() if key != name}
-            for index in collection.indexes.values():
-                shutil.rmtree(index.directory, ignore_errors=True)
+                self._aliases.read()
 
     def all(self) -> Sequence[DurableCollection]:
         """In no order."""
@@ -176,36 +255,14 @@ class DurableStore:
         are built again when it is opened. Raises InvalidInput when the target is there, StoreError when it cannot be
         written.
         """
-        target = Path(target)
-        if target.exists():
-            raise InvalidInput(f"{target} is there already: name a directory that is not")
-        building = target.with_name(f".{target.name}.building")
-        shutil.rmtree(building, ignore_errors=True)
-        try:
-            building.mkdir(parents=True)
-            self.database.backup(building / self.database.path.name)
-            descriptor = os.open(building / self.database.path.name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            sync_directory(building)
-            building.rename(target)
-            sync_directory(target.parent)
-        except OSError as error:
-            raise StoreError(f"the backup {target} cannot be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        write_whole(target, self.database.backup, what="backup")
 
     def _not_found(self, name: str) -> NotFound:
         names = sorted(self._collections)
+        alias = self._aliases.get(name)
+        if alias is not None:
+            return NotFound(f"no collection {name!r}: it is an alias of {alias}; name the collection itself")
         if not names:
             return NotFound(f"no collection {name!r}: there is none yet, create it first")
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         return NotFound(f"no collection {name!r}: there are {shown}")
-
-
-def _begin_epoch(connection: sqlite3.Connection, index: int, arrived: int) -> None:
-    """A token for the rows that follow. One that no row has is replaced."""
-    token = secrets.token_hex(8)
-    connection.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (index, arrived, token))

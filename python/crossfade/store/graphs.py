@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +61,8 @@ def build(
         return None
     effort = graph.ef_for_recall(settings.recall, settings.recall_at, sample=settings.sample, threads=settings.threads)
     with write_atomically(segment.directory / EFFORT_FILE) as stream:
-        stream.write(json.dumps(effort._asdict()).encode())
+        content = json.dumps(effort._asdict())
+        stream.write(json.dumps({"crc32": zlib.crc32(content.encode()), "effort": content}).encode())
     graph.save(segment.directory / GRAPH_FILE)
     sync_directory(segment.directory)
     faults.passed("graph.written")
@@ -84,11 +87,8 @@ def open_of(segment: Segment, *, check: bool) -> SegmentGraph | None:
         return None
     try:
         graph = open_graph(path, segment.vectors, verify=check)
-        effort = Effort(**json.loads(effort_path.read_text(encoding="utf-8")))
-        if not isinstance(effort.ef, int) or effort.ef < 1:
-            raise DataError(effort_path, f"ef is {effort.ef!r}")
-        return SegmentGraph(graph, effort)
-    except (DataError, InvalidInput, OSError, ValueError, TypeError) as error:
+        return SegmentGraph(graph, _effort(effort_path))
+    except (DataError, InvalidInput) as error:
         log.warning("graph left out, and built again: %s", error)
         remove(segment.directory)
         return None
@@ -99,6 +99,29 @@ def check(segment: Segment) -> None:
     path = segment.directory / GRAPH_FILE
     if path.exists():
         open_graph(path, segment.vectors, verify=True)
+        _effort(segment.directory / EFFORT_FILE)
+
+
+def _effort(path: Path) -> Effort:
+    try:
+        signed = json.loads(path.read_text(encoding="utf-8"))
+        content: str = signed["effort"]
+        if zlib.crc32(content.encode()) != signed["crc32"]:
+            raise DataError(path, "its checksum is not the one that it was written with")
+        return Effort(**json.loads(content))
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(path, f"it does not say how far to walk: {error!r}") from None
+
+
+def size(directory: Path) -> int:
+    """Bytes on the disk of a segment's graph; 0 when it has none."""
+    found = 0
+    for name in (GRAPH_FILE, EFFORT_FILE):
+        with suppress(FileNotFoundError):
+            found += (directory / name).stat().st_size
+    return found
 
 
 def remove(directory: Path) -> None:

@@ -9,32 +9,33 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import repeat
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import DataError, InvalidInput
-from crossfade.files import check_descriptors
+from crossfade.errors import CrossfadeError, DataError, InvalidInput, NotFound, StoreError
+from crossfade.files import check_descriptors, entries
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
 from crossfade.store.metadata import MetadataSchema
-from crossfade.store.reading import document_keys, rows_of_range
+from crossfade.store.reading import fields_of, row_keys, rows_of_range
 from crossfade.store.segment import Range, RowBatch, Segment, Space, Span
 from crossfade.store.segment_writer import clean, write_segment
 from crossfade.store.settings import StoreSettings
 from crossfade.store.state import Entry, Open, Sealed, State
 from crossfade.store.tail import Tail
-from crossfade.store.types import Snapshot
+from crossfade.store.types import IndexVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,14 @@ class IndexRecord:
     analyser: AnalyserSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many documents an index holds, and how many of its collection's it lacks."""
+
+    documents: int = 0
+    pending: int = 0
+
+
 class Index:
     """Its methods that write are called with the collection's lock held, but for `seal`, `merge` and `heal`, which take
     it themselves when they have something to put in."""
@@ -78,11 +87,15 @@ class Index:
         # The tail becomes a segment while segments are merged and get graphs: that may take minutes.
         self._sealing = threading.Lock()
         self._improving = threading.Lock()
+        self._removing = threading.Lock()
         self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
-        """The key of the last row, of those that were put back included: the next gets the next one."""
-        self._missing: set[Range] = set()
+        """The key of the last row that there ever was: the next gets the next one."""
+        self.holding = Holding()
+        self.complete_to = 0
+        """It holds every document that is there with a key up to this."""
         self._epochs = Epochs(())
+        self._gone = False
 
     def _new_tail(self) -> Tail:
         return Tail(self.record.space.dimension, self.record.analyser)
@@ -97,8 +110,10 @@ class Index:
 
     def snapshot(self) -> Snapshot:
         """The index as it is now; takes constant time."""
-        state, missing = self._state, bool(self._missing)
-        return Snapshot(state.parts, incomplete=missing)
+        # Looked at on both sides: while `publish` makes it more or less, rather too many are said to be lacking.
+        before = self.holding.pending
+        state = self._state
+        return Snapshot(state.parts, incomplete=state.incomplete, pending=max(before, self.holding.pending))
 
     # Opening
 
@@ -107,18 +122,18 @@ class Index:
         self._epochs = epochs
         self.arrived = arrived
         clean(self._directory)
-        segments = self._usable_segments(arrived)
         with self._database.reading() as connection:
-            alive = document_keys(connection, self.record.collection)
+            alive = row_keys(connection, self.record.number)
+        segments = self._usable_segments(arrived, alive)
         entries: list[Entry] = []
         low = 0
         for segment in segments:
             if low < segment.range.low:
-                entries.append(self._built(Range(low, segment.range.low), schema, alive))
+                entries.append(self._built(Range(low, segment.range.low), alive))
             entries.append(self._entry(segment, alive))
             low = segment.range.high
         if low < arrived and self._rows_above(low) > self._settings.seal_rows:
-            entries.append(self._built(Range(low, arrived), schema, alive))
+            entries.append(self._built(Range(low, arrived), alive))
             low = arrived
         tail = self._new_tail()
         if low < arrived:
@@ -128,11 +143,11 @@ class Index:
         entries.append(Entry(Open(tail, len(tail), low), Live.all(len(tail))))
         self._state = State(tuple(entries))
 
-    def _usable_segments(self, arrived: int) -> list[Segment]:
+    def _usable_segments(self, arrived: int, alive: NDArray[np.int64]) -> list[Segment]:
         """Segments that fit together, the widest first where several hold the same; others are removed."""
-        paths = sorted(self._directory.iterdir()) if self._directory.is_dir() else []
+        usable = partial(self._usable, arrived=arrived, alive=alive)
         with ThreadPoolExecutor(_OPENING_THREADS, "crossfade-open") as pool:
-            found = [segment for segment in pool.map(self._usable, paths, repeat(arrived)) if segment is not None]
+            found = [segment for segment in pool.map(usable, entries(self._directory)) if segment is not None]
         found.sort(key=lambda segment: (segment.range.low, -segment.range.high))
         chosen: list[Segment] = []
         for segment in found:
@@ -143,7 +158,7 @@ class Index:
                 chosen.append(segment)
         return chosen
 
-    def _usable(self, path: Path, arrived: int) -> Segment | None:
+    def _usable(self, path: Path, *, arrived: int, alive: NDArray[np.int64]) -> Segment | None:
         """A segment that is as it was written; another is removed. Raises StoreError when this cannot be found out."""
         span = Range.of(path.name)
         if span is None:
@@ -154,6 +169,10 @@ class Index:
             segment = Segment(path, self.record.space, self.record.analyser)
             if segment.epoch != self._epochs.of(span.high):
                 raise DataError(path, "it is of writes that the database has lost")
+            low, high = np.searchsorted(alive, (span.low, span.high), side="right")
+            if not np.isin(alive[low:high], segment.keys).all():
+                # It was written without rows that had died, which an older database, put back, has alive.
+                raise DataError(path, "it lacks rows that the database has")
             if self._settings.check_on_open:
                 segment.check()
         except DataError as error:
@@ -172,17 +191,29 @@ class Index:
             ).fetchone()
         return int(count)
 
-    def _built(self, span: Range, schema: MetadataSchema, alive: NDArray[np.int64]) -> Entry:
-        return self._entry(self._write(span, schema), alive)
+    def _built(self, span: Range, alive: NDArray[np.int64]) -> Entry:
+        return self._entry(self._write(span), alive)
 
-    def _write(self, span: Range, schema: MetadataSchema) -> Segment:
-        with self._reading_rows(span) as batches:
-            described, record = Span(span, self._epochs.of(span.high)), self.record
-            directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
-        return Segment(directory, record.space, record.analyser)
+    def _write(self, span: Range) -> Segment:
+        """Raises StoreError when the disk does not take it."""
+        record = self.record
+        described = Span(span, self._epochs.of(span.high))
+        try:
+            with self._database.reading() as connection:
+                # Of the same moment as the rows: they may have fields that came after the call was made.
+                schema = fields_of(connection, record.collection)
+                batches = rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
+                directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
+            return Segment(directory, record.space, record.analyser)
+        except (OSError, InvalidInput) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise StoreError(
+                f"a segment cannot be written to {self._directory}: {reason or error}; what was acknowledged is in the "
+                "database, make room or mend the disk, and it is written"
+            ) from error
 
     def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
-        live = Live.of(np.isin(segment.documents, alive))
+        live = Live.of(np.isin(segment.keys, alive))
         graph = graphs.open_of(segment, check=self._settings.check_on_open)
         return Entry(Sealed(segment, self._settings.selection_bytes, graph), live)
 
@@ -198,33 +229,80 @@ class Index:
         """Put rows behind what may be searched; return how many rows the tail has then."""
         return self._state.last.tail.extend(batch, schema)
 
-    def publish(self, removed: NDArray[np.int64], tail_rows: int | None) -> None:
+    def publish(self, removed: NDArray[np.int64], tail_rows: int | None, holding: Holding) -> None:
         """Let the tail's first rows be found (None: as before), and those with the keys of `removed` no more."""
+        self.holding = max(self.holding, holding, key=lambda each: each.pending)
         state = self._state.without(removed)
         self._state = state if tail_rows is None else state.grown(tail_rows)
+        self.holding = holding
 
     def give_up(self) -> None:
-        """What was staged never came to be: its rows are dead before anybody has seen them."""
+        """What was staged never came to be: nobody has seen its rows, and others take their places and their keys."""
         last = self._state.last
-        staged = len(last.tail)
-        if staged > last.rows:
-            grown = self._state.grown(staged)
-            *before, entry = grown.entries
-            dead = entry.live.without(np.arange(last.rows, staged))
-            self._state = State((*before, Entry(entry.source, dead)))
+        last.tail.cut(last.rows)
+
+    def reload(self, connection: sqlite3.Connection, schema: MetadataSchema) -> None:
+        """Say again what the database says: what was published of the last write is not known."""
+        record = self.record
+        alive = row_keys(connection, record.number)
+        *before, open_entry = self._state.entries
+        low = open_entry.source.low if isinstance(open_entry.source, Open) else 0
+        entries = [replace(entry, live=Live.of(np.isin(entry.source.keys, alive))) for entry in before]
+        (self.arrived,) = connection.execute(
+            "SELECT arrived FROM indexes WHERE number = ?", (record.number,)
+        ).fetchone()
+        tail = self._new_tail()
+        span = Range(low, self.arrived)
+        for batch in rows_of_range(connection, record.collection, record.number, span, record.space.dimension):
+            tail.extend(batch, schema)
+        self._state = State((*entries, Entry(Open(tail, len(tail), low), Live.all(len(tail)))))
 
     # Upkeep
 
+    @contextmanager
+    def _at_work(self, lock: threading.Lock) -> Iterator[None]:
+        """When the index is dropped meanwhile, what the work had to fail for is no error."""
+        try:
+            with lock:
+                yield
+        except NotFound:  # its drop has been committed, and says so in a moment
+            pass
+        except (CrossfadeError, OSError):
+            if not self._gone:
+                raise
+        finally:
+            # After the lock is free, and in `discard` after the flag is up: whoever is last of the two removes.
+            if self._gone:
+                self._remove()
+
+    def discard(self) -> None:
+        """The index is no more: its files are removed now, or by whoever is at work on them, when they have ended."""
+        self._gone = True
+        self._remove()
+
+    def _remove(self) -> None:
+        with self._removing:  # or two who remove would each find that the other has one of the locks
+            taken = [lock for lock in (self._sealing, self._improving) if lock.acquire(blocking=False)]
+            try:
+                if len(taken) == 2:
+                    shutil.rmtree(self._directory, ignore_errors=True)
+            finally:
+                for lock in taken:
+                    lock.release()
+
     def wants_sealing(self) -> bool:
-        return self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
+        wanted = self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
+        return wanted and not self._gone
 
     def _unsealed(self) -> Entry | None:
         """A tail that takes no more rows, and is no segment yet."""
         return next((entry for entry in self._state.entries[:-1] if isinstance(entry.source, Open)), None)
 
-    def seal(self, schema: MetadataSchema) -> bool:
+    def seal(self) -> bool:
         """Make a segment of the tail; say whether there was anything to do."""
-        with self._sealing:
+        with self._at_work(self._sealing):
+            if self._gone:
+                return False
             entry = self._unsealed()
             if entry is None:
                 with self.lock:
@@ -238,7 +316,7 @@ class Index:
             if not isinstance(source, Open):
                 return False
             high = int(source.keys[-1])
-            self._replace([source], self._write(Range(source.low, high), schema))
+            self._replace([source], self._write(Range(source.low, high)))
             faults.passed("seal.adopted")
         return True
 
@@ -251,6 +329,8 @@ class Index:
             source, live = entry.source, entry.live
             if not isinstance(source, Sealed):
                 return []
+            if entry.hidden:  # `heal` makes another of it
+                break
             if source.segment.rows and live.count < source.segment.rows * (1 - settings.dead_part):
                 return [source]
             if run and live.count > max(size, settings.seal_rows) * settings.merge_factor:
@@ -259,18 +339,18 @@ class Index:
             size = max(size, live.count)
         return run if len(run) >= settings.merge_factor else []
 
-    def merge(self, schema: MetadataSchema) -> bool:
+    def merge(self) -> bool:
         """Make one segment of several, without their dead rows; say whether there was anything to do."""
-        with self._improving:
-            old = self.mergeable()
+        with self._at_work(self._improving):
+            old = [] if self._gone else self.mergeable()
             if not old:
                 return False
             faults.passed("merge.begun")
             span = Range(old[0].range.low, old[-1].range.high)
             if len(old) == 1:
                 # The name would be the same: the range takes the gap up to the next part as well, if there is one.
-                return self._rewrite(old[0], schema)
-            made = self._write(span, schema)
+                return self._rewrite(old[0])
+            made = self._write(span)
             faults.passed("merge.renamed")
             self._replace(old, made)
             for each in old:
@@ -278,9 +358,9 @@ class Index:
             faults.passed("merge.adopted")
         return True
 
-    def _rewrite(self, old: Sealed, schema: MetadataSchema) -> bool:
+    def _rewrite(self, old: Sealed) -> bool:
         """The same range without its dead rows. Its files are replaced; who has mapped the old ones keeps them."""
-        made = self._write(old.range, schema)
+        made = self._write(old.range)
         faults.passed("merge.renamed")
         self._replace([old], made)
         faults.passed("merge.adopted")
@@ -296,17 +376,36 @@ class Index:
 
     def build_graph(self, stopped: Callable[[], bool]) -> bool:
         """Give a segment a graph that should have one; say whether there was any. `stopped`: whether to give up."""
-        with self._improving:
+        made = None
+        with self._at_work(self._improving):
             source = next((each for each in self._sealed() if self._wants_graph(each)), None)
             if source is None:
                 return False
-            made = graphs.build(source.segment, self.record.space.metric, self._settings.graph, stopped)
+            unwanted = partial(self._stops, stopped)
+            made = graphs.build(source.segment, self.record.space.metric, self._settings.graph, unwanted)
             if made is not None:
                 self._change(source, source.with_graph(made))
         return made is not None
 
+    def _stops(self, stopped: Callable[[], bool]) -> bool:
+        return self._gone or stopped()
+
+    def describe(self) -> IndexVersion:
+        """What it has now."""
+        record, state, sealed = self.record, self._state, self._sealed()
+        return IndexVersion(
+            version=record.version,
+            dimension=record.space.dimension,
+            document_fingerprint=record.space.document_fingerprint,
+            rows=sum(entry.live.count for entry in state.entries),
+            pending=self.holding.pending,
+            segments=len(sealed),
+            bytes=sum(source.segment.size + graphs.size(source.segment.directory) for source in sealed),
+            graphs_built=not any(self._wants_graph(source) for source in sealed),
+        )
+
     def _sealed(self) -> list[Sealed]:
-        return [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
+        return [] if self._gone else [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
 
     def _wants_graph(self, source: Sealed) -> bool:
         return source.graph is None and source.segment.rows >= self._settings.graph.least_rows
@@ -314,7 +413,7 @@ class Index:
     def _change(self, old: Sealed, new: Sealed) -> None:
         with self.lock:
             entry = _entry_of(self._state, old)
-            self._state = self._state.exchanged((entry,), Entry(new, entry.live))
+            self._state = self._state.exchanged((entry,), replace(entry, source=new))
 
     def check(self) -> list[DataError]:
         """Read every segment whole; what is wrong with any."""
@@ -327,34 +426,36 @@ class Index:
                     found.append(error)
         return found
 
-    def heal(self, schema: MetadataSchema) -> int:
+    def heal(self) -> int:
         """Build segments again that do not hold what was written; say how many.
 
-        Until one is there again its rows are not found, and snapshots say that they are incomplete.
+        Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError
+        when the disk does not take it: it stays so then, until this is called again.
         """
         healed = 0
-        with self._sealing, self._improving:
+        with self._at_work(self._sealing), self._at_work(self._improving):
+            if self._gone:
+                return 0
             for entry in self._state.entries:
                 source = entry.source
                 if not isinstance(source, Sealed):
                     continue
                 try:
                     source.segment.check()
-                    healed += self._heal_graph(source)
-                    continue
+                    if not entry.hidden:
+                        healed += self._heal_graph(source)
+                        continue
                 except DataError as error:
                     log.warning("segment taken out, and built again from the database: %s", error)
                 span = source.range
                 with self.lock:
-                    self._missing.add(span)
-                    hidden = Entry(source, Live.of(np.zeros(source.segment.rows, dtype=np.bool_)))
-                    self._state = self._state.exchanged((_entry_of(self._state, source),), hidden)
-                made = self._write(span, schema)
+                    found = _entry_of(self._state, source)
+                    self._state = self._state.exchanged((found,), replace(found, hidden=True))
+                made = self._write(span)
                 with self._database.reading() as connection, self.lock:
-                    alive = document_keys(connection, self.record.collection)
+                    alive = row_keys(connection, self.record.number)
                     old = (_entry_of(self._state, source),)
                     self._state = self._state.exchanged(old, self._entry(made, alive))
-                    self._missing.discard(span)
                 healed += 1
         return healed
 

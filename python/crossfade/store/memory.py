@@ -10,16 +10,27 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.chunking import Method
 from crossfade.errors import AlreadyExists, InvalidInput, NotFound
 from crossfade.store.checks import check_ids, check_spec, finite_matrix
 from crossfade.store.metadata import BoundFilter, Columns, Metadata, MetadataSchema, Selection, TailColumns, select
 from crossfade.store.rows import Lease, RowIds
-from crossfade.store.types import Collection, CollectionSpec, Document, Part, Snapshot, UpsertCounts
+from crossfade.store.types import (
+    Collection,
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    IndexVersion,
+    Part,
+    Snapshot,
+    UpsertCounts,
+)
 
 _FIRST_CAPACITY = 64
 
@@ -27,13 +38,14 @@ _FIRST_CAPACITY = 64
 class MemoryCollection:
     """One collection in memory; implements `crossfade.store.types.Collection`."""
 
-    def __init__(self, spec: CollectionSpec) -> None:
+    def __init__(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> None:
         self._spec = spec
+        self._settings = settings or CollectionSettings()
         self._lock = threading.Lock()
         self._buffer: NDArray[np.float32] = np.empty((0, spec.dimension), dtype=np.float32)
         self._ids: list[str] = []
         self._metadata: list[Metadata] = []  # of each row
-        self._fields = MetadataSchema()
+        self._fields = self._settings.fields
         self._rows: dict[str, int] = {}
         self._documents: dict[str, Document] = {}
         self._lease: weakref.ref[Lease] | None = None
@@ -48,6 +60,10 @@ class MemoryCollection:
         """The fields that documents have, and their types."""
         return self._fields
 
+    @property
+    def settings(self) -> CollectionSettings:
+        return replace(self._settings, fields=self._fields)
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -56,6 +72,7 @@ class MemoryCollection:
         documents: Sequence[Document],
         vectors: NDArray[np.float32],
         *,
+        spans: Sequence[Sequence[tuple[int, int]]] | None = None,
         expected: Sequence[int | None] | None = None,
     ) -> UpsertCounts:
         """Add or replace, all or nothing. `vectors`: float, shape (len(documents), dimension).
@@ -65,6 +82,8 @@ class MemoryCollection:
         """
         if expected is not None:
             raise InvalidInput("a collection in memory keeps no versions: leave the expected ones out, or use a store")
+        if spans is not None:
+            raise InvalidInput("a collection in memory keeps documents whole: leave the spans out, or use a store")
         check_ids([document.id for document in documents])
         dimension = self._spec.dimension
         matrix = finite_matrix(
@@ -148,6 +167,19 @@ class MemoryCollection:
             part = Part(RowIds(lease, count), lease.vectors(count), None, count, select=selecting.select)
             return Snapshot((part,))
 
+    def pinned(self) -> MemoryCollection:
+        """Itself: it has one index for life."""
+        return self
+
+    @property
+    def current(self) -> int:
+        return 1
+
+    def index_versions(self) -> list[IndexVersion]:
+        """The only one, which lacks nothing."""
+        spec = self._spec
+        return [IndexVersion(1, spec.dimension, spec.document_fingerprint, len(self._rows), 0, 0, 0, True)]
+
     def _make_writable(self, first_row: int, rows: int) -> None:
         """Leave a buffer that has room for `rows` and whose rows from `first_row` on no living snapshot shows.
 
@@ -196,13 +228,22 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._collections: dict[str, MemoryCollection] = {}
 
-    def create(self, spec: CollectionSpec) -> MemoryCollection:
-        """Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used."""
+    def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> MemoryCollection:
+        """Raises AlreadyExists when the name is taken, InvalidInput when name, dimension or settings cannot be used."""
         check_spec(spec)
+        if settings is not None and settings.chunking.method is not Method.WHOLE:
+            raise InvalidInput(
+                "a collection in memory keeps documents whole: serve a store (serve --store) to cut them"
+            )
+        if settings is not None and settings.precision != "f32":
+            raise InvalidInput(
+                f"a collection in memory holds vectors as f32, not {settings.precision}: serve a store (serve --store) "
+                "for other precisions"
+            )
         with self._lock:
             if spec.name in self._collections:
                 raise AlreadyExists(f"collection {spec.name!r} exists already: delete it first or choose another name")
-            collection = self._collections[spec.name] = MemoryCollection(spec)
+            collection = self._collections[spec.name] = MemoryCollection(spec, settings)
         return collection
 
     def get(self, name: str) -> MemoryCollection:

@@ -68,14 +68,17 @@ def held(map_array: Callable[..., NDArray[Any]], rows: int, dimension: int, prec
     return Held(vectors, Quantised("int8", codes, dimension, scales))
 
 
-def check_range(vectors: NDArray[np.float32], precision: Precision, name: str) -> None:
-    """Raises InvalidInput when a collection of that precision and name cannot hold them. They are finite."""
+def check_range(vectors: NDArray[np.float32], precision: Precision, holder: str) -> None:
+    """`vectors` are finite; `holder`: the index they go to, as messages call it.
+
+    Raises InvalidInput when one of that precision cannot hold them.
+    """
     if precision != "f16":
         return
     outside = np.abs(vectors) >= _HALF_LIMIT
     if outside.any():
         row = int(np.flatnonzero(outside.any(axis=1))[0])
         raise InvalidInput(
-            f"vector {row} holds a number beyond 65504, the greatest of f16, which collection {name!r} has for its "
-            "precision: scale the vectors down, or make the collection with precision f32 or int8"
+            f"vector {row} holds a number beyond 65504, the greatest of f16, the precision of {holder}: "
+            "scale the vectors down, or make the collection with precision f32 or int8"
         )

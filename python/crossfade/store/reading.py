@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import StoreError
+from crossfade.errors import NotFound, StoreError
+from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import Range, RowBatch
 from crossfade.store.types import Document, content
 
@@ -52,14 +53,26 @@ def rows_of_range(
         )
 
 
-def document_keys(connection: sqlite3.Connection, collection: int) -> NDArray[np.int64]:
-    """The keys of all documents that are there, rising; of those that were deleted as well, which have no rows."""
-    # The index on ids holds the keys too, and is a small part of the table.
-    by_id = f"sqlite_autoindex_documents_{collection}_1"
-    found = connection.execute(f"SELECT key FROM documents_{collection} INDEXED BY {by_id}")
+def fields_of(connection: sqlite3.Connection, collection: int) -> MetadataSchema:
+    """The fields of all documents that the connection sees. Raises NotFound."""
+    found = connection.execute("SELECT settings FROM collections WHERE number = ?", (collection,)).fetchone()
+    if found is None:
+        raise NotFound(f"collection number {collection} was deleted")
+    return MetadataSchema.from_json(json.loads(found[0])["fields"])
+
+
+def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:
+    """The keys of all rows of an index, int64, rising."""
+    # The index on documents holds the keys too, and is a small part of the table, whose rows hold the vectors.
+    found = connection.execute(f"SELECT key FROM rows_{index} INDEXED BY rows_{index}_by_document")
     keys = np.fromiter(chain.from_iterable(found), dtype=np.int64)
     keys.sort()
     return keys
+
+
+def listed(ids: Iterable[str]) -> str:
+    """For json_each. SQLite's ends a string at a NUL and would find another id: no document has one with it."""
+    return json.dumps([name for name in ids if "\0" not in name])
 
 
 def documents_by_id(connection: sqlite3.Connection, collection: int, ids: Sequence[str]) -> dict[str, Document]:
@@ -67,6 +80,6 @@ def documents_by_id(connection: sqlite3.Connection, collection: int, ids: Sequen
     found = connection.execute(
         f"SELECT id, title, text, metadata FROM documents_{collection} "
         "WHERE id IN (SELECT value FROM json_each(?)) AND NOT deleted",
-        (json.dumps(list(ids)),),
+        (listed(ids),),
     )
     return {name: Document(name, title, text, json.loads(metadata)) for name, title, text, metadata in found}

@@ -12,6 +12,11 @@ its place, and other rows got their numbers) is found out.
 
 A document's key is the number of the write that brought it, of all writes to its collection: it is never used again, it
 orders the changes, and a document that is written again gets another.
+
+An index holds `documents` documents, and every one that is there with a key up to `complete_to`: once that is so it
+stays so, for a new key is always greater, and rows leave an index with their document. `versions` is the last version
+that an index of a collection was given, and the current one or an older one may be dropped since. The version 0 of an
+alias is whichever is current. An alias that is changed is another row, so its revision is never given again.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ MIGRATIONS = (
         sequence INTEGER NOT NULL,
         documents INTEGER NOT NULL,
         current INTEGER NOT NULL,
+        versions INTEGER NOT NULL,
         settings TEXT NOT NULL
     ) STRICT;
     CREATE TABLE indexes (
@@ -40,6 +46,7 @@ MIGRATIONS = (
         dimension INTEGER NOT NULL,
         document_fingerprint TEXT NOT NULL,
         arrived INTEGER NOT NULL,
+        documents INTEGER NOT NULL,
         complete_to INTEGER NOT NULL,
         settings TEXT NOT NULL,
         UNIQUE (collection, version)
@@ -51,10 +58,10 @@ MIGRATIONS = (
         PRIMARY KEY ("index", arrived)
     ) STRICT;
     CREATE TABLE aliases (
-        name TEXT NOT NULL PRIMARY KEY,
+        revision INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
         collection INTEGER NOT NULL REFERENCES collections (number),
-        version INTEGER NOT NULL,
-        revision INTEGER NOT NULL
+        version INTEGER NOT NULL
     ) STRICT;
     """,
 )

@@ -161,6 +161,8 @@ class Segment:
 
     def check(self) -> None:
         """Read every file whole. Raises DataError, naming the file, when one does not hold what was written."""
+        if _manifest(self.directory)["files"] != self._files:
+            raise DataError(self.directory / MANIFEST, "it is of other files than it was when it was opened")
         for name, (size, crc) in self._files.items():
             self._check_size(name, size)
             if crc_of(self.directory / name) != crc:

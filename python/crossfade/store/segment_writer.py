@@ -8,6 +8,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import DataError
+from crossfade.files import entries
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults
 from crossfade.store.metadata import MetadataSchema, TailColumns, save_columns
@@ -100,8 +102,9 @@ def write_segment(
 
 def clean(parent: Path) -> None:
     """Remove what was left half-written by a process that died."""
-    for path in parent.glob(f"{_BUILDING}*"):
-        shutil.rmtree(path, ignore_errors=True)
+    for path in entries(parent):
+        if path.name.startswith(_BUILDING):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class _Stream:
@@ -127,7 +130,8 @@ class _Stream:
         return self._size, self._crc
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is left in its buffer may not fit on the disk; it is closed all the same
+            self._file.close()
 
 
 class _Writer:

@@ -91,10 +91,11 @@ class Open:
 
 @dataclass(frozen=True)
 class Entry:
-    """A part and its living rows."""
+    """A part and its living rows. `hidden`: it is damaged, and none of them may be found."""
 
     source: Sealed | Open
     live: Live
+    hidden: bool = False
 
     @cached_property
     def part(self) -> Part:
@@ -114,7 +115,11 @@ class State:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        return tuple(entry.part for entry in self.entries if entry.live.count)
+        return tuple(entry.part for entry in self.entries if entry.live.count and not entry.hidden)
+
+    @cached_property
+    def incomplete(self) -> bool:
+        return any(entry.hidden for entry in self.entries)
 
     @property
     def last(self) -> Open:

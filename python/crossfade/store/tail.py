@@ -69,6 +69,8 @@ class Tail:
     def extend(self, batch: RowBatch, schema: MetadataSchema) -> int:
         """Add rows whose keys are above all that are there; return how many there are now. All are added, or none."""
         start, stop = self._rows, self._rows + len(batch)
+        if len(self._ids) != start or len(self._columns) != start or len(self._text) != start:
+            self.cut(start)
         if stop > len(self._keys):
             self._grow(max(stop, len(self._keys) * 2, _FIRST_CAPACITY))
         self._columns.extend(batch.metadata, schema)
@@ -82,8 +84,16 @@ class Tail:
         self._rows = stop
         return stop
 
+    def cut(self, rows: int) -> None:
+        """Forget the rows from there on, of which nobody has a window, and what an interrupted `extend` has left."""
+        self._rows = rows
+        del self._ids[rows:]
+        self._columns.cut(rows)
+        self._text.cut(rows)
+        self._last = 0
+
     def _grow(self, capacity: int) -> None:
-        for name in ("_vectors", "_keys", "_spans"):
+        for name in ("_vectors", "_spans", "_keys"):  # the keys last: their length says whether there is room
             old: NDArray[Any] = getattr(self, name)
             new = np.empty((capacity, *old.shape[1:]), dtype=old.dtype)
             new[: self._rows] = old[: self._rows]

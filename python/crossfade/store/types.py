@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfade import lexical
+from crossfade.chunking import ChunkingSettings
+from crossfade.errors import InvalidInput
 from crossfade.kernels import Graph, Quantised
-from crossfade.store.metadata import BoundFilter, MetadataSchema, Selection
+from crossfade.lexical import AnalyserSettings
+from crossfade.store.metadata import BoundFilter, FieldType, MetadataSchema, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
 Precision = Literal["f32", "f16", "int8"]
@@ -42,12 +46,64 @@ def content(title: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSpec:
-    """What a collection is bound to for life."""
+    """What a collection is bound to: name and metric for life, the rest for as long as its index is the current one."""
 
     name: str
     dimension: int
     metric: Metric
     document_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """What a collection keeps of itself, beside its documents. `fields`: of metadata, and their types. `analyser`: how
+    texts become words. `chunking`: how documents that a served model embeds are cut. `tenant_field`: the field of
+    every document that says whose it is; None when they are nobody's. `precision`: how segments hold vectors, for as
+    long as the collection is there: "f32"; "f16", half the bytes, and scores of vectors that are rounded to it; or
+    "int8", where a quarter is scanned, and scores are exact, of candidates.
+
+    Raises InvalidInput for another precision, and for a tenants' field of another type than string.
+    """
+
+    fields: MetadataSchema = field(default_factory=MetadataSchema)
+    analyser: AnalyserSettings = field(default_factory=AnalyserSettings)
+    chunking: ChunkingSettings = field(default_factory=ChunkingSettings)
+    tenant_field: str | None = None
+    precision: Precision = "f32"
+
+    def __post_init__(self) -> None:
+        if self.tenant_field is not None and self.tenant_field not in self.fields:
+            declared = self.fields.declare({self.tenant_field: FieldType.STRING})
+            object.__setattr__(self, "fields", declared)
+        if self.tenant_field is not None and self.fields[self.tenant_field] is not FieldType.STRING:
+            raise InvalidInput(f"the tenants' field {self.tenant_field!r} must be of strings")
+        if self.precision not in get_args(Precision):
+            raise InvalidInput(
+                f"precision {self.precision!r:.80} is not known: use one of {', '.join(get_args(Precision))}"
+            )
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "fields": self.fields.to_json(),
+                "analyser": json.loads(self.analyser.to_json()),
+                "chunking": self.chunking.to_json(),
+                "tenant_field": self.tenant_field,
+                "precision": self.precision,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> CollectionSettings:
+        """What `to_json` wrote, now or before there was a precision."""
+        values = json.loads(text)
+        return cls(
+            MetadataSchema.from_json(values["fields"]),
+            AnalyserSettings.from_json(json.dumps(values["analyser"])),
+            ChunkingSettings.from_json(values["chunking"]),
+            values["tenant_field"],
+            values.get("precision", "f32"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +136,29 @@ class Part:
 class Snapshot:
     """A consistent, immutable view of a collection: rows in parts. No later write changes it.
 
-    `incomplete`: a damaged part is being built again, and its rows are not among them.
+    `incomplete`: a damaged part is being built again, and its rows are not among them. `pending`: documents of the
+    collection that its index lacks.
     """
 
     parts: tuple[Part, ...]
     incomplete: bool = False
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One version of a collection's index. `rows`: vectors that may be found; `pending`: documents that it lacks;
+    `bytes`: of its segments on the disk; `graphs_built`: every segment that is large enough for a graph has one.
+    """
+
+    version: int
+    dimension: int
+    document_fingerprint: str
+    rows: int
+    pending: int
+    segments: int
+    bytes: int
+    graphs_built: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +178,9 @@ class Collection(Protocol):
         """The fields that documents have, and their types."""
         ...
 
+    @property
+    def settings(self) -> CollectionSettings: ...
+
     def __len__(self) -> int: ...
 
     def upsert(
@@ -111,9 +188,11 @@ class Collection(Protocol):
         documents: Sequence[Document],
         vectors: NDArray[np.float32],
         *,
+        spans: Sequence[Sequence[tuple[int, int]]] | None = None,
         expected: Sequence[int | None] | None = None,
     ) -> UpsertCounts:
-        """Add or replace, all or nothing. Shape (len(documents), dimension). `expected`: versions, where they are kept.
+        """Add or replace, all or nothing. Shape (len(documents), dimension), or a row for each of the spans of all
+        documents' texts. `expected`: versions, where they are kept.
 
         Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity; Conflict.
         """
@@ -129,11 +208,26 @@ class Collection(Protocol):
 
     def snapshot(self) -> Snapshot: ...
 
+    def pinned(self) -> Collection:
+        """The same, bound for good to the index version that it searches and writes now: whoever looks at `spec` and
+        then searches or writes what was made for it must not meet another index meanwhile.
+        """
+        ...
+
+    @property
+    def current(self) -> int:
+        """The index version that is searched and written to when nobody says which."""
+        ...
+
+    def index_versions(self) -> Sequence[IndexVersion]:
+        """By version."""
+        ...
+
 
 class Store(Protocol):
     """Named collections."""
 
-    def create(self, spec: CollectionSpec) -> Collection:
+    def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> Collection:
         """Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used."""
         ...
 

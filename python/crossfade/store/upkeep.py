@@ -9,10 +9,12 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from crossfade.errors import CrossfadeError
 from crossfade.niceness import be_nice
+from crossfade.store.collection import DurableCollection
 
 if TYPE_CHECKING:
     from crossfade.store.durable import DurableStore
@@ -30,7 +32,8 @@ class Upkeep:
     def __init__(self, store: DurableStore) -> None:
         self._store = store
         self._stopped = threading.Event()
-        self._news = (threading.Event(), threading.Event())
+        # Not events: Ctrl-C in the middle of `Event.set` leaves it locked, and every later write would wait for it.
+        self._news: tuple[SimpleQueue[None], SimpleQueue[None]] = (SimpleQueue(), SimpleQueue())
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -42,7 +45,8 @@ class Upkeep:
     def wake(self) -> None:
         """There may be something to do."""
         for news in self._news:
-            news.set()
+            if news.empty():
+                news.put(None)
 
     def stop(self) -> None:
         """Wait for the steps in progress, and take no others."""
@@ -51,25 +55,39 @@ class Upkeep:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, step: Callable[[], bool], news: threading.Event) -> None:
+    def _run(self, step: Callable[[], bool], news: SimpleQueue[None]) -> None:
         with suppress(OSError):
             be_nice(_NICENESS)
         while not self._stopped.is_set():
-            news.wait(_REST_SECONDS)
-            news.clear()
+            with suppress(Empty):
+                news.get(timeout=_REST_SECONDS)
             try:
                 while not self._stopped.is_set() and step():
                     self.wake()
-            except (CrossfadeError, OSError) as error:
+            except Exception as error:  # without this thread the log and the tails grow for ever
                 if not self._stopped.is_set():
-                    log.warning("upkeep of the store will be tried again: %s", error)
+                    known = isinstance(error, CrossfadeError | OSError)
+                    log.warning("upkeep of the store will be tried again: %s", error, exc_info=not known)
                     self._stopped.wait(_AFTER_FAILURE_SECONDS)
 
     def _seal(self) -> bool:
         database = self._store.database
         if database.log_bytes() > self._store.settings.log_bytes:
             database.checkpoint()
-        return any(collection.seal_due() for collection in self._store.all())
+        return self._of_each(DurableCollection.seal_due)
 
     def _improve(self) -> bool:
-        return any(collection.improve(self._stopped.is_set) for collection in self._store.all())
+        return self._of_each(lambda collection: collection.improve(self._stopped.is_set))
+
+    def _of_each(self, step: Callable[[DurableCollection], bool]) -> bool:
+        """Whether one had anything to do. One that fails does not keep the others from it."""
+        failed: Exception | None = None
+        for collection in self._store.all():
+            try:
+                if step(collection):
+                    return True
+            except Exception as error:  # noqa: BLE001 - raised below, when it was the others' turn
+                failed = error
+        if failed is not None:
+            raise failed
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from crossfade.errors import Conflict, InvalidInput
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.precision import check_range
+from crossfade.store.reading import listed
 from crossfade.store.segment import RowBatch, Space
 from crossfade.store.types import Document, content
 
@@ -22,6 +23,16 @@ MOST_ROWS = 1 << 16
 """Rows of one document."""
 
 Spans = Sequence[Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexVectors:
+    """What another index is given of a call's documents. `vectors`: float, shape (rows, its dimension), one row a
+    document or, with `spans`, one for each of a document's spans of its text, in order.
+    """
+
+    vectors: NDArray[Any]
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,11 @@ class Write:
     fields: MetadataSchema
     rows: list[tuple[int, int, int]]
     matrix: NDArray[np.float32]
+
+    def of(self, given: IndexVectors, *, space: Space, holder: str) -> Write:
+        """The same documents with another index's vectors. Raises InvalidInput."""
+        rows, matrix = _rows_and_matrix(self.documents, given.vectors, given.spans, space, holder)
+        return replace(self, rows=rows, matrix=matrix)
 
     def batch(self, first_key: int, first_document: int) -> RowBatch:
         """Its rows, numbered on from there, of documents whose keys are numbered on from there."""
@@ -72,15 +88,14 @@ def checked(
     *,
     fields: MetadataSchema,
     space: Space,
-    name: str,
+    holder: str,
 ) -> Write:
-    """Raises InvalidInput for what the collection of that name, of those fields, cannot take. `space`: of the index."""
+    """`space`: of the index that the vectors go to; `holder`: the index, as messages call it.
+
+    Raises InvalidInput for what it, or those fields, cannot take.
+    """
     check_ids([document.id for document in documents])
-    rows = _rows(documents, spans)
-    what = "document" if spans is None else "span"
-    why = f"one row a {what}, and collection {name!r} holds {space.dimension} dimensions"
-    matrix = finite_matrix(vectors, rows=len(rows), dimension=space.dimension, what="vector", why=why)
-    check_range(matrix, space.precision, name)
+    rows, matrix = _rows_and_matrix(documents, vectors, spans, space, holder)
     metadata: list[Mapping[str, Any]] = []
     for document in documents:
         for said, text in (("title", document.title), ("text", document.text)):
@@ -92,7 +107,18 @@ def checked(
                 ) from None
         fields, normal = fields.check(document.metadata, document=document.id)
         metadata.append(normal)
-    return Write(documents, metadata, fields, rows, np.ascontiguousarray(matrix, dtype="<f4"))
+    return Write(documents, metadata, fields, rows, matrix)
+
+
+def _rows_and_matrix(
+    documents: Sequence[Document], vectors: NDArray[Any], spans: Spans | None, space: Space, holder: str
+) -> tuple[list[tuple[int, int, int]], NDArray[np.float32]]:
+    rows = _rows(documents, spans)
+    what = "document" if spans is None else "span"
+    why = f"one row a {what}, and {holder} holds {space.dimension} dimensions"
+    matrix = finite_matrix(vectors, rows=len(rows), dimension=space.dimension, what="vector", why=why)
+    check_range(matrix, space.precision, holder)
+    return rows, np.ascontiguousarray(matrix, dtype="<f4")
 
 
 def _rows(documents: Sequence[Document], spans: Spans | None) -> list[tuple[int, int, int]]:
@@ -120,27 +146,38 @@ def stored(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) 
     """What is there under each of the ids, documents that were deleted included."""
     found = connection.execute(
         f"SELECT id, key, version, deleted FROM documents_{collection} WHERE id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(ids)),),
+        (listed(ids),),
     )
     return {name: Stored(key, version, bool(deleted)) for name, key, version, deleted in found}
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What an index has lost: keys of rows, int64, and of how many documents they were."""
+
+    rows: NDArray[np.int64]
+    documents: int
+
+
 def remove(
     connection: sqlite3.Connection, collection: int, indexes: Iterable[int], keys: Sequence[int]
-) -> dict[int, NDArray[np.int64]]:
-    """Take documents out, and their rows; return the keys of the rows, by index."""
+) -> dict[int, Removed]:
+    """Take documents out, and their rows; return what is gone, by index."""
+    if not keys:
+        return {index: Removed(np.empty(0, dtype=np.int64), 0) for index in indexes}
     listed = (json.dumps(list(keys)),)
     connection.execute(
         f"DELETE FROM documents_{collection} WHERE key IN (SELECT value FROM json_each(?))",
         listed,
     )
-    gone: dict[int, NDArray[np.int64]] = {}
+    gone: dict[int, Removed] = {}
     for index in indexes:
         found = connection.execute(
-            f"DELETE FROM rows_{index} WHERE document IN (SELECT value FROM json_each(?)) RETURNING key",
+            f"DELETE FROM rows_{index} WHERE document IN (SELECT value FROM json_each(?)) RETURNING key, document",
             listed,
         ).fetchall()
-        gone[index] = np.array([key for (key,) in found], dtype=np.int64)
+        rows = np.array([key for key, _ in found], dtype=np.int64)
+        gone[index] = Removed(rows, len({document for _, document in found}))
     return gone
 
 
@@ -181,20 +218,23 @@ def insert_rows(connection: sqlite3.Connection, index: int, batch: RowBatch) -> 
 def is_done(
     connection: sqlite3.Connection,
     collection: int,
-    index: int,
-    write: Write,
+    given: Mapping[int, Write],
     expected: Sequence[int | None],
     there: Mapping[str, Stored],
 ) -> bool:
-    """Whether the very same call has been taken before. Raises Conflict when a version is another than expected."""
+    """Whether the very same call, by index, has been taken before. Raises Conflict when a version is another than
+    expected."""
     wrong: list[tuple[str, int, int]] = []
-    for document, version in zip(write.documents, expected, strict=True):
+    documents = next(iter(given.values())).documents
+    for document, version in zip(documents, expected, strict=True):
         found = there[document.id].expected if document.id in there else 0
         if version is not None and version != found:
             wrong.append((document.id, version, found))
     if not wrong:
         return False
-    if None not in expected and _holds(connection, collection, index, write, there):
+    if None not in expected and all(
+        _holds(connection, collection, index, write, there) for index, write in given.items()
+    ):
         return True
     name, version, found = wrong[0]
     raise Conflict(

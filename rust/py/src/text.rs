@@ -106,6 +106,11 @@ impl TextTail {
         py.detach(|| self.0.append(&texts)).map_err(refusal)
     }
 
+    /// Forget the rows from there on.
+    fn cut(&self, py: Python<'_>, rows: u64) {
+        py.detach(|| self.0.cut(rows));
+    }
+
     /// Its first rows; all that it has now, where it is not said how many.
     #[pyo3(signature = (rows=None))]
     fn view(&self, rows: Option<u64>) -> PyResult<TextView> {

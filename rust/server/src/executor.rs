@@ -104,16 +104,19 @@ pub struct Found {
     pub stages: Vec<(String, u64, u64)>,
     /// Whether a part of the collection was not searched.
     pub incomplete: bool,
+    /// Documents that are not in the index that was searched yet.
+    pub pending: u64,
     /// Of what made the queries' vectors.
     pub query_fingerprint: String,
     /// Time it took.
     pub search_ns: u64,
 }
 
-/// One call's right to run: its deadline, and whether anybody still waits for the answer.
+/// One call's right to run: its deadline, its tenant, and whether anybody still waits for the answer.
 #[derive(Debug, Default)]
 pub struct Call {
     deadline: Option<Instant>,
+    tenant: Option<String>,
     gone: AtomicBool,
 }
 
@@ -121,7 +124,20 @@ impl Call {
     /// A call whose answer is of no use after that time.
     #[must_use]
     pub fn new(deadline: Option<Instant>) -> Self {
-        Self { deadline, gone: AtomicBool::new(false) }
+        Self { deadline, ..Self::default() }
+    }
+
+    /// Of a tenant.
+    #[must_use]
+    pub fn of(mut self, tenant: Option<String>) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Whose documents it may see, where documents are somebody's.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// When the answer is of no use any more.

@@ -52,6 +52,12 @@ pub(crate) fn has_method(path: &str) -> bool {
     SCHEMA.methods.contains_key(path)
 }
 
+/// Paths of all methods.
+#[cfg(test)]
+pub(crate) fn methods() -> impl Iterator<Item = &'static str> {
+    SCHEMA.methods.keys().map(String::as_str)
+}
+
 /// The request of a method that is known. Its fields of bytes share the message's memory.
 pub(crate) fn decode<M: Message + Default>(path: &str, data: &Bytes) -> Result<M, Failure> {
     M::decode(data.clone()).map_err(|_| undecodable(path, data))

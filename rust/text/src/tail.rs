@@ -93,6 +93,22 @@ impl Tail {
         Ok(first as u64)
     }
 
+    /// Forget the rows from there on. Views that hold any of them must not be used any more.
+    pub fn cut(&self, rows: u64) {
+        let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
+        if rows >= content.lengths.len() as u64 {
+            return;
+        }
+        content.lengths.truncate(rows as usize);
+        content.tokens.truncate(rows as usize);
+        content.terms.retain(|_, list| {
+            let end = list.rows.partition_point(|&row| u64::from(row) < rows);
+            list.rows.truncate(end);
+            list.frequencies.truncate(end);
+            end > 0
+        });
+    }
+
     /// Rows so far.
     #[must_use]
     pub fn rows(&self) -> u64 {

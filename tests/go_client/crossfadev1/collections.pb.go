@@ -21,6 +21,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type FieldType int32
+
+const (
+	FieldType_FIELD_TYPE_UNSPECIFIED FieldType = 0
+	FieldType_FIELD_TYPE_STRING      FieldType = 1
+	FieldType_FIELD_TYPE_INT         FieldType = 2
+	FieldType_FIELD_TYPE_FLOAT       FieldType = 3
+	FieldType_FIELD_TYPE_BOOL        FieldType = 4
+	FieldType_FIELD_TYPE_DATETIME    FieldType = 5
+	FieldType_FIELD_TYPE_STRINGS     FieldType = 6
+)
+
+// Enum value maps for FieldType.
+var (
+	FieldType_name = map[int32]string{
+		0: "FIELD_TYPE_UNSPECIFIED",
+		1: "FIELD_TYPE_STRING",
+		2: "FIELD_TYPE_INT",
+		3: "FIELD_TYPE_FLOAT",
+		4: "FIELD_TYPE_BOOL",
+		5: "FIELD_TYPE_DATETIME",
+		6: "FIELD_TYPE_STRINGS",
+	}
+	FieldType_value = map[string]int32{
+		"FIELD_TYPE_UNSPECIFIED": 0,
+		"FIELD_TYPE_STRING":      1,
+		"FIELD_TYPE_INT":         2,
+		"FIELD_TYPE_FLOAT":       3,
+		"FIELD_TYPE_BOOL":        4,
+		"FIELD_TYPE_DATETIME":    5,
+		"FIELD_TYPE_STRINGS":     6,
+	}
+)
+
+func (x FieldType) Enum() *FieldType {
+	p := new(FieldType)
+	*p = x
+	return p
+}
+
+func (x FieldType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FieldType) Descriptor() protoreflect.EnumDescriptor {
+	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+}
+
+func (FieldType) Type() protoreflect.EnumType {
+	return &file_crossfade_v1_collections_proto_enumTypes[0]
+}
+
+func (x FieldType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FieldType.Descriptor instead.
+func (FieldType) EnumDescriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+}
+
 type SearchMode int32
 
 const (
@@ -60,11 +121,11 @@ func (x SearchMode) String() string {
 }
 
 func (SearchMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_crossfade_v1_collections_proto_enumTypes[0].Descriptor()
+	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
 }
 
 func (SearchMode) Type() protoreflect.EnumType {
-	return &file_crossfade_v1_collections_proto_enumTypes[0]
+	return &file_crossfade_v1_collections_proto_enumTypes[1]
 }
 
 func (x SearchMode) Number() protoreflect.EnumNumber {
@@ -73,7 +134,7 @@ func (x SearchMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SearchMode.Descriptor instead.
 func (SearchMode) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{1}
 }
 
 type Fusion_Method int32
@@ -111,11 +172,11 @@ func (x Fusion_Method) String() string {
 }
 
 func (Fusion_Method) Descriptor() protoreflect.EnumDescriptor {
-	return file_crossfade_v1_collections_proto_enumTypes[1].Descriptor()
+	return file_crossfade_v1_collections_proto_enumTypes[2].Descriptor()
 }
 
 func (Fusion_Method) Type() protoreflect.EnumType {
-	return &file_crossfade_v1_collections_proto_enumTypes[1]
+	return &file_crossfade_v1_collections_proto_enumTypes[2]
 }
 
 func (x Fusion_Method) Number() protoreflect.EnumNumber {
@@ -124,7 +185,7 @@ func (x Fusion_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fusion_Method.Descriptor instead.
 func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17, 0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36, 0}
 }
 
 type Collection struct {
@@ -132,11 +193,16 @@ type Collection struct {
 	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Dimension uint32                 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
 	Metric    Metric                 `protobuf:"varint,3,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
-	// The fingerprint of the document encoder whose vectors this collection holds; no other is taken.
-	DocumentFingerprint string `protobuf:"bytes,4,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
-	Documents           uint64 `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// The fingerprint of the document encoder whose vectors the current index holds; no other is taken.
+	DocumentFingerprint string              `protobuf:"bytes,4,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
+	Documents           uint64              `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
+	Settings            *CollectionSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	// The version whose dimension and fingerprint these are: searches and writes go to it.
+	CurrentVersion uint32 `protobuf:"varint,7,opt,name=current_version,json=currentVersion,proto3" json:"current_version,omitempty"`
+	// By version.
+	Indexes       []*Index `protobuf:"bytes,8,rep,name=indexes,proto3" json:"indexes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Collection) Reset() {
@@ -204,6 +270,133 @@ func (x *Collection) GetDocuments() uint64 {
 	return 0
 }
 
+func (x *Collection) GetSettings() *CollectionSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Collection) GetCurrentVersion() uint32 {
+	if x != nil {
+		return x.CurrentVersion
+	}
+	return 0
+}
+
+func (x *Collection) GetIndexes() []*Index {
+	if x != nil {
+		return x.Indexes
+	}
+	return nil
+}
+
+// One version of a collection's index.
+type Index struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1; one that was dropped is never given again.
+	Version             uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Dimension           uint32 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	DocumentFingerprint string `protobuf:"bytes,3,opt,name=document_fingerprint,json=documentFingerprint,proto3" json:"document_fingerprint,omitempty"`
+	// Vectors that may be found.
+	Rows uint64 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Documents of the collection that it lacks.
+	Pending  uint64 `protobuf:"varint,5,opt,name=pending,proto3" json:"pending,omitempty"`
+	Segments uint32 `protobuf:"varint,6,opt,name=segments,proto3" json:"segments,omitempty"`
+	// What its segments take on the disk.
+	Bytes uint64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Every segment that is large enough for a graph has one.
+	GraphsBuilt   bool `protobuf:"varint,8,opt,name=graphs_built,json=graphsBuilt,proto3" json:"graphs_built,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Index) Reset() {
+	*x = Index{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Index) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Index) ProtoMessage() {}
+
+func (x *Index) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Index.ProtoReflect.Descriptor instead.
+func (*Index) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Index) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Index) GetDimension() uint32 {
+	if x != nil {
+		return x.Dimension
+	}
+	return 0
+}
+
+func (x *Index) GetDocumentFingerprint() string {
+	if x != nil {
+		return x.DocumentFingerprint
+	}
+	return ""
+}
+
+func (x *Index) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Index) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *Index) GetSegments() uint32 {
+	if x != nil {
+		return x.Segments
+	}
+	return 0
+}
+
+func (x *Index) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Index) GetGraphsBuilt() bool {
+	if x != nil {
+		return x.GraphsBuilt
+	}
+	return false
+}
+
 type Document struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -217,7 +410,7 @@ type Document struct {
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[1]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -229,7 +422,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[1]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -242,7 +435,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{1}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Document) GetId() string {
@@ -290,7 +483,7 @@ type MetadataValue struct {
 
 func (x *MetadataValue) Reset() {
 	*x = MetadataValue{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +495,7 @@ func (x *MetadataValue) String() string {
 func (*MetadataValue) ProtoMessage() {}
 
 func (x *MetadataValue) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[2]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +508,7 @@ func (x *MetadataValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataValue.ProtoReflect.Descriptor instead.
 func (*MetadataValue) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{2}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MetadataValue) GetKind() isMetadataValue_Kind {
@@ -429,7 +622,7 @@ type Strings struct {
 
 func (x *Strings) Reset() {
 	*x = Strings{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -441,7 +634,7 @@ func (x *Strings) String() string {
 func (*Strings) ProtoMessage() {}
 
 func (x *Strings) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[3]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -454,7 +647,7 @@ func (x *Strings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Strings.ProtoReflect.Descriptor instead.
 func (*Strings) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{3}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Strings) GetValues() []string {
@@ -467,8 +660,9 @@ func (x *Strings) GetValues() []string {
 type CreateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Letters, digits, '.', '_' and '-'; at most 128; begins with a letter or digit.
-	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Metric Metric `protobuf:"varint,2,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
+	Name     string              `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Metric   Metric              `protobuf:"varint,2,opt,name=metric,proto3,enum=crossfade.v1.Metric" json:"metric,omitempty"`
+	Settings *CollectionSettings `protobuf:"bytes,5,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Types that are valid to be assigned to Space:
 	//
 	//	*CreateCollectionRequest_Model
@@ -480,7 +674,7 @@ type CreateCollectionRequest struct {
 
 func (x *CreateCollectionRequest) Reset() {
 	*x = CreateCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -492,7 +686,7 @@ func (x *CreateCollectionRequest) String() string {
 func (*CreateCollectionRequest) ProtoMessage() {}
 
 func (x *CreateCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[4]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -505,7 +699,7 @@ func (x *CreateCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionRequest.ProtoReflect.Descriptor instead.
 func (*CreateCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{4}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateCollectionRequest) GetName() string {
@@ -520,6 +714,13 @@ func (x *CreateCollectionRequest) GetMetric() Metric {
 		return x.Metric
 	}
 	return Metric_METRIC_UNSPECIFIED
+}
+
+func (x *CreateCollectionRequest) GetSettings() *CollectionSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
 }
 
 func (x *CreateCollectionRequest) GetSpace() isCreateCollectionRequest_Space {
@@ -565,6 +766,224 @@ func (*CreateCollectionRequest_Model) isCreateCollectionRequest_Space() {}
 
 func (*CreateCollectionRequest_VectorSpace) isCreateCollectionRequest_Space() {}
 
+// What a collection is bound to for life, as its space.
+type CollectionSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fields of metadata that have a type before the first value.
+	Fields   map[string]FieldType `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=crossfade.v1.FieldType"`
+	Analyser *Analyser            `protobuf:"bytes,2,opt,name=analyser,proto3" json:"analyser,omitempty"`
+	// How documents that a served model embeds are cut.
+	Chunking *Chunking `protobuf:"bytes,3,opt,name=chunking,proto3" json:"chunking,omitempty"`
+	// Every document is of one tenant, whose name it has in this field. Calls say theirs in the metadata key
+	// `crossfade-tenant`, and see, write and delete no other's documents; ids of different tenants never meet.
+	TenantField string `protobuf:"bytes,4,opt,name=tenant_field,json=tenantField,proto3" json:"tenant_field,omitempty"`
+	// How vectors are held: "f32" (the default); "f16", half the bytes, and scores of vectors that are rounded to it; or
+	// "int8", where a quarter of the bytes is scanned, and scores are those of the vectors.
+	Precision     string `protobuf:"bytes,5,opt,name=precision,proto3" json:"precision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectionSettings) Reset() {
+	*x = CollectionSettings{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectionSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectionSettings) ProtoMessage() {}
+
+func (x *CollectionSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectionSettings.ProtoReflect.Descriptor instead.
+func (*CollectionSettings) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CollectionSettings) GetFields() map[string]FieldType {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetAnalyser() *Analyser {
+	if x != nil {
+		return x.Analyser
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetChunking() *Chunking {
+	if x != nil {
+		return x.Chunking
+	}
+	return nil
+}
+
+func (x *CollectionSettings) GetTenantField() string {
+	if x != nil {
+		return x.TenantField
+	}
+	return ""
+}
+
+func (x *CollectionSettings) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
+// How texts become words for lexical search.
+type Analyser struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "english" (the default: Snowball's stemmer) or "plain".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "english" (the default), "none", or "own".
+	StopWords     string   `protobuf:"bytes,2,opt,name=stop_words,json=stopWords,proto3" json:"stop_words,omitempty"`
+	OwnStopWords  []string `protobuf:"bytes,3,rep,name=own_stop_words,json=ownStopWords,proto3" json:"own_stop_words,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Analyser) Reset() {
+	*x = Analyser{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Analyser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Analyser) ProtoMessage() {}
+
+func (x *Analyser) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Analyser.ProtoReflect.Descriptor instead.
+func (*Analyser) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Analyser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Analyser) GetStopWords() string {
+	if x != nil {
+		return x.StopWords
+	}
+	return ""
+}
+
+func (x *Analyser) GetOwnStopWords() []string {
+	if x != nil {
+		return x.OwnStopWords
+	}
+	return nil
+}
+
+type Chunking struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "whole" (the default), "tokens", "sentences" or "headings".
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// Tokens of a chunk's text at most; 0: what the model's limit leaves.
+	Size uint32 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	// What a chunk repeats of the one before: tokens, or sentences.
+	Overlap uint32 `protobuf:"varint,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// Put the headings that a chunk is below before it.
+	HeadingPrefix bool `protobuf:"varint,4,opt,name=heading_prefix,json=headingPrefix,proto3" json:"heading_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chunking) Reset() {
+	*x = Chunking{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chunking) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chunking) ProtoMessage() {}
+
+func (x *Chunking) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chunking.ProtoReflect.Descriptor instead.
+func (*Chunking) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Chunking) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Chunking) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Chunking) GetOverlap() uint32 {
+	if x != nil {
+		return x.Overlap
+	}
+	return 0
+}
+
+func (x *Chunking) GetHeadingPrefix() bool {
+	if x != nil {
+		return x.HeadingPrefix
+	}
+	return false
+}
+
 type VectorSpace struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Dimension           uint32                 `protobuf:"varint,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
@@ -575,7 +994,7 @@ type VectorSpace struct {
 
 func (x *VectorSpace) Reset() {
 	*x = VectorSpace{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +1006,7 @@ func (x *VectorSpace) String() string {
 func (*VectorSpace) ProtoMessage() {}
 
 func (x *VectorSpace) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[5]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +1019,7 @@ func (x *VectorSpace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorSpace.ProtoReflect.Descriptor instead.
 func (*VectorSpace) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{5}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VectorSpace) GetDimension() uint32 {
@@ -626,7 +1045,7 @@ type CreateCollectionResponse struct {
 
 func (x *CreateCollectionResponse) Reset() {
 	*x = CreateCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +1057,7 @@ func (x *CreateCollectionResponse) String() string {
 func (*CreateCollectionResponse) ProtoMessage() {}
 
 func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[6]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +1070,7 @@ func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{6}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateCollectionResponse) GetCollection() *Collection {
@@ -669,7 +1088,7 @@ type ListCollectionsRequest struct {
 
 func (x *ListCollectionsRequest) Reset() {
 	*x = ListCollectionsRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +1100,7 @@ func (x *ListCollectionsRequest) String() string {
 func (*ListCollectionsRequest) ProtoMessage() {}
 
 func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[7]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +1113,7 @@ func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListCollectionsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{7}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
 }
 
 type ListCollectionsResponse struct {
@@ -707,7 +1126,7 @@ type ListCollectionsResponse struct {
 
 func (x *ListCollectionsResponse) Reset() {
 	*x = ListCollectionsResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +1138,7 @@ func (x *ListCollectionsResponse) String() string {
 func (*ListCollectionsResponse) ProtoMessage() {}
 
 func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[8]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +1151,7 @@ func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListCollectionsResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{8}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListCollectionsResponse) GetCollections() []*Collection {
@@ -751,7 +1170,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +1182,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +1195,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -794,7 +1213,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +1225,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1238,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
 }
 
 type UpsertRequest struct {
@@ -840,7 +1259,7 @@ type UpsertRequest struct {
 
 func (x *UpsertRequest) Reset() {
 	*x = UpsertRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +1271,7 @@ func (x *UpsertRequest) String() string {
 func (*UpsertRequest) ProtoMessage() {}
 
 func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1284,7 @@ func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertRequest.ProtoReflect.Descriptor instead.
 func (*UpsertRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpsertRequest) GetCollection() string {
@@ -915,16 +1334,20 @@ type UpsertResponse struct {
 	Added    uint64                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
 	Replaced uint64                 `protobuf:"varint,2,opt,name=replaced,proto3" json:"replaced,omitempty"`
 	// One a document, when a model embedded them.
-	TokenCounts   []uint32    `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
-	Truncated     []bool      `protobuf:"varint,4,rep,packed,name=truncated,proto3" json:"truncated,omitempty"`
-	Times         *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TokenCounts []uint32    `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
+	Truncated   []bool      `protobuf:"varint,4,rep,packed,name=truncated,proto3" json:"truncated,omitempty"`
+	Times       *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
+	// Chunks of each document, when a model embedded them.
+	ChunkCounts []uint32 `protobuf:"varint,6,rep,packed,name=chunk_counts,json=chunkCounts,proto3" json:"chunk_counts,omitempty"`
+	// Characters of each document's text, white space not counted, that the model never reads.
+	UnreadCharacters []uint64 `protobuf:"varint,7,rep,packed,name=unread_characters,json=unreadCharacters,proto3" json:"unread_characters,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1359,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1372,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpsertResponse) GetAdded() uint64 {
@@ -987,6 +1410,847 @@ func (x *UpsertResponse) GetTimes() *StageTimes {
 	return nil
 }
 
+func (x *UpsertResponse) GetChunkCounts() []uint32 {
+	if x != nil {
+		return x.ChunkCounts
+	}
+	return nil
+}
+
+func (x *UpsertResponse) GetUnreadCharacters() []uint64 {
+	if x != nil {
+		return x.UnreadCharacters
+	}
+	return nil
+}
+
+type CreateIndexRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	// Types that are valid to be assigned to Space:
+	//
+	//	*CreateIndexRequest_Model
+	//	*CreateIndexRequest_VectorSpace
+	Space         isCreateIndexRequest_Space `protobuf_oneof:"space"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateIndexRequest) Reset() {
+	*x = CreateIndexRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateIndexRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateIndexRequest) ProtoMessage() {}
+
+func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateIndexRequest.ProtoReflect.Descriptor instead.
+func (*CreateIndexRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CreateIndexRequest) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *CreateIndexRequest) GetSpace() isCreateIndexRequest_Space {
+	if x != nil {
+		return x.Space
+	}
+	return nil
+}
+
+func (x *CreateIndexRequest) GetModel() string {
+	if x != nil {
+		if x, ok := x.Space.(*CreateIndexRequest_Model); ok {
+			return x.Model
+		}
+	}
+	return ""
+}
+
+func (x *CreateIndexRequest) GetVectorSpace() *VectorSpace {
+	if x != nil {
+		if x, ok := x.Space.(*CreateIndexRequest_VectorSpace); ok {
+			return x.VectorSpace
+		}
+	}
+	return nil
+}
+
+type isCreateIndexRequest_Space interface {
+	isCreateIndexRequest_Space()
+}
+
+type CreateIndexRequest_Model struct {
+	// A served model: the index takes its dimension and its document fingerprint.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3,oneof"`
+}
+
+type CreateIndexRequest_VectorSpace struct {
+	// A space whose model is not served here.
+	VectorSpace *VectorSpace `protobuf:"bytes,3,opt,name=vector_space,json=vectorSpace,proto3,oneof"`
+}
+
+func (*CreateIndexRequest_Model) isCreateIndexRequest_Space() {}
+
+func (*CreateIndexRequest_VectorSpace) isCreateIndexRequest_Space() {}
+
+type CreateIndexResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         *Index                 `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateIndexResponse) Reset() {
+	*x = CreateIndexResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateIndexResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateIndexResponse) ProtoMessage() {}
+
+func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateIndexResponse.ProtoReflect.Descriptor instead.
+func (*CreateIndexResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CreateIndexResponse) GetIndex() *Index {
+	if x != nil {
+		return x.Index
+	}
+	return nil
+}
+
+type DropIndexRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Collection    string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropIndexRequest) Reset() {
+	*x = DropIndexRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropIndexRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropIndexRequest) ProtoMessage() {}
+
+func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropIndexRequest.ProtoReflect.Descriptor instead.
+func (*DropIndexRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DropIndexRequest) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *DropIndexRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type DropIndexResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropIndexResponse) Reset() {
+	*x = DropIndexResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropIndexResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropIndexResponse) ProtoMessage() {}
+
+func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropIndexResponse.ProtoReflect.Descriptor instead.
+func (*DropIndexResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+}
+
+type FillIndexRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	Version    uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// A served model, whose document fingerprint must be the index's.
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// How many documents at most; 0: as many as a call may have.
+	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FillIndexRequest) Reset() {
+	*x = FillIndexRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FillIndexRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FillIndexRequest) ProtoMessage() {}
+
+func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FillIndexRequest.ProtoReflect.Descriptor instead.
+func (*FillIndexRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FillIndexRequest) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *FillIndexRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *FillIndexRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *FillIndexRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type FillIndexResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Filled uint64                 `protobuf:"varint,1,opt,name=filled,proto3" json:"filled,omitempty"`
+	// Documents that it lacks still.
+	Pending       uint64      `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
+	Times         *StageTimes `protobuf:"bytes,3,opt,name=times,proto3" json:"times,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FillIndexResponse) Reset() {
+	*x = FillIndexResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FillIndexResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FillIndexResponse) ProtoMessage() {}
+
+func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FillIndexResponse.ProtoReflect.Descriptor instead.
+func (*FillIndexResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FillIndexResponse) GetFilled() uint64 {
+	if x != nil {
+		return x.Filled
+	}
+	return 0
+}
+
+func (x *FillIndexResponse) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *FillIndexResponse) GetTimes() *StageTimes {
+	if x != nil {
+		return x.Times
+	}
+	return nil
+}
+
+type SetCurrentIndexRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	Version    uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The version that must be the current one, else ABORTED is answered. 0: any. A call that is sent again after it was
+	// taken is taken as done.
+	ExpectedVersion uint32 `protobuf:"varint,3,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	// Even if the version lacks documents, which are then not found until they are filled in.
+	Force         bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetCurrentIndexRequest) Reset() {
+	*x = SetCurrentIndexRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetCurrentIndexRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetCurrentIndexRequest) ProtoMessage() {}
+
+func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetCurrentIndexRequest.ProtoReflect.Descriptor instead.
+func (*SetCurrentIndexRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SetCurrentIndexRequest) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *SetCurrentIndexRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SetCurrentIndexRequest) GetExpectedVersion() uint32 {
+	if x != nil {
+		return x.ExpectedVersion
+	}
+	return 0
+}
+
+func (x *SetCurrentIndexRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type SetCurrentIndexResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The version that was the current one.
+	PreviousVersion uint32 `protobuf:"varint,1,opt,name=previous_version,json=previousVersion,proto3" json:"previous_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *SetCurrentIndexResponse) Reset() {
+	*x = SetCurrentIndexResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetCurrentIndexResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetCurrentIndexResponse) ProtoMessage() {}
+
+func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetCurrentIndexResponse.ProtoReflect.Descriptor instead.
+func (*SetCurrentIndexResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SetCurrentIndexResponse) GetPreviousVersion() uint32 {
+	if x != nil {
+		return x.PreviousVersion
+	}
+	return 0
+}
+
+type Alias struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As a collection's name; no collection has it.
+	Name       string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Collection string `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
+	// 0: whatever is the collection's current one.
+	Version uint32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Every change of any alias brings a greater one: none is given twice.
+	Revision      uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alias) Reset() {
+	*x = Alias{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alias) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alias) ProtoMessage() {}
+
+func (x *Alias) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alias.ProtoReflect.Descriptor instead.
+func (*Alias) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Alias) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Alias) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *Alias) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Alias) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type SetAliasRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Name       string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Collection string                 `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
+	// 0: whatever is the collection's current one.
+	Version uint32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// The revision that the alias must have (0: it must not be there), else ABORTED is answered. Absent: any. A call that
+	// is sent again after it was taken is taken as done.
+	ExpectedRevision *uint64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SetAliasRequest) Reset() {
+	*x = SetAliasRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAliasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAliasRequest) ProtoMessage() {}
+
+func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAliasRequest.ProtoReflect.Descriptor instead.
+func (*SetAliasRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SetAliasRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetAliasRequest) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *SetAliasRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SetAliasRequest) GetExpectedRevision() uint64 {
+	if x != nil && x.ExpectedRevision != nil {
+		return *x.ExpectedRevision
+	}
+	return 0
+}
+
+type SetAliasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alias         *Alias                 `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAliasResponse) Reset() {
+	*x = SetAliasResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAliasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAliasResponse) ProtoMessage() {}
+
+func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAliasResponse.ProtoReflect.Descriptor instead.
+func (*SetAliasResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SetAliasResponse) GetAlias() *Alias {
+	if x != nil {
+		return x.Alias
+	}
+	return nil
+}
+
+type DropAliasRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The revision that the alias must have, else ABORTED is answered. Absent: any.
+	ExpectedRevision *uint64 `protobuf:"varint,2,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *DropAliasRequest) Reset() {
+	*x = DropAliasRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropAliasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropAliasRequest) ProtoMessage() {}
+
+func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropAliasRequest.ProtoReflect.Descriptor instead.
+func (*DropAliasRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DropAliasRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DropAliasRequest) GetExpectedRevision() uint64 {
+	if x != nil && x.ExpectedRevision != nil {
+		return *x.ExpectedRevision
+	}
+	return 0
+}
+
+type DropAliasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropAliasResponse) Reset() {
+	*x = DropAliasResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropAliasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropAliasResponse) ProtoMessage() {}
+
+func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropAliasResponse.ProtoReflect.Descriptor instead.
+func (*DropAliasResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
+}
+
+type ListAliasesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAliasesRequest) Reset() {
+	*x = ListAliasesRequest{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAliasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAliasesRequest) ProtoMessage() {}
+
+func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
+func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
+}
+
+type ListAliasesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
+	Aliases       []*Alias `protobuf:"bytes,1,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAliasesResponse) Reset() {
+	*x = ListAliasesResponse{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAliasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAliasesResponse) ProtoMessage() {}
+
+func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
+func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListAliasesResponse) GetAliases() []*Alias {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
 type DeleteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Collection    string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
@@ -997,7 +2261,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +2273,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +2286,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -1049,7 +2313,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +2325,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +2338,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -1105,7 +2369,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +2381,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +2394,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -1219,7 +2483,7 @@ type SearchOptions struct {
 
 func (x *SearchOptions) Reset() {
 	*x = SearchOptions{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +2495,7 @@ func (x *SearchOptions) String() string {
 func (*SearchOptions) ProtoMessage() {}
 
 func (x *SearchOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +2508,7 @@ func (x *SearchOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
 func (*SearchOptions) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SearchOptions) GetFilter() string {
@@ -1318,7 +2582,7 @@ type Fusion struct {
 
 func (x *Fusion) Reset() {
 	*x = Fusion{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +2594,7 @@ func (x *Fusion) String() string {
 func (*Fusion) ProtoMessage() {}
 
 func (x *Fusion) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +2607,7 @@ func (x *Fusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
 func (*Fusion) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Fusion) GetMethod() Fusion_Method {
@@ -1392,7 +2656,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +2668,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +2681,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Hit) GetId() string {
@@ -1478,7 +2742,7 @@ type HitStage struct {
 
 func (x *HitStage) Reset() {
 	*x = HitStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +2754,7 @@ func (x *HitStage) String() string {
 func (*HitStage) ProtoMessage() {}
 
 func (x *HitStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +2767,7 @@ func (x *HitStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
 func (*HitStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HitStage) GetStage() string {
@@ -1544,7 +2808,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +2820,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +2833,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Term) GetTerm() string {
@@ -1599,7 +2863,7 @@ type SearchStage struct {
 
 func (x *SearchStage) Reset() {
 	*x = SearchStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +2875,7 @@ func (x *SearchStage) String() string {
 func (*SearchStage) ProtoMessage() {}
 
 func (x *SearchStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +2888,7 @@ func (x *SearchStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
 func (*SearchStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SearchStage) GetStage() string {
@@ -1658,7 +2922,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +2934,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +2947,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -1702,14 +2966,16 @@ type SearchResponse struct {
 	// Set when an explanation was asked for.
 	Stages []*SearchStage `protobuf:"bytes,4,rep,name=stages,proto3" json:"stages,omitempty"`
 	// A damaged part of the collection is being built again, and its documents were not searched.
-	Incomplete    bool `protobuf:"varint,5,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
+	Incomplete bool `protobuf:"varint,5,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
+	// Documents that the version that was searched lacks: they could not be found.
+	Pending       uint64 `protobuf:"varint,6,opt,name=pending,proto3" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +2987,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +3000,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -1772,18 +3038,37 @@ func (x *SearchResponse) GetIncomplete() bool {
 	return false
 }
 
+func (x *SearchResponse) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
 var File_crossfade_v1_collections_proto protoreflect.FileDescriptor
 
 const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecrossfade/v1/collections.proto\x12\fcrossfade.v1\x1a\x1acrossfade/v1/vectors.proto\"\xbd\x01\n" +
+	"\x1ecrossfade/v1/collections.proto\x12\fcrossfade.v1\x1a\x1acrossfade/v1/vectors.proto\"\xd3\x02\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\rR\tdimension\x12,\n" +
 	"\x06metric\x18\x03 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x121\n" +
 	"\x14document_fingerprint\x18\x04 \x01(\tR\x13documentFingerprint\x12\x1c\n" +
-	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\"\xe0\x01\n" +
+	"\tdocuments\x18\x05 \x01(\x04R\tdocuments\x12<\n" +
+	"\bsettings\x18\x06 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12'\n" +
+	"\x0fcurrent_version\x18\a \x01(\rR\x0ecurrentVersion\x12-\n" +
+	"\aindexes\x18\b \x03(\v2\x13.crossfade.v1.IndexR\aindexes\"\xf5\x01\n" +
+	"\x05Index\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1c\n" +
+	"\tdimension\x18\x02 \x01(\rR\tdimension\x121\n" +
+	"\x14document_fingerprint\x18\x03 \x01(\tR\x13documentFingerprint\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\x04R\x04rows\x12\x18\n" +
+	"\apending\x18\x05 \x01(\x04R\apending\x12\x1a\n" +
+	"\bsegments\x18\x06 \x01(\rR\bsegments\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12!\n" +
+	"\fgraphs_built\x18\b \x01(\bR\vgraphsBuilt\"\xe0\x01\n" +
 	"\bDocument\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
@@ -1801,13 +3086,33 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\astrings\x18\x06 \x01(\v2\x15.crossfade.v1.StringsH\x00R\astringsB\x06\n" +
 	"\x04kind\"!\n" +
 	"\aStrings\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values\"\xbc\x01\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\xfa\x01\n" +
 	"\x17CreateCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
-	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12\x16\n" +
+	"\x06metric\x18\x02 \x01(\x0e2\x14.crossfade.v1.MetricR\x06metric\x12<\n" +
+	"\bsettings\x18\x05 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12\x16\n" +
 	"\x05model\x18\x03 \x01(\tH\x00R\x05model\x12>\n" +
 	"\fvector_space\x18\x04 \x01(\v2\x19.crossfade.v1.VectorSpaceH\x00R\vvectorSpaceB\a\n" +
-	"\x05space\"^\n" +
+	"\x05space\"\xd7\x02\n" +
+	"\x12CollectionSettings\x12D\n" +
+	"\x06fields\x18\x01 \x03(\v2,.crossfade.v1.CollectionSettings.FieldsEntryR\x06fields\x122\n" +
+	"\banalyser\x18\x02 \x01(\v2\x16.crossfade.v1.AnalyserR\banalyser\x122\n" +
+	"\bchunking\x18\x03 \x01(\v2\x16.crossfade.v1.ChunkingR\bchunking\x12!\n" +
+	"\ftenant_field\x18\x04 \x01(\tR\vtenantField\x12\x1c\n" +
+	"\tprecision\x18\x05 \x01(\tR\tprecision\x1aR\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x17.crossfade.v1.FieldTypeR\x05value:\x028\x01\"c\n" +
+	"\bAnalyser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"stop_words\x18\x02 \x01(\tR\tstopWords\x12$\n" +
+	"\x0eown_stop_words\x18\x03 \x03(\tR\fownStopWords\"w\n" +
+	"\bChunking\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\rR\x04size\x12\x18\n" +
+	"\aoverlap\x18\x03 \x01(\rR\aoverlap\x12%\n" +
+	"\x0eheading_prefix\x18\x04 \x01(\bR\rheadingPrefix\"^\n" +
 	"\vVectorSpace\x12\x1c\n" +
 	"\tdimension\x18\x01 \x01(\rR\tdimension\x121\n" +
 	"\x14document_fingerprint\x18\x02 \x01(\tR\x13documentFingerprint\"T\n" +
@@ -1829,13 +3134,75 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12/\n" +
 	"\avectors\x18\x04 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
 	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12+\n" +
-	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\xb3\x01\n" +
+	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\x83\x02\n" +
 	"\x0eUpsertResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x04R\x05added\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\x04R\breplaced\x12!\n" +
 	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\x12\x1c\n" +
 	"\ttruncated\x18\x04 \x03(\bR\ttruncated\x12.\n" +
-	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\"A\n" +
+	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\x12!\n" +
+	"\fchunk_counts\x18\x06 \x03(\rR\vchunkCounts\x12+\n" +
+	"\x11unread_characters\x18\a \x03(\x04R\x10unreadCharacters\"\x95\x01\n" +
+	"\x12CreateIndexRequest\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\tR\n" +
+	"collection\x12\x16\n" +
+	"\x05model\x18\x02 \x01(\tH\x00R\x05model\x12>\n" +
+	"\fvector_space\x18\x03 \x01(\v2\x19.crossfade.v1.VectorSpaceH\x00R\vvectorSpaceB\a\n" +
+	"\x05space\"@\n" +
+	"\x13CreateIndexResponse\x12)\n" +
+	"\x05index\x18\x01 \x01(\v2\x13.crossfade.v1.IndexR\x05index\"L\n" +
+	"\x10DropIndexRequest\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\tR\n" +
+	"collection\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\"\x13\n" +
+	"\x11DropIndexResponse\"x\n" +
+	"\x10FillIndexRequest\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\tR\n" +
+	"collection\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\"u\n" +
+	"\x11FillIndexResponse\x12\x16\n" +
+	"\x06filled\x18\x01 \x01(\x04R\x06filled\x12\x18\n" +
+	"\apending\x18\x02 \x01(\x04R\apending\x12.\n" +
+	"\x05times\x18\x03 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\"\x93\x01\n" +
+	"\x16SetCurrentIndexRequest\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\tR\n" +
+	"collection\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12)\n" +
+	"\x10expected_version\x18\x03 \x01(\rR\x0fexpectedVersion\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\"D\n" +
+	"\x17SetCurrentIndexResponse\x12)\n" +
+	"\x10previous_version\x18\x01 \x01(\rR\x0fpreviousVersion\"q\n" +
+	"\x05Alias\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x02 \x01(\tR\n" +
+	"collection\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\rR\aversion\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xa7\x01\n" +
+	"\x0fSetAliasRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x02 \x01(\tR\n" +
+	"collection\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\rR\aversion\x120\n" +
+	"\x11expected_revision\x18\x04 \x01(\x04H\x00R\x10expectedRevision\x88\x01\x01B\x14\n" +
+	"\x12_expected_revision\"=\n" +
+	"\x10SetAliasResponse\x12)\n" +
+	"\x05alias\x18\x01 \x01(\v2\x13.crossfade.v1.AliasR\x05alias\"n\n" +
+	"\x10DropAliasRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
+	"\x11expected_revision\x18\x02 \x01(\x04H\x00R\x10expectedRevision\x88\x01\x01B\x14\n" +
+	"\x12_expected_revision\"\x13\n" +
+	"\x11DropAliasResponse\"\x14\n" +
+	"\x12ListAliasesRequest\"D\n" +
+	"\x13ListAliasesResponse\x12-\n" +
+	"\aaliases\x18\x01 \x03(\v2\x13.crossfade.v1.AliasR\aaliases\"A\n" +
 	"\rDeleteRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1899,7 +3266,7 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"candidates\x12\x0e\n" +
 	"\x02ns\x18\x03 \x01(\x04R\x02ns\"-\n" +
 	"\x04Hits\x12%\n" +
-	"\x04hits\x18\x01 \x03(\v2\x11.crossfade.v1.HitR\x04hits\"\xee\x01\n" +
+	"\x04hits\x18\x01 \x03(\v2\x11.crossfade.v1.HitR\x04hits\"\x88\x02\n" +
 	"\x0eSearchResponse\x12,\n" +
 	"\aresults\x18\x01 \x03(\v2\x12.crossfade.v1.HitsR\aresults\x12+\n" +
 	"\x11query_fingerprint\x18\x02 \x01(\tR\x10queryFingerprint\x12.\n" +
@@ -1907,20 +3274,36 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x06stages\x18\x04 \x03(\v2\x19.crossfade.v1.SearchStageR\x06stages\x12\x1e\n" +
 	"\n" +
 	"incomplete\x18\x05 \x01(\bR\n" +
-	"incomplete*q\n" +
+	"incomplete\x12\x18\n" +
+	"\apending\x18\x06 \x01(\x04R\apending*\xae\x01\n" +
+	"\tFieldType\x12\x1a\n" +
+	"\x16FIELD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FIELD_TYPE_STRING\x10\x01\x12\x12\n" +
+	"\x0eFIELD_TYPE_INT\x10\x02\x12\x14\n" +
+	"\x10FIELD_TYPE_FLOAT\x10\x03\x12\x13\n" +
+	"\x0fFIELD_TYPE_BOOL\x10\x04\x12\x17\n" +
+	"\x13FIELD_TYPE_DATETIME\x10\x05\x12\x16\n" +
+	"\x12FIELD_TYPE_STRINGS\x10\x06*q\n" +
 	"\n" +
 	"SearchMode\x12\x1b\n" +
 	"\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SEARCH_MODE_DENSE\x10\x01\x12\x17\n" +
 	"\x13SEARCH_MODE_LEXICAL\x10\x02\x12\x16\n" +
-	"\x12SEARCH_MODE_HYBRID\x10\x032\x88\x04\n" +
+	"\x12SEARCH_MODE_HYBRID\x10\x032\xc5\b\n" +
 	"\x11CollectionService\x12a\n" +
 	"\x10CreateCollection\x12%.crossfade.v1.CreateCollectionRequest\x1a&.crossfade.v1.CreateCollectionResponse\x12^\n" +
 	"\x0fListCollections\x12$.crossfade.v1.ListCollectionsRequest\x1a%.crossfade.v1.ListCollectionsResponse\x12a\n" +
 	"\x10DeleteCollection\x12%.crossfade.v1.DeleteCollectionRequest\x1a&.crossfade.v1.DeleteCollectionResponse\x12C\n" +
 	"\x06Upsert\x12\x1b.crossfade.v1.UpsertRequest\x1a\x1c.crossfade.v1.UpsertResponse\x12C\n" +
 	"\x06Delete\x12\x1b.crossfade.v1.DeleteRequest\x1a\x1c.crossfade.v1.DeleteResponse\x12C\n" +
-	"\x06Search\x12\x1b.crossfade.v1.SearchRequest\x1a\x1c.crossfade.v1.SearchResponseb\x06proto3"
+	"\x06Search\x12\x1b.crossfade.v1.SearchRequest\x1a\x1c.crossfade.v1.SearchResponse\x12R\n" +
+	"\vCreateIndex\x12 .crossfade.v1.CreateIndexRequest\x1a!.crossfade.v1.CreateIndexResponse\x12L\n" +
+	"\tDropIndex\x12\x1e.crossfade.v1.DropIndexRequest\x1a\x1f.crossfade.v1.DropIndexResponse\x12L\n" +
+	"\tFillIndex\x12\x1e.crossfade.v1.FillIndexRequest\x1a\x1f.crossfade.v1.FillIndexResponse\x12^\n" +
+	"\x0fSetCurrentIndex\x12$.crossfade.v1.SetCurrentIndexRequest\x1a%.crossfade.v1.SetCurrentIndexResponse\x12I\n" +
+	"\bSetAlias\x12\x1d.crossfade.v1.SetAliasRequest\x1a\x1e.crossfade.v1.SetAliasResponse\x12L\n" +
+	"\tDropAlias\x12\x1e.crossfade.v1.DropAliasRequest\x1a\x1f.crossfade.v1.DropAliasResponse\x12R\n" +
+	"\vListAliases\x12 .crossfade.v1.ListAliasesRequest\x1a!.crossfade.v1.ListAliasesResponseb\x06proto3"
 
 var (
 	file_crossfade_v1_collections_proto_rawDescOnce sync.Once
@@ -1934,83 +3317,130 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 	return file_crossfade_v1_collections_proto_rawDescData
 }
 
-var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_crossfade_v1_collections_proto_goTypes = []any{
-	(SearchMode)(0),                  // 0: crossfade.v1.SearchMode
-	(Fusion_Method)(0),               // 1: crossfade.v1.Fusion.Method
-	(*Collection)(nil),               // 2: crossfade.v1.Collection
-	(*Document)(nil),                 // 3: crossfade.v1.Document
-	(*MetadataValue)(nil),            // 4: crossfade.v1.MetadataValue
-	(*Strings)(nil),                  // 5: crossfade.v1.Strings
-	(*CreateCollectionRequest)(nil),  // 6: crossfade.v1.CreateCollectionRequest
-	(*VectorSpace)(nil),              // 7: crossfade.v1.VectorSpace
-	(*CreateCollectionResponse)(nil), // 8: crossfade.v1.CreateCollectionResponse
-	(*ListCollectionsRequest)(nil),   // 9: crossfade.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),  // 10: crossfade.v1.ListCollectionsResponse
-	(*DeleteCollectionRequest)(nil),  // 11: crossfade.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil), // 12: crossfade.v1.DeleteCollectionResponse
-	(*UpsertRequest)(nil),            // 13: crossfade.v1.UpsertRequest
-	(*UpsertResponse)(nil),           // 14: crossfade.v1.UpsertResponse
-	(*DeleteRequest)(nil),            // 15: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 16: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 17: crossfade.v1.SearchRequest
-	(*SearchOptions)(nil),            // 18: crossfade.v1.SearchOptions
-	(*Fusion)(nil),                   // 19: crossfade.v1.Fusion
-	(*Hit)(nil),                      // 20: crossfade.v1.Hit
-	(*HitStage)(nil),                 // 21: crossfade.v1.HitStage
-	(*Term)(nil),                     // 22: crossfade.v1.Term
-	(*SearchStage)(nil),              // 23: crossfade.v1.SearchStage
-	(*Hits)(nil),                     // 24: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 25: crossfade.v1.SearchResponse
-	nil,                              // 26: crossfade.v1.Document.MetadataEntry
-	(Metric)(0),                      // 27: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 28: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 29: crossfade.v1.StageTimes
-	(Priority)(0),                    // 30: crossfade.v1.Priority
+	(FieldType)(0),                   // 0: crossfade.v1.FieldType
+	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
+	(Fusion_Method)(0),               // 2: crossfade.v1.Fusion.Method
+	(*Collection)(nil),               // 3: crossfade.v1.Collection
+	(*Index)(nil),                    // 4: crossfade.v1.Index
+	(*Document)(nil),                 // 5: crossfade.v1.Document
+	(*MetadataValue)(nil),            // 6: crossfade.v1.MetadataValue
+	(*Strings)(nil),                  // 7: crossfade.v1.Strings
+	(*CreateCollectionRequest)(nil),  // 8: crossfade.v1.CreateCollectionRequest
+	(*CollectionSettings)(nil),       // 9: crossfade.v1.CollectionSettings
+	(*Analyser)(nil),                 // 10: crossfade.v1.Analyser
+	(*Chunking)(nil),                 // 11: crossfade.v1.Chunking
+	(*VectorSpace)(nil),              // 12: crossfade.v1.VectorSpace
+	(*CreateCollectionResponse)(nil), // 13: crossfade.v1.CreateCollectionResponse
+	(*ListCollectionsRequest)(nil),   // 14: crossfade.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),  // 15: crossfade.v1.ListCollectionsResponse
+	(*DeleteCollectionRequest)(nil),  // 16: crossfade.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil), // 17: crossfade.v1.DeleteCollectionResponse
+	(*UpsertRequest)(nil),            // 18: crossfade.v1.UpsertRequest
+	(*UpsertResponse)(nil),           // 19: crossfade.v1.UpsertResponse
+	(*CreateIndexRequest)(nil),       // 20: crossfade.v1.CreateIndexRequest
+	(*CreateIndexResponse)(nil),      // 21: crossfade.v1.CreateIndexResponse
+	(*DropIndexRequest)(nil),         // 22: crossfade.v1.DropIndexRequest
+	(*DropIndexResponse)(nil),        // 23: crossfade.v1.DropIndexResponse
+	(*FillIndexRequest)(nil),         // 24: crossfade.v1.FillIndexRequest
+	(*FillIndexResponse)(nil),        // 25: crossfade.v1.FillIndexResponse
+	(*SetCurrentIndexRequest)(nil),   // 26: crossfade.v1.SetCurrentIndexRequest
+	(*SetCurrentIndexResponse)(nil),  // 27: crossfade.v1.SetCurrentIndexResponse
+	(*Alias)(nil),                    // 28: crossfade.v1.Alias
+	(*SetAliasRequest)(nil),          // 29: crossfade.v1.SetAliasRequest
+	(*SetAliasResponse)(nil),         // 30: crossfade.v1.SetAliasResponse
+	(*DropAliasRequest)(nil),         // 31: crossfade.v1.DropAliasRequest
+	(*DropAliasResponse)(nil),        // 32: crossfade.v1.DropAliasResponse
+	(*ListAliasesRequest)(nil),       // 33: crossfade.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),      // 34: crossfade.v1.ListAliasesResponse
+	(*DeleteRequest)(nil),            // 35: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 36: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 37: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 38: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 39: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 40: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 41: crossfade.v1.HitStage
+	(*Term)(nil),                     // 42: crossfade.v1.Term
+	(*SearchStage)(nil),              // 43: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 44: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 45: crossfade.v1.SearchResponse
+	nil,                              // 46: crossfade.v1.Document.MetadataEntry
+	nil,                              // 47: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 48: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 49: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 50: crossfade.v1.StageTimes
+	(Priority)(0),                    // 51: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	27, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
-	26, // 1: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
-	5,  // 2: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	27, // 3: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
-	7,  // 4: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	2,  // 5: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
-	2,  // 6: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
-	3,  // 7: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	28, // 8: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
-	29, // 9: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	28, // 10: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	30, // 11: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	18, // 12: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
-	0,  // 13: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
-	19, // 14: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
-	1,  // 15: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
-	3,  // 16: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	21, // 17: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
-	22, // 18: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
-	20, // 19: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	24, // 20: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	29, // 21: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	23, // 22: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	4,  // 23: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	6,  // 24: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	9,  // 25: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	11, // 26: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	13, // 27: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	15, // 28: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	17, // 29: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	8,  // 30: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	10, // 31: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	12, // 32: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	14, // 33: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	16, // 34: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	25, // 35: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	30, // [30:36] is the sub-list for method output_type
-	24, // [24:30] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	48, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	9,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
+	4,  // 2: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
+	46, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	7,  // 4: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
+	48, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	9,  // 6: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
+	12, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	47, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	10, // 9: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
+	11, // 10: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
+	3,  // 11: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
+	3,  // 12: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
+	5,  // 13: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
+	49, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	50, // 15: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	12, // 16: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	4,  // 17: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
+	50, // 18: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
+	28, // 19: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
+	28, // 20: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
+	49, // 21: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	51, // 22: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	38, // 23: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	1,  // 24: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	39, // 25: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	2,  // 26: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	5,  // 27: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	41, // 28: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	42, // 29: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	40, // 30: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	44, // 31: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	50, // 32: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	43, // 33: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	6,  // 34: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 35: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	8,  // 36: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	14, // 37: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	16, // 38: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	18, // 39: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	35, // 40: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	37, // 41: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	20, // 42: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
+	22, // 43: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
+	24, // 44: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
+	26, // 45: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
+	29, // 46: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
+	31, // 47: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
+	33, // 48: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
+	13, // 49: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	15, // 50: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	17, // 51: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	19, // 52: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	36, // 53: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	45, // 54: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	21, // 55: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
+	23, // 56: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
+	25, // 57: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
+	27, // 58: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
+	30, // 59: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
+	32, // 60: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
+	34, // 61: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
+	49, // [49:62] is the sub-list for method output_type
+	36, // [36:49] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -2019,7 +3449,7 @@ func file_crossfade_v1_collections_proto_init() {
 		return
 	}
 	file_crossfade_v1_vectors_proto_init()
-	file_crossfade_v1_collections_proto_msgTypes[2].OneofWrappers = []any{
+	file_crossfade_v1_collections_proto_msgTypes[3].OneofWrappers = []any{
 		(*MetadataValue_String_)(nil),
 		(*MetadataValue_Int)(nil),
 		(*MetadataValue_Float)(nil),
@@ -2027,18 +3457,24 @@ func file_crossfade_v1_collections_proto_init() {
 		(*MetadataValue_Datetime)(nil),
 		(*MetadataValue_Strings)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[4].OneofWrappers = []any{
+	file_crossfade_v1_collections_proto_msgTypes[5].OneofWrappers = []any{
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[17].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[17].OneofWrappers = []any{
+		(*CreateIndexRequest_Model)(nil),
+		(*CreateIndexRequest_VectorSpace)(nil),
+	}
+	file_crossfade_v1_collections_proto_msgTypes[26].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[28].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   25,
+			NumEnums:      3,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,13 @@ const (
 	CollectionService_Upsert_FullMethodName           = "/crossfade.v1.CollectionService/Upsert"
 	CollectionService_Delete_FullMethodName           = "/crossfade.v1.CollectionService/Delete"
 	CollectionService_Search_FullMethodName           = "/crossfade.v1.CollectionService/Search"
+	CollectionService_CreateIndex_FullMethodName      = "/crossfade.v1.CollectionService/CreateIndex"
+	CollectionService_DropIndex_FullMethodName        = "/crossfade.v1.CollectionService/DropIndex"
+	CollectionService_FillIndex_FullMethodName        = "/crossfade.v1.CollectionService/FillIndex"
+	CollectionService_SetCurrentIndex_FullMethodName  = "/crossfade.v1.CollectionService/SetCurrentIndex"
+	CollectionService_SetAlias_FullMethodName         = "/crossfade.v1.CollectionService/SetAlias"
+	CollectionService_DropAlias_FullMethodName        = "/crossfade.v1.CollectionService/DropAlias"
+	CollectionService_ListAliases_FullMethodName      = "/crossfade.v1.CollectionService/ListAliases"
 )
 
 // CollectionServiceClient is the client API for CollectionService service.
@@ -39,6 +46,22 @@ type CollectionServiceClient interface {
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// Answers a batch of queries, given as texts or as vectors.
 	Search(ctx context.Context, in *SearchRequest, opts ...grpc.CallOption) (*SearchResponse, error)
+	// Another version of a collection's index, of another model's vectors. It lacks every document until it is filled;
+	// meanwhile writes and searches go to the current one.
+	CreateIndex(ctx context.Context, in *CreateIndexRequest, opts ...grpc.CallOption) (*CreateIndexResponse, error)
+	// Refused for the current version, and for one that an alias points to.
+	DropIndex(ctx context.Context, in *DropIndexRequest, opts ...grpc.CallOption) (*DropIndexResponse, error)
+	// Embeds some of the documents that a version lacks, those longest without first. Call it until none are pending; a
+	// document that is written meanwhile is never given the vector of what it said before.
+	FillIndex(ctx context.Context, in *FillIndexRequest, opts ...grpc.CallOption) (*FillIndexResponse, error)
+	// Says which version is searched and written to by default: at once for all that follows, and durable. Searches in
+	// progress end on the version they began with.
+	SetCurrentIndex(ctx context.Context, in *SetCurrentIndexRequest, opts ...grpc.CallOption) (*SetCurrentIndexResponse, error)
+	// Makes an alias, or points it elsewhere: at once for all that follows, and durable. An alias may stand wherever a
+	// collection's name does, but in the calls that make, change or delete a collection, an index or an alias.
+	SetAlias(ctx context.Context, in *SetAliasRequest, opts ...grpc.CallOption) (*SetAliasResponse, error)
+	DropAlias(ctx context.Context, in *DropAliasRequest, opts ...grpc.CallOption) (*DropAliasResponse, error)
+	ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error)
 }
 
 type collectionServiceClient struct {
@@ -109,6 +132,76 @@ func (c *collectionServiceClient) Search(ctx context.Context, in *SearchRequest,
 	return out, nil
 }
 
+func (c *collectionServiceClient) CreateIndex(ctx context.Context, in *CreateIndexRequest, opts ...grpc.CallOption) (*CreateIndexResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateIndexResponse)
+	err := c.cc.Invoke(ctx, CollectionService_CreateIndex_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collectionServiceClient) DropIndex(ctx context.Context, in *DropIndexRequest, opts ...grpc.CallOption) (*DropIndexResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropIndexResponse)
+	err := c.cc.Invoke(ctx, CollectionService_DropIndex_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collectionServiceClient) FillIndex(ctx context.Context, in *FillIndexRequest, opts ...grpc.CallOption) (*FillIndexResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FillIndexResponse)
+	err := c.cc.Invoke(ctx, CollectionService_FillIndex_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collectionServiceClient) SetCurrentIndex(ctx context.Context, in *SetCurrentIndexRequest, opts ...grpc.CallOption) (*SetCurrentIndexResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetCurrentIndexResponse)
+	err := c.cc.Invoke(ctx, CollectionService_SetCurrentIndex_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collectionServiceClient) SetAlias(ctx context.Context, in *SetAliasRequest, opts ...grpc.CallOption) (*SetAliasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetAliasResponse)
+	err := c.cc.Invoke(ctx, CollectionService_SetAlias_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collectionServiceClient) DropAlias(ctx context.Context, in *DropAliasRequest, opts ...grpc.CallOption) (*DropAliasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropAliasResponse)
+	err := c.cc.Invoke(ctx, CollectionService_DropAlias_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collectionServiceClient) ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAliasesResponse)
+	err := c.cc.Invoke(ctx, CollectionService_ListAliases_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CollectionServiceServer is the server API for CollectionService service.
 // All implementations must embed UnimplementedCollectionServiceServer
 // for forward compatibility.
@@ -121,6 +214,22 @@ type CollectionServiceServer interface {
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
 	// Answers a batch of queries, given as texts or as vectors.
 	Search(context.Context, *SearchRequest) (*SearchResponse, error)
+	// Another version of a collection's index, of another model's vectors. It lacks every document until it is filled;
+	// meanwhile writes and searches go to the current one.
+	CreateIndex(context.Context, *CreateIndexRequest) (*CreateIndexResponse, error)
+	// Refused for the current version, and for one that an alias points to.
+	DropIndex(context.Context, *DropIndexRequest) (*DropIndexResponse, error)
+	// Embeds some of the documents that a version lacks, those longest without first. Call it until none are pending; a
+	// document that is written meanwhile is never given the vector of what it said before.
+	FillIndex(context.Context, *FillIndexRequest) (*FillIndexResponse, error)
+	// Says which version is searched and written to by default: at once for all that follows, and durable. Searches in
+	// progress end on the version they began with.
+	SetCurrentIndex(context.Context, *SetCurrentIndexRequest) (*SetCurrentIndexResponse, error)
+	// Makes an alias, or points it elsewhere: at once for all that follows, and durable. An alias may stand wherever a
+	// collection's name does, but in the calls that make, change or delete a collection, an index or an alias.
+	SetAlias(context.Context, *SetAliasRequest) (*SetAliasResponse, error)
+	DropAlias(context.Context, *DropAliasRequest) (*DropAliasResponse, error)
+	ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error)
 	mustEmbedUnimplementedCollectionServiceServer()
 }
 
@@ -148,6 +257,27 @@ func (UnimplementedCollectionServiceServer) Delete(context.Context, *DeleteReque
 }
 func (UnimplementedCollectionServiceServer) Search(context.Context, *SearchRequest) (*SearchResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Search not implemented")
+}
+func (UnimplementedCollectionServiceServer) CreateIndex(context.Context, *CreateIndexRequest) (*CreateIndexResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateIndex not implemented")
+}
+func (UnimplementedCollectionServiceServer) DropIndex(context.Context, *DropIndexRequest) (*DropIndexResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropIndex not implemented")
+}
+func (UnimplementedCollectionServiceServer) FillIndex(context.Context, *FillIndexRequest) (*FillIndexResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FillIndex not implemented")
+}
+func (UnimplementedCollectionServiceServer) SetCurrentIndex(context.Context, *SetCurrentIndexRequest) (*SetCurrentIndexResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetCurrentIndex not implemented")
+}
+func (UnimplementedCollectionServiceServer) SetAlias(context.Context, *SetAliasRequest) (*SetAliasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetAlias not implemented")
+}
+func (UnimplementedCollectionServiceServer) DropAlias(context.Context, *DropAliasRequest) (*DropAliasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropAlias not implemented")
+}
+func (UnimplementedCollectionServiceServer) ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAliases not implemented")
 }
 func (UnimplementedCollectionServiceServer) mustEmbedUnimplementedCollectionServiceServer() {}
 func (UnimplementedCollectionServiceServer) testEmbeddedByValue()                           {}
@@ -278,6 +408,132 @@ func _CollectionService_Search_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CollectionService_CreateIndex_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateIndexRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).CreateIndex(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_CreateIndex_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).CreateIndex(ctx, req.(*CreateIndexRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CollectionService_DropIndex_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropIndexRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).DropIndex(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_DropIndex_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).DropIndex(ctx, req.(*DropIndexRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CollectionService_FillIndex_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FillIndexRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).FillIndex(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_FillIndex_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).FillIndex(ctx, req.(*FillIndexRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CollectionService_SetCurrentIndex_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetCurrentIndexRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).SetCurrentIndex(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_SetCurrentIndex_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).SetCurrentIndex(ctx, req.(*SetCurrentIndexRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CollectionService_SetAlias_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetAliasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).SetAlias(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_SetAlias_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).SetAlias(ctx, req.(*SetAliasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CollectionService_DropAlias_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropAliasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).DropAlias(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_DropAlias_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).DropAlias(ctx, req.(*DropAliasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CollectionService_ListAliases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAliasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).ListAliases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_ListAliases_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).ListAliases(ctx, req.(*ListAliasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CollectionService_ServiceDesc is the grpc.ServiceDesc for CollectionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -308,6 +564,34 @@ var CollectionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Search",
 			Handler:    _CollectionService_Search_Handler,
+		},
+		{
+			MethodName: "CreateIndex",
+			Handler:    _CollectionService_CreateIndex_Handler,
+		},
+		{
+			MethodName: "DropIndex",
+			Handler:    _CollectionService_DropIndex_Handler,
+		},
+		{
+			MethodName: "FillIndex",
+			Handler:    _CollectionService_FillIndex_Handler,
+		},
+		{
+			MethodName: "SetCurrentIndex",
+			Handler:    _CollectionService_SetCurrentIndex_Handler,
+		},
+		{
+			MethodName: "SetAlias",
+			Handler:    _CollectionService_SetAlias_Handler,
+		},
+		{
+			MethodName: "DropAlias",
+			Handler:    _CollectionService_DropAlias_Handler,
+		},
+		{
+			MethodName: "ListAliases",
+			Handler:    _CollectionService_ListAliases_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -78,7 +78,8 @@ def quantise_table(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArra
 
 def _rounded(values: NDArray[np.float32], largest: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     scale = (largest / np.float32(_LARGEST)).astype(np.float32)
-    scale[scale == 0] = 1
+    # Below the least normal number a scale has too few bits to hold 127 steps: what is so small is 0.
+    scale[scale < np.finfo(np.float32).tiny] = 1
     return np.rint(values / scale).astype(np.int8), scale
 
 

@@ -62,6 +62,14 @@ class TailColumns:
                 raise
             self._rows = first + len(given)
 
+    def cut(self, rows: int) -> None:
+        """Forget the rows from there on, of which there must be no snapshot, and the fields that only they had."""
+        with self._lock:
+            for field in self._fields.values():
+                field.cut(rows)
+            self._fields = {name: field for name, field in self._fields.items() if field.any(rows)}
+            self._rows = min(rows, self._rows)
+
     def snapshot(self, rows: int | None = None) -> Columns:
         """The first `rows` rows, by default all there are now. Raises InvalidInput when there are not so many."""
         with self._lock:
@@ -90,6 +98,9 @@ class _Growing(Protocol):
     def cut(self, row: int) -> None:
         """Forget the rows from `row` on."""
 
+    def any(self, rows: int) -> bool:
+        """Whether any of the first `rows` has a value."""
+
     def view(self, rows: int) -> Column: ...
 
 
@@ -111,6 +122,9 @@ class _Buffer:
     def fill(self, start: int, stop: int, value: int) -> None:
         self._reserve(stop)
         self._array[start:stop] = value
+
+    def any(self, size: int) -> bool:
+        return bool((self._array[:size] != self._fill).any())
 
     def clear(self, start: int) -> None:
         self._array[start:] = self._fill
@@ -142,6 +156,9 @@ class _Numbers:
         self._values.clear(row)
         self._presence.clear(row)
 
+    def any(self, rows: int) -> bool:
+        return self._presence.any(rows)
+
     def view(self, rows: int) -> Column:
         return NumberColumn(self.kind, self._values.view(rows), Bits(self._presence.view(rows), rows))
 
@@ -159,6 +176,9 @@ class _Bools:
     def cut(self, row: int) -> None:
         self._values.clear(row)
         self._presence.clear(row)
+
+    def any(self, rows: int) -> bool:
+        return self._presence.any(rows)
 
     def view(self, rows: int) -> Column:
         return BoolColumn(Bits(self._values.view(rows), rows), Bits(self._presence.view(rows), rows))
@@ -194,6 +214,9 @@ class _Strings:
     def cut(self, row: int) -> None:
         self._codes.clear(row)
 
+    def any(self, rows: int) -> bool:
+        return self._codes.any(rows)
+
     def view(self, rows: int) -> Column:
         return StringColumn(self._codes.view(rows), self._dictionary.view())
 
@@ -220,6 +243,9 @@ class _Lists:
         self._presence.clear(row)
         self._begun = min(self._begun, row)
         self._size = int(self._starts.view(self._begun + 1)[self._begun])
+
+    def any(self, rows: int) -> bool:
+        return self._presence.any(rows)
 
     def view(self, rows: int) -> Column:
         self._reach(rows)

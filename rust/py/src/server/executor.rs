@@ -60,6 +60,7 @@ impl PythonExecutor {
             },
             stages: answer.stages,
             incomplete: answer.incomplete,
+            pending: answer.pending,
             query_fingerprint: answer.query_fingerprint,
             search_ns: answer.search_ns,
         }))
@@ -122,6 +123,7 @@ struct Answer {
     encoded: Option<Vec<PyBackedBytes>>,
     stages: Vec<(String, u64, u64)>,
     incomplete: bool,
+    pending: u64,
     query_fingerprint: String,
     search_ns: u64,
 }

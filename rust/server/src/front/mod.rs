@@ -109,6 +109,10 @@ impl Drop for Leaving {
     }
 }
 
+/// Names the tenant of a call.
+const TENANT: &str = "crossfade-tenant";
+const LONGEST_TENANT: usize = 256;
+
 impl Front {
     async fn answer(self: Arc<Self>, request: Request<Body>, received: Instant) -> Response<Body> {
         if let Some(refused) = not_grpc(&request) {
@@ -150,7 +154,7 @@ impl Front {
     fn begin(&self, headers: &HeaderMap, received: Instant) -> Result<(Arc<Call>, Entered), Failure> {
         // A time too far away to be named is none.
         let deadline = timeout(headers)?.and_then(|timeout| received.checked_add(timeout));
-        Ok((Arc::new(Call::new(deadline)), self.calls.enter()?))
+        Ok((Arc::new(Call::new(deadline).of(tenant(headers)?)), self.calls.enter()?))
     }
 
     async fn unary(
@@ -249,6 +253,19 @@ fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
         None => Err(Failure::invalid(format!(
             "grpc-timeout {:?} cannot be read: send up to eight digits and one of H, M, S, m, u, n",
             value.as_bytes().escape_ascii().to_string()
+        ))),
+    }
+}
+
+/// Whose call it is, as whatever stands before the server says: the one place where a tenant is made out.
+fn tenant(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let mut values = headers.get_all(TENANT).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let name = value.to_str().ok().filter(|name| (1..=LONGEST_TENANT).contains(&name.len()));
+    match (name, values.next()) {
+        (Some(name), None) => Ok(Some(name.to_owned())),
+        _ => Err(Failure::invalid(format!(
+            "the metadata key {TENANT} must be there once, with 1 to {LONGEST_TENANT} printable ASCII characters"
         ))),
     }
 }

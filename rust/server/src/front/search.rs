@@ -194,5 +194,6 @@ fn response(found: Found, times: StageTimes) -> Result<SearchResponse, Failure> 
         times: Some(times),
         stages: stages.collect(),
         incomplete: found.incomplete,
+        pending: found.pending,
     })
 }

@@ -21,6 +21,25 @@ fn a_view_stays_as_it_was() {
 }
 
 #[test]
+fn what_is_cut_never_was() {
+    let texts: Vec<String> = (0..60).map(|row| format!("a w{} w{}", row % 7, row)).collect();
+    for kept in [0, 1, 30, 59, 60, 99] {
+        let (cut, never) = (Tail::new(&plain()), Tail::new(&plain()));
+        cut.append(&texts).unwrap();
+        cut.cut(kept);
+        never.append(&texts[..texts.len().min(kept as usize)]).unwrap();
+        for tail in [&cut, &never] {
+            tail.append(&["a new one", "w3 again"]).unwrap();
+        }
+        assert_eq!((cut.rows(), cut.view().tokens()), (never.rows(), never.view().tokens()));
+        for query in ["a", "w3 new", "w31", "w59 again"] {
+            let found = |tail: &Tail| search(&[query], &[unmasked(Rows::Tail(&tail.view()))], 99, options()).unwrap();
+            assert_eq!(found(&cut), found(&never), "{kept} {query}");
+        }
+    }
+}
+
+#[test]
 fn searches_see_whole_batches_while_others_append() {
     let tail = Tail::new(&plain());
     let done = AtomicBool::new(false);

@@ -1,0 +1,368 @@
+"""`crossfade store`: collections on disk, made, filled, searched, checked, backed up and put back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from crossfade.cli.evaluation_options import ThreadsOption
+from crossfade.cli.store_ingest import ingest
+
+if TYPE_CHECKING:
+    from crossfade.retrieval import Hit
+    from crossfade.store import (
+        Collection,
+        CollectionSettings,
+        CollectionSpec,
+        Document,
+        DurableStore,
+    )
+    from crossfade.store.metadata import MetadataSchema
+    from crossfade.store.readonly import CollectionSummary
+
+app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
+app.command("ingest")(ingest)
+
+_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+# What enums hold, as literals, so that every other command starts sooner (a test holds them together).
+ModeName = Literal["dense", "lexical", "hybrid"]
+MethodName = Literal["whole", "tokens", "sentences", "headings"]
+PrecisionName = Literal["f32", "f16", "int8"]
+_SNIPPET = 60  # characters
+
+
+def opened(directory: Path, *, upkeep: bool = True, check_on_open: bool = True) -> DurableStore:
+    """A store that is there. Raises NotFound when it is not, StoreError when another process has it open."""
+    from crossfade.errors import NotFound
+    from crossfade.store import DurableStore, StoreSettings
+    from crossfade.store.database import FILE
+
+    if not (directory / FILE).is_file():
+        raise NotFound(f"there is no store in {directory}: `crossfade store create` makes one")
+    return DurableStore(directory, StoreSettings(check_on_open=check_on_open), upkeep=upkeep)
+
+
+@app.command("list")
+def list_(directory: _Directory, as_json: _Json = False) -> None:
+    """Say which collections a store has. A server may have it open."""
+    from crossfade.store.readonly import summaries
+
+    found = summaries(directory)
+    if as_json:
+        print(json.dumps([_summary_json(each) for each in found], indent=2))
+        return
+    if not found:
+        print("no collections")
+        return
+    from rich import box
+    from rich.table import Table
+
+    from crossfade.cli.output import table_console
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("collection", "documents", "rows", "dimension", "metric", "fingerprint"):
+        numeric = column in {"documents", "rows", "dimension"}
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for each in found:
+        spec = each.spec
+        numbers = (f"{each.documents:,}", f"{each.rows:,}", str(spec.dimension))
+        table.add_row(spec.name, *numbers, spec.metric, spec.document_fingerprint)
+    table_console().print(table)
+
+
+@app.command()
+def create(
+    directory: _Directory,
+    name: _Name,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="A bundle: its dimension and fingerprint.", show_default=False)
+    ] = None,
+    dimension: Annotated[int | None, typer.Option("--dimension", help="Of the vectors.", show_default=False)] = None,
+    fingerprint: Annotated[
+        str | None, typer.Option("--fingerprint", help="Of the encoder that makes the vectors.", show_default=False)
+    ] = None,
+    metric: Annotated[str, typer.Option("--metric", help="cosine, ip or l2.")] = "cosine",
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            metavar="NAME=TYPE",
+            help="A field of metadata and its type; repeatable. Others than datetime come by themselves.",
+            show_default=False,
+        ),
+    ] = None,
+    chunking: Annotated[MethodName, typer.Option("--chunking", help="How documents are cut.")] = "whole",
+    chunk_size: Annotated[int, typer.Option("--chunk-size", help="Tokens of a chunk; 0: what the model reads.")] = 0,
+    chunk_overlap: Annotated[
+        int, typer.Option("--chunk-overlap", help="Tokens or sentences that a chunk repeats of the last.")
+    ] = 0,
+    heading_prefix: Annotated[
+        bool, typer.Option("--heading-prefix", help="Put the headings that a chunk is below before it.")
+    ] = False,
+    tenant_field: Annotated[
+        str | None,
+        typer.Option("--tenant-field", help="The field that says whose a document is.", show_default=False),
+    ] = None,
+    precision: Annotated[
+        PrecisionName,
+        typer.Option(
+            "--precision", help="How vectors are held: f16 rounds them to half the bytes; int8 scans a quarter of them."
+        ),
+    ] = "f32",
+    as_json: _Json = False,
+) -> None:
+    """Make a collection, and the store if there is none. It is bound to its model for life."""
+    from crossfade.chunking import ChunkingSettings, Method
+    from crossfade.store import DurableStore
+    from crossfade.store.checks import check_spec
+    from crossfade.store.types import CollectionSettings
+
+    spec = _spec(name, model, dimension, fingerprint, metric)
+    cut = ChunkingSettings(Method(chunking), chunk_size, chunk_overlap, heading_prefix)
+    settings = CollectionSettings(_fields(field or []), chunking=cut, tenant_field=tenant_field, precision=precision)
+    check_spec(spec)  # before a directory is made for nothing
+    with DurableStore(directory, upkeep=False) as store:
+        store.create(spec, settings)
+    if as_json:
+        print(json.dumps(_spec_json(spec, settings), indent=2))
+    else:
+        print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}")
+
+
+def _spec(name: str, model: Path | None, dimension: int | None, fingerprint: str | None, metric: str) -> CollectionSpec:
+    from crossfade.errors import InvalidInput
+    from crossfade.models import Bundle
+    from crossfade.store import CollectionSpec
+
+    kind: Any = metric  # check_spec says whether it is one
+    if model is not None:
+        if dimension is not None or fingerprint is not None:
+            raise InvalidInput("--model says dimension and fingerprint itself: leave --dimension and --fingerprint out")
+        bundle = Bundle.load(model)
+        return CollectionSpec(name, bundle.dimension, kind, bundle.document_fingerprint)
+    if dimension is None or fingerprint is None:
+        raise InvalidInput("give --model, or both --dimension and --fingerprint")
+    return CollectionSpec(name, dimension, kind, fingerprint)
+
+
+def _fields(given: list[str]) -> MetadataSchema:
+    from crossfade.errors import InvalidInput
+    from crossfade.store.metadata import MetadataSchema
+
+    fields: dict[str, str] = {}
+    for pair in given:
+        name, equals, kind = pair.partition("=")
+        if not equals or name in fields:
+            raise InvalidInput(
+                f"--field {pair!r} cannot be read: write NAME=TYPE, each name once, as published=datetime"
+            )
+        fields[name] = kind
+    return MetadataSchema(fields)
+
+
+@app.command()
+def search(
+    directory: _Directory,
+    name: _Name,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.", show_default=False)],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="The collection's model; needed but for --mode lexical.", show_default=False),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Documents to find.", min=1)] = 10,
+    mode: Annotated[ModeName, typer.Option("--mode", help="By vectors, by words (BM25), or by both.")] = "dense",
+    filter_: Annotated[
+        str | None,
+        typer.Option("--filter", help="A condition on metadata, as JSON (docs/filters.md).", show_default=False),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Whose documents, in a collection of tenants.", show_default=False)
+    ] = None,
+    threads: ThreadsOption = None,
+    as_json: _Json = False,
+) -> None:
+    """Find the documents nearest to a text, without a server: the same search that a server answers."""
+    from crossfade.cli.evaluation_options import load_models
+    from crossfade.config import load_settings
+    from crossfade.errors import InvalidInput
+    from crossfade.retrieval import Retriever, SearchOptions
+    from crossfade.store.metadata import Filter
+    from crossfade.store.tenancy import TenantCollection
+
+    condition = None if filter_ is None else Filter.parse(filter_)
+    if model is None and mode != "lexical":
+        raise InvalidInput(f"a search of mode {mode} needs the collection's model: give --model, or --mode lexical")
+    with opened(directory, upkeep=False) as store:
+        collection = store.get(name).pinned()
+        view = _view(collection, tenant)
+        if isinstance(view, TenantCollection):
+            condition = view.imposed(condition)
+        encoder = None if model is None else load_models({"model": model}, threads)["model"]
+        retriever = Retriever(view, encoder, load_settings(threads=threads).threads)
+        hits = retriever.search_texts([text], k, SearchOptions(filter=condition, mode=mode)).hits[0]
+        found = view.documents([hit.id for hit in hits])
+        shown = [_hit_json(view, hit, document) for hit, document in zip(hits, found, strict=True) if document]
+    if as_json:
+        print(json.dumps({"collection": name, "hits": shown}, indent=2))
+        return
+    for rank_, hit in enumerate(shown, start=1):
+        start, stop = hit["span"] or (0, len(hit["text"]))
+        said = " ".join(hit["text"][start:stop].split())
+        snippet = said if len(said) <= _SNIPPET else said[:_SNIPPET] + "..."
+        print(f"{rank_:>3}  {hit['score']:.4f}  {hit['id']}  {' '.join(hit['title'].split())[:_SNIPPET]}  {snippet}")
+
+
+def _view(collection: Collection, tenant: str | None) -> Collection:
+    """The collection, or what of it is the tenant's. Raises InvalidInput when it has tenants and none is named, or one
+    is and it has none."""
+    from crossfade.errors import InvalidInput
+    from crossfade.store.tenancy import TenantCollection
+
+    field, name = collection.settings.tenant_field, collection.spec.name
+    if field is not None and tenant is not None:
+        return TenantCollection(collection, field, tenant)
+    if field is not None:
+        raise InvalidInput(f"collection {name!r} is of tenants: say whose documents to search, with --tenant")
+    if tenant is not None:
+        raise InvalidInput(f"collection {name!r} is not of tenants: leave --tenant out")
+    return collection
+
+
+def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str, Any]:
+    from crossfade.store.tenancy import TenantCollection
+
+    return {
+        "id": collection.shown(hit.id) if isinstance(collection, TenantCollection) else hit.id,
+        "score": hit.score,
+        "span": hit.span,
+        "title": document.title,
+        "text": document.text,
+        "metadata": collection.fields.present(document.metadata),
+    }
+
+
+@app.command()
+def check(
+    directory: _Directory,
+    heal: Annotated[
+        bool, typer.Option("--heal", help="Build damaged segments again; no server may have the store open.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Hold every page of the database and every file of the segments against what was written.
+
+    Without --heal nothing is changed, and a server may have the store open. The exit code is 2 when something is wrong.
+    """
+    from crossfade.errors import StoreError
+    from crossfade.store.checking import check_store
+
+    found = check_store(directory)
+    healed = 0
+    if heal and found.segment_faults and not found.database_faults:
+        healed = len(found.segment_faults)
+        with opened(directory, upkeep=False, check_on_open=False) as store:
+            for collection in store.all():
+                collection.heal()
+        found = check_store(directory)
+    facts = {
+        "sound": found.sound,
+        "segments": found.segments,
+        "segment_bytes": found.segment_bytes,
+        "database_faults": found.database_faults,
+        "segment_faults": found.segment_faults,
+        "healed": healed,
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _show_check(facts)
+    if found.database_faults:
+        raise StoreError(f"the database in {directory} is damaged: restore the last backup (crossfade store restore)")
+    if found.segment_faults:
+        raise StoreError(f"{len(found.segment_faults)} segments in {directory} are damaged: --heal builds them again")
+
+
+def _show_check(facts: dict[str, Any]) -> None:
+    for line in (*facts["database_faults"], *facts["segment_faults"]):
+        print(line)
+    if facts["healed"]:
+        print(f"{facts['healed']} built again")
+    if facts["sound"]:
+        print(f"sound: the database, and {facts['segments']} segments of {facts['segment_bytes'] / 1e6:,.1f} MB")
+
+
+@app.command()
+def backup(
+    directory: _Directory,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is not.", show_default=False)],
+    as_json: _Json = False,
+) -> None:
+    """Copy a store as it is now into a new directory. A server may have it open, and write."""
+    from crossfade.store.backup import backup_of
+
+    backup_of(directory, target)
+    _show_copy(target, "backup", as_json)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="BACKUP", help="What `backup` made.", show_default=False)],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that is not.", show_default=False)],
+    as_json: _Json = False,
+) -> None:
+    """Make a store of a backup, every page of it checked."""
+    from crossfade.store.backup import restore as make
+
+    make(source, directory)
+    _show_copy(directory, "store", as_json)
+
+
+def _show_copy(directory: Path, what: str, as_json: bool) -> None:
+    from crossfade.store.database import FILE
+    from crossfade.store.readonly import summaries
+
+    found, size = summaries(directory), (directory / FILE).stat().st_size
+    if as_json:
+        collections = [_summary_json(each) for each in found]
+        print(json.dumps({"path": str(directory), "bytes": size, "collections": collections}, indent=2))
+        return
+    documents = sum(each.documents for each in found)
+    print(f"{what} {directory}: {len(found)} collections, {documents:,} documents, {size / 1e6:,.1f} MB")
+
+
+@app.command()
+def drop(directory: _Directory, name: _Name, as_json: _Json = False) -> None:
+    """Remove a collection and all that is in it."""
+    from crossfade.ingest.journal import forget_gone
+
+    with opened(directory, upkeep=False, check_on_open=False) as store:
+        collection = store.get(name)
+        documents = len(collection)
+        store.drop(name)
+        forget_gone(directory, {each.number for each in store.all()})
+    if as_json:
+        print(json.dumps({"dropped": name, "documents": documents}))
+    else:
+        print(f"dropped {name}: {documents:,} documents")
+
+
+def _summary_json(summary: CollectionSummary) -> dict[str, Any]:
+    return {**_spec_json(summary.spec, summary.settings), "documents": summary.documents, "rows": summary.rows}
+
+
+def _spec_json(spec: CollectionSpec, settings: CollectionSettings) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "dimension": spec.dimension,
+        "metric": spec.metric,
+        "document_fingerprint": spec.document_fingerprint,
+        "fields": settings.fields.to_json(),
+        "chunking": settings.chunking.to_json(),
+        "tenant_field": settings.tenant_field,
+        "precision": settings.precision,
+    }

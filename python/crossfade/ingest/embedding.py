@@ -1,0 +1,161 @@
+"""Batches to pieces: documents with their vectors, each piece one upsert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.chunking import ChunkingSettings, Method, TokenBudget, TokenCounter, chunk
+from crossfade.ingest.batches import Batch
+from crossfade.ingest.records import Position, Record
+from crossfade.ingest.report import ChunkTotals
+from crossfade.models import Encoder
+from crossfade.models.tokenizer import TextTokenizer
+from crossfade.models.types import Embeddings, InputType
+from crossfade.store.types import Document
+
+# Documents that are cut together: few enough that long ones do not make a piece much larger than it should be.
+_SLICE = 32
+
+Spans = list[list[tuple[int, int]]]
+
+
+class DocumentBundle(Protocol):
+    """What a cutter needs to know of a model's bundle; `crossfade.models.Bundle` is one."""
+
+    @property
+    def document_fingerprint(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+
+
+class DocumentEncoder(Protocol):
+    """Texts in, vectors out; `crossfade.models.Encoder` is one."""
+
+    @property
+    def bundle(self) -> DocumentBundle: ...
+    def encode(self, texts: Sequence[str], input_type: InputType) -> Embeddings: ...
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one upsert takes. `vectors`: float32, shape (rows, dimension). `spans`: of each document's rows; None where
+    every document is one row of its whole text. `end`: the position of its last document."""
+
+    documents: list[Document]
+    vectors: NDArray[np.float32]
+    spans: Spans | None
+    end: Position
+    totals: ChunkTotals = field(default_factory=ChunkTotals)
+
+
+class Cutter(Protocol):
+    """Makes pieces of batches."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the vectors."""
+        ...
+
+    @property
+    def dimension(self) -> int | None:
+        """Of the vectors; None when the sources decide."""
+        ...
+
+    @property
+    def takes_vectors(self) -> bool:
+        """Whether documents must come with their vectors."""
+        ...
+
+    def to_json(self, settings: ChunkingSettings) -> dict[str, Any]:
+        """What decides over spans and vectors, in plain values."""
+        ...
+
+    def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
+        """In order; each of about `rows` rows, or of one document that has more. `settings`: the collection's."""
+        ...
+
+
+class GivenVectors:
+    """Documents come with their vectors, a row each, however the collection would cut them. `fingerprint`: of the
+    encoder that made them."""
+
+    takes_vectors = True
+    dimension = None
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+
+    def to_json(self, settings: ChunkingSettings) -> dict[str, Any]:
+        del settings
+        return {"vectors": "given", "fingerprint": self.fingerprint}
+
+    def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
+        """As they are: a batch has no more documents than `rows`."""
+        del rows, settings
+        if batch.records:
+            documents = [record.document for _, record in batch.records]
+            matrix = np.stack([record.vector for _, record in batch.records if record.vector is not None])
+            yield Piece(documents, matrix, None, batch.records[-1][0], ChunkTotals(rows=len(documents)))
+
+
+class EmbeddingCutter:
+    """Documents are cut into chunks as their collection says, and these embedded by a model."""
+
+    takes_vectors = False
+
+    def __init__(self, encoder: DocumentEncoder, tokenizer: TokenCounter, budget: TokenBudget) -> None:
+        """`tokenizer`, `budget`: the encoder's own (docs/chunking.md); `of` makes them."""
+        self._encoder = encoder
+        self._tokenizer = tokenizer
+        self._budget = budget
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> EmbeddingCutter:
+        """For what an encoder reads."""
+        bundle = encoder.bundle
+        tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
+        budget = TokenBudget(bundle.max_tokens, tokenizer.special_tokens, bundle.prompts.document)
+        return cls(encoder, tokenizer, budget)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._encoder.bundle.document_fingerprint
+
+    @property
+    def dimension(self) -> int:
+        return self._encoder.bundle.dimension
+
+    def to_json(self, settings: ChunkingSettings) -> dict[str, Any]:
+        return {"vectors": "model", "fingerprint": self.fingerprint, "chunking": settings.to_json()}
+
+    def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
+        whole = settings.method is Method.WHOLE
+        records: list[tuple[Position, Record]] = []
+        texts: list[str] = []
+        spans: Spans = []
+        totals = ChunkTotals()
+        for start in range(0, len(batch.records), _SLICE):
+            some = batch.records[start : start + _SLICE]
+            cut = chunk([record.document for _, record in some], self._tokenizer, settings, self._budget)
+            if records and len(texts) + cut.report.chunks > rows:
+                yield self._piece(records, texts, None if whole else spans, totals)
+                records, texts, spans, totals = [], [], [], ChunkTotals()
+            records += some
+            for (_, record), chunks in zip(some, cut.chunks, strict=True):
+                texts += [each.content_of(record.document.text) for each in chunks]
+                spans.append([(each.start, each.end) for each in chunks])
+            totals = totals.plus(ChunkTotals.of(cut.report))
+        if records:
+            yield self._piece(records, texts, None if whole else spans, totals)
+
+    def _piece(
+        self, records: list[tuple[Position, Record]], texts: list[str], spans: Spans | None, totals: ChunkTotals
+    ) -> Piece:
+        vectors = self._encoder.encode(texts, InputType.DOCUMENT).vectors
+        documents = [record.document for _, record in records]
+        return Piece(documents, vectors, spans, records[-1][0], totals)

@@ -1,0 +1,110 @@
+"""Copies of a store: made whole or not at all, also of one that a server has open, and put back with a check.
+
+A backup is a directory with the database alone. It is a store itself; segments are built when it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from crossfade.errors import InvalidInput, StoreError
+from crossfade.store.database import FILE, errors_told
+from crossfade.store.readonly import check_format, reading
+from crossfade.store.segment import sync_directory
+
+_PAGES = 4096  # copied between two looks at signals
+_MOST_FAULTS = 5
+
+
+def backup_of(directory: Path, target: Path) -> None:
+    """A copy of the store as it is now, in a new directory; without the store's lock, so also while a server has it
+    open and writes. Raises NotFound when there is no store, InvalidInput when the target is there, StoreError when it
+    cannot be read or written.
+    """
+    with reading(directory) as source:
+        write_whole(target, lambda path: _copy(source, path), what="backup")
+
+
+def restore(backup: Path, directory: Path) -> None:
+    """Make a store of a backup, in a new directory. Every page of the copy is checked before it appears.
+
+    Raises NotFound when there is no backup, InvalidInput when the directory is there, StoreError when the backup is
+    damaged or the copy cannot be written.
+    """
+    with reading(backup) as source:
+
+        def copy(path: Path) -> None:
+            _copy(source, path)
+            _check(path, backup)
+
+        write_whole(directory, copy, what="store")
+
+
+def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> None:
+    """Have `copy` write a database into a directory that appears at `target` when all of it is on the disk."""
+    target = Path(target)
+    if target.exists() or target.is_symlink():
+        raise InvalidInput(f"{target} is there already: name a directory that is not")
+    building = target.with_name(f".{target.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        building.mkdir(parents=True)
+        copy(building / FILE)
+        _settle(building / FILE)
+        descriptor = os.open(building / FILE, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_directory(building)
+        building.rename(target)
+        sync_directory(target.parent)
+    except OSError as error:
+        raise StoreError(f"the {what} {target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def faults_of(connection: sqlite3.Connection) -> list[str]:
+    """What is wrong with a database, every page of it read: a few lines at most; none when it is sound."""
+    try:
+        found = connection.execute(f"PRAGMA integrity_check({_MOST_FAULTS})").fetchall()
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [line for (text,) in found if text != "ok" for line in text.splitlines()]
+
+
+def _settle(path: Path) -> None:
+    """Out of WAL mode, which a store gets into again when it is opened: a backup can then be read without files beside
+    it, and from a medium that cannot be written."""
+    with errors_told(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        finally:
+            connection.close()
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    with errors_told(path):
+        copy = sqlite3.connect(path, isolation_level=None)
+        try:
+            source.backup(copy, pages=_PAGES, sleep=0)
+        finally:
+            copy.close()
+
+
+def _check(path: Path, backup: Path) -> None:
+    with errors_told(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            check_format(connection, path)
+            faults = faults_of(connection)
+        finally:
+            connection.close()
+    if faults:
+        raise StoreError(f"the backup {backup} is damaged: {faults[0]}; restore another one")

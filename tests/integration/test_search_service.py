@@ -1,0 +1,233 @@
+"""Collections on disk behind a real server: metadata, filters, words, both, chunks, rerankers, tenants, restarts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from serving_harness import ServeProcess, serve_process
+
+from crossfade.chunking import ChunkingSettings, Method
+from crossfade.client import Client, Document, Fusion, SearchOptions, Vectors
+from crossfade.errors import Conflict, InvalidInput, NotFound
+from crossfade.store import CollectionSettings, Precision
+
+DOCUMENTS = [
+    Document(
+        "bread", "Baking", "Mix flour, water and yeast, knead the dough and bake it.", {"language": "en", "year": 2020}
+    ),
+    Document("brot", "Backen", "Mehl, Wasser und Hefe mischen, kneten und backen.", {"language": "de", "year": 2021}),
+    Document("engine", "Motors", "A combustion engine burns petrol. See AB-12/9.", {"language": "en", "year": 2022}),
+    Document(
+        "error",
+        "",
+        "The driver stops with ERR_0x80070005 when the disk is full.",
+        {"year": 2023, "tags": ["io", "disk"]},
+    ),
+    Document("stars", "", "A telescope shows distant galaxies and stars.", {"language": "en"}),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store") / "kept"
+
+
+@pytest.fixture(scope="module")
+def server(minilm_bundle: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    log = tmp_path_factory.mktemp("serve") / "log"
+    model, reranker = f"base={minilm_bundle}", f"tokens={minilm_bundle}"
+    with serve_process(log, "--model", model, "--store", str(store), "--reranker", reranker) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ServeProcess) -> Iterator[Client]:
+    with Client(server.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def docs(server: ServeProcess) -> None:
+    with Client(server.address) as client:
+        client.create_collection("docs", model="base")
+        client.upsert("docs", DOCUMENTS, model="base")
+
+
+def found(client: Client, text: str, options: SearchOptions, k: int = 5) -> list[str]:
+    model = None if options.mode == "lexical" else "base"
+    return [hit.id for hit in client.search("docs", k, model=model, texts=[text], options=options).hits[0]]
+
+
+def test_metadata_come_back_as_they_went(client: Client) -> None:
+    hits = client.search("docs", 5, model="base", texts=["bread"], with_documents=True).hits[0]
+    assert {hit.id: hit.document for hit in hits} == {document.id: document for document in DOCUMENTS}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"field": "language", "eq": "en"}, {"bread", "engine", "stars"}),
+        ({"and": [{"field": "language", "eq": "en"}, {"field": "year", "gte": 2021}]}, {"engine"}),
+        ({"not": {"field": "language", "exists": True}}, {"error"}),
+        ({"field": "tags", "contains_any": ["disk"]}, {"error"}),
+        ({"field": "year", "lt": 1900}, set()),
+    ],
+)
+def test_filters(client: Client, condition: dict[str, object], expected: set[str]) -> None:
+    assert set(found(client, "anything", SearchOptions(filter=condition))) == expected
+    assert set(found(client, "anything", SearchOptions(filter=json.dumps(condition), exact=True))) == expected
+    words = "flour engine galaxies disk mehl"
+    assert set(found(client, words, SearchOptions(filter=condition, mode="lexical"))) == expected
+
+
+def test_a_filter_on_a_field_that_is_not_there_is_refused_by_name(client: Client) -> None:
+    with pytest.raises(InvalidInput, match=r"langage.*language"):
+        found(client, "x", SearchOptions(filter={"field": "langage", "eq": "en"}))
+
+
+def test_words_find_codes_whole(client: Client) -> None:
+    lexical = SearchOptions(mode="lexical")
+    assert found(client, "err_0x80070005", lexical)[0] == "error"
+    assert found(client, "AB-12/9", lexical)[0] == "engine"
+    assert found(client, "zebra", lexical) == []
+
+
+def test_hybrid_is_explained_stage_by_stage(client: Client) -> None:
+    options = SearchOptions(mode="hybrid", reranker="tokens", explain=True)
+    answer = client.search("docs", 3, model="base", texts=["knead the dough"], options=options)
+    assert [stage.stage for stage in answer.stages] == ["dense", "lexical", "fused", "reranked"]
+    assert all(stage.ns > 0 for stage in answer.stages)
+    best = answer.hits[0][0]
+    assert best.id == "bread"
+    assert [stage.stage for stage in best.stages] == ["dense", "lexical", "fused", "reranked"]
+    lexical = best.stages[1]
+    assert set(lexical.terms) == {"knead", "dough"}
+    assert sum(lexical.terms.values()) == pytest.approx(lexical.score, abs=1e-9)
+    dense, fused = best.stages[0], best.stages[2]
+    assert fused.score == pytest.approx(1 / (60 + dense.rank) + 1 / (60 + lexical.rank))
+    assert best.score == pytest.approx(best.stages[3].score, abs=1e-6)
+
+
+def test_weights_make_one_arm_silent(client: Client) -> None:
+    dense_only = Fusion("weighted", dense_weight=1, lexical_weight=0)
+    text = "stars"
+    fused = found(client, text, SearchOptions(mode="hybrid", fusion=dense_only))
+    assert fused == found(client, text, SearchOptions())
+
+
+def test_what_a_mode_needs_is_said(client: Client) -> None:
+    vectors = client.embed("base", ["bread"], "query")
+    with pytest.raises(InvalidInput, match="need texts"):
+        client.search("docs", 3, vectors=vectors, options=SearchOptions(mode="hybrid"))
+    with pytest.raises(InvalidInput, match="give texts, and neither model nor vectors"):
+        client.search("docs", 3, model="base", texts=["x"], options=SearchOptions(mode="lexical"))
+    with pytest.raises(NotFound, match="no reranker 'other' is served here: use one of tokens"):
+        client.search("docs", 3, model="base", texts=["x"], options=SearchOptions(reranker="other"))
+
+
+def test_expected_versions(client: Client) -> None:
+    client.create_collection("versions", dimension=2, fingerprint="f")
+    vectors = Vectors(np.ones((1, 2), np.float32), "f")
+    document = Document("a", text="first")
+    client.upsert("versions", [document], vectors=vectors, expected_versions=[0])
+    client.upsert("versions", [document], vectors=vectors, expected_versions=[0])  # sent again: taken as done
+    with pytest.raises(Conflict, match="has version 1, and 0 was expected"):
+        client.upsert("versions", [Document("a", text="other")], vectors=vectors, expected_versions=[0])
+    client.upsert("versions", [Document("a", text="second")], vectors=vectors, expected_versions=[1])
+
+
+def test_a_collection_cuts_its_documents(client: Client) -> None:
+    settings = CollectionSettings(chunking=ChunkingSettings(Method.SENTENCES, size=8))
+    made = client.create_collection("cut", model="base", settings=settings)
+    assert made.documents == 0
+    text = "Bread needs flour and yeast. A telescope shows distant galaxies. An engine burns petrol."
+    done = client.upsert("cut", [Document("long", "Mixed", text), Document("short", text="Cheese.")], model="base")
+    assert done.chunk_counts.tolist() == [3, 1]
+    assert done.unread_characters.tolist() == [0, 0]
+    for query, words in (("astronomy", "galaxies"), ("baking", "flour"), ("motors", "engine")):
+        (hits,) = client.search("cut", 2, model="base", texts=[query], with_documents=True).hits
+        assert [hit.id for hit in hits] == ["long", "short"]
+        assert hits[0].span is not None
+        start, stop = hits[0].span
+        assert words in text[start:stop]
+        assert stop - start < len(text) / 2
+
+
+@pytest.mark.parametrize("precision", ["f16", "int8"])
+def test_a_collection_has_the_precision_it_was_made_with(client: Client, precision: Precision) -> None:
+    """Scores are those of f32, or of what f16 rounds vectors to: within 2^-11, vectors having a norm of 1."""
+    name = f"held-{precision}"
+    client.create_collection(name, model="base", settings=CollectionSettings(precision=precision))
+    client.upsert(name, DOCUMENTS, model="base")
+    (hits,) = client.search(name, 3, model="base", texts=["baking bread"]).hits
+    (expected,) = client.search("docs", 3, model="base", texts=["baking bread"]).hits
+    assert [hit.id for hit in hits] == [hit.id for hit in expected]
+    for hit, other in zip(hits, expected, strict=True):
+        assert hit.score == pytest.approx(other.score, abs=2**-11)
+
+
+def test_tenants_have_nothing_of_each_other(server: ServeProcess) -> None:
+    with (
+        Client(server.address) as nobody,
+        Client(server.address, tenant="a") as a,
+        Client(server.address, tenant="b") as b,
+    ):
+        nobody.create_collection("shared", model="base", settings=CollectionSettings(tenant_field="tenant"))
+        for client, name in ((a, "a"), (b, "b")):
+            client.upsert("shared", [Document("same", text=f"The secret of {name}.")], model="base")
+        for client, name in ((a, "a"), (b, "b")):
+            for options in (
+                SearchOptions(),
+                SearchOptions(mode="hybrid", explain=True),
+                SearchOptions(filter={"or": [{"field": "tenant", "eq": "a"}, {"field": "tenant", "eq": "b"}]}),
+                SearchOptions(filter={"not": {"field": "tenant", "eq": name}}),
+            ):
+                (hits,) = client.search(
+                    "shared", 9, model="base", texts=["the secret"], options=options, with_documents=True
+                ).hits
+                texts = [hit.document and (hit.document.id, hit.document.text) for hit in hits]
+                assert texts in ([("same", f"The secret of {name}.")], [])
+                assert (texts == []) == (isinstance(options.filter, dict) and "not" in options.filter)
+        with pytest.raises(InvalidInput, match="crossfade-tenant"):
+            nobody.search("shared", 1, model="base", texts=["x"])
+        with pytest.raises(InvalidInput, match="leave the field out"):
+            a.upsert("shared", [Document("x", text="x", metadata={"tenant": "b"})], model="base")
+        assert b.delete("shared", ["same"]) == 1
+        (hits,) = a.search("shared", 9, model="base", texts=["the secret"]).hits
+        assert [hit.id for hit in hits] == ["same"]
+        assert b.search("shared", 9, model="base", texts=["the secret"]).hits == [[]]
+
+
+def test_a_second_server_on_the_store_is_refused(server: ServeProcess, store: Path, minilm_bundle: Path) -> None:
+    command = ["serve", "--listen", "127.0.0.1:0", "--model", f"base={minilm_bundle}", "--store", str(store)]
+    done = subprocess.run(
+        [sys.executable, "-m", "crossfade.cli.main", *command], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "is open in another process" in done.stderr
+
+
+def test_everything_is_there_after_a_restart(
+    server: ServeProcess, store: Path, minilm_bundle: Path, tmp_path: Path
+) -> None:
+    with Client(server.address) as client:
+        before = {
+            mode: found(client, "knead the dough with yeast", SearchOptions(mode=mode))
+            for mode in ("dense", "lexical", "hybrid")
+        }
+        collections = client.list_collections()
+    server.process.terminate()
+    assert server.process.wait(60) == 0
+    with (
+        serve_process(tmp_path / "log", "--model", f"base={minilm_bundle}", "--store", str(store)) as again,
+        Client(again.address) as client,
+    ):
+        assert client.list_collections() == collections
+        for mode in ("dense", "lexical", "hybrid"):
+            assert found(client, "knead the dough with yeast", SearchOptions(mode=mode)) == before[mode]

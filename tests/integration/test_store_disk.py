@@ -1,0 +1,450 @@
+"""Disks that are full, read-only, damaged or shared: an error that says what to do, no wrong answer; work goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from store_model import SETTINGS, State, alive, check, contents, next_write, observed, spec_of, write
+
+from crossfade.errors import CrossfadeError, InvalidInput, StoreError
+from crossfade.store import DurableCollection, DurableStore, database
+
+NAMES = [f"d{number}" for number in range(30)]
+
+
+def opened(directory: Path) -> DurableStore:
+    return DurableStore(directory, SETTINGS, upkeep=False)
+
+
+def filled(directory: Path, *, writes: int = 25) -> State:
+    """A store with segments, dead rows in them, and a tail; closed again."""
+    state: State = {}
+    chance = random.Random(1)
+    with opened(directory) as store:
+        collection = store.create(spec_of("c"))
+        for number in range(writes):
+            grow(collection, state, chance)
+            if number % 8 == 7:
+                collection.seal()
+    return state
+
+
+def grow(collection: DurableCollection, state: State, chance: random.Random) -> None:
+    versions = next_write(state, NAMES, chance)
+    write(collection, versions)
+    state.update(versions)
+
+
+def settle(collection: DurableCollection, state: State, versions: State) -> None:
+    after = state | versions
+    if observed(collection, after) == alive(after):
+        state.update(versions)
+    check(collection, state)
+
+
+def says(error: Exception, *remedies: str) -> int:
+    """1; fails when it does not say what to do."""
+    assert any(remedy in str(error) for remedy in remedies)
+    return 1
+
+
+@contextmanager
+def mounted(directory: Path, options: str) -> Iterator[None]:
+    """A file system in memory. Skips the test where that is not allowed."""
+    directory.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", directory]).returncode:
+        pytest.skip("mounting a file system needs more rights than this process has")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+class TestFullDisk:
+    def test_writes_are_refused_whole_and_go_on_when_there_is_room(self, tmp_path: Path) -> None:
+        disk = tmp_path / "disk"
+        chance = random.Random(2)
+        with mounted(disk, "size=4m"):
+            with opened(disk / "store") as store:
+                collection = store.create(spec_of("c"))
+                state: State = {}
+                for _ in range(20):
+                    grow(collection, state, chance)
+                for _ in range(2):
+                    ballast = disk / "ballast"
+                    fill(ballast)
+                    refused = 0
+                    while refused < 5:
+                        versions = next_write(state, NAMES, chance)
+                        try:
+                            write(collection, versions)
+                        except StoreError as error:
+                            refused += says(error, "make room", "its room")
+                            versions = {}
+                        settle(collection, state, versions)
+                    with pytest.raises(StoreError, match="make room"):
+                        collection.seal()
+                    check(collection, state)
+                    ballast.unlink()
+                    for _ in range(10):
+                        grow(collection, state, chance)
+                    collection.seal()
+                    check(collection, state)
+            with opened(disk / "store") as store:
+                check(store.get("c"), state)
+
+    def test_a_store_with_a_full_disk_under_it_is_opened(self, tmp_path: Path) -> None:
+        """What needs no room works; what does says so."""
+        disk = tmp_path / "disk"
+        with mounted(disk, "size=4m"):
+            state = filled(disk / "store")
+            fill(disk / "ballast")
+            try:
+                with opened(disk / "store") as store:
+                    check(store.get("c"), state)
+            except StoreError as error:
+                says(error, "make room", "its room")
+            (disk / "ballast").unlink()
+            with opened(disk / "store") as store:
+                check(store.get("c"), state)
+
+    def test_a_limit_on_the_size_of_files(self, tmp_path: Path) -> None:
+        state: State = {}
+        chance = random.Random(3)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            with opened(tmp_path / "store") as store:
+                collection = store.create(spec_of("c"))
+                for _ in range(5):
+                    grow(collection, state, chance)
+                size = (tmp_path / "store" / "crossfade.db-wal").stat().st_size
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40_000, before[1]))
+                refused = 0
+                while refused < 3:
+                    versions = next_write(state, NAMES, chance)
+                    try:
+                        write(collection, versions)
+                    except StoreError:
+                        refused += 1
+                        versions = {}
+                    settle(collection, state, versions)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+                with pytest.raises(StoreError, match="cannot be written"):
+                    collection.seal()
+                check(collection, state)
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+                for _ in range(5):
+                    grow(collection, state, chance)
+                collection.seal()
+                check(collection, state)
+            with opened(tmp_path / "store") as store:
+                check(store.get("c"), state)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    def test_a_backup_that_does_not_fit_leaves_nothing(self, tmp_path: Path) -> None:
+        state = filled(tmp_path / "store")
+        disk = tmp_path / "disk"
+        with mounted(disk, "size=64k"), opened(tmp_path / "store") as store:
+            with pytest.raises(StoreError):
+                store.backup(disk / "backup")
+            assert list(disk.iterdir()) == []
+            check(store.get("c"), state)
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+
+
+def test_a_read_only_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=8m"):
+        state = filled(disk / "store")
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(StoreError, match="cannot be opened: Read-only file system; check its permissions"):
+            opened(disk / "store")
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        with opened(disk / "store") as store:
+            check(store.get("c"), state)
+
+
+class TestShared:
+    def test_another_process_has_it_open(self, tmp_path: Path) -> None:
+        state = filled(tmp_path / "store")
+        program = (
+            "import sys; from pathlib import Path; from crossfade.store import DurableStore\n"
+            "store = DurableStore(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / "store"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"open\n"
+            with pytest.raises(StoreError, match="is open in another process: stop that one"):
+                opened(tmp_path / "store")
+            other.kill()
+        with opened(tmp_path / "store") as store:
+            check(store.get("c"), state)
+            with pytest.raises(StoreError, match="is open in another process"):
+                opened(tmp_path / "store")
+
+    def test_another_program_has_the_database_locked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
+        state = filled(tmp_path / "store")
+        locker = sqlite3.connect(tmp_path / "store" / "crossfade.db", isolation_level=None)
+        locker.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="another program holds the database locked: close it and try again"):
+            opened(tmp_path / "store")
+        locker.execute("ROLLBACK")
+        with opened(tmp_path / "store") as store:
+            locker.execute("BEGIN EXCLUSIVE")
+            collection = store.get("c")
+            with pytest.raises(StoreError, match="another program holds the database locked"):
+                write(collection, {"new": 1})
+            check(collection, state)
+            locker.execute("ROLLBACK")
+            write(collection, {"new": 1})
+            check(collection, state | {"new": 1})
+        locker.close()
+
+
+def segment_files(directory: Path) -> list[Path]:
+    return sorted(path for path in (directory / "segments").glob("*/*/*") if path.is_file())
+
+
+class TestDerivedFiles:
+    @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+    def test_damage_is_found_when_it_is_opened(self, tmp_path: Path, damage: str) -> None:
+        state = filled(tmp_path / "store")
+        with opened(tmp_path / "store") as store:
+            while store.get("c").keep_up():
+                pass
+        chance = random.Random(damage)
+        for path in segment_files(tmp_path / "store"):
+            if not path.stat().st_size:
+                continue
+            harm(path, damage, chance)
+            with opened(tmp_path / "store") as store:
+                check(store.get("c"), state)
+                assert store.get("c").heal() == 0
+                while store.get("c").keep_up():
+                    pass
+
+    @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+    def test_damage_is_found_and_healed_while_it_is_open(self, tmp_path: Path, damage: str) -> None:
+        state = filled(tmp_path / "store")
+        chance = random.Random(damage)
+        with opened(tmp_path / "store") as store:
+            collection = store.get("c")
+            while collection.keep_up():
+                pass
+            for path in segment_files(tmp_path / "store"):
+                if damage == "remove" and path.name in ("graph.hnsw", "effort.json"):
+                    continue  # a segment may have none
+                if path.stat().st_size:
+                    harm(path, damage, chance)
+                    assert collection.heal() == 1, path.name
+                    check(collection, state)
+                    while collection.keep_up():
+                        pass
+            check(collection, state)
+
+    def test_while_a_segment_is_healed_the_others_serve_and_snapshots_say_so(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state = filled(tmp_path / "store")
+        with opened(tmp_path / "store") as store:
+            collection = store.get("c")
+            whole = contents(collection.snapshot())
+            victim = min(collection.index.directory.iterdir()) / "vectors.f32"
+            harm(victim, "cut", random.Random(4))
+            written = collection.index._write
+            seen = []
+
+            def look_on(*given: object) -> object:
+                look_at = collection.snapshot()
+                seen.append(look_at.incomplete)
+                assert contents(look_at).items() <= whole.items()
+                return written(*given)
+
+            def refuse(*given: object) -> object:
+                seen.append(collection.snapshot().incomplete)
+                raise StoreError("the disk is full")
+
+            monkeypatch.setattr(collection.index, "_write", refuse)
+            with pytest.raises(StoreError):
+                collection.heal()
+            assert collection.snapshot().incomplete
+            monkeypatch.setattr(collection.index, "_write", look_on)
+            while collection.keep_up():
+                pass
+            assert collection.snapshot().incomplete
+            assert collection.heal() == 1
+            assert set(seen) == {True}
+            check(collection, state)
+
+    def test_an_emptied_directory(self, tmp_path: Path) -> None:
+        state = filled(tmp_path / "store")
+        shutil.rmtree(tmp_path / "store" / "segments")
+        (tmp_path / "store" / "segments").mkdir()
+        with opened(tmp_path / "store") as store:
+            check(store.get("c"), state)
+
+
+def harm(path: Path, damage: str, chance: random.Random) -> None:
+    if damage == "remove":
+        path.unlink()
+        return
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        data = data[:-1]
+    else:
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+
+
+class TestDatabase:
+    def test_of_another_program(self, tmp_path: Path) -> None:
+        (tmp_path / "store").mkdir()
+        path = tmp_path / "store" / "crossfade.db"
+        with sqlite3.connect(path) as other:
+            other.execute("CREATE TABLE theirs (x)")
+        other.close()
+        before = path.read_bytes()
+        with pytest.raises(StoreError, match="is a database of another program: name another directory"):
+            opened(tmp_path / "store")
+        assert path.read_bytes() == before
+
+    def test_of_a_newer_format(self, tmp_path: Path) -> None:
+        filled(tmp_path / "store")
+        with sqlite3.connect(tmp_path / "store" / "crossfade.db") as newer:
+            newer.execute("PRAGMA user_version = 99")
+        newer.close()
+        with pytest.raises(StoreError, match="has format 99, and this crossfade knows formats up to"):
+            opened(tmp_path / "store")
+
+    def test_no_database_at_all(self, tmp_path: Path) -> None:
+        (tmp_path / "store").mkdir()
+        (tmp_path / "store" / "crossfade.db").write_bytes(b"not a database " * 1000)
+        with pytest.raises(StoreError, match="not a crossfade store, or damaged: name another directory, or restore"):
+            opened(tmp_path / "store")
+
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_emptied_or_removed(self, tmp_path: Path, gone: bool) -> None:
+        filled(tmp_path / "store")
+        path = tmp_path / "store" / "crossfade.db"
+        path.unlink() if gone else path.write_bytes(b"")
+        kept = segment_files(tmp_path / "store")
+        with pytest.raises(StoreError, match="restore the last backup"):
+            opened(tmp_path / "store")
+        assert segment_files(tmp_path / "store") == kept
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        """What SQLite finds is told with what to do; it has no checksums, so that some values may be others."""
+        state = filled(tmp_path / "store", writes=40)
+        sound = (tmp_path / "store" / "crossfade.db").read_bytes()
+        chance = random.Random(5)
+        told = 0
+        for number in range(40):
+            copy = tmp_path / f"copy-{number}"
+            copy.mkdir()
+            data = bytearray(sound)
+            if number < 10:
+                data = data[: chance.randrange(1, len(data))]
+            else:  # the head of a page, which says where its cells are
+                page = chance.randrange(len(data) // 8192) * 8192
+                data[page : page + 16] = chance.randbytes(16)
+            (copy / "crossfade.db").write_bytes(data)
+            try:
+                with opened(copy) as store:
+                    check(store.get("c"), state)
+            except CrossfadeError as error:
+                told += says(error, "restore the last backup", "name another directory")
+        assert told > 20
+
+
+class TestBackup:
+    def test_an_older_one_under_newer_segments(self, tmp_path: Path) -> None:
+        """Rows that had died since live again; rows that came since are gone, and others get their keys."""
+        for late in (False, True):
+            directory, backup = tmp_path / f"store-{late}", tmp_path / f"backup-{late}"
+            state = filled(directory)
+            chance = random.Random(6)
+            with opened(directory) as store:
+                collection = store.get("c")
+                store.backup(backup)
+                then = dict(state)
+                for _ in range(20):
+                    grow(collection, state, chance)
+                    if late and chance.random() < 0.3:
+                        collection.seal()
+                        while collection.keep_up():
+                            pass
+                collection.seal()
+            for path in directory.glob("crossfade.db*"):
+                path.unlink()
+            shutil.copy(backup / "crossfade.db", directory / "crossfade.db")
+            with opened(directory) as store:
+                collection = store.get("c")
+                check(collection, then)
+                for _ in range(20):
+                    grow(collection, then, chance)
+                collection.seal()
+                check(collection, then)
+            with opened(directory) as store:
+                check(store.get("c"), then)
+
+    def test_of_a_store_that_is_written_to_is_one_moment_of_its_history(self, tmp_path: Path) -> None:
+        chance = random.Random(7)
+        history: list[State] = []
+        stopped = threading.Event()
+        with DurableStore(tmp_path / "store", SETTINGS) as store:
+            collection = store.create(spec_of("c"))
+            state: State = {}
+            grow(collection, state, chance)
+            history.append(alive(state))
+
+            def go_on() -> None:
+                while not stopped.is_set():
+                    versions = next_write(state, NAMES, chance)
+                    history.append(alive(state | versions))
+                    write(collection, versions)
+                    state.update(versions)
+
+            writer = threading.Thread(target=go_on)
+            writer.start()
+            began = []
+            for number in range(4):
+                began.append(len(history))
+                store.backup(tmp_path / f"backup-{number}")
+            stopped.set()
+            writer.join()
+            with pytest.raises(InvalidInput, match="is there already"):
+                store.backup(tmp_path / "backup-0")
+            check(collection, state)
+        for number, least in enumerate(began):
+            with opened(tmp_path / f"backup-{number}") as store:
+                found = observed(store.get("c"), NAMES)
+                assert found in history[least - 2 if least > 1 else 0 :]
+                assert contents(store.get("c").snapshot()) == found
+                assert len(store.get("c")) == len(found)

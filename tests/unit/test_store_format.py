@@ -1,0 +1,102 @@
+"""Format 1 of the store on disk, as it was written then: today's code opens it and finds everything.
+
+The sample under data/ was written by this file, run as a program, and is never written again.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from store_model import SETTINGS, State, check, next_write, spec_of, write
+
+from crossfade.errors import StoreError
+from crossfade.store import DurableStore, schema
+
+SAMPLE = Path(__file__).parent / "data" / "store-format-1"
+COLLECTIONS = ("first", "second")
+MORE = ("ALTER TABLE collections ADD COLUMN invented TEXT; CREATE TABLE invented (number INTEGER PRIMARY KEY) STRICT",)
+
+
+def build(directory: Path | None) -> dict[str, State]:
+    """What the sample holds; writes it as well when a directory is given."""
+    states: dict[str, State] = {}
+    store = DurableStore(directory, SETTINGS, upkeep=False) if directory else None
+    for name in COLLECTIONS:
+        chance = random.Random(name)
+        state = states[name] = {}
+        collection = store.create(spec_of(name)) if store else None
+        for number in range(14):
+            versions = next_write(state, [f"d{each}" for each in range(15)], chance)
+            if collection is not None:
+                write(collection, versions)
+                if number in (5, 10):
+                    collection.seal()
+            state.update(versions)
+    if store:
+        store.close()
+    return states
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SAMPLE, tmp_path / "store"))
+
+
+def test_the_sample_is_opened_and_holds_everything(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = sorted(path.relative_to(copy) for path in copy.glob("segments/*/*/*"))
+    assert len(before) >= 4 * 8
+    with DurableStore(copy, SETTINGS, upkeep=False) as store:
+        for name, state in build(None).items():
+            check(store.get(name), state)
+            assert store.get(name).heal() == 0
+    assert sorted(path.relative_to(copy) for path in copy.glob("segments/*/*/*")) == before
+    assert caplog.records == []  # no segment was left out and built again
+
+
+def test_the_database_alone_holds_everything(copy: Path) -> None:
+    shutil.rmtree(copy / "segments")
+    with DurableStore(copy, SETTINGS, upkeep=False) as store:
+        for name, state in build(None).items():
+            check(store.get(name), state)
+
+
+def migrating(monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, *more))
+    monkeypatch.setattr(schema.migrate, "__defaults__", (schema.MIGRATIONS,))
+
+
+def test_an_older_format_becomes_a_newer_one(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        migrating(later, *MORE)
+        for _ in range(2):  # the second time there is nothing to do
+            with DurableStore(copy, SETTINGS, upkeep=False) as store:
+                for name, state in build(None).items():
+                    check(store.get(name), state)
+                with store.database.reading() as connection:
+                    assert connection.execute("SELECT invented FROM collections").fetchall() == [(None,), (None,)]
+                    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    with pytest.raises(StoreError, match="has format 2, and this crossfade knows formats up to 1: use the version"):
+        DurableStore(copy, SETTINGS)
+
+
+def test_a_migration_that_fails_changes_nothing(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        migrating(later, MORE[0] + "; ALTER TABLE missing ADD COLUMN x TEXT")
+        with pytest.raises(StoreError, match="no such table: missing"):
+            DurableStore(copy, SETTINGS)
+    database = sqlite3.connect(copy / "crossfade.db")
+    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'invented'").fetchone() == (0,)
+    database.close()
+    with DurableStore(copy, SETTINGS, upkeep=False) as store:
+        for name, state in build(None).items():
+            check(store.get(name), state)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
