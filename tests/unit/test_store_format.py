@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from store_model import SETTINGS, State, check, next_write, spec_of, write
 
@@ -19,6 +20,7 @@ from crossfade.store import DurableStore, schema
 
 SAMPLE = Path(__file__).parent / "data" / "store-format-1"
 COLLECTIONS = ("first", "second")
+FILLED = 3
 MORE = ("ALTER TABLE collections ADD COLUMN invented TEXT; CREATE TABLE invented (number INTEGER PRIMARY KEY) STRICT",)
 
 
@@ -38,6 +40,13 @@ def build(directory: Path | None) -> dict[str, State]:
                     collection.seal()
             state.update(versions)
     if store:
+        second = store.collection("second")
+        second.create_index(3, "cf1-of-another")
+        keys = [key for key, _ in second.pending(2, FILLED)]
+        second.fill(2, keys, np.arange(3 * FILLED, dtype=np.float32).reshape(FILLED, 3))
+        second.seal()
+        store.set_alias("live", "first")
+        store.set_alias("next", "second", 2)
         store.close()
     return states
 
@@ -54,8 +63,21 @@ def test_the_sample_is_opened_and_holds_everything(copy: Path, caplog: pytest.Lo
         for name, state in build(None).items():
             check(store.get(name), state)
             assert store.get(name).heal() == 0
+        check_versions(store)
     assert sorted(path.relative_to(copy) for path in copy.glob("segments/*/*/*")) == before
     assert caplog.records == []  # no segment was left out and built again
+
+
+def check_versions(store: DurableStore) -> None:
+    second = store.collection("second")
+    there = sum(version > 0 for version in build(None)["second"].values())
+    told = [(index.version, index.dimension, index.document_fingerprint) for index in second.index_versions()]
+    assert told == [(1, second.spec.dimension, "cf1-of-the-model"), (2, 3, "cf1-of-another")]
+    assert second.snapshot(2).pending == len(second.pending(2, 100)) == there - FILLED
+    (part,) = second.snapshot(2).parts
+    assert part.vectors.tolist() == [[3 * row, 3 * row + 1, 3 * row + 2] for row in range(FILLED)]
+    aliases = [(alias.name, alias.collection, alias.version, alias.revision) for alias in store.aliases()]
+    assert aliases == [("live", "first", None, 1), ("next", "second", 2, 2)]
 
 
 def test_the_database_alone_holds_everything(copy: Path) -> None:
@@ -63,6 +85,7 @@ def test_the_database_alone_holds_everything(copy: Path) -> None:
     with DurableStore(copy, SETTINGS, upkeep=False) as store:
         for name, state in build(None).items():
             check(store.get(name), state)
+        check_versions(store)
 
 
 def migrating(monkeypatch: pytest.MonkeyPatch, *more: str) -> None:

@@ -483,7 +483,7 @@ class DurableCollection:
 
         `stopped`: asked meanwhile; the step is given up when it is true.
         """
-        return any(index.merge() or index.build_graph(stopped) for index in self.indexes.values())
+        return any(index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values())
 
     def keep_up(self) -> bool:
         """One step of all that is due, in this thread; say whether there was any."""

@@ -339,8 +339,12 @@ class Index:
             size = max(size, live.count)
         return run if len(run) >= settings.merge_factor else []
 
-    def merge(self) -> bool:
-        """Make one segment of several, without their dead rows; say whether there was anything to do."""
+    def merge(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Make one segment of several, without their dead rows; say whether there was anything to do.
+
+        It is searched when it has its graph, and not before, when every search would look at all of its rows.
+        `stopped`: whether to do without one.
+        """
         with self._at_work(self._improving):
             old = [] if self._gone else self.mergeable()
             if not old:
@@ -349,40 +353,53 @@ class Index:
             span = Range(old[0].range.low, old[-1].range.high)
             if len(old) == 1:
                 # The name would be the same: the range takes the gap up to the next part as well, if there is one.
-                return self._rewrite(old[0])
+                return self._rewrite(old[0], stopped)
             made = self._write(span)
             faults.passed("merge.renamed")
-            self._replace(old, made)
-            for each in old:
-                shutil.rmtree(each.segment.directory, ignore_errors=True)
+            self._adopt(old, made, stopped)
             faults.passed("merge.adopted")
         return True
 
-    def _rewrite(self, old: Sealed) -> bool:
+    def _rewrite(self, old: Sealed, stopped: Callable[[], bool]) -> bool:
         """The same range without its dead rows. Its files are replaced; who has mapped the old ones keeps them."""
         made = self._write(old.range)
         faults.passed("merge.renamed")
-        self._replace([old], made)
+        self._adopt([old], made, stopped)
         faults.passed("merge.adopted")
         return True
 
-    def _replace(self, old: Sequence[Sealed | Open], segment: Segment) -> None:
+    def _adopt(self, old: Sequence[Sealed], made: Segment, stopped: Callable[[], bool]) -> None:
+        """Whatever becomes of its graph, which can be built later, the segment takes its place."""
+        graph: graphs.SegmentGraph | None = None
+        try:
+            if self._wants_graph(made):
+                graph = self._graph_of(made, stopped)
+        finally:
+            self._replace(old, made, graph)
+            for each in old:
+                if each.range != made.range:
+                    shutil.rmtree(each.segment.directory, ignore_errors=True)
+
+    def _replace(
+        self, old: Sequence[Sealed | Open], segment: Segment, graph: graphs.SegmentGraph | None = None
+    ) -> None:
         """Put a segment in the place of what it was made of. What has died meanwhile is dead in it too."""
         with self.lock:
             entries = tuple(entry for entry in self._state.entries if any(_same(entry, each) for each in old))
             alive = np.concatenate([entry.source.keys[entry.live.mask()] for entry in entries])
             live = Live.of(np.isin(segment.keys, alive))
-            self._state = self._state.exchanged(entries, Entry(Sealed(segment, self._settings.selection_bytes), live))
+            source = Sealed(segment, self._settings.selection_bytes, graph)
+            self._state = self._state.exchanged(entries, Entry(source, live))
 
     def build_graph(self, stopped: Callable[[], bool]) -> bool:
         """Give a segment a graph that should have one; say whether there was any. `stopped`: whether to give up."""
         made = None
         with self._at_work(self._improving):
-            source = next((each for each in self._sealed() if self._wants_graph(each)), None)
+            lacking = (each for each in self._sealed() if each.graph is None and self._wants_graph(each.segment))
+            source = next(lacking, None)
             if source is None:
                 return False
-            unwanted = partial(self._stops, stopped)
-            made = graphs.build(source.segment, self.record.space.metric, self._settings.graph, unwanted)
+            made = self._graph_of(source.segment, stopped)
             if made is not None:
                 self._change(source, source.with_graph(made))
         return made is not None
@@ -401,14 +418,18 @@ class Index:
             pending=self.holding.pending,
             segments=len(sealed),
             bytes=sum(source.segment.size + graphs.size(source.segment.directory) for source in sealed),
-            graphs_built=not any(self._wants_graph(source) for source in sealed),
+            graphs_built=not any(source.graph is None and self._wants_graph(source.segment) for source in sealed),
         )
 
     def _sealed(self) -> list[Sealed]:
         return [] if self._gone else [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
 
-    def _wants_graph(self, source: Sealed) -> bool:
-        return source.graph is None and source.segment.rows >= self._settings.graph.least_rows
+    def _wants_graph(self, segment: Segment) -> bool:
+        return segment.rows >= self._settings.graph.least_rows
+
+    def _graph_of(self, segment: Segment, stopped: Callable[[], bool]) -> graphs.SegmentGraph | None:
+        unwanted = partial(self._stops, stopped)
+        return graphs.build(segment, self.record.space.metric, self._settings.graph, unwanted)
 
     def _change(self, old: Sealed, new: Sealed) -> None:
         with self.lock:

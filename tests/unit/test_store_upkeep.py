@@ -1,0 +1,92 @@
+"""A merged segment is searched when it has its graph; until then the segments that it was made of are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossfade.errors import InvalidInput
+from crossfade.store import DurableStore, graphs
+from crossfade.store.collection import DurableCollection
+from crossfade.store.graphs import SegmentGraph
+from crossfade.store.segment import Segment
+from crossfade.store.settings import GraphSettings, StoreSettings
+from crossfade.store.types import CollectionSpec, Document, Metric, Part
+
+ROWS = 40
+PARTS = 2
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[DurableCollection]:
+    """Two segments of `ROWS` documents each, with graphs, that are due to be merged."""
+    settings = StoreSettings(seal_rows=ROWS, merge_factor=PARTS, graph=GraphSettings(least_rows=ROWS))
+    with DurableStore(tmp_path / "store", settings, upkeep=False) as store:
+        made = store.create(CollectionSpec("c", 4, "ip", "f"))
+        draw = np.random.default_rng(0)
+        for part in range(PARTS):
+            documents = [Document(f"{part}-{row}", text=f"text {row}") for row in range(ROWS)]
+            made.upsert(documents, draw.standard_normal((ROWS, 4), dtype=np.float32))
+            made.seal()
+            assert made.index.build_graph(lambda: False)
+        yield made
+
+
+def parts(collection: DurableCollection) -> list[tuple[int, bool]]:
+    """Rows of each part that is searched, and whether it has a graph."""
+    return [(part.count, part.graph is not None) for part in collection.snapshot().parts]
+
+
+Build = Callable[[Segment, Metric, GraphSettings, Callable[[], bool]], SegmentGraph | None]
+
+
+def test_the_old_segments_are_searched_while_the_graph_is_built(
+    collection: DurableCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build: Build = graphs.build
+    seen: list[tuple[Part, ...]] = []
+
+    def watched(
+        segment: Segment, metric: Metric, settings: GraphSettings, stopped: Callable[[], bool]
+    ) -> SegmentGraph | None:
+        seen.append(collection.snapshot().parts)
+        collection.delete(["0-0"])  # what dies meanwhile is dead in the merged one too
+        return build(segment, metric, settings, stopped)
+
+    monkeypatch.setattr(graphs, "build", watched)
+    before = collection.snapshot().parts
+    assert collection.index.merge()
+    assert seen == [before]
+    assert parts(collection) == [(PARTS * ROWS - 1, True)]
+    assert not collection.keep_up()
+
+
+def test_a_merge_stands_without_its_graph_when_that_fails(
+    collection: DurableCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> SegmentGraph | None:
+        raise InvalidInput("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(graphs, "build", failing)
+        with pytest.raises(InvalidInput, match="the disk is full"):
+            collection.index.merge()
+    assert parts(collection) == [(PARTS * ROWS, False)]
+    assert len(list(collection.index.directory.iterdir())) == 1
+    assert collection.keep_up()
+    assert parts(collection) == [(PARTS * ROWS, True)]
+
+
+def test_a_store_that_is_being_closed_merges_without_a_graph(collection: DurableCollection) -> None:
+    assert collection.index.merge(lambda: True)
+    assert parts(collection) == [(PARTS * ROWS, False)]
+
+
+def test_a_rewritten_segment_has_its_graph_at_once(collection: DurableCollection) -> None:
+    collection.index.merge()
+    collection.delete([f"0-{row}" for row in range(ROWS)])
+    assert collection.index.merge()
+    assert parts(collection) == [(ROWS, True)]
