@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import secrets
@@ -12,9 +13,52 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from crossfade.errors import DataError, InvalidInput
+from crossfade.errors import CrossfadeError, DataError, InvalidInput, StoreError
 
 _GZIP_MAGIC = b"\x1f\x8b"
+
+# What the system says when a process has run out, and the file may well be whole.
+_SHORT = {
+    errno.EMFILE: "raise its limit of open files (ulimit -n)",
+    errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
+    errno.ENOMEM: "free memory, or raise the number of mappings that a process may have (sysctl vm.max_map_count)",
+}
+
+_HANDFUL = 16
+
+
+def unreadable(path: Path, error: OSError) -> CrossfadeError:
+    """What to raise where a file could not be read: DataError, unless it is the process that has run out of something.
+
+    That is a StoreError: to take the file for damaged, and to make it again, would be wrong.
+    """
+    said = error.strerror or str(error)
+    if error.errno in _SHORT:
+        return StoreError(f"{path} cannot be read: {said}; {_SHORT[error.errno]}")
+    return DataError(path, f"cannot be read: {said}")
+
+
+def entries(directory: Path) -> list[Path]:
+    """What is in a directory, sorted; nothing when there is none. Raises what `unreadable` says."""
+    try:
+        return sorted(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise unreadable(directory, error) from None
+
+
+def check_descriptors(path: Path) -> None:
+    """Raises StoreError, naming `path`, when the process can open no more than a handful of files."""
+    opened: list[int] = []
+    try:
+        for _ in range(_HANDFUL):
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise unreadable(path, error) from None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def read_unless_plain(path: str | Path) -> bytes | None:

@@ -79,6 +79,7 @@ class TestCommands:
             "fields": {},
             "chunking": ChunkingSettings().to_json(),
             "tenant_field": None,
+            "precision": "f32",
         }
         report = told(capsys, "ingest", store, "topics", topics, "--model", minilm_bundle)
         assert (report["documents"], report["added"], report["rows"]) == (len(TOPICS) + 1, len(TOPICS) + 1, 31)
@@ -147,6 +148,16 @@ class TestCommands:
         assert "give --model, or --mode lexical" in refused(capsys, "search", store, "c", "pump")
         for field, reason in (("at", "write NAME=TYPE"), ("at=moment", "use one of"), ("=int", 'field name "" cannot')):
             assert reason in refused(capsys, "create", store, "d", "--model", minilm_bundle, "--field", field)
+
+    def test_precision(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        store = tmp_path / "store"
+        for precision in ("f16", "int8"):
+            given = ("--dimension", 2, "--fingerprint", FINGERPRINT, "--precision", precision)
+            assert told(capsys, "create", store, precision, *given)["precision"] == precision
+        assert {each["name"]: each["precision"] for each in told(capsys, "list", store)} == {
+            "f16": "f16",
+            "int8": "int8",
+        }
 
     def test_tenants(self, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         store, model = tmp_path / "store", ("--model", minilm_bundle)

@@ -15,7 +15,7 @@ from serving_harness import ServeProcess, serve_process
 from crossfade.chunking import ChunkingSettings, Method
 from crossfade.client import Client, Document, Fusion, SearchOptions, Vectors
 from crossfade.errors import Conflict, InvalidInput, NotFound
-from crossfade.store import CollectionSettings
+from crossfade.store import CollectionSettings, Precision
 
 DOCUMENTS = [
     Document(
@@ -157,6 +157,19 @@ def test_a_collection_cuts_its_documents(client: Client) -> None:
         start, stop = hits[0].span
         assert words in text[start:stop]
         assert stop - start < len(text) / 2
+
+
+@pytest.mark.parametrize("precision", ["f16", "int8"])
+def test_a_collection_has_the_precision_it_was_made_with(client: Client, precision: Precision) -> None:
+    """Scores are those of f32, or of what f16 rounds vectors to: within 2^-11, vectors having a norm of 1."""
+    name = f"held-{precision}"
+    client.create_collection(name, model="base", settings=CollectionSettings(precision=precision))
+    client.upsert(name, DOCUMENTS, model="base")
+    (hits,) = client.search(name, 3, model="base", texts=["baking bread"]).hits
+    (expected,) = client.search("docs", 3, model="base", texts=["baking bread"]).hits
+    assert [hit.id for hit in hits] == [hit.id for hit in expected]
+    for hit, other in zip(hits, expected, strict=True):
+        assert hit.score == pytest.approx(other.score, abs=2**-11)
 
 
 def test_tenants_have_nothing_of_each_other(server: ServeProcess) -> None:

@@ -10,12 +10,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
-BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "measures", "niceness", "tables"} | STATISTICS
+BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "mapping", "measures", "niceness", "tables"}
+BASE |= STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
-    "kernels": {"errors", "files", "_native"},
+    "mapping": {"errors", "files"},
+    "kernels": {"errors", "files", "mapping", "_native"},
     "lexical": {"errors", "arguments", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},

@@ -70,7 +70,7 @@ def test_every_command_does_what_it_says(folder: Path, capsys: pytest.CaptureFix
     assert run(["store", "list", "data", "--json"]) == 0
     found = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
     documents = {name: each["documents"] for name, each in found.items()}
-    assert documents == {"notes": 2, "chunks": 2, "shared": 2, "given": 5}
+    assert documents == {"notes": 2, "chunks": 2, "shared": 2, "halves": 0, "given": 5}
     assert found["chunks"]["rows"] > 2
     assert "n1" in next(out for line, out in told.items() if "search" in line and "--tenant acme" in line)
     there = {path.name for path in (folder / "data").iterdir()}

@@ -14,8 +14,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crossfade.errors import Conflict, InvalidInput
+from crossfade.kernels import quantise
 from crossfade.retrieval.words import rank_words
-from crossfade.store import CollectionSpec, Document, DurableStore, IndexVectors, MemoryStore, Snapshot, StoreSettings
+from crossfade.store import (
+    CollectionSettings,
+    CollectionSpec,
+    Document,
+    DurableStore,
+    IndexVectors,
+    MemoryStore,
+    Part,
+    Snapshot,
+    StoreSettings,
+)
+from crossfade.store.types import Precision
 
 DIMENSION = 2
 IDS = st.sampled_from([f"d{number}" for number in range(40)])
@@ -31,11 +43,20 @@ def values_of(snapshot: Snapshot) -> dict[str, float]:
             alive = np.unpackbits(part.live, count=len(part.ids), bitorder="little").astype(np.bool_)
         assert np.count_nonzero(alive) == part.count
         assert np.array_equal(part.vectors[:, 0], -part.vectors[:, 1])
+        assert_coded(part)
         for name, value, there in zip(part.ids, part.vectors[:, 0].tolist(), alive, strict=True):
             if there:
                 assert name not in found
                 found[name] = value
     return found
+
+
+def assert_coded(part: Part) -> None:
+    """The codes that a part has, if any, are those of its vectors."""
+    if part.codes is not None:
+        expected = quantise(part.vectors, "int8", threads=1)
+        assert np.array_equal(part.codes.codes, expected.codes)
+        assert np.array_equal(np.asarray(part.codes.scales), np.asarray(expected.scales))
 
 
 class CollectionMachine(RuleBasedStateMachine):
@@ -94,10 +115,13 @@ class CollectionMachine(RuleBasedStateMachine):
     def agrees(self) -> None:
         assert len(self.collection) == len(self.model)
         for snapshot, expected in [(self.collection.snapshot(), self._values()), *self.snapshots]:
-            assert values_of(snapshot) == expected
+            self.check(values_of(snapshot), expected)
             self.check_words(snapshot, expected)
         names = [*self.model, "never there"]
         assert self.collection.documents(names) == [*(document for document, _ in self.model.values()), None]
+
+    def check(self, found: dict[str, float], expected: dict[str, float]) -> None:
+        assert found == expected
 
     def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
         """A collection in memory keeps none."""
@@ -109,13 +133,15 @@ class CollectionMachine(RuleBasedStateMachine):
 class DurableMachine(CollectionMachine):
     """Besides, at any time: sealing, merging, opening again, deleting every derived file, healing, a failing disk."""
 
+    precision: Precision = "f32"
+
     def make(self) -> Any:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "store"
         self.settings = StoreSettings(seal_rows=10, merge_factor=2)
         self.store = DurableStore(self.path, self.settings, upkeep=False)
         self.versions: dict[str, int] = {}
-        return self.store.create(SPEC)
+        return self.store.create(SPEC, CollectionSettings(precision=self.precision))
 
     def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
         """Every text says its id and the time of its write: both are found together just where they should be."""
@@ -189,6 +215,21 @@ class DurableMachine(CollectionMachine):
     def teardown(self) -> None:
         self.store.close()
         self.folder.cleanup()
+
+
+class HalvesMachine(DurableMachine):
+    """Sealed rows are rounded, those of the tail are not."""
+
+    precision: Precision = "f16"
+
+    def check(self, found: dict[str, float], expected: dict[str, float]) -> None:
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            assert found[name] in (value, float(np.float16(value)))
+
+
+class CodesMachine(DurableMachine):
+    precision: Precision = "int8"
 
 
 class VersionsMachine(DurableMachine):
@@ -367,6 +408,13 @@ TestDurable = DurableMachine.TestCase
 TestDurable.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+TestHalves = HalvesMachine.TestCase
+TestHalves.settings = settings(TestDurable.settings, max_examples=20)
+
+TestCodes = CodesMachine.TestCase
+TestCodes.settings = settings(TestDurable.settings, max_examples=20)
+
 
 TestVersions = VersionsMachine.TestCase
 TestVersions.settings = settings(

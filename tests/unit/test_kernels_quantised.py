@@ -135,6 +135,9 @@ def test_slices_and_mapped_files_are_used_where_they_lie(tmp_path: Path, offset:
         found = top_k(QUERIES, corpus, 9)
         np.testing.assert_array_equal(found.indices, wanted.indices)
         np.testing.assert_array_equal(found.scores, wanted.scores)
+        found = rescore(QUERIES, corpus, np.tile(np.arange(400)[::-1], (6, 1)), 9)
+        np.testing.assert_array_equal(found.indices, wanted.indices)
+        np.testing.assert_array_equal(found.scores, wanted.scores)
     np.testing.assert_array_equal(top_k(QUERIES[:, ::-1], CORPUS[:, ::-1], 9).indices, wanted.indices)
 
 

@@ -12,7 +12,7 @@ import pytest
 from ingest_samples import contents, made
 
 from crossfade.errors import InvalidInput, NotFound, StoreError
-from crossfade.store import Document, DurableStore, StoreSettings, segment
+from crossfade.store import Document, DurableStore, StoreSettings, precision, segment
 from crossfade.store.backup import backup_of, restore
 from crossfade.store.checking import check_store
 from crossfade.store.readonly import summaries
@@ -132,7 +132,7 @@ def test_a_sound_store(store: DurableStore, tmp_path: Path) -> None:
     assert found.segment_bytes > 0
 
 
-@pytest.mark.parametrize("name", [segment.VECTORS, segment.ID_TEXT, segment.KEYS, segment.COLUMNS, segment.MANIFEST])
+@pytest.mark.parametrize("name", [precision.VECTORS, segment.ID_TEXT, segment.KEYS, segment.COLUMNS, segment.MANIFEST])
 def test_every_damaged_segment_file_is_named_and_healed(store: DurableStore, tmp_path: Path, name: str) -> None:
     collection = store.get("c")
     collection.seal()

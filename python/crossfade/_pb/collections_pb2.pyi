@@ -132,7 +132,7 @@ class CreateCollectionRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
 
 class CollectionSettings(_message.Message):
-    __slots__ = ("fields", "analyser", "chunking", "tenant_field")
+    __slots__ = ("fields", "analyser", "chunking", "tenant_field", "precision")
     class FieldsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -144,11 +144,13 @@ class CollectionSettings(_message.Message):
     ANALYSER_FIELD_NUMBER: _ClassVar[int]
     CHUNKING_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     fields: _containers.ScalarMap[str, FieldType]
     analyser: Analyser
     chunking: Chunking
     tenant_field: str
-    def __init__(self, fields: _Optional[_Mapping[str, FieldType]] = ..., analyser: _Optional[_Union[Analyser, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., tenant_field: _Optional[str] = ...) -> None: ...
+    precision: str
+    def __init__(self, fields: _Optional[_Mapping[str, FieldType]] = ..., analyser: _Optional[_Union[Analyser, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., tenant_field: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class Analyser(_message.Message):
     __slots__ = ("name", "stop_words", "own_stop_words")

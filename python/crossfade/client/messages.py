@@ -152,6 +152,7 @@ def settings_message(settings: CollectionSettings) -> collections_pb2.Collection
             heading_prefix=chunking.heading_prefix,
         ),
         tenant_field=settings.tenant_field or "",
+        precision=settings.precision,
     )
 
 

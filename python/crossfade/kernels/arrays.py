@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import operator
 from typing import Any, NamedTuple, SupportsIndex, TypedDict
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossfade import _native
 from crossfade.errors import InvalidInput
+from crossfade.mapping import is_mapped
 
 _MAX_THREADS = 1024
 
@@ -109,7 +109,7 @@ def way(threads: SupportsIndex | None, rows: int, mask: ArrayLike | None = None,
     return Way(
         mask=None if mask is None else _mask(mask, rows),
         threads=0 if threads is None else whole(threads, "threads", 0, _MAX_THREADS),
-        mapped=of is not None and _is_mapped(of),
+        mapped=of is not None and is_mapped(of),
     )
 
 
@@ -128,15 +128,6 @@ def _mask(mask: ArrayLike, rows: int) -> NDArray[np.uint8]:
             )
         return np.ascontiguousarray(array)
     raise InvalidInput(f"mask must be bool (one entry a row) or packed bits (uint8), not {array.dtype}")
-
-
-def _is_mapped(array: NDArray[Any]) -> bool:
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        if isinstance(base, np.memmap):
-            return True
-        base = base.base
-    return isinstance(base, mmap.mmap)
 
 
 def whole(value: SupportsIndex, name: str, least: int, most: int) -> int:

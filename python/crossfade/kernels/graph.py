@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from crossfade.kernels import arrays
 from crossfade.kernels.corpus import Corpus, corpus_of
 from crossfade.kernels.quantised import Quantised
 from crossfade.kernels.search import Metric
+from crossfade.mapping import map_file
 
 GraphForm = Literal["measured", "codes", "vectors"]
 GraphPlan = Literal["planned", "walk", "exact"]
@@ -214,20 +214,14 @@ def open_graph(path: str | Path, vectors: ArrayLike | Quantised, *, verify: bool
     way, where the graph holds codes.
 
     Raises DataError for a file that is missing, no graph, damaged, or of another version; InvalidInput for vectors of
-    another shape, or others than the graph was built for.
+    another shape, or others than the graph was built for; StoreError where the process has no descriptors left.
     """
     path = Path(path)
     corpus = corpus_of(vectors, "vectors")
-    try:
-        with path.open("rb") as stream:
-            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise DataError(path, "no such file") from None
-    except ValueError:  # an empty file cannot be mapped
-        raise DataError(path, "it is empty: build it again") from None
-    except OSError as error:
-        raise DataError(path, f"cannot be read: {error.strerror or error}") from None
-    return Graph(np.frombuffer(mapped, np.uint8), corpus, name=str(path), verify=verify)
+    mapped = map_file(path)
+    if not len(mapped):
+        raise DataError(path, "it is empty: build it again")
+    return Graph(mapped, corpus, name=str(path), verify=verify)
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[np.uint8]:

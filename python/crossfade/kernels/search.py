@@ -111,7 +111,7 @@ def rescore(
         np.ascontiguousarray(chosen, np.int64),
         depth,
         metric,
-        arrays.way(threads, len(against.array)),
+        arrays.way(threads, len(against.array), of=against.array),
     )
     return TopK(*found)
 

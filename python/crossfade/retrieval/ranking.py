@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.kernels import top_k
+from crossfade.kernels import top_k, top_k_rescored
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Metric, Part, Snapshot
@@ -20,11 +20,18 @@ from crossfade.store.types import Metric, Part, Snapshot
 _WIDENED_ENTRIES = 1 << 20
 # Rows asked for a document, at first, where documents have several.
 _ROWS_A_DOCUMENT = 3
+# Of the rows that codes take for the best, how many get a score for each that is asked for, and how many at least.
+# Twice as many are enough where vectors lie apart. Of 50,000 in 30 clusters, each within 3% of its centre, 0.940 of the
+# best 10 are among the 22 best by codes, 0.980 among 32, 0.997 among 64; of the best 100, 0.985 among 202, 0.999 among
+# 303.
+_CANDIDATES = 3
+_LEAST_CANDIDATES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Walking:
-    """How graphs are used. `exact`: not at all. `ef`: how far they are walked; None: as each was measured to need."""
+    """How graphs and codes are used. `exact`: not at all. `ef`: how far graphs are walked; None: as each was measured
+    to need."""
 
     exact: bool = False
     ef: int | None = None
@@ -62,8 +69,8 @@ def rank(
 ) -> list[list[Hit]]:
     """The best `k` documents of each query, fewer when fewer may be found. `queries`: float32, (n, dimension).
 
-    A document's score is the best of its rows'. Parts with a graph are walked, and may then miss some of the best;
-    scores are exact all the same.
+    A document's score is the best of its rows'. Parts with a graph are walked, those with codes alone are scanned by
+    them; either may miss some of the best. Scores are exact all the same: those of the part's vectors.
     """
     lists: list[list[list[Hit]]] = []
     for part in snapshot.parts:
@@ -136,12 +143,19 @@ class _Search:
         return [answer(scores[at], rows[at], k, whole) for at in range(len(some))]
 
     def _top(self, queries: NDArray[np.float32], depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        bits, way = self._may.bits, self._way
-        if self._graph is None:
-            exact = top_k(queries, self._part.vectors, depth, metric=way.metric, mask=bits, threads=way.threads)
-            return exact.scores, exact.indices
-        ef = max(self._part.ef, 2 * depth) if way.walking.ef is None else way.walking.ef
-        found = self._graph.search(queries, depth, ef=ef, mask=bits, threads=way.threads)
+        part, bits, way = self._part, self._may.bits, self._way
+        if self._graph is not None:
+            ef = max(part.ef, 2 * depth) if way.walking.ef is None else way.walking.ef
+            walked = self._graph.search(queries, depth, ef=ef, mask=bits, threads=way.threads)
+            return walked.scores, walked.indices
+        vectors, metric, threads = part.vectors, way.metric, way.threads
+        candidates = max(depth * _CANDIDATES, _LEAST_CANDIDATES)
+        if part.codes is None or way.walking.exact or candidates >= self._may.count:
+            found = top_k(queries, vectors, depth, metric=metric, mask=bits, threads=threads)
+        else:
+            found = top_k_rescored(
+                queries, part.codes, vectors, depth, candidates=candidates, metric=metric, mask=bits, threads=threads
+            )
         return found.scores, found.indices
 
     def _documents(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> list[Hit] | None:

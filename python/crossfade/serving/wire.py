@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from google.protobuf.message import Message
@@ -21,7 +21,7 @@ from crossfade.models import Embeddings
 from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, Walking
 from crossfade.retrieval.options import Mode
 from crossfade.serving.batches import CollectionState, ServedModel
-from crossfade.store import Alias, CollectionSettings, Document, IndexVersion, Metric
+from crossfade.store import Alias, CollectionSettings, Document, IndexVersion, Metric, Precision
 from crossfade.store.metadata import FieldType, Filter, MetadataSchema, dates
 
 _METRICS: dict[int, Metric] = {
@@ -265,6 +265,7 @@ def collection_settings(message: collections_pb2.CollectionSettings) -> Collecti
             heading_prefix=chunking.heading_prefix,
         ),
         tenant_field=message.tenant_field or None,
+        precision=_precision(message.precision),
     )
 
 
@@ -272,6 +273,10 @@ def _no_method(name: str) -> Method:
     if name:
         raise InvalidInput(f"chunking method {name[:80]!r} is unknown: use one of {', '.join(Method)}")
     return Method.WHOLE
+
+
+def _precision(name: str) -> Precision:
+    return cast(Precision, name or "f32")  # the settings refuse what does not exist
 
 
 def _analyser(message: collections_pb2.Analyser) -> AnalyserSettings:
@@ -305,6 +310,7 @@ def _settings_message(settings: CollectionSettings) -> collections_pb2.Collectio
             heading_prefix=chunking.heading_prefix,
         ),
         tenant_field=settings.tenant_field or "",
+        precision=settings.precision,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossfade.errors import DataError, InvalidInput
+from crossfade.files import check_descriptors, entries
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import graphs
 from crossfade.store.backup import faults_of
@@ -64,8 +65,7 @@ class _Index:
     epochs: Epochs
 
     def segments(self) -> list[Path]:
-        there = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(path for path in there if Range.of(path.name) is not None)
+        return [path for path in entries(self.folder) if Range.of(path.name) is not None]
 
 
 def _indexes(connection: sqlite3.Connection, directory: Path) -> Iterator[_Index]:
@@ -75,9 +75,9 @@ def _indexes(connection: sqlite3.Connection, directory: Path) -> Iterator[_Index
     ).fetchall()
     for number, dimension, fingerprint, metric, arrived, settings in indexes:
         openings = connection.execute('SELECT arrived, token FROM epochs WHERE "index" = ?', (number,)).fetchall()
-        space = Space(dimension, fingerprint, metric)
-        analyser = CollectionSettings.from_json(settings).analyser
-        yield _Index(directory / SEGMENTS / str(number), space, analyser, arrived, Epochs(openings))
+        kept = CollectionSettings.from_json(settings)
+        space = Space(dimension, fingerprint, metric, kept.precision)
+        yield _Index(directory / SEGMENTS / str(number), space, kept.analyser, arrived, Epochs(openings))
 
 
 def _check_segment(found: StoreCheck, path: Path, index: _Index) -> None:
@@ -88,6 +88,7 @@ def _check_segment(found: StoreCheck, path: Path, index: _Index) -> None:
             size = _read(path, index)  # it may have been written anew in the same place
         except (DataError, InvalidInput) as error:
             if path.exists():
+                check_descriptors(path)  # whoever said so may have had none left to read it with
                 found.segment_faults.append(str(error))
             return
     found.segments += 1

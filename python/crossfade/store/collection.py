@@ -47,7 +47,7 @@ class CollectionState:
 
 
 class _Place(TypedDict):
-    dimension: int
+    space: Space
     holder: str
 
 
@@ -82,7 +82,7 @@ class DurableCollection:
         for line in lines:
             index = held.get(line.version)
             if index is None:
-                space = Space(line.dimension, line.document_fingerprint, state.metric)
+                space = Space(line.dimension, line.document_fingerprint, state.metric, state.settings.precision)
                 record = IndexRecord(line.number, state.number, line.version, space, state.settings.analyser)
                 index = self._make(record)
                 index.lock = self._lock
@@ -169,7 +169,7 @@ class DurableCollection:
     def _place_of(self, index: Index) -> _Place:
         """Where vectors go, as checks tell of it."""
         version = "" if index.record.version == self.current else f"index version {index.record.version} of "
-        return {"dimension": index.record.space.dimension, "holder": f"{version}collection {self._state.name!r}"}
+        return {"space": index.record.space, "holder": f"{version}collection {self._state.name!r}"}
 
     def index_versions(self) -> list[IndexVersion]:
         """What each version has, by version."""
@@ -272,9 +272,9 @@ class DurableCollection:
         None: the current one. `also`: vectors of further versions, in the same transaction. In those that get none the
         documents are missing until they are filled in.
 
-        Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN or infinity, metadata of another
-        type than the field has; Conflict when a document has another version; StoreError when the disk does not take
-        it. Nothing has changed then.
+        Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN, infinity, a number that the
+        precision cannot hold, metadata of another type than the field has; Conflict when a document has another
+        version; StoreError when the disk does not take it. Nothing has changed then.
         """
         if expected is not None and len(expected) != len(documents):
             raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crossfade.errors import AlreadyExists, NotFound, StoreError
+from crossfade.files import entries
 from crossfade.store import index_tables, schema
 from crossfade.store.aliases import Alias, Aliases
 from crossfade.store.backup import write_whole
@@ -140,13 +141,12 @@ class DurableStore:
 
     def _remove_orphans(self, known: set[int]) -> None:
         """Segments of indexes that are gone."""
-        parent = self._directory / SEGMENTS
-        for path in parent.iterdir() if parent.is_dir() else ():
+        for path in entries(self._directory / SEGMENTS):
             if path.name.isdigit() and int(path.name) not in known:
                 shutil.rmtree(path, ignore_errors=True)
 
     def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> DurableCollection:
-        """`settings`: fields declared ahead, and the analyser of texts.
+        """`settings`: fields declared ahead, the analyser of texts, and how vectors are held.
 
         Raises AlreadyExists when a collection or an alias has the name, InvalidInput when name or dimension cannot be
         used.

@@ -12,6 +12,7 @@ from crossfade.errors import InvalidInput, NotFound
 from crossfade.store import writes
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
+from crossfade.store.segment import Space
 from crossfade.store.types import Document
 
 
@@ -60,7 +61,7 @@ def chosen(
     given: writes.IndexVectors,
     *,
     fields: MetadataSchema,
-    dimension: int,
+    space: Space,
     holder: str,
 ) -> tuple[list[int], writes.Write | None]:
     """Of what came for the documents of `keys`, that of the wanted ones, with their keys. Raises InvalidInput."""
@@ -70,7 +71,8 @@ def chosen(
         raise InvalidInput(f"spans came for {len(counts)} documents, and {len(keys)} keys: send them for each")
     if vectors.ndim != 2 or len(vectors) != sum(counts):
         raise InvalidInput(
-            f"vectors have shape {vectors.shape}, expected ({sum(counts)}, {dimension}): one row a document or span"
+            f"vectors have shape {vectors.shape}, expected ({sum(counts)}, {space.dimension}): one row a document "
+            "or span"
         )
     if len(set(keys)) != len(keys):
         raise InvalidInput("a key is given twice in one call: keep one of them")
@@ -83,7 +85,7 @@ def chosen(
         vectors[np.concatenate([np.arange(ends[place], ends[place + 1]) for place in taken])],
         None if given.spans is None else [given.spans[place] for place in taken],
         fields=fields,
-        dimension=dimension,
+        space=space,
         holder=holder,
     )
     return [keys[place] for place in taken], write

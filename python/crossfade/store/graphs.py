@@ -20,6 +20,7 @@ from crossfade.errors import DataError, InvalidInput
 from crossfade.files import write_atomically
 from crossfade.kernels import Effort, Graph, build_graph, open_graph
 from crossfade.store import faults
+from crossfade.store.precision import GRAPH_FORMS
 from crossfade.store.segment import Segment, sync_directory
 from crossfade.store.settings import GraphSettings
 from crossfade.store.types import Metric
@@ -52,6 +53,7 @@ def build(
             metric=metric,
             m=settings.m,
             ef_construction=settings.ef_construction,
+            form=GRAPH_FORMS[segment.space.precision],
             threads=settings.threads,
             progress=tell,
         )

@@ -7,11 +7,13 @@ whole; all that replaces it holds the collection's lock.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,19 +23,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import CrossfadeError, DataError, InvalidInput, NotFound, StoreError
+from crossfade.files import check_descriptors, entries
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults, graphs
 from crossfade.store.database import Database
 from crossfade.store.live import Live
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.reading import fields_of, row_keys, rows_of_range
-from crossfade.store.segment import Range, RowBatch, Segment, Space, Span, clean, write_segment
+from crossfade.store.segment import Range, RowBatch, Segment, Space, Span
+from crossfade.store.segment_writer import clean, write_segment
 from crossfade.store.settings import StoreSettings
 from crossfade.store.state import Entry, Open, Sealed, State
 from crossfade.store.tail import Tail
 from crossfade.store.types import IndexVersion, Snapshot
 
 log = logging.getLogger(__name__)
+
+# Checksums are worked out, and disks read, without the interpreter's lock.
+_OPENING_THREADS = min(8, os.cpu_count() or 1)
 
 
 class Epochs:
@@ -138,27 +145,9 @@ class Index:
 
     def _usable_segments(self, arrived: int, alive: NDArray[np.int64]) -> list[Segment]:
         """Segments that fit together, the widest first where several hold the same; others are removed."""
-        found: list[Segment] = []
-        for path in sorted(self._directory.iterdir()) if self._directory.is_dir() else ():
-            span = Range.of(path.name)
-            if span is None:
-                continue
-            try:
-                if span.high > arrived:
-                    raise DataError(path, f"it holds rows up to {span.high}, the database up to {arrived}")
-                segment = Segment(path, self.record.space, self.record.analyser)
-                if segment.epoch != self._epochs.of(span.high):
-                    raise DataError(path, "it is of writes that the database has lost")
-                low, high = np.searchsorted(alive, (span.low, span.high), side="right")
-                if not np.isin(alive[low:high], segment.keys).all():
-                    # It was written without rows that had died, which an older database, put back, has alive.
-                    raise DataError(path, "it lacks rows that the database has")
-                if self._settings.check_on_open:
-                    segment.check()
-                found.append(segment)
-            except DataError as error:
-                log.warning("segment left out, and built again from the database: %s", error)
-                shutil.rmtree(path, ignore_errors=True)
+        usable = partial(self._usable, arrived=arrived, alive=alive)
+        with ThreadPoolExecutor(_OPENING_THREADS, "crossfade-open") as pool:
+            found = [segment for segment in pool.map(usable, entries(self._directory)) if segment is not None]
         found.sort(key=lambda segment: (segment.range.low, -segment.range.high))
         chosen: list[Segment] = []
         for segment in found:
@@ -168,6 +157,31 @@ class Index:
             else:
                 chosen.append(segment)
         return chosen
+
+    def _usable(self, path: Path, *, arrived: int, alive: NDArray[np.int64]) -> Segment | None:
+        """A segment that is as it was written; another is removed. Raises StoreError when this cannot be found out."""
+        span = Range.of(path.name)
+        if span is None:
+            return None
+        try:
+            if span.high > arrived:
+                raise DataError(path, f"it holds rows up to {span.high}, the database up to {arrived}")
+            segment = Segment(path, self.record.space, self.record.analyser)
+            if segment.epoch != self._epochs.of(span.high):
+                raise DataError(path, "it is of writes that the database has lost")
+            low, high = np.searchsorted(alive, (span.low, span.high), side="right")
+            if not np.isin(alive[low:high], segment.keys).all():
+                # It was written without rows that had died, which an older database, put back, has alive.
+                raise DataError(path, "it lacks rows that the database has")
+            if self._settings.check_on_open:
+                segment.check()
+        except DataError as error:
+            # Whoever said so may have had no descriptor left to read it with.
+            check_descriptors(path)
+            log.warning("segment left out, and built again from the database: %s", error)
+            shutil.rmtree(path, ignore_errors=True)
+            return None
+        return segment
 
     def _rows_above(self, low: int) -> int:
         with self._database.reading() as connection:

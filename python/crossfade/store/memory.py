@@ -229,11 +229,16 @@ class MemoryStore:
         self._collections: dict[str, MemoryCollection] = {}
 
     def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> MemoryCollection:
-        """Raises AlreadyExists when the name is taken, InvalidInput when name or dimension cannot be used."""
+        """Raises AlreadyExists when the name is taken, InvalidInput when name, dimension or settings cannot be used."""
         check_spec(spec)
         if settings is not None and settings.chunking.method is not Method.WHOLE:
             raise InvalidInput(
                 "a collection in memory keeps documents whole: serve a store (serve --store) to cut them"
+            )
+        if settings is not None and settings.precision != "f32":
+            raise InvalidInput(
+                f"a collection in memory holds vectors as f32, not {settings.precision}: serve a store (serve --store) "
+                "for other precisions"
             )
         with self._lock:
             if spec.name in self._collections:

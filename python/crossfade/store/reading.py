@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:
     """The keys of all rows of an index, int64, rising."""
     # The index on documents holds the keys too, and is a small part of the table, whose rows hold the vectors.
     found = connection.execute(f"SELECT key FROM rows_{index} INDEXED BY rows_{index}_by_document")
-    keys = np.fromiter((key for (key,) in found), dtype=np.int64)
+    keys = np.fromiter(chain.from_iterable(found), dtype=np.int64)
     keys.sort()
     return keys
 

@@ -53,6 +53,7 @@ class Sealed:
             graph=graph.graph if graph else None,
             ef=graph.effort.ef if graph else 0,
             text=segment.text,
+            codes=segment.codes,
         )
 
     def _select(self, condition: BoundFilter) -> Selection:

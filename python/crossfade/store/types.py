@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from crossfade import lexical
 from crossfade.chunking import ChunkingSettings
 from crossfade.errors import InvalidInput
-from crossfade.kernels import Graph
+from crossfade.kernels import Graph, Quantised
 from crossfade.lexical import AnalyserSettings
 from crossfade.store.metadata import BoundFilter, FieldType, MetadataSchema, Selection
 
 Metric = Literal["cosine", "ip", "l2"]
+Precision = Literal["f32", "f16", "int8"]
+"""How segments hold vectors (`crossfade.store.precision`)."""
+
+Vectors = NDArray[np.float32] | NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,18 @@ class CollectionSpec:
 class CollectionSettings:
     """What a collection keeps of itself, beside its documents. `fields`: of metadata, and their types. `analyser`: how
     texts become words. `chunking`: how documents that a served model embeds are cut. `tenant_field`: the field of
-    every document that says whose it is; None when they are nobody's.
+    every document that says whose it is; None when they are nobody's. `precision`: how segments hold vectors, for as
+    long as the collection is there: "f32"; "f16", half the bytes, and scores of vectors that are rounded to it; or
+    "int8", where a quarter is scanned, and scores are exact, of candidates.
+
+    Raises InvalidInput for another precision, and for a tenants' field of another type than string.
     """
 
     fields: MetadataSchema = field(default_factory=MetadataSchema)
     analyser: AnalyserSettings = field(default_factory=AnalyserSettings)
     chunking: ChunkingSettings = field(default_factory=ChunkingSettings)
     tenant_field: str | None = None
+    precision: Precision = "f32"
 
     def __post_init__(self) -> None:
         if self.tenant_field is not None and self.tenant_field not in self.fields:
@@ -68,6 +77,10 @@ class CollectionSettings:
             object.__setattr__(self, "fields", declared)
         if self.tenant_field is not None and self.fields[self.tenant_field] is not FieldType.STRING:
             raise InvalidInput(f"the tenants' field {self.tenant_field!r} must be of strings")
+        if self.precision not in get_args(Precision):
+            raise InvalidInput(
+                f"precision {self.precision!r:.80} is not known: use one of {', '.join(get_args(Precision))}"
+            )
 
     def to_json(self) -> str:
         return json.dumps(
@@ -76,18 +89,20 @@ class CollectionSettings:
                 "analyser": json.loads(self.analyser.to_json()),
                 "chunking": self.chunking.to_json(),
                 "tenant_field": self.tenant_field,
+                "precision": self.precision,
             }
         )
 
     @classmethod
     def from_json(cls, text: str) -> CollectionSettings:
-        """What `to_json` wrote."""
+        """What `to_json` wrote, now or before there was a precision."""
         values = json.loads(text)
         return cls(
             MetadataSchema.from_json(values["fields"]),
             AnalyserSettings.from_json(json.dumps(values["analyser"])),
             ChunkingSettings.from_json(values["chunking"]),
             values["tenant_field"],
+            values.get("precision", "f32"),
         )
 
 
@@ -95,8 +110,9 @@ class CollectionSettings:
 class Part:
     """Rows that lie together. No later write changes it.
 
-    `ids[i]` is the document of row i of `vectors`, float32, shape (rows, dimension), C-contiguous. All rows of a
-    document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
+    `ids[i]` is the document of row i of `vectors`, float32 or float16, shape (rows, dimension), C-contiguous: scores
+    are theirs, exactly. `codes`, where there are any, stand for them: the best of these are likely the best. All rows
+    of a document lie in one part. `live`: which rows may be found, one bit a row in little bit order, or None for all;
     `count`: how many. `spans[i]`: where the text of row i begins and ends in its document's, None when that is not
     known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
     there are no metadata. `graph`: leads to near rows without a look at all of them; `ef`: how far it is walked by
@@ -104,7 +120,7 @@ class Part:
     """
 
     ids: Sequence[str]
-    vectors: NDArray[np.float32]
+    vectors: Vectors
     live: NDArray[np.uint8] | None
     count: int
     spans: NDArray[np.int32] | None = None
@@ -113,6 +129,7 @@ class Part:
     graph: Graph | None = None
     ef: int = 0
     text: lexical.Segment | lexical.View | None = None
+    codes: Quantised | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from crossfade.errors import Conflict, InvalidInput
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
+from crossfade.store.precision import check_range
 from crossfade.store.reading import listed
-from crossfade.store.segment import RowBatch
+from crossfade.store.segment import RowBatch, Space
 from crossfade.store.types import Document, content
 
 MOST_ROWS = 1 << 16
@@ -44,9 +45,9 @@ class Write:
     rows: list[tuple[int, int, int]]
     matrix: NDArray[np.float32]
 
-    def of(self, given: IndexVectors, *, dimension: int, holder: str) -> Write:
+    def of(self, given: IndexVectors, *, space: Space, holder: str) -> Write:
         """The same documents with another index's vectors. Raises InvalidInput."""
-        rows, matrix = _rows_and_matrix(self.documents, given.vectors, given.spans, dimension, holder)
+        rows, matrix = _rows_and_matrix(self.documents, given.vectors, given.spans, space, holder)
         return replace(self, rows=rows, matrix=matrix)
 
     def batch(self, first_key: int, first_document: int) -> RowBatch:
@@ -86,12 +87,15 @@ def checked(
     spans: Spans | None,
     *,
     fields: MetadataSchema,
-    dimension: int,
+    space: Space,
     holder: str,
 ) -> Write:
-    """`holder`: the index, as messages call it. Raises InvalidInput for what it, or those fields, cannot take."""
+    """`space`: of the index that the vectors go to; `holder`: the index, as messages call it.
+
+    Raises InvalidInput for what it, or those fields, cannot take.
+    """
     check_ids([document.id for document in documents])
-    rows, matrix = _rows_and_matrix(documents, vectors, spans, dimension, holder)
+    rows, matrix = _rows_and_matrix(documents, vectors, spans, space, holder)
     metadata: list[Mapping[str, Any]] = []
     for document in documents:
         for said, text in (("title", document.title), ("text", document.text)):
@@ -107,12 +111,13 @@ def checked(
 
 
 def _rows_and_matrix(
-    documents: Sequence[Document], vectors: NDArray[Any], spans: Spans | None, dimension: int, holder: str
+    documents: Sequence[Document], vectors: NDArray[Any], spans: Spans | None, space: Space, holder: str
 ) -> tuple[list[tuple[int, int, int]], NDArray[np.float32]]:
     rows = _rows(documents, spans)
     what = "document" if spans is None else "span"
-    why = f"one row a {what}, and {holder} holds {dimension} dimensions"
-    matrix = finite_matrix(vectors, rows=len(rows), dimension=dimension, what="vector", why=why)
+    why = f"one row a {what}, and {holder} holds {space.dimension} dimensions"
+    matrix = finite_matrix(vectors, rows=len(rows), dimension=space.dimension, what="vector", why=why)
+    check_range(matrix, space.precision, holder)
     return rows, np.ascontiguousarray(matrix, dtype="<f4")
 
 

@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::element::{Corpus, Element, Table, on_table};
 use crate::metric::Metric;
 use crate::queries::{Queries, Way};
+use crate::read_ahead::bring;
 use crate::search::{Options, TopK, check};
 use crate::select::{Key, key};
 use crate::share_out::share_out;
@@ -70,6 +71,7 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
         rows.flat_map(|(rows, keys)| rows.chunks(STEP).zip(keys.chunks_mut(STEP))).map(Mutex::new).collect()
     };
     let steps_per_query = per_query.div_ceil(STEP);
+    let mapped = task.options.mapped;
     let state = || (vec![0.0; table.rows.dimension()], None::<(usize, Queries)>);
     // Candidates come in any order: the lowest bad row may be in any part.
     share_out(
@@ -88,6 +90,10 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
             };
             let mut step = steps[step].lock().unwrap_or_else(PoisonError::into_inner);
             let (rows, keys) = &mut *step;
+            if mapped {
+                // One after the other, each would be waited for.
+                bring(rows.len(), |i| table.rows.row(rows[i] as usize));
+            }
             let mut bad_row = usize::MAX;
             for (i, (&row, to)) in rows.iter().zip(keys.iter_mut()).enumerate() {
                 if i.is_multiple_of(ASKED) && stop() {

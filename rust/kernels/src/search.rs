@@ -21,7 +21,7 @@ pub struct Options<'a> {
     pub threads: usize,
     /// Asked every few milliseconds on the calling thread; true stops the search.
     pub interrupted: Option<&'a dyn Fn() -> bool>,
-    /// Whether the corpus is a mapped file, which the system is then asked to read ahead of the scan.
+    /// Whether the corpus is a mapped file: the system is then asked to read ahead of a scan, and to bring candidates.
     pub mapped: bool,
 }
 

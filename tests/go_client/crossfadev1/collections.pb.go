@@ -777,7 +777,10 @@ type CollectionSettings struct {
 	Chunking *Chunking `protobuf:"bytes,3,opt,name=chunking,proto3" json:"chunking,omitempty"`
 	// Every document is of one tenant, whose name it has in this field. Calls say theirs in the metadata key
 	// `crossfade-tenant`, and see, write and delete no other's documents; ids of different tenants never meet.
-	TenantField   string `protobuf:"bytes,4,opt,name=tenant_field,json=tenantField,proto3" json:"tenant_field,omitempty"`
+	TenantField string `protobuf:"bytes,4,opt,name=tenant_field,json=tenantField,proto3" json:"tenant_field,omitempty"`
+	// How vectors are held: "f32" (the default); "f16", half the bytes, and scores of vectors that are rounded to it; or
+	// "int8", where a quarter of the bytes is scanned, and scores are those of the vectors.
+	Precision     string `protobuf:"bytes,5,opt,name=precision,proto3" json:"precision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -836,6 +839,13 @@ func (x *CollectionSettings) GetChunking() *Chunking {
 func (x *CollectionSettings) GetTenantField() string {
 	if x != nil {
 		return x.TenantField
+	}
+	return ""
+}
+
+func (x *CollectionSettings) GetPrecision() string {
+	if x != nil {
+		return x.Precision
 	}
 	return ""
 }
@@ -3084,12 +3094,13 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\bsettings\x18\x05 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12\x16\n" +
 	"\x05model\x18\x03 \x01(\tH\x00R\x05model\x12>\n" +
 	"\fvector_space\x18\x04 \x01(\v2\x19.crossfade.v1.VectorSpaceH\x00R\vvectorSpaceB\a\n" +
-	"\x05space\"\xb9\x02\n" +
+	"\x05space\"\xd7\x02\n" +
 	"\x12CollectionSettings\x12D\n" +
 	"\x06fields\x18\x01 \x03(\v2,.crossfade.v1.CollectionSettings.FieldsEntryR\x06fields\x122\n" +
 	"\banalyser\x18\x02 \x01(\v2\x16.crossfade.v1.AnalyserR\banalyser\x122\n" +
 	"\bchunking\x18\x03 \x01(\v2\x16.crossfade.v1.ChunkingR\bchunking\x12!\n" +
-	"\ftenant_field\x18\x04 \x01(\tR\vtenantField\x1aR\n" +
+	"\ftenant_field\x18\x04 \x01(\tR\vtenantField\x12\x1c\n" +
+	"\tprecision\x18\x05 \x01(\tR\tprecision\x1aR\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
 	"\x05value\x18\x02 \x01(\x0e2\x17.crossfade.v1.FieldTypeR\x05value:\x028\x01\"c\n" +

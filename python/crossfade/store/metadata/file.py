@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +29,7 @@ from numpy.typing import NDArray
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.files import write_atomically
+from crossfade.mapping import map_file
 from crossfade.store.metadata.bits import Bits
 from crossfade.store.metadata.columns import BoolColumn, Column, Columns, NumberColumn, StringColumn, StringsColumn
 from crossfade.store.metadata.dictionaries import SortedDictionary
@@ -88,18 +87,13 @@ def open_columns(path: Path) -> Columns:
     system's to take back. The file must not be changed while they are in use; to delete it, or to rename another over
     it, is no change.
 
-    Raises DataError for a file that is missing, cut short, longer than it was, damaged, or of a newer version.
+    Raises DataError for a file that is missing, cut short, longer than it was, damaged, or of a newer version;
+    StoreError where the process has no descriptors left.
     """
-    try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            if size < _PREFIX.size:
-                raise DataError(path, f"not a file of metadata: {size} bytes, cut short?")
-            mapped = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    except FileNotFoundError:
-        raise DataError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    whole = map_file(path)
+    if len(whole) < _PREFIX.size:
+        raise DataError(path, f"not a file of metadata: {len(whole)} bytes, cut short?")
+    mapped = whole.data
     try:
         return _Reader(path, mapped).columns()
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, InvalidInput) as error:
