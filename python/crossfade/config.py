@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(default=32 << 20, ge=1 << 16, description="bytes of one gRPC message")
     max_k: int = Field(default=10_000, ge=1, description="results asked of one query")
     max_results_per_call: int = Field(default=1_000_000, ge=1, description="results in one answer: queries times k")
+    max_reranked_per_call: int = Field(default=3_200, ge=1, description="texts that a reranker reads for one call")
     max_score_vectors: int = Field(default=1_000_000, ge=1, description="vectors in one Score call, each side")
     max_queued_tokens: int = Field(
         default=1 << 18, ge=1, description="tokens admitted and not answered before RESOURCE_EXHAUSTED"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from serving_harness import ServeProcess, serve_process
 from crossfade.chunking import ChunkingSettings, Method
 from crossfade.client import Client, Document, Fusion, SearchOptions, Vectors
 from crossfade.errors import Conflict, InvalidInput, NotFound
-from crossfade.store import CollectionSettings, Precision
+from crossfade.retrieval import Retriever
+from crossfade.retrieval import SearchOptions as StoreSearchOptions
+from crossfade.store import CollectionSettings, CollectionSpec, DurableStore, Precision
+from crossfade.store.metadata import Filter, MetadataSchema
 
 DOCUMENTS = [
     Document(
@@ -202,6 +206,72 @@ def test_tenants_have_nothing_of_each_other(server: ServeProcess) -> None:
         (hits,) = a.search("shared", 9, model="base", texts=["the secret"]).hits
         assert [hit.id for hit in hits] == ["same"]
         assert b.search("shared", 9, model="base", texts=["the secret"]).hits == [[]]
+
+
+def test_a_tenant_runs_nothing_but_its_own_documents(server: ServeProcess) -> None:
+    with Client(server.address) as owner, Client(server.address, tenant="a") as a:
+        settings = CollectionSettings(fields=MetadataSchema({"kind": "string"}), tenant_field="tenant")
+        owner.create_collection("kept", model="base", settings=settings)
+        for call in (
+            lambda: a.delete_collection("kept"),
+            lambda: a.create_collection("other", model="base"),
+            a.list_collections,
+        ):
+            with pytest.raises(InvalidInput, match="is not a tenant's to call"):
+                call()
+        a.upsert("kept", [Document("d1", text="one", metadata={"kind": "x"})], model="base")
+        with pytest.raises(InvalidInput, match="'secret' that was not declared"):
+            a.upsert("kept", [Document("d2", text="two", metadata={"secret": "x"})], model="base")
+        with pytest.raises(InvalidInput, match=r"did you mean .kind.") as caught:
+            a.search("kept", 1, model="base", texts=["x"], options=SearchOptions(filter={"field": "kinds", "eq": "x"}))
+        assert "secret" not in str(caught.value)
+        with pytest.raises(Conflict) as conflict:
+            a.upsert("kept", [Document("d1", text="other")], model="base", expected_versions=[0])
+        assert "document 'd1' has version 1" in str(conflict.value)
+        options = SearchOptions(mode="lexical", explain=True)
+        (hits,) = a.search("kept", 1, texts=["one"], options=options).hits
+        assert [stage.terms for stage in hits[0].stages] == [{}]
+
+
+def test_versions_are_read_where_they_are_held_against(client: Client) -> None:
+    client.create_collection("read", model="base")
+    for text in ("one", "two", "three"):
+        client.upsert("read", [Document("d", text=text)], model="base")
+    (hits,) = client.search("read", 1, model="base", texts=["three"], with_documents=True).hits
+    assert hits[0].document is not None
+    assert hits[0].document.version == 3
+    client.upsert("read", [Document("d", text="four"), Document("e")], model="base", expected_versions=[3, None])
+
+
+def test_a_hit_whose_document_was_written_again_comes_without_it(minilm_bundle: Path, tmp_path: Path) -> None:
+    """The new text was never held against the query, nor its metadata against the filter."""
+    with DurableStore(tmp_path / "store", upkeep=False) as store:
+        collection = store.create(CollectionSpec("c", 2, "ip", "f"))
+        vectors = np.ones((1, 2), np.float32)
+        collection.upsert([Document("d", text="public", metadata={"s": "public"})], vectors)
+        condition = Filter.parse({"field": "s", "eq": "public"})
+        found = Retriever(collection).search_vectors(
+            vectors, 1, fingerprint="f", options=StoreSearchOptions(filter=condition)
+        )
+        ((hit,),) = found.hits
+        assert collection.documents([hit.id], [hit.key]) == [Document("d", text="public", metadata={"s": "public"})]
+        collection.upsert([Document("d", text="private", metadata={"s": "private"})], vectors)
+        assert collection.documents([hit.id], [hit.key]) == [None]
+        assert collection.documents([hit.id]) == [Document("d", text="private", metadata={"s": "private"})]
+
+
+def test_a_long_document_in_many_chunks_costs_its_length_once(tmp_path: Path) -> None:
+    text = "\N{GRINNING FACE}" + "x" * 1_000_000
+    with DurableStore(tmp_path / "store", upkeep=False) as store:
+        collection = store.create(CollectionSpec("c", 2, "ip", "f"))
+        spans = [[(at * 250, at * 250 + 250) for at in range(4000)]]
+        collection.upsert([Document("d", text=text)], np.ones((4000, 2), np.float32), spans=spans)
+        tracemalloc.start()
+        collection.seal()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 100e6  # 4 MB of text; one copy a chunk would be 16 GB
+        assert sum(part.count for part in collection.snapshot().parts) == 4000
 
 
 def test_a_second_server_on_the_store_is_refused(server: ServeProcess, store: Path, minilm_bundle: Path) -> None:

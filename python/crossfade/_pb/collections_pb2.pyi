@@ -77,7 +77,7 @@ class Index(_message.Message):
     def __init__(self, version: _Optional[int] = ..., dimension: _Optional[int] = ..., document_fingerprint: _Optional[str] = ..., rows: _Optional[int] = ..., pending: _Optional[int] = ..., segments: _Optional[int] = ..., bytes: _Optional[int] = ..., graphs_built: _Optional[bool] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("id", "title", "text", "metadata")
+    __slots__ = ("id", "title", "text", "metadata", "version")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -89,11 +89,13 @@ class Document(_message.Message):
     TITLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     text: str
     metadata: _containers.MessageMap[str, MetadataValue]
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ...) -> None: ...
+    version: int
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ..., version: _Optional[int] = ...) -> None: ...
 
 class MetadataValue(_message.Message):
     __slots__ = ("string", "int", "float", "bool", "datetime", "strings")

@@ -257,13 +257,14 @@ class AsyncClient:
         *,
         model: str | None = None,
         vectors: Vectors | None = None,
-        expected_versions: Sequence[int] | None = None,
+        expected_versions: Sequence[int | None] | None = None,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Upserted:
         """Add or replace any number of documents, embedded by a served `model` or with `vectors`, one a document.
 
-        `expected_versions`: the version that each document must have, 0: it must not be there; else Conflict is raised.
+        `expected_versions`: the version that each document must have (`Document.version` of a search with documents),
+        0: it must not be there, None: any; else Conflict is raised.
         Each call of a batch is taken whole or not at all; an error after the first call says how many documents are in.
         """
         source = plans.source(model, vectors)

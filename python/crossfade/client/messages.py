@@ -122,7 +122,7 @@ def _put_value(message: collections_pb2.MetadataValue, value: object, document: 
 
 def _document(message: collections_pb2.Document) -> Document:
     metadata = {name: _value(message.metadata[name]) for name in sorted(message.metadata)}
-    return Document(message.id, message.title, message.text, metadata)
+    return Document(message.id, message.title, message.text, metadata, message.version)
 
 
 def _value(message: collections_pb2.MetadataValue) -> object:

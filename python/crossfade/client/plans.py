@@ -38,6 +38,8 @@ from crossfade.errors import CrossfadeError, InvalidInput
 from crossfade.store.checks import check_ids
 from crossfade.store.types import CollectionSettings, Document, Metric
 
+ANY_VERSION = 2**64 - 1
+
 Answer = TypeVar("Answer")
 Built = TypeVar("Built")
 Arguments = ParamSpec("Arguments")
@@ -178,7 +180,7 @@ def upsert(
     documents: Sequence[Document],
     source: str | Vectors,
     limits: Limits,
-    expected: Sequence[int] | None = None,
+    expected: Sequence[int | None] | None = None,
 ) -> Plan[Upserted]:
     # Across all the calls of the batch: the server sees one of them at a time.
     check_ids([document.id for document in documents])
@@ -196,7 +198,7 @@ def upsert(
     def step(part: slice) -> Step:
         def request() -> Message:
             sent = [messages.document_message(document) for document in documents[part]]
-            versions = expected[part] if expected is not None else ()
+            versions = [ANY_VERSION if each is None else each for each in expected[part]] if expected else ()
             if isinstance(source, Vectors):
                 return collections_pb2.UpsertRequest(
                     collection=collection,

@@ -21,6 +21,9 @@ from crossfade.store.types import Document, Metric, Snapshot
 
 Lists = list[list[Hit]]
 
+# Characters of a passage that a reranker is given: no model reads more tokens than these make.
+_MOST_READ = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -40,21 +43,23 @@ class Found:
 
 
 class Pipeline:
-    """One search. `documents` reads documents by their ids."""
+    """One search. `documents` reads documents by their ids and keys. `check` raises when nobody waits any more."""
 
     def __init__(
         self,
         snapshot: Snapshot,
         metric: Metric,
         condition: BoundFilter | None,
-        documents: Callable[[Sequence[str]], Sequence[Document | None]],
+        documents: Callable[[Sequence[str], Sequence[int]], Sequence[Document | None]],
         threads: int,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._snapshot = snapshot
         self._metric = metric
         self._condition = condition
         self._documents = documents
         self._threads = threads
+        self._check = check
         self._stages: list[Stage] = []
         self._told: list[dict[str, list[HitStage]]] = []
         self._explain = False
@@ -75,7 +80,8 @@ class Pipeline:
             hits = self._stage("fused", lambda: fused(arms, options.fusion, depth))
         if options.reranker is not None:
             reranker = options.reranker
-            hits = self._stage("reranked", lambda: self._reranked(query, hits, reranker))
+            found = hits
+            hits = self._stage("reranked", lambda: self._reranked(query, found, reranker), reranker.depth)
         hits = [some[:k] for some in hits]
         if not options.explain:
             return Found(hits, self._stages)
@@ -84,15 +90,17 @@ class Pipeline:
         explanations = [[told.get(hit.id, []) for hit in some] for some, told in zip(hits, self._told, strict=True)]
         return Found(hits, self._stages, explanations)
 
-    def _stage(self, name: str, work: Callable[[], Lists]) -> Lists:
+    def _stage(self, name: str, work: Callable[[], Lists], told: int | None = None) -> Lists:
+        """`told`: of how many hits of each query there is something to tell; None: of all."""
         started = time.perf_counter_ns()
+        self._check()
         hits = work()
         self._stages.append(Stage(name, sum(map(len, hits)), time.perf_counter_ns() - started))
         if self._explain:
             self._told = self._told or [{} for _ in hits]
-            for told, some in zip(self._told, hits, strict=True):
-                for place, hit in enumerate(some, 1):
-                    told.setdefault(hit.id, []).append(HitStage(name, place, hit.score))
+            for notes, some in zip(self._told, hits, strict=True):
+                for place, hit in enumerate(some[:told], 1):
+                    notes.setdefault(hit.id, []).append(HitStage(name, place, hit.score))
         return hits
 
     def _tell_words(self, texts: Sequence[str], words: Lists, hits: Lists) -> None:
@@ -118,20 +126,24 @@ class Pipeline:
     def _reranked(self, query: Query, hits: Lists, reranker: Reranker) -> Lists:
         if query.texts is None:
             raise InvalidInput("a reranker needs query texts: send texts, not vectors")
-        names = list({hit.id for some in hits for hit in some})
-        there = dict(zip(names, self._documents(names), strict=True))
-        return [self._reranked_one(text, some, there, reranker) for text, some in zip(query.texts, hits, strict=True)]
+        answers: Lists = []
+        for text, some in zip(query.texts, hits, strict=True):
+            self._check()  # nobody may be waiting any more, and each query takes a model's time
+            answers.append(self._reranked_one(text, some, reranker))
+        return answers
 
-    def _reranked_one(
-        self, text: str, hits: list[Hit], there: dict[str, Document | None], reranker: Reranker
-    ) -> list[Hit]:
+    def _reranked_one(self, text: str, hits: list[Hit], reranker: Reranker) -> list[Hit]:
+        """Only what the reranker reads is fetched; a document that was written again since it was found is left out."""
+        read, rest = hits[: reranker.depth], hits[reranker.depth :]
+        found = self._documents([hit.id for hit in read], [hit.key for hit in read])
         candidates = [
-            Candidate(hit.id, passage(document, hit.span), hit.score)
-            for hit in hits
-            if (document := there[hit.id]) is not None
+            Candidate(hit.id, passage(document, hit.span)[:_MOST_READ], hit.score)
+            for hit, document in zip(read, found, strict=True)
+            if document is not None
         ]
-        spans = {hit.id: hit.span for hit in hits}
-        return [Hit(hit.id, hit.score, spans[hit.id]) for hit in reranker.rerank(text, candidates).hits]
+        candidates += [Candidate(hit.id, "", hit.score) for hit in rest]
+        before = {hit.id: hit for hit in hits}
+        return [before[hit.id]._replace(score=hit.score) for hit in reranker.rerank(text, candidates).hits]
 
 
 def passage(document: Document, span: tuple[int, int] | None) -> str:
@@ -144,8 +156,8 @@ def fused(arms: Sequence[Lists], fusion: Fusion, depth: int) -> Lists:
     """One list a query of those of several arms, by `crossfade.fusion`; a document's span is that of its first arm."""
     lists: Lists = []
     for some in zip(*arms, strict=True):
-        spans = {hit.id: hit.span for hits in reversed(some) for hit in hits}
-        names = sorted(spans)  # so that the order of numbers is that of ids
+        best = {hit.id: hit for hits in reversed(some) for hit in hits}
+        names = sorted(best)  # so that the order of numbers is that of ids
         numbers = {name: number for number, name in enumerate(names)}
         runs = [
             (
@@ -157,7 +169,7 @@ def fused(arms: Sequence[Lists], fusion: Fusion, depth: int) -> Lists:
         result = fuse_arrays(runs, Fusion(fusion.rule, fusion.normalisation, fusion.weights, fusion.k, depth))
         lists.append(
             [
-                Hit(names[number], score, spans[names[number]])
+                best[names[number]]._replace(score=score)
                 for number, score in zip(result.ids[0].tolist(), result.scores[0].tolist(), strict=True)
                 if number >= 0
             ]

@@ -170,7 +170,7 @@ class _Search:
             within = rows[above : above + int(np.count_nonzero(scores == last))]
             ids = self._part.ids
             chosen = heapq.nsmallest(wanted - above, ((ids[row], row) for row in within.tolist()))
-            tail = [Hit(name, float(last), self._span(row)) for name, row in chosen]
+            tail = [hit_of(self._part, row, float(last), name) for name, row in chosen]
             return [*self._sorted(scores[:above], rows[:above]), *tail]
         return self._sorted(scores[:wanted], rows[:wanted])
 
@@ -184,7 +184,7 @@ class _Search:
                 return heapq.nsmallest(k, best.values(), key=_order)
             name = ids[row]
             if name not in best:
-                best[name] = Hit(name, score, self._span(row))
+                best[name] = hit_of(self._part, row, score, name)
                 if len(best) == k:
                     cut = score
         return heapq.nsmallest(k, best.values(), key=_order) if whole else None
@@ -192,19 +192,23 @@ class _Search:
     def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Hit]:
         ids = self._part.ids
         names = [ids[row] for row in rows.tolist()]
-        if self._part.spans is None:
+        part = self._part
+        if part.spans is None or part.documents is None:
             hits = list(map(Hit, names, scores.tolist()))
         else:
-            spans = [(start, stop) for start, stop in self._part.spans[rows].tolist()]
-            hits = list(map(Hit, names, scores.tolist(), spans))
+            spans = [(start, stop) for start, stop in part.spans[rows].tolist()]
+            unknown = [-1] * len(names)
+            hits = list(map(Hit, names, scores.tolist(), spans, unknown, unknown, part.documents[rows].tolist()))
         tied: Any = (scores[1:] == scores[:-1]).any()
         if tied:
             # Python compares strings by code point, and UTF-8 bytes keep that order.
             hits.sort(key=_order)
         return hits
 
-    def _span(self, row: int) -> tuple[int, int] | None:
-        if self._part.spans is None:
-            return None
-        start, stop = self._part.spans[row].tolist()
-        return start, stop
+
+def hit_of(part: Part, row: int, score: float, name: str) -> Hit:
+    """A row of a part as a hit."""
+    if part.spans is None or part.documents is None:
+        return Hit(name, score)
+    start, stop = part.spans[row].tolist()
+    return Hit(name, score, (start, stop), key=int(part.documents[row]))

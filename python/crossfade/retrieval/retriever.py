@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,8 @@ class Retriever:
 
     A collection's name may come to mean another model's index: this searches the one that it means now, for good.
 
-    `maker`, in place of an encoder: what made the vectors that this retriever is given. Raises FingerprintMismatch when
+    `check` is called between stages, and between queries that a reranker reads: it raises to give up. `maker`, in place
+    of an encoder: what made the vectors that this retriever is given. Raises FingerprintMismatch when
     the document fingerprint of either is not the collection's.
     """
 
@@ -35,6 +36,7 @@ class Retriever:
         threads: int = 0,
         *,
         maker: VectorMaker | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         collection = collection.pinned()
         maker = encoder or maker
@@ -44,6 +46,7 @@ class Retriever:
         self._encoder = encoder
         self._maker = maker
         self._threads = threads
+        self._check = check
 
     @property
     def collection(self) -> Collection:
@@ -116,7 +119,9 @@ class Retriever:
         collection = self._collection
         snapshot = collection.snapshot()
         condition = None if options.filter is None else bind(options.filter, collection.fields)
-        pipeline = Pipeline(snapshot, collection.spec.metric, condition, collection.documents, self._threads)
+        pipeline = Pipeline(
+            snapshot, collection.spec.metric, condition, collection.documents, self._threads, self._check
+        )
         found = pipeline.run(query, k, options)
         return SearchResult(
             hits=found.hits,

@@ -6,11 +6,10 @@ import heapq
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
-from crossfade.retrieval.ranking import allowed
+from crossfade.retrieval.ranking import allowed, hit_of
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Part, Snapshot
@@ -82,16 +81,9 @@ class _Words:
                 break
             name = self._parts[part].ids[row]
             if name not in best:
-                best[name] = Hit(name, score, _span(self._parts[part].spans, row), part, row)
+                best[name] = hit_of(self._parts[part], row, score, name)._replace(part=part, row=row)
                 if len(best) == k:
                     cut = score
         if not whole:
             return None
         return heapq.nsmallest(k, best.values(), key=lambda hit: (-hit.score, hit.id))
-
-
-def _span(spans: NDArray[np.int32] | None, row: int) -> tuple[int, int] | None:
-    if spans is None:
-        return None
-    start, stop = spans[row].tolist()
-    return start, stop

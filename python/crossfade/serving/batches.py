@@ -51,7 +51,7 @@ class UpsertBatch:
     documents: Sequence[Document]
     model: str | None = None
     given: GivenVectors | None = None
-    expected: Sequence[int] | None = None
+    expected: Sequence[int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ whole batches of token ids, and searches by vectors. The other calls come one by
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from crossfade._native import Call, SearchCall
 from crossfade.chunking import ChunkingSettings
 from crossfade.config import Settings
 from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
-from crossfade.retrieval import Reranker, Retriever, SearchOptions, SearchResult, check_encoder
+from crossfade.retrieval import Hit, Reranker, Retriever, SearchOptions, SearchResult, check_encoder
 from crossfade.serving import wire
 from crossfade.serving.batches import (
     CollectionState,
@@ -42,6 +42,8 @@ from crossfade.store.checks import check_ids
 from crossfade.store.tenancy import TenantCollection
 
 Value = TypeVar("Value", int, float)
+
+_DOCUMENTS_AT_ONCE = 64
 
 
 class Executor:
@@ -82,10 +84,11 @@ class Executor:
         Queries of one collection go through it together.
         """
         answers: list[FoundHits | Exception | None] = [None] * len(calls)
-        groups: dict[tuple[str | bytes | bool | None, ...], list[int]] = defaultdict(list)
+        groups: dict[tuple[str | bytes | bool | int | None, ...], list[int]] = defaultdict(list)
         for number, call in enumerate(calls):
-            alike = (call.collection, call.model, call.fingerprint, call.with_documents, call.options, call.call.tenant)
-            groups[alike].append(number)
+            # With options, k moves what the stages give on; and a model that reranks should wait for one caller alone.
+            alike = (call.collection, call.model, call.fingerprint, call.with_documents, call.call.tenant)
+            groups[(*alike, number) if call.options else alike].append(number)
         for numbers in groups.values():
             together = [calls[number] for number in numbers]
             # Of unequal dimension, or refused as a whole: each on its own, so that one does not spoil the others.
@@ -137,6 +140,8 @@ class Executor:
         if isinstance(collection, TenantCollection):
             options = replace(options, filter=collection.imposed(options.filter))
         self._limits.candidates(_queries(call), options.depth(k))
+        if options.reranker is not None:
+            self._limits.reranked(_queries(call), min(options.depth(k), options.reranker.depth))
         retriever = self._retriever(collection, call)
         if options.mode == "lexical":
             return retriever.search_texts(texts, k, options)
@@ -166,7 +171,7 @@ class Executor:
     def _retriever(self, collection: Collection, call: SearchCall) -> Retriever:
         """Of the model that made the queries, or of one that is served and joins them to the collection."""
         if call.model is not None:
-            return Retriever(collection, threads=self._threads, maker=self._encoder(call.model))
+            return Retriever(collection, threads=self._threads, maker=self._encoder(call.model), check=call.call.check)
         spec = collection.spec
         encoder = next(
             (
@@ -177,7 +182,7 @@ class Executor:
             ),
             None,
         )
-        return Retriever(collection, threads=self._threads, maker=encoder)
+        return Retriever(collection, threads=self._threads, maker=encoder, check=call.call.check)
 
     def _found(self, collection: Collection, call: SearchCall, result: SearchResult, part: slice) -> FoundHits:
         """A call's part of the result."""
@@ -187,21 +192,34 @@ class Executor:
         stages = [] if explanations is None else [(stage.name, stage.candidates, stage.ns) for stage in result.stages]
         encoded = None
         if call.with_documents or explanations is not None:
-            there: dict[str, Document] = {}
-            if call.with_documents:
-                ids = list({hit.id for some in hits for hit in some})
-                there = {
-                    name: replace(document, id=shown(name))
-                    for name, document in zip(ids, collection.documents(ids), strict=True)
-                    if document is not None
-                }
-                sizes = {name: document_size(document) for name, document in there.items()}
-                self._limits.answer(sum(sizes.get(hit.id, 0) for some in hits for hit in some))
+            there = self._documents(collection, hits, shown) if call.with_documents else {}
+            if explanations is not None and isinstance(collection, TenantCollection):
+                # What a word gives tells how many documents have it, other tenants' among them.
+                explanations = [[[replace(told, terms=()) for told in hit] for hit in some] for some in explanations]
             encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields)
         plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
         return FoundHits(
             plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete, result.pending
         )
+
+    def _documents(
+        self, collection: Collection, hits: Sequence[Sequence[Hit]], shown: Callable[[str], str]
+    ) -> dict[str, Document]:
+        """Of all hits, by id. Raises LimitExceeded as soon as they are more than an answer holds."""
+        times = Counter(hit.id for some in hits for hit in some)
+        keys = {hit.id: hit.key for some in hits for hit in some}
+        names = list(keys)
+        there: dict[str, Document] = {}
+        size = 0
+        for start in range(0, len(names), _DOCUMENTS_AT_ONCE):
+            part = names[start : start + _DOCUMENTS_AT_ONCE]
+            found = collection.documents(part, [keys[name] for name in part])
+            for name, document in zip(part, found, strict=True):
+                if document is not None:
+                    there[name] = replace(document, id=shown(name))
+                    size += times[name] * document_size(document)
+            self._limits.answer(size)
+        return there
 
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""

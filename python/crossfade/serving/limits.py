@@ -56,6 +56,15 @@ class Limits:
                 "fewer queries a call, lower candidates or k, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
             )
 
+    def reranked(self, queries: int, depth: int) -> None:
+        """`depth`: texts that a model reads for each query."""
+        limit = self.settings.max_reranked_per_call
+        if queries * depth > limit:
+            raise LimitExceeded(
+                f"{queries} queries with {depth} texts each to rerank make {queries * depth}, the limit is {limit}: "
+                "send fewer queries a call, or raise CROSSFADE_MAX_RERANKED_PER_CALL on the server"
+            )
+
     def measures(self, measures: int, queries: int) -> None:
         """Values in one answer: measures times judged queries."""
         limit = self.settings.max_results_per_call

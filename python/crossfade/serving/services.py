@@ -15,6 +15,8 @@ from crossfade.serving.batches import GivenVectors, MeasureBatch, Space, UpsertB
 from crossfade.serving.executor import Executor
 from crossfade.serving.versions import Versions
 
+ANY_VERSION = 2**64 - 1
+
 Answer = Callable[[bytes, Call], bytes]
 
 
@@ -39,13 +41,23 @@ def services(executor: Executor) -> Mapping[str, Answer]:
         "/crossfade.v1.EvaluationService/Measure": (evaluation_pb2.MeasureRequest, Evaluation(executor).measure),
         "/crossfade.v1.ModelService/ListModels": (models_pb2.ListModelsRequest, Models(executor).list),
     }
-    return {path: _answer(request, answer) for path, (request, answer) in paths.items()}
+    return {path: _answer(path, request, answer) for path, (request, answer) in paths.items()}
 
 
-def _answer(request: type[Message], answer: Callable[[Any, Call], Message]) -> Answer:
+# What a tenant's call may ask of collections: documents, its own. The rest is for whoever runs the service.
+_OF_TENANTS = {f"/crossfade.v1.CollectionService/{name}" for name in ("Upsert", "Delete")}
+
+
+def _answer(path: str, request: type[Message], answer: Callable[[Any, Call], Message]) -> Answer:
     kind: Any = request  # protobuf's own classes are made at run time and carry no types
+    of_collections = path.startswith("/crossfade.v1.CollectionService/")
 
     def run(data: bytes, call: Call) -> bytes:
+        if call.tenant is not None and of_collections and path not in _OF_TENANTS:
+            raise InvalidInput(
+                f"{path.rpartition('/')[2]} is not a tenant's to call: leave the metadata key crossfade-tenant out, if "
+                "you run the service"
+            )
         message: Any = answer(kind.FromString(data), call)
         written: bytes = message.SerializeToString()
         return written
@@ -124,7 +136,7 @@ class Collections:
             documents=[wire.document(message) for message in request.documents],
             model=request.model,
             given=_given(request),
-            expected=list(request.expected_versions) or None,
+            expected=[None if each == ANY_VERSION else each for each in request.expected_versions] or None,
         )
         upserted = self._executor.upsert(batch, call)
         embeddings, passages = upserted.embeddings, upserted.passages

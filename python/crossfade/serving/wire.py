@@ -118,7 +118,9 @@ def document(message: collections_pb2.Document) -> Document:
 
 
 def document_message(document: Document, fields: MetadataSchema) -> collections_pb2.Document:
-    message = collections_pb2.Document(id=document.id, title=document.title, text=document.text)
+    message = collections_pb2.Document(
+        id=document.id, title=document.title, text=document.text, version=document.version
+    )
     for name, value in document.metadata.items():
         _put(message.metadata[name], value, fields.get(name))
     return message

@@ -242,11 +242,19 @@ class DurableCollection:
             self._state.current = version
         return before
 
-    def documents(self, ids: Sequence[str]) -> list[Document | None]:
-        """The documents of the ids, in order; None for one that is not there."""
+    def documents(self, ids: Sequence[str], keys: Sequence[int] | None = None) -> list[Document | None]:
+        """The documents of the ids, in order; None for one that is not there.
+
+        `keys`: of the writes that brought them (`Hit.key`); a document that was written again since is not that one.
+        """
         with self._reading() as connection:
             found = documents_by_id(connection, self.number, ids)
-        return [found.get(name) for name in ids]
+        if keys is None:
+            return [found[name][1] if name in found else None for name in ids]
+        return [
+            found[name][1] if name in found and key in (-1, found[name][0]) else None
+            for name, key in zip(ids, keys, strict=True)
+        ]
 
     def versions(self, ids: Sequence[str]) -> list[int]:
         """The version of each document, which every write of it raises; 0 for one that is not there."""

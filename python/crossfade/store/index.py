@@ -291,8 +291,9 @@ class Index:
                     lock.release()
 
     def wants_sealing(self) -> bool:
-        wanted = self._state.last.rows >= self._settings.seal_rows or self._unsealed() is not None
-        return wanted and not self._gone
+        last, settings = self._state.last, self._settings
+        full = last.rows >= settings.seal_rows or last.tail.characters >= settings.seal_characters
+        return (full or self._unsealed() is not None) and not self._gone
 
     def _unsealed(self) -> Entry | None:
         """A tail that takes no more rows, and is no segment yet."""

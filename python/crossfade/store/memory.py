@@ -147,8 +147,8 @@ class MemoryCollection:
                 self._move_to_capacity(max(kept * 2, _FIRST_CAPACITY))
         return len(gone)
 
-    def documents(self, ids: Sequence[str]) -> list[Document | None]:
-        """The documents of the ids, in order; None for one that is not there."""
+    def documents(self, ids: Sequence[str], keys: Sequence[int] | None = None) -> list[Document | None]:  # noqa: ARG002
+        """The documents of the ids, in order; None for one that is not there. Writes have no keys here."""
         with self._lock:
             return [self._documents.get(name) for name in ids]
 

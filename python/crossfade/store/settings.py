@@ -23,13 +23,15 @@ class GraphSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """`seal_rows`: rows of the tail, which is scanned whole, before they become a segment. `merge_factor`: segments of
+    """`seal_rows`, `seal_characters`: rows of the tail, which is in memory and scanned whole, and characters of their
+    texts, before they become a segment. `merge_factor`: segments of
     like size before they become one. `dead_part`: of a segment's rows, before it is written again without them.
     `selection_bytes`: remembered filters of each segment. `log_bytes`: of the database's log before it is emptied.
     `check_on_open`: whether every byte of every segment is held against its checksum when the store is opened.
     """
 
     seal_rows: int = 16_384
+    seal_characters: int = 64_000_000
     merge_factor: int = 4
     dead_part: float = 0.3
     selection_bytes: int = 16 << 20

@@ -53,6 +53,7 @@ class Sealed:
             graph=graph.graph if graph else None,
             ef=graph.effort.ef if graph else 0,
             text=segment.text,
+            documents=segment.documents,
             codes=segment.codes,
         )
 
@@ -83,6 +84,7 @@ class Open:
             whole=tail.whole,
             select=self._select,
             text=tail.text(rows),
+            documents=tail.documents(rows),
         )
 
     def _select(self, condition: BoundFilter) -> Selection:

@@ -59,9 +59,12 @@ class Tail:
         self._vectors: NDArray[np.float32] = np.empty((0, dimension), dtype=np.float32)
         self._keys: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._spans: NDArray[np.int32] = np.empty((0, 2), dtype=np.int32)
+        self._documents: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._ids: list[str] = []
         self._columns = TailColumns()
         self._text = lexical.Tail(analyser)
+        self.characters = 0
+        """Of all texts: what their words take is a small part of it."""
 
     def __len__(self) -> int:
         return self._rows
@@ -75,9 +78,11 @@ class Tail:
             self._grow(max(stop, len(self._keys) * 2, _FIRST_CAPACITY))
         self._columns.extend(batch.metadata, schema)
         self._text.append(batch.texts)
+        self.characters += sum(map(len, batch.texts))
         self._vectors[start:stop] = batch.vectors
         self._keys[start:stop] = batch.keys
         self._spans[start:stop] = batch.spans
+        self._documents[start:stop] = batch.documents
         self._ids.extend(batch.ids)
         self.whole = self.whole and batch.whole_after(self._last)
         self._last = int(batch.documents[-1]) if len(batch) else self._last
@@ -93,7 +98,8 @@ class Tail:
         self._last = 0
 
     def _grow(self, capacity: int) -> None:
-        for name in ("_vectors", "_spans", "_keys"):  # the keys last: their length says whether there is room
+        # The keys last: their length says whether there is room.
+        for name in ("_vectors", "_spans", "_documents", "_keys"):
             old: NDArray[Any] = getattr(self, name)
             new = np.empty((capacity, *old.shape[1:]), dtype=old.dtype)
             new[: self._rows] = old[: self._rows]
@@ -110,6 +116,9 @@ class Tail:
 
     def spans(self, rows: int) -> NDArray[np.int32]:
         return _frozen(self._spans[:rows])
+
+    def documents(self, rows: int) -> NDArray[np.int64]:
+        return _frozen(self._documents[:rows])
 
     def columns(self, rows: int) -> Columns:
         return self._columns.snapshot(rows)

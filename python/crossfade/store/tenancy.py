@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import InvalidInput
+from crossfade.errors import Conflict, CrossfadeError, InvalidInput, LimitExceeded
 from crossfade.store.metadata import Filter, MetadataSchema, imposed
 from crossfade.store.types import (
     Collection,
@@ -26,6 +26,7 @@ from crossfade.store.types import (
     UpsertCounts,
 )
 
+_PLAIN = {InvalidInput, LimitExceeded, Conflict}  # made of a message and nothing else
 _SEPARATOR = "\x1f"  # in no tenant's name, which is printable
 
 
@@ -80,16 +81,21 @@ class TenantCollection:
         """Of all tenants."""
         return self._collection.index_versions()
 
-    def documents(self, ids: Sequence[str]) -> list[Document | None]:
+    def documents(self, ids: Sequence[str], keys: Sequence[int] | None = None) -> list[Document | None]:
         """By their ids as they are kept: those that a search of the snapshot finds."""
-        found = self._collection.documents(ids)
+        found = self._collection.documents(ids, keys)
         return [
             None if document is None or not document.id.startswith(self._prefix) else document for document in found
         ]
 
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32], **more: Any) -> UpsertCounts:
-        """As the collection's own; a document that bears another tenant is refused."""
-        return self._collection.upsert([self.kept(document) for document in documents], vectors, **more)
+        """As the collection's own. A document that bears another tenant, or an undeclared field, is refused."""
+        try:
+            return self._collection.upsert([self.kept(document) for document in documents], vectors, **more)
+        except CrossfadeError as error:
+            # Ids as the tenant knows them; `repr` may have written the separator as an escape.
+            said = str(error).replace(self._prefix, "").replace(repr(self._prefix)[1:-1], "")
+            raise type(error)(said) if type(error) in _PLAIN else error from None
 
     def kept(self, document: Document) -> Document:
         """The document as the collection keeps it. Raises InvalidInput when it bears another tenant."""
@@ -98,6 +104,13 @@ class TenantCollection:
             raise InvalidInput(
                 f"document {document.id[:80]!r} has {self._field} {said!r:.80}, and the call is of {self._tenant!r}: "
                 "leave the field out, the server sets it"
+            )
+        unknown = next((name for name in document.metadata if name not in self.fields), None)
+        if unknown is not None:
+            # Whoever wrote a field first would give it its type for all others, and take one of their number.
+            raise InvalidInput(
+                f"document {document.id[:80]!r} has a field {unknown!r:.80} that was not declared: a collection of "
+                "tenants takes those alone that it was made with"
             )
         metadata = {**document.metadata, self._field: self._tenant}
         return replace(document, id=self._prefix + document.id if document.id else "", metadata=metadata)

@@ -32,6 +32,8 @@ class Document:
     title: str = ""
     text: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    version: int = field(default=0, compare=False)
+    """How many times it was written, of one that a store with versions has given; 0 of others."""
 
     @property
     def content(self) -> str:
@@ -117,6 +119,7 @@ class Part:
     known; `whole`: every row is another document. `select`: the rows that a filter keeps, dead or alive; None when
     there are no metadata. `graph`: leads to near rows without a look at all of them; `ef`: how far it is walked by
     default. `text`: its rows by their words.
+    `documents`: the number of the write that brought each row's document.
     """
 
     ids: Sequence[str]
@@ -129,6 +132,7 @@ class Part:
     graph: Graph | None = None
     ef: int = 0
     text: lexical.Segment | lexical.View | None = None
+    documents: NDArray[np.int64] | None = None
     codes: Quantised | None = None
 
 
@@ -202,8 +206,11 @@ class Collection(Protocol):
         """Remove the ids that are there; return how many were."""
         ...
 
-    def documents(self, ids: Sequence[str]) -> list[Document | None]:
-        """The documents of the ids, in order; None for one that is not there."""
+    def documents(self, ids: Sequence[str], keys: Sequence[int] | None = None) -> list[Document | None]:
+        """The documents of the ids, in order; None for one that is not there.
+
+        `keys`: of the writes that brought them, -1 for any; a document that was written again since is not that one.
+        """
         ...
 
     def snapshot(self) -> Snapshot: ...

@@ -80,9 +80,9 @@ class VersionView:
         """Remove the ids that are there, from every version; return how many were."""
         return self._collection.delete(ids)
 
-    def documents(self, ids: Sequence[str]) -> list[Document | None]:
+    def documents(self, ids: Sequence[str], keys: Sequence[int] | None = None) -> list[Document | None]:
         """The documents of the ids, in order; None for one that is not there."""
-        return self._collection.documents(ids)
+        return self._collection.documents(ids, keys)
 
     def snapshot(self) -> Snapshot:
         """The version as it is now; takes constant time."""

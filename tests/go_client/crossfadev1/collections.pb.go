@@ -404,7 +404,10 @@ type Document struct {
 	Title string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	Text  string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// What filters ask about. A field has one type for the collection's life: that of the first value it gets.
-	Metadata      map[string]*MetadataValue `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Metadata map[string]*MetadataValue `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many times it was written: what `expected_versions` of an Upsert are held against. Of answers alone; 0 where
+	// none are kept.
+	Version       uint64 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -465,6 +468,13 @@ func (x *Document) GetMetadata() map[string]*MetadataValue {
 		return x.Metadata
 	}
 	return nil
+}
+
+func (x *Document) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
 }
 
 type MetadataValue struct {
@@ -1251,8 +1261,8 @@ type UpsertRequest struct {
 	// ... or one vector a document, with the fingerprint of the encoder that made them.
 	Vectors     *Vectors `protobuf:"bytes,4,opt,name=vectors,proto3" json:"vectors,omitempty"`
 	Fingerprint string   `protobuf:"bytes,5,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	// One a document, or none at all: the version that it must have (0: it must not be there), else nothing is taken. A
-	// call that is sent again after it was taken is taken as done.
+	// One a document, or none at all: the version that it must have (0: it must not be there; 2^64 - 1: any), else
+	// nothing is taken. A call that is sent again after it was taken is taken as done.
 	ExpectedVersions []uint64 `protobuf:"varint,6,rep,packed,name=expected_versions,json=expectedVersions,proto3" json:"expected_versions,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -3069,12 +3079,13 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\apending\x18\x05 \x01(\x04R\apending\x12\x1a\n" +
 	"\bsegments\x18\x06 \x01(\rR\bsegments\x12\x14\n" +
 	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12!\n" +
-	"\fgraphs_built\x18\b \x01(\bR\vgraphsBuilt\"\xe0\x01\n" +
+	"\fgraphs_built\x18\b \x01(\bR\vgraphsBuilt\"\xfa\x01\n" +
 	"\bDocument\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12@\n" +
-	"\bmetadata\x18\x04 \x03(\v2$.crossfade.v1.Document.MetadataEntryR\bmetadata\x1aX\n" +
+	"\bmetadata\x18\x04 \x03(\v2$.crossfade.v1.Document.MetadataEntryR\bmetadata\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\x04R\aversion\x1aX\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
 	"\x05value\x18\x02 \x01(\v2\x1b.crossfade.v1.MetadataValueR\x05value:\x028\x01\"\xc4\x01\n" +

@@ -65,6 +65,8 @@ pub(crate) struct Front {
     patience: Duration,
     calls: Arc<Calls>,
     searches: Searches,
+    /// Those that run a model over what was found: seconds, for which no other search should wait.
+    reranks: Searches,
     compute: Workers,
     control: Workers,
     scoring: Arc<Semaphore>,

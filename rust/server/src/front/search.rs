@@ -44,6 +44,7 @@ impl Front {
         let priority = wire::priority(request.priority, given.count as usize)?;
         let tokens = given.count as usize * QUERY_TOKENS;
         let _permit = self.permit(priority, tokens)?;
+        let reranked = options.reranked;
         let search = Search {
             collection: request.collection,
             model: None,
@@ -55,7 +56,7 @@ impl Front {
             options: options.encoded,
             call: Arc::clone(call),
         };
-        let found = self.searches.search(search).await?;
+        let found = self.found(search, reranked).await?;
         let times = StageTimes { search_ns: found.search_ns, total_ns: since(received), ..StageTimes::default() };
         Ok(Answer::Framed(framed(&response(found, times)?)))
     }
@@ -99,6 +100,7 @@ impl Front {
         // Its permit is held until the search is done.
         let embedded = self.engine.embed(job).await?;
         let values = embedded.rows.iter().flat_map(|row| row.vector().iter().copied()).collect();
+        let reranked = options.reranked;
         let search = Search {
             collection: request.collection,
             model: Some(request.model),
@@ -110,9 +112,13 @@ impl Front {
             options: options.encoded,
             call: Arc::clone(call),
         };
-        let found = self.searches.search(search).await?;
+        let found = self.found(search, reranked).await?;
         let times = times(&embedded, found.search_ns, received);
         Ok(Answer::Framed(framed(&response(found, times)?)))
+    }
+
+    async fn found(&self, search: Search, reranked: bool) -> Result<Found, Failure> {
+        if reranked { self.reranks.search(search).await } else { self.searches.search(search).await }
     }
 
     /// Lexical search alone: no model runs.
@@ -131,6 +137,7 @@ impl Front {
         self.limits.texts(&request.texts, "query text")?;
         let priority = wire::priority(request.priority, request.texts.len())?;
         let _permit = self.permit(priority, request.texts.len() * QUERY_TOKENS)?;
+        let reranked = options.reranked;
         let search = Search {
             collection: request.collection,
             model: None,
@@ -142,7 +149,7 @@ impl Front {
             options: options.encoded,
             call: Arc::clone(call),
         };
-        let found = self.searches.search(search).await?;
+        let found = self.found(search, reranked).await?;
         let times = StageTimes { search_ns: found.search_ns, total_ns: since(received), ..StageTimes::default() };
         Ok(Answer::Framed(framed(&response(found, times)?)))
     }
@@ -154,6 +161,7 @@ struct Wanted {
     encoded: bytes::Bytes,
     lexical: bool,
     needs_texts: bool,
+    reranked: bool,
 }
 
 impl Wanted {
@@ -164,6 +172,7 @@ impl Wanted {
         Ok(Self {
             encoded: given.encode_to_vec().into(),
             lexical: mode == SearchMode::Lexical,
+            reranked: !given.reranker.is_empty(),
             needs_texts: !given.reranker.is_empty() || matches!(mode, SearchMode::Lexical | SearchMode::Hybrid),
         })
     }

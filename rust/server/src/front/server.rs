@@ -121,6 +121,7 @@ impl Server {
         let front = Arc::new(Front {
             engine,
             searches: Searches::start(Arc::clone(&executor))?,
+            reranks: Searches::start(Arc::clone(&executor))?,
             executor,
             limits: settings.limits,
             threads: settings.search_threads,
@@ -216,7 +217,11 @@ impl Server {
     /// Threads that work for a call, also for one whose caller is gone.
     pub fn working_threads(&self) -> usize {
         let front = &self.front;
-        front.engine.working() + front.searches.working() + front.compute.working() + front.control.working()
+        front.engine.working()
+            + front.searches.working()
+            + front.reranks.working()
+            + front.compute.working()
+            + front.control.working()
     }
 
     /// Refuse new calls from now on, and say so to health checks.
@@ -253,6 +258,7 @@ impl Server {
         });
         front.engine.stop();
         front.searches.stop();
+        front.reranks.stop();
         front.compute.stop();
         front.control.stop();
         runtime.shutdown_timeout(Duration::from_millis(500));
@@ -263,6 +269,7 @@ impl Server {
         if self.working_threads() == 0 {
             front.engine.join();
             front.searches.join();
+            front.reranks.join();
             front.compute.join();
             front.control.join();
         }
