@@ -90,12 +90,23 @@ class TenantCollection:
 
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32], **more: Any) -> UpsertCounts:
         """As the collection's own. A document that bears another tenant, or an undeclared field, is refused."""
+        for document in documents:
+            self._check_declared(document)
         try:
             return self._collection.upsert([self.kept(document) for document in documents], vectors, **more)
         except CrossfadeError as error:
             # Ids as the tenant knows them; `repr` may have written the separator as an escape.
             said = str(error).replace(self._prefix, "").replace(repr(self._prefix)[1:-1], "")
             raise type(error)(said) if type(error) in _PLAIN else error from None
+
+    def _check_declared(self, document: Document) -> None:
+        unknown = next((name for name in document.metadata if name not in self.fields), None)
+        if unknown is not None:
+            # Whoever wrote a field first would give it its type for all others, and take one of their number.
+            raise InvalidInput(
+                f"document {document.id[:80]!r} has a field {unknown!r:.80} that was not declared: a collection of "
+                "tenants takes those alone that it was made with"
+            )
 
     def kept(self, document: Document) -> Document:
         """The document as the collection keeps it. Raises InvalidInput when it bears another tenant."""
@@ -104,13 +115,6 @@ class TenantCollection:
             raise InvalidInput(
                 f"document {document.id[:80]!r} has {self._field} {said!r:.80}, and the call is of {self._tenant!r}: "
                 "leave the field out, the server sets it"
-            )
-        unknown = next((name for name in document.metadata if name not in self.fields), None)
-        if unknown is not None:
-            # Whoever wrote a field first would give it its type for all others, and take one of their number.
-            raise InvalidInput(
-                f"document {document.id[:80]!r} has a field {unknown!r:.80} that was not declared: a collection of "
-                "tenants takes those alone that it was made with"
             )
         metadata = {**document.metadata, self._field: self._tenant}
         return replace(document, id=self._prefix + document.id if document.id else "", metadata=metadata)
