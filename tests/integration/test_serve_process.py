@@ -218,7 +218,7 @@ class TestBadArguments:
         self.check(capsys, f"--model {pair!r} cannot be read: write NAME=DIR", "--model", pair)
 
     def test_a_name_twice(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.check(capsys, "--model names 'a' twice: give each model its own name", "--model", "a=x", "--model", "a=y")
+        self.check(capsys, "--model names 'a' twice: give each its own name", "--model", "a=x", "--model", "a=y")
 
     def test_no_model(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.check(capsys, "--model")
