@@ -6,6 +6,7 @@ import errno
 import gzip
 import os
 import secrets
+import shutil
 import stat
 import zlib
 from collections.abc import Iterator
@@ -82,6 +83,22 @@ def read_unless_plain(path: str | Path) -> bytes | None:
         raise DataError(path, f"damaged gzip file: {error}") from None
     except OSError as error:
         raise DataError(path, f"cannot be read: {error.strerror or error}") from None
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory and what is in it, as far as that can be done.
+
+    A Ctrl-C stays one: in Python 3.11 it may fall, within `shutil.rmtree`, between the closing of a descriptor and the
+    note of it, and comes out as an error of that descriptor.
+    """
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+    except OSError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            cause = cause.__context__
 
 
 def check_writable(path: Path) -> None:

@@ -6,12 +6,12 @@ A backup is a directory with the database alone. It is a store itself; segments 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from crossfade.errors import InvalidInput, StoreError
+from crossfade.files import remove_tree
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.readonly import check_format, reading
 from crossfade.store.segment import sync_directory
@@ -50,7 +50,7 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> Non
     if target.exists() or target.is_symlink():
         raise InvalidInput(f"{target} is there already: name a directory that is not")
     building = target.with_name(f".{target.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
+    remove_tree(building)
     try:
         building.mkdir(parents=True)
         copy(building / FILE)
@@ -66,7 +66,7 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> Non
     except OSError as error:
         raise StoreError(f"the {what} {target} cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        remove_tree(building)
 
 
 def faults_of(connection: sqlite3.Connection) -> list[str]:

@@ -6,14 +6,13 @@ background; deleting them costs time, and nothing else.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crossfade.errors import AlreadyExists, NotFound, StoreError
-from crossfade.files import entries
+from crossfade.files import entries, remove_tree
 from crossfade.store import index_tables, schema
 from crossfade.store.aliases import Alias, Aliases
 from crossfade.store.backup import write_whole
@@ -143,7 +142,7 @@ class DurableStore:
         """Segments of indexes that are gone."""
         for path in entries(self._directory / SEGMENTS):
             if path.name.isdigit() and int(path.name) not in known:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
 
     def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> DurableCollection:
         """`settings`: fields declared ahead, the analyser of texts, and how vectors are held.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sqlite3
 import threading
 from bisect import bisect_left
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import CrossfadeError, DataError, InvalidInput, NotFound, StoreError
-from crossfade.files import check_descriptors, entries
+from crossfade.files import check_descriptors, entries, remove_tree
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults, graphs
 from crossfade.store.database import Database
@@ -153,7 +152,7 @@ class Index:
         for segment in found:
             if chosen and segment.range.low < chosen[-1].range.high:
                 # A merge was cut short before it removed what it was made of.
-                shutil.rmtree(segment.directory, ignore_errors=True)
+                remove_tree(segment.directory)
             else:
                 chosen.append(segment)
         return chosen
@@ -179,7 +178,7 @@ class Index:
             # Whoever said so may have had no descriptor left to read it with.
             check_descriptors(path)
             log.warning("segment left out, and built again from the database: %s", error)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
             return None
         return segment
 
@@ -285,7 +284,7 @@ class Index:
             taken = [lock for lock in (self._sealing, self._improving) if lock.acquire(blocking=False)]
             try:
                 if len(taken) == 2:
-                    shutil.rmtree(self._directory, ignore_errors=True)
+                    remove_tree(self._directory)
             finally:
                 for lock in taken:
                     lock.release()
@@ -379,7 +378,7 @@ class Index:
             self._replace(old, made, graph)
             for each in old:
                 if each.range != made.range:
-                    shutil.rmtree(each.segment.directory, ignore_errors=True)
+                    remove_tree(each.segment.directory)
 
     def _replace(
         self, old: Sequence[Sealed | Open], segment: Segment, graph: graphs.SegmentGraph | None = None

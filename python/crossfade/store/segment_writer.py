@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import DataError
-from crossfade.files import entries
+from crossfade.files import entries, remove_tree
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults
 from crossfade.store.metadata import MetadataSchema, TailColumns, save_columns
@@ -59,7 +59,7 @@ def write_segment(
         raise DataError(parent, "segments are little-endian, and this machine is not")
     final = parent / span.range.name
     building = parent / f"{_BUILDING}{span.range.name}"
-    shutil.rmtree(building, ignore_errors=True)
+    remove_tree(building)
     parent.mkdir(parents=True, exist_ok=True)
     building.mkdir()
     writer = _Writer(building, schema, space.precision)
@@ -95,7 +95,7 @@ def write_segment(
         faults.passed("seal.renamed")
     except BaseException:
         writer.abandon()
-        shutil.rmtree(building, ignore_errors=True)
+        remove_tree(building)
         raise
     return final
 
@@ -104,7 +104,7 @@ def clean(parent: Path) -> None:
     """Remove what was left half-written by a process that died."""
     for path in entries(parent):
         if path.name.startswith(_BUILDING):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
 
 class _Stream:
