@@ -26,7 +26,7 @@ test-rust: check-tools
 	cargo test --workspace --exclude crossfade-py --locked
 
 test-python: $(VENV)/.dev $(VENV)/.native
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=15
 
 lint: $(VENV)/.dev $(VENV)/.native  ## ruff, mypy --strict, stubtest, rustfmt, clippy -D warnings
 	cargo fmt --all --check

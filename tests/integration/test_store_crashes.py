@@ -1,6 +1,6 @@
 """A store whose process is killed, at every named point and at any other, holds all that it has acknowledged.
 
-CROSSFADE_CRASHES=400 for more of the random ends than the ordinary run has.
+CROSSFADE_CRASHES=1000 for more of the random ends than the ordinary run has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crossfade.store import DurableStore, faults, schema
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in Path(crossfade.store.__file__).parent.glob("*.py"))
 PASSED = set(re.findall(r'faults\.passed\("([a-z.-]+)"\)', SOURCES))
 WRITES = 400  # enough to come by every point three times
-RANDOM_ENDS = int(os.environ.get("CROSSFADE_CRASHES", "40"))
+RANDOM_ENDS = int(os.environ.get("CROSSFADE_CRASHES", "200"))
 ENDS_OF_A_STORE = 10
 MORE = ("CREATE TABLE invented (number INTEGER PRIMARY KEY) STRICT; ALTER TABLE collections ADD COLUMN invented TEXT",)
 

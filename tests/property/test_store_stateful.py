@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -401,22 +402,23 @@ class VersionsMachine(DurableMachine):
         return "f" if version == 1 else f"f{version}"
 
 
+SEQUENCES = int(os.environ.get("CROSSFADE_SEQUENCES", "600"))
+OFTEN = settings(
+    max_examples=SEQUENCES, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+SELDOM = settings(OFTEN, max_examples=max(1, SEQUENCES // 5))
+
 TestCollection = CollectionMachine.TestCase
-TestCollection.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestCollection.settings = OFTEN
 
 TestDurable = DurableMachine.TestCase
-TestDurable.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestDurable.settings = OFTEN
 
 TestHalves = HalvesMachine.TestCase
-TestHalves.settings = settings(TestDurable.settings, max_examples=20)
+TestHalves.settings = SELDOM
 
 TestCodes = CodesMachine.TestCase
-TestCodes.settings = settings(TestDurable.settings, max_examples=20)
-
+TestCodes.settings = SELDOM
 
 TestVersions = VersionsMachine.TestCase
-TestVersions.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestVersions.settings = settings(SELDOM, stateful_step_count=40)
