@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from crossfade.models import Bundle, Encoder, InputType
 from crossfade.models.encoder import pad
 from crossfade.models.importing import import_model
-from crossfade.models.session import TextGraph
+from crossfade.models.text_graph import TextGraph
 from crossfade.models.tokenizer import TextTokenizer
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"

@@ -19,7 +19,7 @@ from crossfade.errors import InvalidInput
 from crossfade.models import Bundle, Device, Encoder
 from crossfade.models.devices import gpus
 from crossfade.models.importing import import_model
-from crossfade.models.session import TextGraph
+from crossfade.models.text_graph import TextGraph
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], dtype=np.int64)
@@ -48,6 +48,8 @@ class FakeRuntime:
             monkeypatch.setattr(session, "get_providers", lambda: names)
             return session
 
+        # The CPU has none of the operators that a graph gets for GPUs: test_models_cuda_graph.py is about those.
+        monkeypatch.setattr("crossfade.models.replicas.pack_attention", lambda _model: False)
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(available))
         monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
 
@@ -101,7 +103,7 @@ def test_replicas_are_dealt_out_to_the_cards(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, cards: int, expected: list[int]
 ) -> None:
     runtime = FakeRuntime(monkeypatch, [CUDA, CPU])
-    monkeypatch.setattr("crossfade.models.session.gpus", lambda: cards)
+    monkeypatch.setattr("crossfade.models.replicas.gpus", lambda: cards)
     TextGraph(bundle.graph_path, device=Device.CUDA, replicas=3)
     assert [providers[0][1]["device_id"] for providers in runtime.opened] == expected
 
@@ -111,7 +113,7 @@ def test_replicas_share_the_cores(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, cores: int, replicas: int, expected: list[int]
 ) -> None:
     runtime = FakeRuntime(monkeypatch, [CPU])
-    monkeypatch.setattr("crossfade.models.session.usable_cores", lambda: cores)
+    monkeypatch.setattr("crossfade.models.replicas.usable_cores", lambda: cores)
     TextGraph(bundle.graph_path, replicas=replicas)
     assert runtime.threads == expected
     TextGraph(bundle.graph_path, replicas=replicas, threads=7)

@@ -15,7 +15,8 @@ from crossfade.models.cross_bundle import CrossEncoderBundle
 from crossfade.models.devices import Device
 from crossfade.models.encoder import BATCH_TOKENS, batches_by_length, pad
 from crossfade.models.pair_tokenizer import PairTokenizer
-from crossfade.models.session import ATTENTION_MASK, INPUT_IDS, Replicas
+from crossfade.models.replicas import Replicas
+from crossfade.models.session import ATTENTION_MASK, INPUT_IDS
 
 TOKEN_TYPE_IDS = "token_type_ids"  # noqa: S105 - an input's name, not a secret
 SCORE_OUTPUTS = ("score", "logits")

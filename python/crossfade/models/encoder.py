@@ -13,7 +13,8 @@ from crossfade.errors import BundleError, InvalidInput
 from crossfade.models.bundle import Bundle
 from crossfade.models.devices import Device
 from crossfade.models.manifest import MANIFEST_FILE
-from crossfade.models.session import QueryAdapter, TextGraph, graph_properties
+from crossfade.models.session import graph_properties
+from crossfade.models.text_graph import QueryAdapter, TextGraph
 from crossfade.models.tokenizer import TextTokenizer
 from crossfade.models.types import Embeddings, InputType, Precision
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from crossfade.errors import BundleError
 from crossfade.models.manifest import GRAPH_DATA_FILE, GRAPH_FILE
 from crossfade.models.session import ATTENTION_MASK, INPUT_IDS
 
@@ -100,6 +102,16 @@ def write_graph(model: onnx.ModelProto, directory: Path, properties: Mapping[str
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > INLINE_LIMIT:
         _move_weights(model, directory / GRAPH_DATA_FILE)
     (directory / GRAPH_FILE).write_bytes(serialise(model))
+
+
+def read_graph(path: Path) -> onnx.ModelProto:
+    """A graph; weights in a file beside it stay there. Raises BundleError when it is missing or corrupt."""
+    try:
+        return onnx.load(path, load_external_data=False)
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing: import the model again") from None
+    except (DecodeError, OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read: {error}; import the model again") from None
 
 
 def serialise(model: onnx.ModelProto) -> bytes:

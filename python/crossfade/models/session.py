@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import BundleError, InvalidInput
+from crossfade.errors import BundleError
 from crossfade.models.binding import BoundRuns
 from crossfade.models.cores import usable_cores
-from crossfade.models.devices import Device, check_available, check_in_use, gpus, load_runtime, providers
+from crossfade.models.devices import Device, check_available, check_in_use, load_runtime, providers
 from crossfade.models.types import Pooling
 
 INPUT_IDS = "input_ids"
@@ -24,12 +23,8 @@ ADAPTED = "query_embedding"
 PACKED = {"crossfade.layout": "packed"}
 """What a graph says of itself that computes padding in attention alone."""
 
-# A token of padding, as a part of one of a text. Measured with MiniLM in batches of 2 to 40 texts of 4 to 250 tokens:
-# 0.22 in float32, 0.29 in int8.
-_PACKED_PADDING = 0.25
 
-
-class _Value(Protocol):
+class Value(Protocol):
     """A graph's input or output."""
 
     name: str
@@ -37,38 +32,23 @@ class _Value(Protocol):
     shape: Sequence[Any]
 
 
-class _Session(Protocol):
+class Session(Protocol):
     """What is used of onnxruntime.InferenceSession, which has no types of its own."""
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]: ...
 
-    def get_inputs(self) -> Sequence[_Value]: ...
+    def get_inputs(self) -> Sequence[Value]: ...
 
-    def get_outputs(self) -> Sequence[_Value]: ...
+    def get_outputs(self) -> Sequence[Value]: ...
 
     def get_providers(self) -> Sequence[str]: ...
 
     def get_modelmeta(self) -> Any: ...
 
 
-class _Replica:
-    """A session and how many calls are in it."""
-
-    def __init__(self, session: _Session, device: Device) -> None:
-        self.session = session
-        self.calls = 0
-        # A bundle's graph has its dimension in it; one that does not say, or is of another kind, runs without binding.
-        dimension = next((value.shape[-1] for value in session.get_outputs() if value.name == EMBEDDING), None)
-        self.bound = (
-            BoundRuns(session, EMBEDDING, dimension)
-            if device is not Device.CPU and isinstance(dimension, int)
-            else None
-        )
-
-
 def open_session(
     path: Path, *, threads: int = 0, device: Device = Device.CPU, number: int = 0, content: bytes | None = None
-) -> _Session:
+) -> Session:
     """Load a graph. `threads`: CPU threads inside an operator; 0 = all cores that this process may use. `number`:
     which GPU. `content`: a graph made of the one at `path`, to load in its place; weights beside that are found.
 
@@ -94,7 +74,7 @@ def open_session(
     if content is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
     try:
-        session: _Session = onnxruntime.InferenceSession(
+        session: Session = onnxruntime.InferenceSession(
             path if content is None else content, sess_options=options, providers=providers(device, number)
         )
     except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
@@ -106,104 +86,8 @@ def open_session(
     return session
 
 
-class Replicas:
-    """Sessions of one graph. Safe to run from many threads."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        threads: int = 0,
-        device: Device = Device.CPU,
-        replicas: int = 1,
-        content: bytes | None = None,
-    ) -> None:
-        """`threads`: CPU threads inside an operator of each; 0 = its share of the cores. `replicas`: how many, each
-        with its own copy of the weights; on GPUs they are dealt out to all there are. `content`: as `open_session`
-        takes it.
-
-        Raises BundleError when the graph cannot be run, InvalidInput for the device and replicas.
-        """
-        if replicas < 1:
-            raise InvalidInput(f"replicas must be 1 or more, not {replicas}")
-        cards = 1 if device is Device.CPU or replicas == 1 else max(1, gpus())
-        share = threads or max(1, usable_cores() // replicas)
-        self._replicas = [
-            _Replica(open_session(path, threads=share, device=device, number=number % cards, content=content), device)
-            for number in range(replicas)
-        ]
-        self._lock = threading.Lock()
-        self._path = path
-
-    @property
-    def first(self) -> _Session:
-        """One of them, to ask what all of them have."""
-        return self._replicas[0].session
-
-    def run(self, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """One output of the graph. The call goes to the replica with the fewest; a session takes several at once."""
-        with self._lock:
-            replica = min(self._replicas, key=lambda each: each.calls)
-            replica.calls += 1
-        try:
-            return _run(replica.session, self._path, output, inputs, replica.bound if output == EMBEDDING else None)
-        finally:
-            with self._lock:
-                replica.calls -= 1
-
-
-class TextGraph:
-    """`model.onnx`: token ids in, one vector a text out. Safe to run from many threads."""
-
-    def __init__(self, path: Path, *, threads: int = 0, device: Device = Device.CPU, replicas: int = 1) -> None:
-        """`threads`, `replicas`: as `Replicas` takes them.
-
-        Raises BundleError when the graph cannot be run or is not a bundle's, InvalidInput for the device and replicas.
-        """
-        self._replicas = Replicas(path, threads=threads, device=device, replicas=replicas)
-        session = self._replicas.first
-        _check_signature(session, path, {INPUT_IDS, ATTENTION_MASK}, EMBEDDING)
-        self.device = device
-        self.replicas = replicas
-        self.properties: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
-        packed = PACKED.items() <= self.properties.items()
-        self.padding_cost = _PACKED_PADDING if packed else 1.0
-        """What a token of padding costs, as a part of what one of a text does."""
-
-    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Both int64, shape (batch, sequence), right-padded, mask 1 on a token. Result: float32, (batch, dimension)."""
-        if not mask.any():
-            return self._run_without_tokens(ids)
-        return self._replicas.run(EMBEDDING, {INPUT_IDS: ids, ATTENTION_MASK: mask})
-
-    def _run_without_tokens(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Texts of no token at all. A packed graph has nothing to compute then, which ONNX Runtime does not allow: one
-        token goes with them.
-        """
-        columns = max(1, ids.shape[1])
-        company_ids = np.zeros((len(ids) + 1, columns), dtype=np.int64)
-        company_mask = np.zeros_like(company_ids)
-        company_ids[:-1, : ids.shape[1]] = ids
-        company_mask[-1, 0] = 1
-        return self.run(company_ids, company_mask)[:-1]
-
-
-class QueryAdapter:
-    """`query_adapter.onnx`: a vector of the model in, the query's vector out. Safe to run from many threads."""
-
-    def __init__(self, path: Path) -> None:
-        # One thread: the work of a few thousand multiplications is done before a second one wakes up.
-        self._session = open_session(path, threads=1)
-        self._path = path
-        _check_signature(self._session, path, {EMBEDDING}, ADAPTED)
-
-    def run(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32, (batch, dimension), both ways."""
-        return _run(self._session, self._path, ADAPTED, {EMBEDDING: vectors})
-
-
-def _run(
-    session: _Session, path: Path, output: str, inputs: Mapping[str, NDArray[Any]], bound: BoundRuns | None = None
+def run_session(
+    session: Session, path: Path, output: str, inputs: Mapping[str, NDArray[Any]], bound: BoundRuns | None = None
 ) -> NDArray[np.float32]:
     try:
         return session.run([output], inputs)[0] if bound is None else bound.run(inputs)
@@ -224,7 +108,7 @@ def graph_properties(pooling: Pooling, dimension: int, *, normalise: bool) -> di
     }
 
 
-def _check_signature(session: _Session, path: Path, inputs: set[str], output: str) -> None:
+def check_signature(session: Session, path: Path, inputs: set[str], output: str) -> None:
     found = {item.name for item in session.get_inputs()}
     outputs = {item.name: item for item in session.get_outputs()}
     if found != inputs or output not in outputs:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from crossfade.errors import BundleError, InvalidInput
 from crossfade.models.devices import Device
-from crossfade.models.graph import PREFIX, GraphBuilder, serialise
-from crossfade.models.quantising.surgery import drop_unused_weights, head_outputs, names_read, opset
-from crossfade.models.session import ATTENTION_MASK, INPUT_IDS, Replicas
+from crossfade.models.graph import PREFIX, GraphBuilder, read_graph, serialise
+from crossfade.models.replicas import Replicas
+from crossfade.models.session import ATTENTION_MASK, INPUT_IDS
+from crossfade.models.surgery import drop_unused_weights, head_outputs, names_read, opset
 
 TOKEN_VECTORS = "token_vectors"  # noqa: S105 - an output's name, not a secret
 
@@ -63,12 +63,7 @@ def token_model(path: Path) -> onnx.ModelProto:
     Raises BundleError when the file is missing or corrupt, InvalidInput when the graph pools in a way that was not put
     there by crossfade: an export that gives sentences only.
     """
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except FileNotFoundError:
-        raise BundleError(f"{path} is missing: import the model again") from None
-    except (DecodeError, OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}; import the model again") from None
+    model = read_graph(path)
     graph = model.graph
     tokens = _pooled(graph)
     if tokens is None:

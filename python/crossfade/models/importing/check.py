@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from crossfade.errors import BundleError
 from crossfade.models.bundle import Bundle
 from crossfade.models.encoder import Encoder, pad
-from crossfade.models.session import TextGraph
+from crossfade.models.text_graph import TextGraph
 from crossfade.models.tokenizer import TextTokenizer
 from crossfade.models.types import InputType, Precision
 

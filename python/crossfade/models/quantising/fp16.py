@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from crossfade.models.graph import PREFIX
-from crossfade.models.quantising.surgery import head_outputs, names_read, subgraphs
+from crossfade.models.surgery import head_outputs, names_read, subgraphs
 
 # The largest and the least that float16 can hold. A mask of -3.4e38 must not become infinity (minus itself it is NaN),
 # nor an epsilon of 1e-12 become the 0 that it guards against.

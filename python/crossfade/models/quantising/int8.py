@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from crossfade.models.graph import MICROSOFT, PREFIX, GraphBuilder
-from crossfade.models.quantising.surgery import (
+from crossfade.models.session import INPUT_IDS
+from crossfade.models.surgery import (
     drop_unused_weights,
     float_weights,
     head_outputs,
@@ -26,7 +27,6 @@ from crossfade.models.quantising.surgery import (
     matrix,
     opset,
 )
-from crossfade.models.session import INPUT_IDS
 
 _MIDDLE = 128
 _LARGEST = 127

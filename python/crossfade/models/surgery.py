@@ -1,4 +1,4 @@
-"""What both precisions need to know of a graph: where its head begins, what its weights are, what nothing uses."""
+"""What those who rewrite a graph need to know of it: where its head begins, what its weights are, what nothing uses."""
 
 from __future__ import annotations
 
