@@ -23,7 +23,7 @@ __all__ = ["Device", "Embeddings", "Encoder", "InputType", "load_encoders"]
 
 # On a CPU, larger batches fall out of the cache: MiniLM on a Zen 5 takes a seventh more CPU time at 4,096 tokens than
 # at 512, and no less at 256 (docs/models.md has the table). A GPU wants its thousands of lanes filled.
-BATCH_TOKENS = {Device.CPU: 512, Device.CUDA: 16384, Device.TENSORRT: 16384}
+BATCH_TOKENS = {Device.CPU: 512, Device.CUDA: 32768, Device.TENSORRT: 32768}
 
 
 class Encoder:

@@ -16,6 +16,9 @@ use crate::tokenise::{Encoded, TextTokenizer};
 /// Bytes of text up to which a call is tokenised where it is received; a longer one would hold others up there.
 const TOKENISED_IN_PLACE: usize = 4096;
 
+/// Bytes of text that one thread tokenises before others may: a few milliseconds.
+const TOKENISED_AT_ONCE: usize = 16_384;
+
 /// A call is not let in when it would take that much longer than it has time, as things stand.
 const MARGIN: f64 = 1.25;
 
@@ -155,23 +158,28 @@ impl Engine {
         numbers: Vec<usize>,
         bytes: usize,
     ) -> Result<Vec<(usize, Text)>, Failure> {
-        let encode = |tokenizer: &TextTokenizer, prompt: &str, number: usize, key: Key| {
-            let encoded: Result<Encoded, Failure> = tokenizer.encode(prompt, &key.1);
-            encoded.map(|encoded| (number, Text { key, encoded, permit: None }))
-        };
         let texts: Vec<(usize, Key)> = numbers.into_iter().map(|number| (number, keys[number].clone())).collect();
         if bytes <= TOKENISED_IN_PLACE {
-            return texts.into_iter().map(|(number, key)| encode(tokenizer, prompt, number, key)).collect();
+            return texts.into_iter().map(|text| encoded(tokenizer, prompt, text)).collect();
         }
-        // Before a thread is taken: who leaves while waiting leaves nothing behind.
-        let slot = Arc::clone(&self.tokenising).acquire_owned().await;
-        let (tokenizer, prompt) = (Arc::clone(tokenizer), prompt.to_owned());
-        let all = move || {
-            let _slot = slot;
-            texts.into_iter().map(|(number, key)| encode(&tokenizer, &prompt, number, key)).collect()
-        };
-        let failed = |error| Failure::new(Kind::Internal, format!("a text could not be tokenised: {error}"));
-        tokio::task::spawn_blocking(all).await.map_err(failed)?
+        // Many texts, or long ones, are shared by the cores: a device that waits for them is idle meanwhile.
+        let count = texts.len();
+        let mut working = Vec::new();
+        for piece in pieces(texts) {
+            // Before a thread is taken: who leaves while waiting leaves nothing behind.
+            let slot = Arc::clone(&self.tokenising).acquire_owned().await;
+            let (tokenizer, prompt) = (Arc::clone(tokenizer), prompt.to_owned());
+            working.push(tokio::task::spawn_blocking(move || {
+                let _slot = slot;
+                piece.into_iter().map(|text| encoded(&tokenizer, &prompt, text)).collect::<Result<Vec<_>, Failure>>()
+            }));
+        }
+        let mut found = Vec::with_capacity(count);
+        for piece in working {
+            let failed = |error| Failure::new(Kind::Internal, format!("a text could not be tokenised: {error}"));
+            found.extend(piece.await.map_err(failed)??);
+        }
+        Ok(found)
     }
 
     /// Let a call in, by the one rule: there is room for its tokens, and time to run them.
@@ -212,6 +220,28 @@ impl Engine {
         }
         Ok(queued)
     }
+}
+
+fn encoded(tokenizer: &TextTokenizer, prompt: &str, (number, key): (usize, Key)) -> Result<(usize, Text), Failure> {
+    let encoded: Encoded = tokenizer.encode(prompt, &key.1)?;
+    Ok((number, Text { key, encoded, permit: None }))
+}
+
+/// The texts in their order, cut where a piece has bytes enough.
+fn pieces(texts: Vec<(usize, Key)>) -> Vec<Vec<(usize, Key)>> {
+    let (mut found, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for text in texts {
+        bytes += text.1.1.len();
+        piece.push(text);
+        if bytes >= TOKENISED_AT_ONCE {
+            found.push(std::mem::take(&mut piece));
+            bytes = 0;
+        }
+    }
+    if !piece.is_empty() {
+        found.push(piece);
+    }
+    found
 }
 
 fn too_long(position: usize, tokens: usize, model: &Model) -> Failure {

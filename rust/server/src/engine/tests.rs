@@ -152,6 +152,21 @@ async fn every_text_gets_its_own_vector_whatever_is_in_the_batch() {
 }
 
 #[tokio::test]
+async fn texts_that_several_threads_tokenise_keep_their_order() {
+    let house = House::new(|setup| setup.queued_tokens = 10_000);
+    let words = [("a", 2.0), ("b", 3.0), ("c", 4.0)];
+    // Spaces are no tokens: they make texts long, and unequal.
+    let of = |i: usize| (words[i % 3], words[i / 3 % 3], " ".repeat(100 + i));
+    let texts: Vec<String> = (0..500).map(of).map(|((one, _), (two, _), space)| format!("{one}{space}{two}")).collect();
+    let expected: Vec<Vec<f32>> = (0..500).map(of).map(|((_, one), (_, two), _)| vec![one + two, 2.0]).collect();
+    let all = Job { texts, ..job(&[]) };
+    assert_eq!(vectors(&house.engine.embed(all).await.unwrap()), expected);
+    let failing = (0..500).map(|i| format!("a{}{}", " ".repeat(100 + i), if i == 400 { "a a a a" } else { "" }));
+    let refused = Job { texts: failing.collect(), refuse_long: true, ..job(&[]) };
+    assert_eq!(kind(&house, refused).await, Kind::LimitExceeded);
+}
+
+#[tokio::test]
 async fn prompts_are_read_and_equal_readings_share_texts() {
     let house = House::new(|_| {});
     let query = Job { input_type: InputType::Query, ..job(&["b"]) };
