@@ -19,6 +19,8 @@ class Device(StrEnum):
     TENSORRT = "tensorrt"
 
 
+_ERRORS = 3  # of its severities
+
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _PROVIDERS = {Device.CPU: (_CPU,), Device.CUDA: (_CUDA,), Device.TENSORRT: ("TensorrtExecutionProvider", _CUDA)}
 _REMEDIES = {
@@ -33,7 +35,10 @@ def load_runtime() -> Any:
     Raises InvalidInput when it is not installed or cannot be loaded.
     """
     try:
-        return importlib.import_module("onnxruntime")
+        runtime = importlib.import_module("onnxruntime")
+        # Errors arrive as exceptions, and stderr is the user's: it warns there of providers that are no plugins.
+        runtime.set_default_logger_severity(_ERRORS)
+        return runtime
     except ModuleNotFoundError:
         raise InvalidInput("ONNX Runtime is not installed: install crossfade[cpu] or crossfade[gpu]") from None
     except ImportError as error:

@@ -71,6 +71,8 @@ class Replicas:
             ]
 
         packed = None if device is Device.CPU else _packed(path, content)
+        self.packs_attention = packed is not None
+        """Whether padding costs attention nothing either, as on a GPU."""
         try:
             self._replicas = opened(content if packed is None else packed)
         except BundleError as error:
@@ -78,6 +80,7 @@ class Replicas:
                 raise
             # Where it fell back to the CPU, this says so; an ONNX Runtime without those operators runs it as it is.
             self._replicas = opened(content)
+            self.packs_attention = False
             log.warning("attention over packed tokens is not used: %s", error)
         self._lock = threading.Lock()
         self._path = path
