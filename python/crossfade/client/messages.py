@@ -186,6 +186,7 @@ def upserted(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
         times=StageTimes.sum(times(response.times) for response in responses),
         chunk_counts=np.array([count for response in responses for count in response.chunk_counts], np.int64),
         unread_characters=np.array([count for response in responses for count in response.unread_characters], np.int64),
+        versions=tuple(sorted(set.intersection(*(set(response.written_versions) for response in responses)))),
     )
 
 

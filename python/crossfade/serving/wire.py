@@ -66,16 +66,13 @@ class Clock:
     def __init__(self) -> None:
         self._received = time.perf_counter_ns()
 
-    def times(self, embeddings: Embeddings | None, queue_ns: int) -> vectors_pb2.StageTimes:
-        """The stages so far; the total runs from the receipt of the call to now."""
-        total_ns = time.perf_counter_ns() - self._received
-        if embeddings is None:
-            return vectors_pb2.StageTimes(total_ns=total_ns)
+    def times(self, embeddings: Sequence[Embeddings], queue_ns: int) -> vectors_pb2.StageTimes:
+        """The stages so far, of all models that ran; the total runs from the receipt of the call to now."""
         return vectors_pb2.StageTimes(
             queue_ns=queue_ns,
-            tokenise_ns=embeddings.tokenise_ns,
-            infer_ns=embeddings.infer_ns,
-            total_ns=total_ns,
+            tokenise_ns=sum(each.tokenise_ns for each in embeddings),
+            infer_ns=sum(each.infer_ns for each in embeddings),
+            total_ns=time.perf_counter_ns() - self._received,
         )
 
 
