@@ -9,10 +9,12 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from serving_harness import ServeProcess, serve_process
 
+from crossfade._pb import collections_pb2, collections_pb2_grpc
 from crossfade.chunking import ChunkingSettings, Method
 from crossfade.client import Client, Document, Fusion, SearchOptions, Vectors
 from crossfade.errors import Conflict, InvalidInput, NotFound
@@ -123,6 +125,28 @@ def test_weights_make_one_arm_silent(client: Client) -> None:
     text = "stars"
     fused = found(client, text, SearchOptions(mode="hybrid", fusion=dense_only))
     assert fused == found(client, text, SearchOptions())
+
+
+@pytest.mark.parametrize("name", ["dense_weight", "lexical_weight"])
+def test_weights_whose_scores_could_not_travel(server: ServeProcess, client: Client, name: str) -> None:
+    weights = {"dense_weight": 1.0, "lexical_weight": 1.0}
+    for weight in (1e39, 1e300, 1e-300, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InvalidInput, match=rf"^{name} is .*: it must be 0, or from 1e-30 to 1e\+30"):
+            Fusion(**{**weights, name: weight})
+        request = collections_pb2.SearchRequest(collection="docs", model="base", texts=["bread"], k=3)
+        request.options.mode = collections_pb2.SEARCH_MODE_HYBRID
+        request.options.fusion.CopyFrom(collections_pb2.Fusion(**{**weights, name: weight}))
+        with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
+            collections_pb2_grpc.CollectionServiceStub(channel).Search(request)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details().startswith(f"{name} of the fusion is ")
+    with pytest.raises(InvalidInput, match="both 0"):
+        Fusion(dense_weight=0, lexical_weight=0)
+    for weight in (1e-30, 1e30):
+        options = SearchOptions(mode="hybrid", fusion=Fusion(dense_weight=weight, lexical_weight=weight))
+        (hits,) = client.search("docs", 3, model="base", texts=["bread dough"], options=options).hits
+        assert [hit.id for hit in hits] == found(client, "bread dough", SearchOptions(mode="hybrid"), 3)
+        assert 0 < hits[0].score < float("inf")
 
 
 def test_what_a_mode_needs_is_said(client: Client) -> None:

@@ -15,7 +15,7 @@ from crossfade._pb import collections_pb2, models_pb2, vectors_pb2
 from crossfade.chunking import ChunkingSettings, Method
 from crossfade.config import Settings
 from crossfade.errors import InvalidInput
-from crossfade.fusion import Fusion, Normalisation, Rule
+from crossfade.fusion import Fusion, Normalisation, Rule, check_weight
 from crossfade.lexical import AnalyserSettings
 from crossfade.models import Embeddings
 from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, Walking
@@ -186,6 +186,8 @@ def _fusion(message: collections_pb2.Fusion) -> Fusion:
     given = [has(message, "dense_weight"), has(message, "lexical_weight")]
     if any(given) and not all(given):
         raise InvalidInput("one weight of the fusion is given: send dense_weight and lexical_weight, or neither")
+    for name in ("dense_weight", "lexical_weight"):
+        check_weight(getattr(message, name), f"{name} of the fusion")
     return Fusion(rule, normalisation, weights if all(given) else None, float(message.rank_constant or 60))
 
 
