@@ -120,6 +120,46 @@ def test_hybrid_is_explained_stage_by_stage(client: Client) -> None:
     assert best.score == pytest.approx(best.stages[3].score, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+        ("2017-01-01t01:59:60.25+02:00", "2017-01-01T00:00:00.250000Z"),
+        ("2020-02-29 09:30:00z", "2020-02-29T09:30:00Z"),
+        ("0001-01-01", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_date_times_are_those_of_rfc_3339(server: ServeProcess, client: Client, written: str, kept: str) -> None:
+    name = f"at-{abs(hash(written))}"
+    client.create_collection(name, model="base")
+    request = collections_pb2.UpsertRequest(collection=name, model="base")
+    request.documents.add(id="a", text="x").metadata["at"].datetime = written
+    search = collections_pb2.SearchRequest(collection=name, model="base", texts=["x"], k=1, with_documents=True)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = collections_pb2_grpc.CollectionServiceStub(channel)
+        stub.Upsert(request)
+        (hit,) = stub.Search(search).results[0].hits
+    assert hit.document.metadata["at"].datetime == kept
+    options = SearchOptions(filter={"field": "at", "eq": written})
+    (hits,) = client.search(name, 1, model="base", texts=["x"], options=options, with_documents=True).hits
+    assert hits[0].document is not None
+    at = hits[0].document.metadata["at"]
+    assert at.isoformat().replace("+00:00", "Z") == kept
+    # What the client gives it takes.
+    assert client.upsert(name, [hits[0].document], model="base").replaced == 1
+
+
+@pytest.mark.parametrize("written", ["2016-12-30T23:59:60Z", "2020-01-01T09:30:00", "2020-02-30", "20200101", "x", ""])
+def test_date_times_that_are_none(client: Client, server: ServeProcess, written: str) -> None:
+    request = collections_pb2.UpsertRequest(collection="docs", model="base")
+    request.documents.add(id="a").metadata["at"].datetime = written
+    with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
+        collections_pb2_grpc.CollectionServiceStub(channel).Upsert(request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details().startswith(f"document 'a': field 'at' has {written!r}, expected a date")
+
+
 def test_weights_make_one_arm_silent(client: Client) -> None:
     dense_only = Fusion("weighted", dense_weight=1, lexical_weight=0)
     text = "stars"

@@ -1,6 +1,7 @@
 """How the client cuts batches, and that its two forms are the same."""
 
 import inspect
+from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade._pb import collections_pb2
-from crossfade.client import AlsoVersions, AsyncClient, Client, Document, Limits, StageTimes, Vectors, plans
+from crossfade.client import AlsoVersions, AsyncClient, Client, Document, Limits, StageTimes, Vectors, messages, plans
 from crossfade.client.batching import matrix, slices, text_sizes
 from crossfade.client.options import Embedder, SearchOptions
 from crossfade.errors import CrossfadeError, FingerprintMismatch, InvalidInput, NotFound
@@ -180,3 +181,17 @@ class TestFurtherVersions:
         with pytest.raises(CrossfadeError, match="this server is older than writes to several"):
             plans.upsert("c", [Document("a")], "m", LIMITS, also=AlsoVersions([2])).combine(answers)
         assert plans.upsert("c", [Document("a")], "m", LIMITS).combine(answers).versions == ()
+
+
+def test_date_times_travel_in_utc_and_only_with_a_zone() -> None:
+    def sent(value: object) -> str:
+        message = messages.document_message(Document("a", metadata={"at": value}))
+        return message.metadata["at"].datetime
+
+    odd = timezone(
+        timedelta(hours=1, minutes=2, seconds=3)
+    )  # as old local times have it; RFC 3339 has no seconds there
+    assert sent(datetime(1890, 1, 1, 1, 2, 3, tzinfo=odd)) == "1890-01-01T00:00:00Z"
+    assert sent(date(2020, 2, 29)) == "2020-02-29T00:00:00Z"
+    with pytest.raises(InvalidInput, match=r"document 'a': field 'at' has datetime.* it has no zone"):
+        sent(datetime(2020, 1, 1))

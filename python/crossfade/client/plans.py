@@ -36,10 +36,10 @@ from crossfade.client.types import (
     Vectors,
 )
 from crossfade.errors import CrossfadeError, InvalidInput
+from crossfade.protocol import ANY_VERSION
+from crossfade.protocol.settings import metric_number, settings_message
 from crossfade.store.checks import check_ids
 from crossfade.store.types import CollectionSettings, Document, Metric
-
-ANY_VERSION = 2**64 - 1
 
 Answer = TypeVar("Answer")
 Built = TypeVar("Built")
@@ -148,8 +148,8 @@ def create_collection(
 ) -> Plan[CollectionInfo]:
     request = collections_pb2.CreateCollectionRequest(
         name=name,
-        metric=messages.metric_number(metric),
-        settings=None if settings is None else messages.settings_message(settings),
+        metric=metric_number(metric),
+        settings=None if settings is None else settings_message(settings),
     )
     if isinstance(space, str):
         request.model = space
@@ -303,7 +303,7 @@ def score(queries: NDArray[np.float32], corpus: NDArray[np.float32], k: int, met
         queries=messages.vectors_message(matrix(queries, "queries")),
         corpus=messages.vectors_message(matrix(corpus, "corpus")),
         k=k,
-        metric=messages.metric_number(metric),
+        metric=metric_number(metric),
     )
     return one(SCORE, request, messages.scored)
 

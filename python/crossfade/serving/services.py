@@ -10,12 +10,12 @@ from google.protobuf.message import Message
 from crossfade._native import Call
 from crossfade._pb import collections_pb2, evaluation_pb2, models_pb2
 from crossfade.errors import InvalidInput
+from crossfade.protocol import ANY_VERSION
+from crossfade.protocol.settings import collection_settings, metric
 from crossfade.serving import wire
 from crossfade.serving.batches import AlsoVersions, GivenVectors, MeasureBatch, Space, UpsertBatch
 from crossfade.serving.executor import Executor
 from crossfade.serving.versions import Versions
-
-ANY_VERSION = 2**64 - 1
 
 Answer = Callable[[bytes, Call], bytes]
 
@@ -115,8 +115,8 @@ class Collections:
     def create(
         self, request: collections_pb2.CreateCollectionRequest, _call: Call
     ) -> collections_pb2.CreateCollectionResponse:
-        space, settings = _space(request, "collection"), wire.collection_settings(request.settings)
-        state = self._executor.create_collection(request.name, wire.metric(request.metric), space, settings)
+        space, settings = _space(request, "collection"), collection_settings(request.settings)
+        state = self._executor.create_collection(request.name, metric(request.metric), space, settings)
         return collections_pb2.CreateCollectionResponse(collection=wire.collection_message(state))
 
     def list(self, _request: Message, _call: Call) -> collections_pb2.ListCollectionsResponse:
