@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from crossfade.cli import store_alias, store_version
+from crossfade.cli.arm_options import MethodName, ModeName
 from crossfade.cli.evaluation_options import ThreadsOption
 from crossfade.cli.store_ingest import ingest
 from crossfade.cli.store_options import Directory, Json, Name, opened, space
@@ -30,8 +31,6 @@ app.add_typer(store_version.app)
 app.add_typer(store_alias.app)
 
 # What enums hold, as literals, so that every other command starts sooner (a test holds them together).
-ModeName = Literal["dense", "lexical", "hybrid"]
-MethodName = Literal["whole", "tokens", "sentences", "headings"]
 PrecisionName = Literal["f32", "f16", "int8"]
 _SNIPPET = 60  # characters
 
