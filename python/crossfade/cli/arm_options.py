@@ -57,6 +57,10 @@ class ArmOptions:
     chunk_overlap: int
     heading_prefix: bool
 
+    def needed(self, model: Path | None) -> Path | None:
+        """The model, unless nothing would read it: loading it takes seconds."""
+        return None if self.mode == "lexical" and self.chunking == "whole" else model
+
     def check(self, model: Path | None, option: str) -> None:
         """Before a model loads. `option`: what names the model. Raises InvalidInput."""
         from crossfade.errors import InvalidInput

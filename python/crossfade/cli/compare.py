@@ -113,7 +113,8 @@ def compare(
     check_outputs({"--json": json, "--report": report}, stdout="--json")
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
-        bundles = {name: path for name, path in (("base", base), ("candidate", candidate)) if path is not None}
+        given = {"base": first.needed(base), "candidate": second.needed(candidate)}
+        bundles = {name: path for name, path in given.items() if path is not None}
         models = load_models(bundles, threads)
         result = compare_models(
             data,

@@ -85,6 +85,7 @@ def evaluate(
     settings = evaluation_settings(measures, depth, threads)
     options = ArmOptions(mode, reranker, chunking, chunk_size, chunk_overlap, heading_prefix)
     options.check(model, "--model")
+    model = options.needed(model)
     _check_place(options, store, collection, cache, exact=exact)
     check_outputs({"--run-out": run_out, "--json": json}, stdout="--json")
     with StageBars() as bars:
