@@ -57,6 +57,10 @@ class Settings(BaseSettings):
         default=60.0, ge=1, description="silence after which a connection is asked whether it lives"
     )
     keepalive_timeout_seconds: float = Field(default=20.0, ge=1, description="time it gets to say so")
+    write_all_versions: bool = Field(
+        default=False,
+        description="Upserts also go to every other index version of their collection with a served model",
+    )
     drain_seconds: float = Field(default=30.0, ge=0, description="time that calls in progress get after SIGTERM")
 
     @classmethod

@@ -29,11 +29,15 @@ Normalisation = Literal["none", "min-max", "z-score"]
 
 _MOST_DOCUMENTS = 2**62
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
+"""Of a weight that is not 0. Only how weights compare matters; within these, no sum of ranks or of normalised scores
+overflows or vanishes, in float32 either, which is what scores travel as."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """How runs are fused. `weights`: one a run, not negative; None for 1 each. `k`: of reciprocal rank fusion. `depth`:
-    how many documents of a query are kept; None for all."""
+    """How runs are fused. `weights`: one a run, 0 or from 1e-30 to 1e30; None for 1 each. `k`: of reciprocal rank
+    fusion. `depth`: how many documents of a query are kept; None for all."""
 
     rule: Rule = "rrf"
     normalisation: Normalisation = "none"
@@ -77,6 +81,15 @@ def fuse_arrays(runs: Sequence[tuple[ArrayLike, ArrayLike]], fusion: Fusion | No
     return FusedArrays(*_native.fuse_arrays(arrays, _settings(fusion or Fusion())))
 
 
+def check_weight(weight: float, name: str) -> float:
+    """The weight as a float. Raises InvalidInput, calling it by `name`, for one that cannot be used."""
+    expected = f"0, or from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}; only how weights compare matters"
+    found = arguments.real(weight, name, expected)
+    if found != 0 and not LEAST_WEIGHT <= found <= MOST_WEIGHT:
+        raise InvalidInput(f"{name} is {found!r}: it must be {expected}")
+    return found
+
+
 def _settings(fusion: Fusion) -> tuple[str, str, list[float], float, int]:
     if fusion.rule not in get_args(Rule):
         raise InvalidInput(f'rule {fusion.rule!r} is not known: use "rrf", "sum" or "mnz"')
@@ -87,6 +100,8 @@ def _settings(fusion: Fusion) -> tuple[str, str, list[float], float, int]:
     weights = [] if fusion.weights is None else arguments.sample(fusion.weights, "weights", "runs").tolist()
     if fusion.weights is not None and not weights:
         raise InvalidInput("weights are empty: give one weight a run, or None for 1 each")
+    for number, weight in enumerate(weights):
+        check_weight(weight, f"weights[{number}]")
     depth = _MOST_DOCUMENTS if fusion.depth is None else arguments.whole(fusion.depth, "depth", 1, _MOST_DOCUMENTS)
     return fusion.rule, fusion.normalisation, weights, arguments.real(fusion.k, "k", "a positive number"), depth
 

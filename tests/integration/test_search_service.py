@@ -9,10 +9,12 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from serving_harness import ServeProcess, serve_process
 
+from crossfade._pb import collections_pb2, collections_pb2_grpc
 from crossfade.chunking import ChunkingSettings, Method
 from crossfade.client import Client, Document, Fusion, SearchOptions, Vectors
 from crossfade.errors import Conflict, InvalidInput, NotFound
@@ -118,11 +120,73 @@ def test_hybrid_is_explained_stage_by_stage(client: Client) -> None:
     assert best.score == pytest.approx(best.stages[3].score, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+        ("2017-01-01t01:59:60.25+02:00", "2017-01-01T00:00:00.250000Z"),
+        ("2020-02-29 09:30:00z", "2020-02-29T09:30:00Z"),
+        ("0001-01-01", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_date_times_are_those_of_rfc_3339(server: ServeProcess, client: Client, written: str, kept: str) -> None:
+    name = f"at-{abs(hash(written))}"
+    client.create_collection(name, model="base")
+    request = collections_pb2.UpsertRequest(collection=name, model="base")
+    request.documents.add(id="a", text="x").metadata["at"].datetime = written
+    search = collections_pb2.SearchRequest(collection=name, model="base", texts=["x"], k=1, with_documents=True)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = collections_pb2_grpc.CollectionServiceStub(channel)
+        stub.Upsert(request)
+        (hit,) = stub.Search(search).results[0].hits
+    assert hit.document.metadata["at"].datetime == kept
+    options = SearchOptions(filter={"field": "at", "eq": written})
+    (hits,) = client.search(name, 1, model="base", texts=["x"], options=options, with_documents=True).hits
+    assert hits[0].document is not None
+    at = hits[0].document.metadata["at"]
+    assert at.isoformat().replace("+00:00", "Z") == kept
+    # What the client gives it takes.
+    assert client.upsert(name, [hits[0].document], model="base").replaced == 1
+
+
+@pytest.mark.parametrize("written", ["2016-12-30T23:59:60Z", "2020-01-01T09:30:00", "2020-02-30", "20200101", "x", ""])
+def test_date_times_that_are_none(client: Client, server: ServeProcess, written: str) -> None:
+    request = collections_pb2.UpsertRequest(collection="docs", model="base")
+    request.documents.add(id="a").metadata["at"].datetime = written
+    with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
+        collections_pb2_grpc.CollectionServiceStub(channel).Upsert(request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details().startswith(f"document 'a': field 'at' has {written!r}, expected a date")
+
+
 def test_weights_make_one_arm_silent(client: Client) -> None:
     dense_only = Fusion("weighted", dense_weight=1, lexical_weight=0)
     text = "stars"
     fused = found(client, text, SearchOptions(mode="hybrid", fusion=dense_only))
     assert fused == found(client, text, SearchOptions())
+
+
+@pytest.mark.parametrize("name", ["dense_weight", "lexical_weight"])
+def test_weights_whose_scores_could_not_travel(server: ServeProcess, client: Client, name: str) -> None:
+    weights = {"dense_weight": 1.0, "lexical_weight": 1.0}
+    for weight in (1e39, 1e300, 1e-300, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InvalidInput, match=rf"^{name} is .*: it must be 0, or from 1e-30 to 1e\+30"):
+            Fusion(**{**weights, name: weight})
+        request = collections_pb2.SearchRequest(collection="docs", model="base", texts=["bread"], k=3)
+        request.options.mode = collections_pb2.SEARCH_MODE_HYBRID
+        request.options.fusion.CopyFrom(collections_pb2.Fusion(**{**weights, name: weight}))
+        with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
+            collections_pb2_grpc.CollectionServiceStub(channel).Search(request)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details().startswith(f"{name} of the fusion is ")
+    with pytest.raises(InvalidInput, match="both 0"):
+        Fusion(dense_weight=0, lexical_weight=0)
+    for weight in (1e-30, 1e30):
+        options = SearchOptions(mode="hybrid", fusion=Fusion(dense_weight=weight, lexical_weight=weight))
+        (hits,) = client.search("docs", 3, model="base", texts=["bread dough"], options=options).hits
+        assert [hit.id for hit in hits] == found(client, "bread dough", SearchOptions(mode="hybrid"), 3)
+        assert 0 < hits[0].score < float("inf")
 
 
 def test_what_a_mode_needs_is_said(client: Client) -> None:

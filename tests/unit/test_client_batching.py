@@ -1,16 +1,18 @@
 """How the client cuts batches, and that its two forms are the same."""
 
 import inspect
+from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.client import AsyncClient, Client, Document, Limits, StageTimes, Vectors, plans
+from crossfade._pb import collections_pb2
+from crossfade.client import AlsoVersions, AsyncClient, Client, Document, Limits, StageTimes, Vectors, messages, plans
 from crossfade.client.batching import matrix, slices, text_sizes
 from crossfade.client.options import Embedder, SearchOptions
-from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
+from crossfade.errors import CrossfadeError, FingerprintMismatch, InvalidInput, NotFound
 
 LIMITS = Limits(texts_per_call=10, text_bytes=500, message_bytes=1600, k=100, results_per_call=50, score_vectors=9)
 OVERHEAD = 64
@@ -156,3 +158,40 @@ def test_embed_stream_differs_in_its_kinds_of_iterators_only() -> None:
     parameters, twins = (inspect.signature(method).parameters for method in (ordinary, asyncio_))
     assert {**parameters, "batches": None} == {**twins, "batches": None}
     assert list(parameters) == list(twins)
+
+
+class TestFurtherVersions:
+    ALSO = AlsoVersions([2], vectors={3: Vectors(np.ones((3, 100), np.float32), "cf1-far")})
+
+    def test_their_vectors_count_and_are_cut_with_the_documents(self) -> None:
+        documents = [Document(str(at), text="x" * 50) for at in range(3)]
+        plan = plans.upsert("c", documents, "m", LIMITS, also=self.ALSO)
+        requests = [step.request() for step in plan.steps]
+        assert [len(request.documents) for request in requests] == [2, 1]  # (50 + 400 + 64) * 3 is over 1500
+        assert [[each.vectors.count for each in request.also_vectors] for request in requests] == [[2], [1]]
+        assert {tuple(request.also_versions) for request in requests} == {(2,)}
+
+    def test_a_batch_is_in_those_that_have_all_of_it(self) -> None:
+        plan = plans.upsert("c", [Document("a")], "m", LIMITS, also=AlsoVersions(served=True))
+        answers = [collections_pb2.UpsertResponse(written_versions=versions) for versions in ([1, 2, 3], [1, 3])]
+        assert plan.combine(answers).versions == (1, 3)
+
+    def test_a_server_that_knows_nothing_of_them_is_told_of(self) -> None:
+        answers = [collections_pb2.UpsertResponse(added=1)]
+        with pytest.raises(CrossfadeError, match="this server is older than writes to several"):
+            plans.upsert("c", [Document("a")], "m", LIMITS, also=AlsoVersions([2])).combine(answers)
+        assert plans.upsert("c", [Document("a")], "m", LIMITS).combine(answers).versions == ()
+
+
+def test_date_times_travel_in_utc_and_only_with_a_zone() -> None:
+    def sent(value: object) -> str:
+        message = messages.document_message(Document("a", metadata={"at": value}))
+        return message.metadata["at"].datetime
+
+    odd = timezone(
+        timedelta(hours=1, minutes=2, seconds=3)
+    )  # as old local times have it; RFC 3339 has no seconds there
+    assert sent(datetime(1890, 1, 1, 1, 2, 3, tzinfo=odd)) == "1890-01-01T00:00:00Z"
+    assert sent(date(2020, 2, 29)) == "2020-02-29T00:00:00Z"
+    with pytest.raises(InvalidInput, match=r"document 'a': field 'at' has datetime.* it has no zone"):
+        sent(datetime(2020, 1, 1))

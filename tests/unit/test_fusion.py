@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crossfade.errors import InvalidInput
-from crossfade.fusion import FusedArrays, Fusion, fuse, fuse_arrays
+from crossfade.fusion import LEAST_WEIGHT, MOST_WEIGHT, FusedArrays, Fusion, fuse, fuse_arrays
 
 DENSE = {"q1": {"a": 0.9, "b": 0.8, "c": 0.7}, "q2": {"x": 1.0}}
 SPARSE = {"q1": {"c": 12.0, "d": 9.0}, "q3": {"y": 3.0}}
@@ -105,7 +105,11 @@ ONE: Any = {"q": {"a": 1.0}}
         (lambda: fuse([ONE], Fusion(weights=[1, 2])), "2 weights do not fit 1 runs"),
         (lambda: fuse([ONE], Fusion(weights=[])), "weights are empty"),
         (lambda: fuse([ONE], Fusion(weights=[[1]])), r"weights must have one axis \(runs,\)"),  # type: ignore[list-item]
-        (lambda: fuse([ONE], Fusion(weights=[-1])), "a weight is -1"),
+        (lambda: fuse([ONE], Fusion(weights=[-1])), r"weights\[0\] is -1.0: it must be 0, or from 1e-30 to 1e\+30"),
+        (lambda: fuse([ONE, ONE], Fusion(weights=[1, math.nan])), r"weights\[1\] is nan"),
+        (lambda: fuse([ONE, ONE], Fusion(weights=[1, math.inf])), r"weights\[1\] is inf"),
+        (lambda: fuse([ONE, ONE], Fusion(weights=[1, 1.1e30])), r"weights\[1\] is 1.1e\+30"),
+        (lambda: fuse([ONE, ONE], Fusion(weights=[1e-31, 1])), r"weights\[0\] is 1e-31"),
         (lambda: fuse([ONE], Fusion(weights=[0])), "all weights are 0"),
         (lambda: fuse([ONE], Fusion(k=0)), "k of reciprocal rank fusion is 0"),
         (lambda: fuse([ONE], Fusion(k=math.nan)), "k of reciprocal rank fusion is NaN"),
@@ -132,3 +136,18 @@ ONE: Any = {"q": {"a": 1.0}}
 def test_what_cannot_be_fused_is_refused(call: Callable[[], object], part: str) -> None:
     with pytest.raises(InvalidInput, match=part):
         call()
+
+
+@pytest.mark.parametrize("weight", [LEAST_WEIGHT, MOST_WEIGHT])
+@pytest.mark.parametrize(
+    ("rule", "normalisation"), [("rrf", "none"), ("sum", "min-max"), ("sum", "z-score"), ("mnz", "min-max")]
+)
+def test_scores_of_any_weights_that_are_taken_can_travel(weight: float, rule: Any, normalisation: Any) -> None:
+    """As float32: the best is neither infinite nor lost among the zeros, whatever the lists' length."""
+    ids = np.arange(10_000)[np.newaxis]
+    scores = np.linspace(0, 1, 10_000)[np.newaxis]
+    fused = fuse_arrays([(ids, scores)] * 10, Fusion(rule, normalisation, weights=[weight] * 10))
+    sent = fused.scores.astype(np.float32)
+    assert np.isfinite(sent).all()
+    assert sent[0, 0] > 0
+    assert np.count_nonzero(sent) >= (10_000 if rule == "rrf" else 9_999)

@@ -17,7 +17,7 @@ import pytest
 from ingest_samples import lines
 
 from crossfade.chunking import Method
-from crossfade.cli.store import MethodName, ModeName
+from crossfade.cli.arm_options import MethodName, ModeName
 from crossfade.cli.store_ingest import FormatName
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest import FieldMapping, Format, Place, Record, Reject, open_source

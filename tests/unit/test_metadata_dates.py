@@ -111,3 +111,18 @@ def test_a_datetime_at_the_calendars_ends() -> None:
         dates.of(datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))))
     with pytest.raises(ValueError, match="has no zone"):
         dates.of(datetime(2026, 1, 1))
+
+
+@given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
+def test_a_moment_is_a_datetime_again(value: datetime) -> None:
+    try:
+        moment = dates.of(value)
+    except ValueError:
+        return  # outside the years that are kept
+    assert dates.when(moment) == value.astimezone(UTC)
+    assert dates.parse(dates.text(moment)) == moment
+
+
+@pytest.mark.parametrize("moment", [dates.EARLIEST, dates.LATEST, 0, -1])
+def test_the_ends_of_the_calendar_are_datetimes(moment: int) -> None:
+    assert dates.of(dates.when(moment)) == moment

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade._pb import collections_pb2
-from crossfade.client import messages
 from crossfade.errors import DataError, InvalidInput, StoreError
 from crossfade.kernels import quantise
 from crossfade.lexical import AnalyserSettings
+from crossfade.protocol.settings import collection_settings, settings_message
 from crossfade.retrieval.ranking import Walking, rank
-from crossfade.serving import wire
 from crossfade.store import (
     CollectionSettings,
     CollectionSpec,
@@ -242,13 +241,13 @@ def test_a_collection_in_memory_has_but_one() -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_it_is_the_same_on_the_wire(precision: Precision) -> None:
     settings = CollectionSettings(precision=precision)
-    assert wire.collection_settings(messages.settings_message(settings)) == settings
+    assert collection_settings(settings_message(settings)) == settings
 
 
 def test_the_wire_says_nothing_of_f32_and_nothing_else() -> None:
-    assert wire.collection_settings(collections_pb2.CollectionSettings()).precision == "f32"
+    assert collection_settings(collections_pb2.CollectionSettings()).precision == "f32"
     with pytest.raises(InvalidInput, match="'f64' is not known: use one of f32, f16, int8"):
-        wire.collection_settings(collections_pb2.CollectionSettings(precision="f64"))
+        collection_settings(collections_pb2.CollectionSettings(precision="f64"))
 
 
 class TestHalves:

@@ -211,23 +211,39 @@ class DeleteCollectionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class UpsertRequest(_message.Message):
-    __slots__ = ("collection", "documents", "model", "vectors", "fingerprint", "expected_versions")
+    __slots__ = ("collection", "documents", "model", "vectors", "fingerprint", "expected_versions", "also_versions", "also_served", "also_vectors")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    ALSO_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    ALSO_SERVED_FIELD_NUMBER: _ClassVar[int]
+    ALSO_VECTORS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     documents: _containers.RepeatedCompositeFieldContainer[Document]
     model: str
     vectors: _vectors_pb2.Vectors
     fingerprint: str
     expected_versions: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ...) -> None: ...
+    also_versions: _containers.RepeatedScalarFieldContainer[int]
+    also_served: bool
+    also_vectors: _containers.RepeatedCompositeFieldContainer[VersionVectors]
+    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ..., also_versions: _Optional[_Iterable[int]] = ..., also_served: _Optional[bool] = ..., also_vectors: _Optional[_Iterable[_Union[VersionVectors, _Mapping]]] = ...) -> None: ...
+
+class VersionVectors(_message.Message):
+    __slots__ = ("version", "vectors", "fingerprint")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    vectors: _vectors_pb2.Vectors
+    fingerprint: str
+    def __init__(self, version: _Optional[int] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
-    __slots__ = ("added", "replaced", "token_counts", "truncated", "times", "chunk_counts", "unread_characters")
+    __slots__ = ("added", "replaced", "token_counts", "truncated", "times", "chunk_counts", "unread_characters", "written_versions")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNTS_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +251,7 @@ class UpsertResponse(_message.Message):
     TIMES_FIELD_NUMBER: _ClassVar[int]
     CHUNK_COUNTS_FIELD_NUMBER: _ClassVar[int]
     UNREAD_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     token_counts: _containers.RepeatedScalarFieldContainer[int]
@@ -242,7 +259,8 @@ class UpsertResponse(_message.Message):
     times: _vectors_pb2.StageTimes
     chunk_counts: _containers.RepeatedScalarFieldContainer[int]
     unread_characters: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., chunk_counts: _Optional[_Iterable[int]] = ..., unread_characters: _Optional[_Iterable[int]] = ...) -> None: ...
+    written_versions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., chunk_counts: _Optional[_Iterable[int]] = ..., unread_characters: _Optional[_Iterable[int]] = ..., written_versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class CreateIndexRequest(_message.Message):
     __slots__ = ("collection", "model", "vector_space")

@@ -7,6 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossfade.cli.arm_options import (
+    ArmOptions,
+    BaseChunking,
+    BaseChunkOverlap,
+    BaseChunkSize,
+    BaseHeadingPrefix,
+    BaseMode,
+    BaseReranker,
+    CandidateChunking,
+    CandidateChunkOverlap,
+    CandidateChunkSize,
+    CandidateHeadingPrefix,
+    CandidateMode,
+    CandidateReranker,
+)
 from crossfade.cli.evaluation_options import (
     DEFAULT_DEPTH,
     DEFAULT_MEASURES,
@@ -33,9 +48,17 @@ _STYLES = {"ship": "bold green", "do_not_ship": "bold red", "inconclusive": "bol
 
 
 def compare(
-    base: Annotated[Path, typer.Option("--base", help="The base model's bundle directory.", show_default=False)],
-    candidate: Annotated[Path, typer.Option("--candidate", help="The candidate's bundle.", show_default=False)],
     dataset: DatasetOption,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", help="The base model's bundle; needed but for --base-mode lexical.", show_default=False),
+    ] = None,
+    candidate: Annotated[
+        Path | None,
+        typer.Option(
+            "--candidate", help="The candidate's bundle; needed but for --candidate-mode lexical.", show_default=False
+        ),
+    ] = None,
     split: SplitOption = "test",
     measures: MeasuresOption = DEFAULT_MEASURES,
     depth: DepthOption = DEFAULT_DEPTH,
@@ -46,9 +69,23 @@ def compare(
     cache: CacheOption = None,
     allow_absent: AbsentOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap and the randomisation test.")] = 17,
+    base_mode: BaseMode = "dense",
+    base_reranker: BaseReranker = None,
+    base_chunking: BaseChunking = "whole",
+    base_chunk_size: BaseChunkSize = 0,
+    base_chunk_overlap: BaseChunkOverlap = 0,
+    base_heading_prefix: BaseHeadingPrefix = False,
+    candidate_mode: CandidateMode = "dense",
+    candidate_reranker: CandidateReranker = None,
+    candidate_chunking: CandidateChunking = "whole",
+    candidate_chunk_size: CandidateChunkSize = 0,
+    candidate_chunk_overlap: CandidateChunkOverlap = 0,
+    candidate_heading_prefix: CandidateHeadingPrefix = False,
     threads: ThreadsOption = None,
 ) -> None:
     """Hold a candidate against a base on the same queries and say whether it should ship.
+
+    Two models, or one model and two ways to answer queries: by words too, reranked, in chunks.
 
     The exit code is 0 whatever the verdict: the verdict is data.
     """
@@ -60,16 +97,32 @@ def compare(
 
     settings = evaluation_settings(measures, depth, threads)
     check_primary(settings.measures[0])
+    first = ArmOptions(
+        base_mode, base_reranker, base_chunking, base_chunk_size, base_chunk_overlap, base_heading_prefix
+    )
+    second = ArmOptions(
+        candidate_mode,
+        candidate_reranker,
+        candidate_chunking,
+        candidate_chunk_size,
+        candidate_chunk_overlap,
+        candidate_heading_prefix,
+    )
+    first.check(base, "--base")
+    second.check(candidate, "--candidate")
     check_outputs({"--json": json, "--report": report}, stdout="--json")
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
-        models = load_models({"base": base, "candidate": candidate}, threads)
+        given = {"base": first.needed(base), "candidate": second.needed(candidate)}
+        bundles = {name: path for name, path in given.items() if path is not None}
+        models = load_models(bundles, threads)
         result = compare_models(
             data,
-            models["base"],
-            models["candidate"],
+            models.get("base"),
+            models.get("candidate"),
             settings,
             ComparisonSettings(seed=seed),
+            arms=(first.arm(threads), second.arm(threads)),
             cache=cache,
             progress=bars,
         )
@@ -84,12 +137,15 @@ def compare(
 
 def _show(comparison: Comparison) -> None:
     from crossfade.cli.output import print_paragraph, table_console
+    from crossfade.evaluation.context import described
 
     console = table_console()
     base, candidate = comparison.base, comparison.candidate
     print_paragraph(console, f"{base.dataset}/{base.split}: {base.queries:,} queries, {base.documents:,} documents")
-    print_paragraph(console, f"base       {base.model.name} ({base.model.fingerprint})")
-    print_paragraph(console, f"candidate  {candidate.model.name} ({candidate.model.fingerprint})")
+    told = not (base.retrieval.plain and candidate.retrieval.plain)
+    for side, each in (("base", base), ("candidate", candidate)):
+        how = f", {described(each)}" if told else ""
+        print_paragraph(console, f"{side:<9}  {each.model.name} ({each.model.fingerprint}){how}")
     console.print(_table(comparison))
     print_paragraph(console, f"verdict: {_VERDICTS[comparison.verdict]}", style=_STYLES[comparison.verdict])
     for reason in comparison.reasons:

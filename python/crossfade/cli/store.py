@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from crossfade.cli import store_alias, store_version
+from crossfade.cli.arm_options import MethodName, ModeName
 from crossfade.cli.evaluation_options import ThreadsOption
 from crossfade.cli.store_ingest import ingest
+from crossfade.cli.store_options import Directory, Json, Name, opened, space
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
@@ -18,37 +21,22 @@ if TYPE_CHECKING:
         CollectionSettings,
         CollectionSpec,
         Document,
-        DurableStore,
     )
     from crossfade.store.metadata import MetadataSchema
     from crossfade.store.readonly import CollectionSummary
 
 app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
 app.command("ingest")(ingest)
+app.add_typer(store_version.app)
+app.add_typer(store_alias.app)
 
-_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 # What enums hold, as literals, so that every other command starts sooner (a test holds them together).
-ModeName = Literal["dense", "lexical", "hybrid"]
-MethodName = Literal["whole", "tokens", "sentences", "headings"]
 PrecisionName = Literal["f32", "f16", "int8"]
 _SNIPPET = 60  # characters
 
 
-def opened(directory: Path, *, upkeep: bool = True, check_on_open: bool = True) -> DurableStore:
-    """A store that is there. Raises NotFound when it is not, StoreError when another process has it open."""
-    from crossfade.errors import NotFound
-    from crossfade.store import DurableStore, StoreSettings
-    from crossfade.store.database import FILE
-
-    if not (directory / FILE).is_file():
-        raise NotFound(f"there is no store in {directory}: `crossfade store create` makes one")
-    return DurableStore(directory, StoreSettings(check_on_open=check_on_open), upkeep=upkeep)
-
-
 @app.command("list")
-def list_(directory: _Directory, as_json: _Json = False) -> None:
+def list_(directory: Directory, as_json: Json = False) -> None:
     """Say which collections a store has. A server may have it open."""
     from crossfade.store.readonly import summaries
 
@@ -77,8 +65,8 @@ def list_(directory: _Directory, as_json: _Json = False) -> None:
 
 @app.command()
 def create(
-    directory: _Directory,
-    name: _Name,
+    directory: Directory,
+    name: Name,
     model: Annotated[
         Path | None, typer.Option("--model", help="A bundle: its dimension and fingerprint.", show_default=False)
     ] = None,
@@ -114,15 +102,17 @@ def create(
             "--precision", help="How vectors are held: f16 rounds them to half the bytes; int8 scans a quarter of them."
         ),
     ] = "f32",
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Make a collection, and the store if there is none. It is bound to its model for life."""
+    """Make a collection, and the store if there is none. Its first index version is of that model."""
     from crossfade.chunking import ChunkingSettings, Method
-    from crossfade.store import DurableStore
+    from crossfade.store import CollectionSpec, DurableStore
     from crossfade.store.checks import check_spec
     from crossfade.store.types import CollectionSettings
 
-    spec = _spec(name, model, dimension, fingerprint, metric)
+    kind: Any = metric  # check_spec says whether it is one
+    width, document_fingerprint = space(model, dimension, fingerprint)
+    spec = CollectionSpec(name, width, kind, document_fingerprint)
     cut = ChunkingSettings(Method(chunking), chunk_size, chunk_overlap, heading_prefix)
     settings = CollectionSettings(_fields(field or []), chunking=cut, tenant_field=tenant_field, precision=precision)
     check_spec(spec)  # before a directory is made for nothing
@@ -132,22 +122,6 @@ def create(
         print(json.dumps(_spec_json(spec, settings), indent=2))
     else:
         print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}")
-
-
-def _spec(name: str, model: Path | None, dimension: int | None, fingerprint: str | None, metric: str) -> CollectionSpec:
-    from crossfade.errors import InvalidInput
-    from crossfade.models import Bundle
-    from crossfade.store import CollectionSpec
-
-    kind: Any = metric  # check_spec says whether it is one
-    if model is not None:
-        if dimension is not None or fingerprint is not None:
-            raise InvalidInput("--model says dimension and fingerprint itself: leave --dimension and --fingerprint out")
-        bundle = Bundle.load(model)
-        return CollectionSpec(name, bundle.dimension, kind, bundle.document_fingerprint)
-    if dimension is None or fingerprint is None:
-        raise InvalidInput("give --model, or both --dimension and --fingerprint")
-    return CollectionSpec(name, dimension, kind, fingerprint)
 
 
 def _fields(given: list[str]) -> MetadataSchema:
@@ -167,8 +141,8 @@ def _fields(given: list[str]) -> MetadataSchema:
 
 @app.command()
 def search(
-    directory: _Directory,
-    name: _Name,
+    directory: Directory,
+    name: Name,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.", show_default=False)],
     model: Annotated[
         Path | None,
@@ -184,7 +158,7 @@ def search(
         str | None, typer.Option("--tenant", help="Whose documents, in a collection of tenants.", show_default=False)
     ] = None,
     threads: ThreadsOption = None,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Find the documents nearest to a text, without a server: the same search that a server answers."""
     from crossfade.cli.evaluation_options import load_models
@@ -248,11 +222,11 @@ def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str,
 
 @app.command()
 def check(
-    directory: _Directory,
+    directory: Directory,
     heal: Annotated[
         bool, typer.Option("--heal", help="Build damaged segments again; no server may have the store open.")
     ] = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Hold every page of the database and every file of the segments against what was written.
 
@@ -298,9 +272,9 @@ def _show_check(facts: dict[str, Any]) -> None:
 
 @app.command()
 def backup(
-    directory: _Directory,
+    directory: Directory,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is not.", show_default=False)],
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Copy a store as it is now into a new directory. A server may have it open, and write."""
     from crossfade.store.backup import backup_of
@@ -313,7 +287,7 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(metavar="BACKUP", help="What `backup` made.", show_default=False)],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that is not.", show_default=False)],
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Make a store of a backup, every page of it checked."""
     from crossfade.store.backup import restore as make
@@ -336,7 +310,7 @@ def _show_copy(directory: Path, what: str, as_json: bool) -> None:
 
 
 @app.command()
-def drop(directory: _Directory, name: _Name, as_json: _Json = False) -> None:
+def drop(directory: Directory, name: Name, as_json: Json = False) -> None:
     """Remove a collection and all that is in it."""
     from crossfade.ingest.journal import forget_gone
 

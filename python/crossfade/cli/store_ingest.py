@@ -11,7 +11,9 @@ import typer
 from crossfade.cli.evaluation_options import ThreadsOption
 
 if TYPE_CHECKING:
-    from crossfade.ingest import Cutter, IngestReport
+    from collections.abc import Sequence
+
+    from crossfade.ingest import Cutter, EmbeddingCutter, IngestReport
 
 # The enum's values; here as literals, so that every other command starts sooner (a test holds them together).
 FormatName = Literal["auto", "jsonl", "parquet", "arrow", "beir"]
@@ -33,6 +35,15 @@ def ingest(
     fingerprint: Annotated[
         str | None,
         typer.Option("--fingerprint", help="Documents come with vectors, of this fingerprint.", show_default=False),
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--also",
+            metavar="BUNDLE",
+            help="The model of another index version that is to take the documents too; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     kind: Annotated[
         FormatName, typer.Option("--format", help="What the sources are; auto: by their first bytes.")
@@ -71,7 +82,7 @@ def ingest(
     Whatever ends it, the same command goes on after the last batch that was written.
     """
     from crossfade.cli.ingest_progress import IngestProgress
-    from crossfade.cli.store import opened
+    from crossfade.cli.store_options import opened
     from crossfade.ingest import FieldMapping, Format, IngestSettings
     from crossfade.ingest import ingest as run
 
@@ -82,22 +93,31 @@ def ingest(
     with opened(directory) as store, IngestProgress() as progress:
         store.get(name)  # before the model is loaded: that takes seconds
         cutter = _cutter(model, fingerprint, threads)
-        report = run(store, name, sources, cutter, settings, progress=progress, say=progress.say)
+        further = cutters(also or [], threads)
+        report = run(store, name, sources, cutter, settings, also=further, progress=progress, say=progress.say)
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
     else:
         _show(report, skip_bad)
 
 
-def _cutter(model: Path | None, fingerprint: str | None, threads: int | None) -> Cutter:
+def cutters(models: Sequence[Path], threads: int | None) -> list[EmbeddingCutter]:
+    """Of bundles, in their order."""
     from crossfade.cli.evaluation_options import load_models
+    from crossfade.ingest import EmbeddingCutter
+
+    loaded = load_models({str(path): path for path in models}, threads)
+    return [EmbeddingCutter.of(encoder) for encoder in loaded.values()]
+
+
+def _cutter(model: Path | None, fingerprint: str | None, threads: int | None) -> Cutter:
     from crossfade.errors import InvalidInput
-    from crossfade.ingest import EmbeddingCutter, GivenVectors
+    from crossfade.ingest import GivenVectors
 
     if fingerprint is not None and model is None:
         return GivenVectors(fingerprint)
     if model is not None and fingerprint is None:
-        return EmbeddingCutter.of(load_models({"model": model}, threads)["model"])
+        return cutters([model], threads)[0]
     raise InvalidInput(
         "give either --model, to embed the documents, or --fingerprint, when they come with vectors of that encoder"
     )

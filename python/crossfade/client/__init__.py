@@ -11,6 +11,7 @@ from crossfade.client.aio import AsyncClient
 from crossfade.client.options import Fusion, SearchOptions
 from crossfade.client.sync import Client
 from crossfade.client.types import (
+    AlsoVersions,
     CollectionInfo,
     Embedding,
     Filled,
@@ -30,6 +31,7 @@ from crossfade.store import Alias, Document, IndexVersion
 
 __all__ = [
     "Alias",
+    "AlsoVersions",
     "AsyncClient",
     "Client",
     "CollectionInfo",

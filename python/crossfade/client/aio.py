@@ -22,6 +22,7 @@ from crossfade.client.plans import Answer, Method, Plan, Progress
 from crossfade.client.retries import Patience, check_retries
 from crossfade.client.streams import DEFAULT_BATCH_SIZE, STREAM, AsyncSource, EmbedStream, Source, check_stream, ended
 from crossfade.client.types import (
+    AlsoVersions,
     CollectionInfo,
     Embedding,
     Encoding,
@@ -258,6 +259,7 @@ class AsyncClient:
         model: str | None = None,
         vectors: Vectors | None = None,
         expected_versions: Sequence[int | None] | None = None,
+        also: AlsoVersions | None = None,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Upserted:
@@ -265,12 +267,14 @@ class AsyncClient:
 
         `expected_versions`: the version that each document must have (`Document.version` of a search with documents),
         0: it must not be there, None: any; else Conflict is raised.
+        `also`: further versions of the index that take the documents in the same transaction; where neither `model` nor
+        `vectors` are given, the version that is written to anyway gets what it says too.
         Each call of a batch is taken whole or not at all; an error after the first call says how many documents are in.
         """
-        source = plans.source(model, vectors)
+        source = plans.source(model, vectors, also)
         limits = await self.limits(timeout=timeout)
         return await self._run(
-            plans.upsert(collection, documents, source, limits, expected_versions), timeout, progress
+            plans.upsert(collection, documents, source, limits, expected_versions, also), timeout, progress
         )
 
     async def delete(self, collection: str, ids: Sequence[str], *, timeout: float | None = None) -> int:

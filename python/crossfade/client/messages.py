@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -27,16 +27,11 @@ from crossfade.client.types import (
     Upserted,
 )
 from crossfade.errors import CrossfadeError, InvalidInput
+from crossfade.protocol.settings import metric
 from crossfade.store.aliases import Alias
-from crossfade.store.metadata import FieldType
-from crossfade.store.types import CollectionSettings, Document, IndexVersion, Metric
+from crossfade.store.metadata import dates
+from crossfade.store.types import Document, IndexVersion
 
-_METRICS: dict[Metric, vectors_pb2.Metric] = {
-    "cosine": vectors_pb2.METRIC_COSINE,
-    "ip": vectors_pb2.METRIC_INNER_PRODUCT,
-    "l2": vectors_pb2.METRIC_L2,
-}
-_METRIC_NAMES: dict[int, Metric] = {number: name for name, number in _METRICS.items()}
 ENCODINGS: dict[Encoding, vectors_pb2.Encoding] = {
     "float32": vectors_pb2.ENCODING_FLOAT32,
     "float16": vectors_pb2.ENCODING_FLOAT16,
@@ -51,24 +46,10 @@ _DTYPES: dict[Encoding, tuple[str, type[np.generic]]] = {
     "int8": ("i1", np.int8),
     "binary": ("u1", np.uint8),
 }
-_FIELD_NUMBERS: dict[FieldType, Any] = {
-    FieldType.STRING: collections_pb2.FIELD_TYPE_STRING,
-    FieldType.INT: collections_pb2.FIELD_TYPE_INT,
-    FieldType.FLOAT: collections_pb2.FIELD_TYPE_FLOAT,
-    FieldType.BOOL: collections_pb2.FIELD_TYPE_BOOL,
-    FieldType.DATETIME: collections_pb2.FIELD_TYPE_DATETIME,
-    FieldType.STRINGS: collections_pb2.FIELD_TYPE_STRINGS,
-}
 _INPUT_TYPES: dict[str, vectors_pb2.InputType] = {
     "query": vectors_pb2.INPUT_TYPE_QUERY,
     "document": vectors_pb2.INPUT_TYPE_DOCUMENT,
 }
-
-
-def metric_number(metric: Metric) -> vectors_pb2.Metric:
-    if metric not in _METRICS:
-        raise InvalidInput(f"metric {metric!r} does not exist: use one of {', '.join(_METRICS)}")
-    return _METRICS[metric]
 
 
 def input_type_number(input_type: InputType) -> vectors_pb2.InputType:
@@ -109,8 +90,8 @@ def _put_value(message: collections_pb2.MetadataValue, value: object, document: 
             message.float = value
         case str():
             message.string = value
-        case datetime() | date():
-            message.datetime = value.isoformat()
+        case date():
+            message.datetime = _written(value, document, name)
         case list() | tuple() if all(isinstance(each, str) for each in value):
             message.strings.values.extend(value)
         case _:
@@ -118,6 +99,14 @@ def _put_value(message: collections_pb2.MetadataValue, value: object, document: 
                 f"document {document[:80]!r}: field {name[:80]!r} has {value!r:.80}: use a string, an int of 64 bits, "
                 "a float, a bool, a date or datetime, or a list of strings"
             )
+
+
+def _written(value: date, document: str, name: str) -> str:
+    """A `datetime` or a `date` as it travels. Raises InvalidInput for one that the store could not keep."""
+    try:
+        return dates.text(dates.of(value))
+    except ValueError as error:
+        raise InvalidInput(f"document {document[:80]!r}: field {name[:80]!r} has {value!r:.80}: {error}") from None
 
 
 def _document(message: collections_pb2.Document) -> Document:
@@ -131,29 +120,8 @@ def _value(message: collections_pb2.MetadataValue) -> object:
     if kind == "strings":
         return list(message.strings.values)
     if kind == "datetime":
-        return datetime.fromisoformat(message.datetime)
+        return dates.when(dates.parse(message.datetime))
     return None if kind is None else getattr(message, kind)
-
-
-def settings_message(settings: CollectionSettings) -> collections_pb2.CollectionSettings:
-    chunking, analyser = settings.chunking, settings.analyser
-    own = analyser.stop_words if isinstance(analyser.stop_words, tuple) else ()
-    return collections_pb2.CollectionSettings(
-        fields={name: _FIELD_NUMBERS[kind] for name, kind in settings.fields.items()},
-        analyser=collections_pb2.Analyser(
-            name=analyser.analyser,
-            stop_words="own" if isinstance(analyser.stop_words, tuple) else analyser.stop_words,
-            own_stop_words=own,
-        ),
-        chunking=collections_pb2.Chunking(
-            method=chunking.method.value,
-            size=chunking.size,
-            overlap=chunking.overlap,
-            heading_prefix=chunking.heading_prefix,
-        ),
-        tenant_field=settings.tenant_field or "",
-        precision=settings.precision,
-    )
 
 
 def times(message: vectors_pb2.StageTimes) -> StageTimes:
@@ -186,6 +154,7 @@ def upserted(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
         times=StageTimes.sum(times(response.times) for response in responses),
         chunk_counts=np.array([count for response in responses for count in response.chunk_counts], np.int64),
         unread_characters=np.array([count for response in responses for count in response.unread_characters], np.int64),
+        versions=tuple(sorted(set.intersection(*(set(response.written_versions) for response in responses)))),
     )
 
 
@@ -237,7 +206,7 @@ def collection(message: collections_pb2.Collection) -> CollectionInfo:
     return CollectionInfo(
         name=message.name,
         dimension=message.dimension,
-        metric=_METRIC_NAMES[message.metric],
+        metric=metric(message.metric),
         document_fingerprint=message.document_fingerprint,
         documents=message.documents,
         current_version=message.current_version,

@@ -11,6 +11,7 @@ from crossfade._pb import collections_pb2, embedding_pb2, vectors_pb2
 from crossfade.client import messages
 from crossfade.client.types import Encoding, InputType, LongTexts, Priority, SearchMode
 from crossfade.errors import InvalidInput
+from crossfade.fusion import check_weight
 
 _Name = TypeVar("_Name", bound=str)
 _Number = TypeVar("_Number")
@@ -97,6 +98,10 @@ class Fusion:
         _number("fusion method", self.method, _METHODS)
         if not 0 < self.rank_constant < 2**32:
             raise InvalidInput(f"rank_constant is {self.rank_constant!r}: give a whole number of 1 or more")
+        for name, weight in (("dense_weight", self.dense_weight), ("lexical_weight", self.lexical_weight)):
+            check_weight(weight, name)
+        if self.dense_weight == self.lexical_weight == 0:
+            raise InvalidInput("dense_weight and lexical_weight are both 0: every document would tie")
 
     def message(self) -> collections_pb2.Fusion:
         return collections_pb2.Fusion(

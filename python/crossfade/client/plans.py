@@ -22,6 +22,7 @@ from crossfade.client.batching import matrix, rows, slices, text_sizes
 from crossfade.client.failures import with_note
 from crossfade.client.options import Embedder, SearchOptions, priority_number
 from crossfade.client.types import (
+    AlsoVersions,
     CollectionInfo,
     Embedding,
     Limits,
@@ -35,10 +36,10 @@ from crossfade.client.types import (
     Vectors,
 )
 from crossfade.errors import CrossfadeError, InvalidInput
+from crossfade.protocol import ANY_VERSION
+from crossfade.protocol.settings import metric_number, settings_message
 from crossfade.store.checks import check_ids
 from crossfade.store.types import CollectionSettings, Document, Metric
-
-ANY_VERSION = 2**64 - 1
 
 Answer = TypeVar("Answer")
 Built = TypeVar("Built")
@@ -147,8 +148,8 @@ def create_collection(
 ) -> Plan[CollectionInfo]:
     request = collections_pb2.CreateCollectionRequest(
         name=name,
-        metric=messages.metric_number(metric),
-        settings=None if settings is None else messages.settings_message(settings),
+        metric=metric_number(metric),
+        settings=None if settings is None else settings_message(settings),
     )
     if isinstance(space, str):
         request.model = space
@@ -178,9 +179,10 @@ def delete_collection(name: str) -> Plan[None]:
 def upsert(
     collection: str,
     documents: Sequence[Document],
-    source: str | Vectors,
+    source: str | Vectors | None,
     limits: Limits,
     expected: Sequence[int | None] | None = None,
+    also: AlsoVersions | None = None,
 ) -> Plan[Upserted]:
     # Across all the calls of the batch: the server sees one of them at a time.
     check_ids([document.id for document in documents])
@@ -191,30 +193,51 @@ def upsert(
     sizes = [sum(parts) for parts in zip(ids, titles, texts, metadata, strict=True)]
     if expected is not None and len(expected) != len(documents):
         raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
-    if isinstance(source, Vectors):
-        values = rows(source, len(documents))
-        sizes = [size + values.shape[1] * 4 for size in sizes]
+    asked, also = also is not None, also or AlsoVersions()
+    more = {version: (rows(each, len(documents)), each.fingerprint) for version, each in also.vectors.items()}
+    values = rows(source, len(documents)) if isinstance(source, Vectors) else None
+    held = sum(each.shape[1] * 4 for each, _ in more.values()) + (0 if values is None else values.shape[1] * 4)
+    sizes = [size + held for size in sizes]
 
     def step(part: slice) -> Step:
         def request() -> Message:
-            sent = [messages.document_message(document) for document in documents[part]]
-            versions = [ANY_VERSION if each is None else each for each in expected[part]] if expected else ()
-            if isinstance(source, Vectors):
-                return collections_pb2.UpsertRequest(
-                    collection=collection,
-                    documents=sent,
-                    expected_versions=versions,
-                    vectors=messages.vectors_message(values[part]),
-                    fingerprint=source.fingerprint,
-                )
-            return collections_pb2.UpsertRequest(
-                collection=collection, documents=sent, expected_versions=versions, model=source
+            sent = collections_pb2.UpsertRequest(
+                collection=collection,
+                documents=[messages.document_message(document) for document in documents[part]],
+                expected_versions=[ANY_VERSION if each is None else each for each in expected[part]]
+                if expected
+                else (),
+                also_versions=also.versions,
+                also_served=also.served,
+                also_vectors=[
+                    collections_pb2.VersionVectors(
+                        version=version, vectors=messages.vectors_message(each[part]), fingerprint=fingerprint
+                    )
+                    for version, (each, fingerprint) in more.items()
+                ],
             )
+            if isinstance(source, Vectors) and values is not None:
+                vectors: Any = sent.vectors
+                vectors.CopyFrom(messages.vectors_message(values[part]))
+                sent.fingerprint = source.fingerprint
+            elif isinstance(source, str):
+                sent.model = source
+            return sent
 
         return Step(request, part.stop - part.start)
 
     steps = [step(part) for part in slices(sizes, limits)]
-    return Plan(UPSERT, steps, messages.upserted, writes="documents")
+    return Plan(UPSERT, steps, _all_written if asked else messages.upserted, writes="documents")
+
+
+def _all_written(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
+    """Raises CrossfadeError when the server knows nothing of further versions."""
+    if not all(response.written_versions for response in responses):
+        raise CrossfadeError(
+            "the documents are in the version that is searched, and in no other: this server is older than writes to "
+            "several; upgrade it, then send them again or fill the others"
+        )
+    return messages.upserted(responses)
 
 
 @explained
@@ -280,7 +303,7 @@ def score(queries: NDArray[np.float32], corpus: NDArray[np.float32], k: int, met
         queries=messages.vectors_message(matrix(queries, "queries")),
         corpus=messages.vectors_message(matrix(corpus, "corpus")),
         k=k,
-        metric=messages.metric_number(metric),
+        metric=metric_number(metric),
     )
     return one(SCORE, request, messages.scored)
 
@@ -329,8 +352,10 @@ def space(model: str | None, dimension: int | None, fingerprint: str | None) -> 
     raise InvalidInput("give either model, or both dimension and fingerprint")
 
 
-def source(model: str | None, vectors: Vectors | None) -> str | Vectors:
-    """Where the vectors of documents come from."""
+def source(model: str | None, vectors: Vectors | None, also: AlsoVersions | None = None) -> str | Vectors | None:
+    """Where the vectors of documents come from; None when `also` says it."""
+    if model is None and vectors is None and also is not None:
+        return None
     if model is not None and vectors is None:
         return model
     if model is None and vectors is not None:

@@ -22,6 +22,7 @@ from crossfade.client.plans import Answer, Method, Plan, Progress
 from crossfade.client.retries import Patience, check_retries
 from crossfade.client.streams import DEFAULT_BATCH_SIZE, STREAM, EmbedStream, Source, check_stream, ended
 from crossfade.client.types import (
+    AlsoVersions,
     CollectionInfo,
     Embedding,
     Encoding,
@@ -257,6 +258,7 @@ class Client:
         model: str | None = None,
         vectors: Vectors | None = None,
         expected_versions: Sequence[int | None] | None = None,
+        also: AlsoVersions | None = None,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Upserted:
@@ -264,11 +266,15 @@ class Client:
 
         `expected_versions`: the version that each document must have (`Document.version` of a search with documents),
         0: it must not be there, None: any; else Conflict is raised.
+        `also`: further versions of the index that take the documents in the same transaction; where neither `model` nor
+        `vectors` are given, the version that is written to anyway gets what it says too.
         Each call of a batch is taken whole or not at all; an error after the first call says how many documents are in.
         """
-        source = plans.source(model, vectors)
+        source = plans.source(model, vectors, also)
         limits = self.limits(timeout=timeout)
-        return self._run(plans.upsert(collection, documents, source, limits, expected_versions), timeout, progress)
+        return self._run(
+            plans.upsert(collection, documents, source, limits, expected_versions, also), timeout, progress
+        )
 
     def delete(self, collection: str, ids: Sequence[str], *, timeout: float | None = None) -> int:
         """Remove documents; returns how many of the ids were there."""

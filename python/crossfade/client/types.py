@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,6 +40,17 @@ class Vectors:
 
     values: NDArray[Any]
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlsoVersions:
+    """Further versions of a collection's index that take documents in one transaction. `versions`: each of a served
+    model, which embeds the documents; `served`: all that have one; `vectors`: by version, one vector a document.
+    """
+
+    versions: Sequence[int] = ()
+    served: bool = False
+    vectors: Mapping[int, Vectors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +144,8 @@ class Filled:
 class Upserted:
     """`token_counts` (int32), `truncated` (bool) and `chunk_counts` (int64) have one entry a document when a model
     embedded them, else none. `unread_characters` (int64), where documents are cut: characters of each, white space not
-    counted, that the model never reads.
+    counted, that the model never reads. `versions`: of the index, that have the documents now, in ascending order; of
+    a batch of several calls, those that have all of it.
     """
 
     added: int
@@ -143,6 +155,7 @@ class Upserted:
     times: StageTimes
     chunk_counts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     unread_characters: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    versions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

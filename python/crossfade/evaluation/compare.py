@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.arms import Arm
 from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.evaluate import EvaluationSettings, evaluate_all
@@ -47,23 +48,27 @@ class ComparisonSettings:
 
 def compare(
     dataset: Dataset,
-    base: ModelEncoder,
-    candidate: ModelEncoder,
+    base: ModelEncoder | None,
+    candidate: ModelEncoder | None,
     evaluation: EvaluationSettings | None = None,
     settings: ComparisonSettings | None = None,
     *,
+    arms: tuple[Arm, Arm] | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Evaluate both models in this process, under the same conditions, and compare them.
 
-    A corpus that both embed alike (equal document fingerprints) is embedded once. `cache`: a directory that keeps
-    document vectors between runs. Raises InvalidInput, or what encoder and store raise.
+    `arms`: how the base and the candidate answer queries, None: both by exact search of whole documents' vectors. So
+    two models are compared, or two arms of one. A corpus that both embed alike (equal document fingerprints) is
+    embedded once. `cache`: a directory that keeps document vectors between runs.
+
+    Raises InvalidInput, or what encoder and store raise.
     """
     evaluation = evaluation or EvaluationSettings()
     check_primary(evaluation.measures[0])
     indexes = CorpusIndexes(dataset, cache=cache, progress=progress)
-    first, second = evaluate_all(dataset, [base, candidate], evaluation, indexes=indexes, progress=progress)
+    first, second = evaluate_all(dataset, [base, candidate], evaluation, arms=arms, indexes=indexes, progress=progress)
     return compare_runs(
         dataset, first.evaluation, first.run, second.evaluation, second.run, settings, progress=progress
     )

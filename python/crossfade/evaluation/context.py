@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from crossfade import measures as ir
 from crossfade.evaluation.dataset import Qrels
-from crossfade.evaluation.results import Evaluation
+from crossfade.evaluation.results import Evaluation, Retrieval
 
 _JUDGED_AT = 10
 _NOTEWORTHY_GAP = 0.05
@@ -38,6 +38,12 @@ def accompanying_facts(base: Evaluation, candidate: Evaluation, shares: tuple[fl
                 f"The {side} left {evaluation.missing_queries:,} of {evaluation.queries:,} queries unanswered; "
                 "they count as 0."
             )
+    if base.retrieval != candidate.retrieval:
+        facts.append(
+            f"Queries are answered {described(base)} by the base, and {described(candidate)} by the candidate."
+        )
+    elif not base.retrieval.plain:
+        facts.append(f"Both answer queries {described(base)}.")
     facts.append(
         f"A single query takes {_latency(base)} with the base and {_latency(candidate)} with the candidate; latency "
         "does not enter the verdict."
@@ -50,15 +56,42 @@ def _latency(evaluation: Evaluation) -> str:
     return f"{evaluation.latency_ms.p50:.1f} ms (median; 99th percentile {evaluation.latency_ms.p99:.1f} ms)"
 
 
+def described(evaluation: Evaluation) -> str:
+    """How queries were answered, in words that follow "answered"."""
+    found = evaluation.retrieval
+    words = {
+        "dense": "by vectors" if found.exact else "by graphs over vectors",
+        "lexical": "by words (BM25)",
+        "hybrid": "by vectors and words together",
+    }[found.mode]
+    if found.chunking:
+        words += f" of chunks ({_chunks(found)})"
+    if found.reranker is not None:
+        words += f", the first {found.reranker.depth:,} reranked by {found.reranker.name}"
+    return words + (f", in collection {found.collection}" if found.collection else "")
+
+
+def _chunks(found: Retrieval) -> str:
+    said = [str(found.chunking.get("method", "cut"))]
+    said += [f"{name} {found.chunking[name]}" for name in ("size", "overlap") if found.chunking.get(name)]
+    return ", ".join(said + (["with headings"] if found.chunking.get("heading_prefix") else []))
+
+
 def _shipping(base: Evaluation, candidate: Evaluation) -> str:
-    if base.model.document_fingerprint != candidate.model.document_fingerprint:
-        return (
-            f"Shipping the candidate means embedding all {candidate.documents:,} documents again: vectors of the two "
-            "models do not mix."
-        )
+    before, after = base.retrieval, candidate.retrieval
+    new_model = base.model.document_fingerprint != candidate.model.document_fingerprint
+    if after.mode != "lexical" and (new_model or before.mode == "lexical"):
+        again = "" if before.mode == "lexical" else " again: vectors of the two models do not mix"
+        return f"Shipping the candidate means embedding all {candidate.documents:,} documents{again}."
+    if before.chunking != after.chunking:
+        return f"Shipping the candidate means cutting and indexing all {candidate.documents:,} documents again."
+    if after.mode == "lexical" != before.mode:
+        return "The candidate searches by words alone: shipping it needs no model and no vectors."
     if base.model.fingerprint != candidate.model.fingerprint:
         return (
             "Both models embed documents alike: shipping the candidate changes the query side only, and the index "
             "stays as it is."
         )
+    if before != after:
+        return "Both search the same index: shipping the candidate changes how queries are answered, and no document."
     return "Base and candidate are the same model: they have the same fingerprints."

@@ -6,7 +6,7 @@ import platform
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,12 +15,15 @@ import numpy as np
 
 from crossfade import measures as ir
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.arms import Answering, Arm, ArmRetriever, check_model
+from crossfade.evaluation.corpora import ArmCorpora, check_collection
 from crossfade.evaluation.dataset import Dataset, Progress, Run
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.order import Ties
-from crossfade.evaluation.results import Evaluation, Latency, ModelRef
+from crossfade.evaluation.results import Evaluation, Latency, ModelRef, Retrieval
 from crossfade.models.cores import usable_cores
 from crossfade.retrieval.retriever import Retriever
+from crossfade.store import Collection
 
 DEFAULT_MEASURES = ("nDCG@10", "AP", "RR", "R@10", "R@100", "P@10")
 DEFAULT_DEPTH = 100
@@ -82,57 +85,122 @@ def check_measures(names: Sequence[str], depth: int = DEFAULT_DEPTH) -> tuple[st
 
 def evaluate(
     dataset: Dataset,
-    encoder: ModelEncoder,
+    encoder: ModelEncoder | None,
     settings: EvaluationSettings | None = None,
     *,
+    arm: Arm | None = None,
     indexes: CorpusIndexes | None = None,
     progress: Progress | None = None,
 ) -> Evaluated:
     """Embed the corpus, search every judged query, measure, and time single queries.
 
-    `indexes` (of the same data set) is given to share an embedded corpus or to keep it in a cache; without it the
-    corpus is embedded here. Raises InvalidInput, or what encoder and store raise.
+    `arm`: how queries are answered, None: by exact search of whole documents' vectors; one that searches by words alone
+    needs no encoder. `indexes` (of the same data set) is given to share an embedded corpus or to keep it in a cache;
+    without it the corpus is embedded here. Raises InvalidInput, or what encoder and store raise.
     """
     settings = settings or EvaluationSettings()
-    (evaluated,) = evaluate_all(dataset, [encoder], settings, indexes=indexes, progress=progress)
+    (evaluated,) = evaluate_all(dataset, [encoder], settings, arms=[arm or Arm()], indexes=indexes, progress=progress)
     return evaluated
 
 
 def evaluate_all(
     dataset: Dataset,
-    encoders: Sequence[ModelEncoder],
+    encoders: Sequence[ModelEncoder | None],
     settings: EvaluationSettings,
     *,
+    arms: Sequence[Arm] | None = None,
     indexes: CorpusIndexes | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluated]:
     """Evaluate several models under the same conditions: single queries are timed in turn, model by model, so that
-    what else the machine does in the meantime falls on all of them alike.
+    what else the machine does in the meantime falls on all of them alike. `arms`: how each answers, one an encoder.
     """
+    arms = arms or [Arm()] * len(encoders)
+    for arm, encoder in zip(arms, encoders, strict=True):
+        check_model(arm, given=encoder is not None)
     if indexes is None:
         indexes = CorpusIndexes(dataset, progress=progress)
     elif indexes.dataset is not dataset:
         raise InvalidInput("the indexes given are of another data set: make CorpusIndexes of this one")
-    retrievers = [Retriever(indexes.collection(encoder), encoder, settings.threads) for encoder in encoders]
+    with ArmCorpora(indexes, progress=progress) as corpora:
+        subjects = []
+        for arm, encoder in zip(arms, encoders, strict=True):
+            collection, notes = corpora.collection(arm, encoder)
+            subjects.append(Subject(arm, collection, encoder, notes))
+        return _measured(dataset, subjects, settings, progress)
+
+
+def evaluate_collection(
+    dataset: Dataset,
+    collection: Collection,
+    encoder: ModelEncoder | None,
+    settings: EvaluationSettings | None = None,
+    *,
+    arm: Arm | None = None,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Measure a store's collection as it is: its index version, chunks and analyser; with `Arm(exact=False)` by its
+    graphs, as a server searches it.
+
+    Raises InvalidInput unless it holds the data set's documents and no other; FingerprintMismatch for another model.
+    """
+    collection, arm = collection.pinned(), arm or Arm()
+    check_model(arm, given=encoder is not None or arm.mode == "lexical")
+    check_collection(dataset, collection)
+    held = collection.settings
+    arm = replace(arm, chunking=held.chunking, analyser=held.analyser)
+    rows = sum(part.count for part in collection.snapshot().parts)
+    subject = Subject(arm, collection, encoder, {"rows": rows}, collection.spec.name)
+    (evaluated,) = _measured(dataset, [subject], settings or EvaluationSettings(), progress)
+    return evaluated
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured. `notes` go into the record's settings; `name`: of a store's collection."""
+
+    arm: Arm
+    collection: Collection
+    encoder: ModelEncoder | None
+    notes: Mapping[str, Any]
+    name: str = ""
+
+    def retriever(self, threads: int) -> ArmRetriever:
+        """That answers as the arm says."""
+        encoder = None if self.arm.mode == "lexical" else self.encoder
+        return ArmRetriever(Retriever(self.collection, encoder, threads), self.arm)
+
+    def model(self) -> ModelRef:
+        """What the figures belong to."""
+        if self.encoder is None or self.arm.mode == "lexical":
+            return self.arm.words()
+        bundle = self.encoder.bundle
+        return ModelRef(bundle.name, bundle.query_fingerprint, bundle.document_fingerprint)
+
+
+def _measured(
+    dataset: Dataset, subjects: Sequence[Subject], settings: EvaluationSettings, progress: Progress | None
+) -> list[Evaluated]:
+    retrievers = [subject.retriever(settings.threads) for subject in subjects]
     runs = [search_queries(dataset, retriever, settings.depth, progress=progress) for retriever in retrievers]
     latencies = time_queries(list(dataset.queries.values()), retrievers, settings, progress=progress)
     results = []
-    for encoder, run, times in zip(encoders, runs, latencies, strict=True):
-        bundle, corpus = encoder.bundle, indexes.vectors(encoder)
+    for subject, run, times in zip(subjects, runs, latencies, strict=True):
         evaluation = build_evaluation(
             dataset,
             run,
-            ModelRef(bundle.name, bundle.query_fingerprint, bundle.document_fingerprint),
+            subject.model(),
             times,
             settings.measures,
             depth=settings.depth,
-            notes={"corpus_tokens": corpus.tokens, "truncated_documents": corpus.truncated},
+            notes=subject.notes,
+            retrieval=subject.arm.record(settings.depth, subject.name),
         )
         results.append(Evaluated(evaluation, run))
     return results
 
 
-def search_queries(dataset: Dataset, retriever: Retriever, depth: int, *, progress: Progress | None = None) -> Run:
+def search_queries(dataset: Dataset, retriever: Answering, depth: int, *, progress: Progress | None = None) -> Run:
     """The run of every judged query: the best `depth` documents of each, in batches."""
     query_ids = list(dataset.queries)
     run: Run = {}
@@ -148,7 +216,7 @@ def search_queries(dataset: Dataset, retriever: Retriever, depth: int, *, progre
 
 def time_queries(
     texts: Sequence[str],
-    retrievers: Sequence[Retriever],
+    retrievers: Sequence[Answering],
     settings: EvaluationSettings,
     *,
     progress: Progress | None = None,
@@ -184,11 +252,13 @@ def build_evaluation(
     *,
     depth: int = DEFAULT_DEPTH,
     notes: Mapping[str, Any] | None = None,
+    retrieval: Retrieval | None = None,
 ) -> Evaluation:
     """Measure a run, wherever it was gathered (in this process, over gRPC, from a file).
 
     `latencies_ms`: one a timed query. `depth`: results that were asked of each query. `notes` go into the record's
-    settings. A judged query that the run lacks counts as 0 and is counted in `missing_queries`.
+    settings. `retrieval`: how they were answered. A judged query that the run lacks counts as 0 and is counted in
+    `missing_queries`.
 
     Raises InvalidInput when the run holds a query or a document that the data set lacks, more results than `depth`, a
     score that is not finite, or when a latency is missing, negative or not finite.
@@ -219,6 +289,7 @@ def build_evaluation(
             "machine": platform.machine(),
             "versions": {"python": platform.python_version(), **_versions()},
         },
+        retrieval=retrieval or Retrieval(),
     )
 
 

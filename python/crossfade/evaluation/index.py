@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from crossfade.chunking import ChunkingSettings
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.vector_cache import CorpusVectors, VectorCache
 from crossfade.models.types import InputType
@@ -55,36 +57,56 @@ class CorpusIndexes:
         """The corpus as the encoder embeds it."""
         return self._index(encoder)[1]
 
+    def chunks(self, encoder: ModelEncoder, texts: Sequence[str], settings: ChunkingSettings) -> CorpusVectors:
+        """The corpus cut by these settings into these texts, as the encoder embeds it; kept in the cache too."""
+        name = f"{self.dataset.corpus_hash} in chunks {settings.dumps()}"
+        return self._kept(
+            encoder, name, len(texts), lambda: _embed([*map(len, texts)], texts.__getitem__, encoder, self._progress)
+        )
+
     def _index(self, encoder: ModelEncoder) -> tuple[Collection, CorpusVectors]:
         fingerprint = encoder.bundle.document_fingerprint
         if fingerprint not in self._indexes:
-            corpus = self._embedded(encoder)
+            corpus = self._kept(
+                encoder,
+                self.dataset.corpus_hash,
+                len(self.dataset.documents),
+                lambda: embed_corpus(self.dataset, encoder, progress=self._progress),
+            )
             spec = CollectionSpec(f"corpus-{len(self._indexes)}", encoder.bundle.dimension, "cosine", fingerprint)
             collection = self._store.create(spec)
             collection.upsert(self.dataset.documents, corpus.vectors)
             self._indexes[fingerprint] = (collection, corpus)
         return self._indexes[fingerprint]
 
-    def _embedded(self, encoder: ModelEncoder) -> CorpusVectors:
+    def _kept(self, encoder: ModelEncoder, name: str, rows: int, embed: Callable[[], CorpusVectors]) -> CorpusVectors:
+        """From the cache where it is there. `name`: what tells this corpus from every other."""
         fingerprint, dimension = encoder.bundle.document_fingerprint, encoder.bundle.dimension
         if self._cache is None:
-            return embed_corpus(self.dataset, encoder, progress=self._progress)
-        corpus_hash, rows = self.dataset.corpus_hash, len(self.dataset.documents)
-        corpus = self._cache.load(fingerprint, corpus_hash, rows=rows, dimension=dimension)
+            return embed()
+        corpus = self._cache.load(fingerprint, name, rows=rows, dimension=dimension)
         if corpus is None:
-            corpus = embed_corpus(self.dataset, encoder, progress=self._progress)
-            self._cache.save(fingerprint, corpus_hash, corpus)
+            corpus = embed()
+            self._cache.save(fingerprint, name, corpus)
         return corpus
 
 
 def embed_corpus(dataset: Dataset, encoder: TextEncoder, *, progress: Progress | None = None) -> CorpusVectors:
     """Embed every document (title, a space, then text). Memory: the vectors and one chunk of texts."""
     documents = dataset.documents
-    total = len(documents)
+    lengths = [len(document.title) + len(document.text) for document in documents]
+    return _embed(lengths, lambda row: documents[row].content, encoder, progress)
+
+
+def _embed(
+    lengths: list[int], text: Callable[[int], str], encoder: TextEncoder, progress: Progress | None
+) -> CorpusVectors:
+    """`text`: of a row."""
+    total = len(lengths)
     vectors = np.empty((total, encoder.bundle.dimension), dtype=np.float32)
     tokens = truncated = done = 0
-    for rows in _chunks([len(document.title) + len(document.text) for document in documents]):
-        encoded = encoder.encode([documents[row].content for row in rows], InputType.DOCUMENT)
+    for rows in _chunks(lengths):
+        encoded = encoder.encode([text(row) for row in rows], InputType.DOCUMENT)
         vectors[rows] = encoded.vectors
         tokens += int(encoded.token_counts.sum())
         truncated += int(encoded.truncated.sum())

@@ -10,8 +10,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from crossfade.errors import InvalidInput
 
-SCHEMA = 1
-"""Version of the records. It rises when a reader of the old one would misread the new; new keys do not raise it."""
+SCHEMA = 2
+"""Version of the records. It rises when a reader of the old one would misread the new; new keys do not raise it.
+
+2: an evaluation may be of another way to answer queries than exact search by vectors of whole documents (`retrieval`).
+A record that is of none is written as version 1, which it is.
+"""
 
 T = TypeVar("T")
 
@@ -65,6 +69,9 @@ def _decode(kind: Any, value: Any, path: str) -> Any:
     if kind is float:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
+    elif kind is bool:
+        if isinstance(value, bool):
+            return value
     elif kind is int:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -112,7 +119,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _describe(kind: Any) -> str:
-    names = {float: "a finite number", int: "an integer", str: "a string", type(None): "null"}
+    names = {float: "a finite number", int: "an integer", bool: "true or false", str: "a string", type(None): "null"}
     if kind in names:
         return names[kind]
     origin, arguments = get_origin(kind), get_args(kind)

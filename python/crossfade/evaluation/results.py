@@ -7,7 +7,7 @@ added with defaults; none is renamed or removed within a schema version.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from crossfade.evaluation.record import SCHEMA, check_schema, decode, encode
@@ -22,6 +22,40 @@ class ModelRef:
     name: str
     fingerprint: str
     document_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerRef:
+    """What put the first `depth` candidates of each query into another order."""
+
+    name: str
+    fingerprint: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How queries were answered. By default, and in records of version 1: by exact search of whole documents' vectors.
+
+    `chunking`: how documents were cut, as `ChunkingSettings.to_json` says it; empty: not at all. `analyser`: how texts
+    became words, where words were searched. `fusion`: how two lists became one, where there were two. `candidates`: how
+    many documents of each query the stages gave on, where there are several. `collection`: of a store, where one was
+    searched and not the corpus of the data set.
+    """
+
+    mode: Literal["dense", "lexical", "hybrid"] = "dense"
+    exact: bool = True
+    chunking: dict[str, Any] = field(default_factory=dict)
+    analyser: dict[str, Any] = field(default_factory=dict)
+    fusion: dict[str, Any] = field(default_factory=dict)
+    candidates: int = 0
+    reranker: RerankerRef | None = None
+    collection: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """As records of version 1 have it, wherever the documents lay."""
+        return replace(self, collection="") == Retrieval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +86,11 @@ class Evaluation:
     per_query: dict[str, dict[str, float]]
     missing_queries: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    retrieval: Retrieval = field(default_factory=Retrieval)
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values. Raises InvalidInput when a figure is NaN or infinite."""
-        return {"schema": SCHEMA, **encode(self)}
+        return {"schema": 1 if self.retrieval.plain else SCHEMA, **encode(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
@@ -114,7 +149,7 @@ class QueryComparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the same queries, and what follows from it."""
+    """Two models, or two ways to answer queries, on the same queries, and what follows from it."""
 
     base: Evaluation
     candidate: Evaluation
@@ -127,7 +162,8 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values. Raises InvalidInput when a figure is NaN or infinite."""
-        record = {"schema": SCHEMA, **encode(self)}
+        plain = self.base.retrieval.plain and self.candidate.retrieval.plain
+        record = {"schema": 1 if plain else SCHEMA, **encode(self)}
         for query, encoded in zip(self.queries, record["queries"], strict=True):
             encoded["delta"] = query.delta
         return record

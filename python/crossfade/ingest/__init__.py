@@ -2,6 +2,7 @@
 
 from crossfade.ingest.embedding import Cutter, EmbeddingCutter, GivenVectors
 from crossfade.ingest.fields import FieldMapping
+from crossfade.ingest.filling import FillReport, fill
 from crossfade.ingest.job import IngestSettings, ingest
 from crossfade.ingest.records import Place, Record, Reject
 from crossfade.ingest.report import IngestReport, Progress
@@ -11,6 +12,7 @@ __all__ = [
     "Cutter",
     "EmbeddingCutter",
     "FieldMapping",
+    "FillReport",
     "Format",
     "GivenVectors",
     "IngestReport",
@@ -20,6 +22,7 @@ __all__ = [
     "Record",
     "Reject",
     "Source",
+    "fill",
     "ingest",
     "open_source",
 ]

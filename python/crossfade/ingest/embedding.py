@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from crossfade.chunking import ChunkingSettings, Method, TokenBudget, TokenCounter, chunk
 from crossfade.ingest.batches import Batch
-from crossfade.ingest.records import Position, Record
+from crossfade.ingest.records import Position
 from crossfade.ingest.report import ChunkTotals
 from crossfade.models import Encoder
 from crossfade.models.tokenizer import TextTokenizer
 from crossfade.models.types import Embeddings, InputType
+from crossfade.store import IndexVectors
 from crossfade.store.types import Document
 
 # Documents that are cut together: few enough that long ones do not make a piece much larger than it should be.
 _SLICE = 32
+_ALL = 1 << 62  # rows
 
 Spans = list[list[tuple[int, int]]]
 
@@ -51,6 +53,18 @@ class Piece:
     spans: Spans | None
     end: Position
     totals: ChunkTotals = field(default_factory=ChunkTotals)
+
+
+@dataclass(slots=True)
+class Read:
+    """What a model has made of documents: as a `Piece`, wherever they come from. `stop`: the place, among those that it
+    was given, behind the last of these."""
+
+    documents: list[Document]
+    stop: int
+    vectors: NDArray[np.float32]
+    spans: Spans | None
+    totals: ChunkTotals
 
 
 class Cutter(Protocol):
@@ -134,28 +148,40 @@ class EmbeddingCutter:
         return {"vectors": "model", "fingerprint": self.fingerprint, "chunking": settings.to_json()}
 
     def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
-        whole = settings.method is Method.WHOLE
-        records: list[tuple[Position, Record]] = []
-        texts: list[str] = []
-        spans: Spans = []
-        totals = ChunkTotals()
-        for start in range(0, len(batch.records), _SLICE):
-            some = batch.records[start : start + _SLICE]
-            cut = chunk([record.document for _, record in some], self._tokenizer, settings, self._budget)
-            if records and len(texts) + cut.report.chunks > rows:
-                yield self._piece(records, texts, None if whole else spans, totals)
-                records, texts, spans, totals = [], [], [], ChunkTotals()
-            records += some
-            for (_, record), chunks in zip(some, cut.chunks, strict=True):
-                texts += [each.content_of(record.document.text) for each in chunks]
+        for read in self.read([record.document for _, record in batch.records], rows, settings):
+            end, _ = batch.records[read.stop - 1]
+            yield Piece(read.documents, read.vectors, read.spans, end, read.totals)
+
+    def read(self, documents: Sequence[Document], rows: int, settings: ChunkingSettings) -> Iterator[Read]:
+        """What the model makes of the documents, in order, in parts of about `rows` rows, or of one document that has
+        more. `settings`: the collection's."""
+        start, texts, spans, totals = 0, list[str](), Spans(), ChunkTotals()
+        for at in range(0, len(documents), _SLICE):
+            some = documents[at : at + _SLICE]
+            cut = chunk(some, self._tokenizer, settings, self._budget)
+            if at > start and len(texts) + cut.report.chunks > rows:
+                yield self._read(documents[start:at], at, texts, spans, totals, settings)
+                start, texts, spans, totals = at, list[str](), Spans(), ChunkTotals()
+            for document, chunks in zip(some, cut.chunks, strict=True):
+                texts += [each.content_of(document.text) for each in chunks]
                 spans.append([(each.start, each.end) for each in chunks])
             totals = totals.plus(ChunkTotals.of(cut.report))
-        if records:
-            yield self._piece(records, texts, None if whole else spans, totals)
+        if start < len(documents):
+            yield self._read(documents[start:], len(documents), texts, spans, totals, settings)
 
-    def _piece(
-        self, records: list[tuple[Position, Record]], texts: list[str], spans: Spans | None, totals: ChunkTotals
-    ) -> Piece:
+    def whole(self, documents: Sequence[Document], settings: ChunkingSettings) -> IndexVectors:
+        """What the model makes of all the documents, in one part."""
+        (read,) = self.read(documents, _ALL, settings)
+        return IndexVectors(read.vectors, read.spans)
+
+    def _read(
+        self,
+        documents: Sequence[Document],
+        stop: int,
+        texts: list[str],
+        spans: Spans,
+        totals: ChunkTotals,
+        settings: ChunkingSettings,
+    ) -> Read:
         vectors = self._encoder.encode(texts, InputType.DOCUMENT).vectors
-        documents = [record.document for _, record in records]
-        return Piece(documents, vectors, spans, records[-1][0], totals)
+        return Read(list(documents), stop, vectors, None if settings.method is Method.WHOLE else spans, totals)

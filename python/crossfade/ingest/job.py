@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
@@ -12,15 +12,16 @@ from typing import Any
 
 from crossfade.errors import DataError, FingerprintMismatch, InvalidInput
 from crossfade.ingest.batches import BatchReader
-from crossfade.ingest.embedding import Cutter, Piece
+from crossfade.ingest.embedding import Cutter, EmbeddingCutter, Piece
 from crossfade.ingest.fields import DocumentMaker, FieldMapping
+from crossfade.ingest.filling import versions_of
 from crossfade.ingest.journal import Entry, Journal, check_same, forget_gone
 from crossfade.ingest.records import Position, Reject
 from crossfade.ingest.rejects import RejectsFile
 from crossfade.ingest.report import IngestReport, Progress
 from crossfade.ingest.sources import Format, Source, identity, open_source
 from crossfade.ingest.tenants import keeper
-from crossfade.store import DurableStore, UpsertCounts, VersionView
+from crossfade.store import DurableStore, IndexVectors, UpsertCounts, VersionView
 from crossfade.store.marks import holds, mark
 
 _BEGIN = Position(0, 0, 0)
@@ -53,13 +54,15 @@ def ingest(
     cutter: Cutter,
     settings: IngestSettings | None = None,
     *,
+    also: Sequence[EmbeddingCutter] = (),
     progress: Callable[[Progress], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> IngestReport:
     """Bring the documents of files into a collection; add or replace, by id. The last of equal ids stands.
 
     What is acknowledged survives whatever ends the process, and the same call goes on after it (`journal`), unless a
-    path is a pipe. `progress` is called after each batch, `say` with news for people.
+    path is a pipe. `also`: models of further versions of the collection's index, which take the documents in the same
+    transactions. `progress` is called after each batch, `say` with news for people.
 
     Raises DataError naming file and line or row for what cannot be a document, before anything of its batch is taken;
     FingerprintMismatch or InvalidInput when the vectors are not the collection's; InvalidInput when an earlier run had
@@ -68,9 +71,10 @@ def ingest(
     # Pinned: it goes on with the index whose vectors these are, whichever becomes the current one meanwhile.
     collection = store.get(name).pinned()
     _check_vectors(collection, cutter)
+    further = [(version, each) for each in also for version in versions_of(collection, each)]
     # Whoever drops a collection, a server say, need not know of its jobs.
     forget_gone(store.database.path.parent, {each.number for each in store.all()})
-    job = _Job(store, collection, paths, cutter, settings or IngestSettings())
+    job = _Job(store, collection, paths, cutter, further, settings or IngestSettings())
     return job.run(progress or (lambda _: None), say or (lambda _: None))
 
 
@@ -81,11 +85,13 @@ class _Job:
         collection: VersionView,
         paths: Sequence[Path],
         cutter: Cutter,
+        further: Sequence[tuple[int, EmbeddingCutter]],
         settings: IngestSettings,
     ) -> None:
         self._store = store
         self._collection = collection
         self._cutter = cutter
+        self._further = further
         self._settings = settings
         self._maker = DocumentMaker(settings.mapping, vectors=cutter.takes_vectors)
         self._sources: list[Source] = [open_source(path, self._maker, settings.format) for path in paths]
@@ -155,11 +161,13 @@ class _Job:
     def _decisive(self) -> dict[str, Any]:
         """The settings that decide what a document becomes."""
         chunking = self._collection.settings.chunking
-        return {
+        decisive = {
             "fields": self._settings.mapping.to_json(),
             "format": self._settings.format.value,
             **self._cutter.to_json(chunking),
         }
+        further = {str(version): cutter.fingerprint for version, cutter in self._further}
+        return {**decisive, "further versions": further} if further else decisive
 
     def _take_all(self, entry: Entry, progress: Callable[[Progress], None]) -> None:
         """Make the next piece while the last one is written."""
@@ -190,18 +198,26 @@ class _Job:
             for piece in self._cutter.pieces(batch, rows, self._collection.settings.chunking):
                 superseded = sum(last < position <= piece.end for position in batch.superseded)
                 rejects = [reject for position, reject in batch.rejects if last < position <= piece.end]
-                yield _Step(piece, piece.end, superseded, rejects)
+                yield _Step(piece, piece.end, superseded, rejects, self._also(piece))
                 last = piece.end
             if rest := [reject for position, reject in batch.rejects if position > last]:
-                yield _Step(None, batch.end, 0, rest)
+                yield _Step(None, batch.end, 0, rest, {})
             after = batch.end
+
+    def _also(self, piece: Piece) -> dict[int, IndexVectors]:
+        """The piece's documents as the further versions' models read them; each model once."""
+        read: dict[str, IndexVectors] = {}
+        for _, cutter in self._further:
+            if cutter.fingerprint not in read:
+                read[cutter.fingerprint] = cutter.whole(piece.documents, self._collection.settings.chunking)
+        return {version: read[cutter.fingerprint] for version, cutter in self._further}
 
     def _take(self, entry: Entry, step: _Step) -> None:
         """On the other thread: when it returns the piece is on the disk, and so is the record of it."""
         report = entry.report
         if step.piece is not None:
             piece = step.piece
-            counts = self._upsert(piece, entry.position)
+            counts = self._upsert(piece, step.also, entry.position)
             report.added += counts.added
             report.replaced += counts.replaced + step.superseded
             report.totals = report.totals.plus(piece.totals)
@@ -212,9 +228,9 @@ class _Job:
         entry.position = step.end
         self._save(entry)
 
-    def _upsert(self, piece: Piece, after: Position) -> UpsertCounts:
+    def _upsert(self, piece: Piece, also: Mapping[int, IndexVectors], after: Position) -> UpsertCounts:
         try:
-            return self._collection.upsert(piece.documents, piece.vectors, spans=piece.spans)
+            return self._collection.upsert(piece.documents, piece.vectors, spans=piece.spans, also=also)
         except InvalidInput as error:
             # Something that only the collection knows: the reader cannot say which line it is, but which ones it was.
             source = self._sources[piece.end.source]
@@ -244,6 +260,7 @@ class _Step:
     end: Position
     superseded: int
     rejects: list[Reject]
+    also: dict[int, IndexVectors]
 
 
 def _check_vectors(collection: VersionView, cutter: Cutter) -> None:

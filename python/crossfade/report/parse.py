@@ -94,7 +94,7 @@ def _side(fields: Fields, primary: str) -> Side:
         ),
         latency=_latency(latency) if latency else None,
         per_query={query: per_query.number(query) for query in per_query.values} if per_query else {},
-        settings=_flat(fields.optional_fields("settings")),
+        settings=_retrieval(fields.optional_fields("retrieval")) | _flat(fields.optional_fields("settings")),
     )
 
 
@@ -179,6 +179,13 @@ def _ranked(fields: Fields) -> Ranked:
 
 def _flat(settings: Fields | None) -> dict[str, str]:
     return dict(islice(_lines(settings.values), _MAX_SETTINGS)) if settings else {}
+
+
+def _retrieval(found: Fields | None) -> dict[str, str]:
+    """How queries were answered, as lines before the settings; what does not apply is left out. Older records are all
+    of exact search by vectors."""
+    said = {key: value for key, value in found.values.items() if value} if found else {"mode": "dense", "exact": True}
+    return dict(islice(_lines(said, "retrieval"), _MAX_SETTINGS))
 
 
 def _lines(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

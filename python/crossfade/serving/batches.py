@@ -44,14 +44,28 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoVersions:
+    """Further versions of the index that are to take the documents too. `versions`: of a served model each; `served`:
+    all that have one; `given`: with one vector a document each.
+    """
+
+    versions: Sequence[int] = ()
+    served: bool = False
+    given: Sequence[tuple[int, GivenVectors]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UpsertBatch:
-    """Documents with either a served model's name, which embeds them, or one vector each."""
+    """Documents with either a served model's name, which embeds them, or one vector each; with neither where `also`
+    says what the version that is written to gets.
+    """
 
     collection: str
     documents: Sequence[Document]
     model: str | None = None
     given: GivenVectors | None = None
     expected: Sequence[int | None] | None = None
+    also: AlsoVersions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +115,26 @@ class CollectionState:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Documents that an index was given, and how many it lacks still. `embeddings` is None when it lacked none."""
+    """Documents that an index was given, and how many it lacks still. `embedded`: by the model, if it lacked any."""
 
     documents: int
     pending: int
-    embeddings: Embeddings | None
+    embedded: Sequence[Embeddings] = ()
     queue_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """`embeddings`, one a passage, and `passages` are None when vectors were given."""
+    """`embeddings`, one a passage, and `passages` are of the version that is written to by default, and None when its
+    vectors were given. `embedded`: by every model that ran. `versions`: that have the documents now, ascending.
+    """
 
     counts: UpsertCounts
     embeddings: Embeddings | None = None
     queue_ns: int = 0
     passages: Passages | None = None
+    embedded: Sequence[Embeddings] = ()
+    versions: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

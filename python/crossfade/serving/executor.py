@@ -18,14 +18,13 @@ from crossfade import measures
 from crossfade._native import Call, SearchCall
 from crossfade.chunking import ChunkingSettings
 from crossfade.config import Settings
-from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
-from crossfade.retrieval import Hit, Reranker, Retriever, SearchOptions, SearchResult, check_encoder
+from crossfade.errors import InvalidInput, NotFound
+from crossfade.retrieval import Hit, Reranker, Retriever, SearchOptions, SearchResult
 from crossfade.serving import wire
 from crossfade.serving.batches import (
     CollectionState,
     EmbedDocuments,
     FoundHits,
-    GivenVectors,
     MeasureBatch,
     Measured,
     ServedModel,
@@ -33,12 +32,13 @@ from crossfade.serving.batches import (
     UpsertBatch,
     Upserted,
 )
+from crossfade.serving.dual_writes import Planner
 from crossfade.serving.limits import Limits
 from crossfade.serving.models import ServedEncoder, ServedModels
 from crossfade.serving.passages import Cutter, Passages
 from crossfade.serving.versions import Versions
+from crossfade.serving.writing import Writing
 from crossfade.store import Collection, CollectionSettings, CollectionSpec, Document, Metric, Store
-from crossfade.store.checks import check_ids
 from crossfade.store.tenancy import TenantCollection
 
 Value = TypeVar("Value", int, float)
@@ -63,8 +63,9 @@ class Executor:
         self._store = store
         self._limits = Limits(settings)
         self._threads = settings.threads
-        self._embed = embed
         self._cutters: dict[str, Cutter] = {}
+        self._planner = Planner(models.encoders, all_served=settings.write_all_versions)
+        self._writing = Writing(self._planner, self._limits, self._cut, embed)
         self.versions = Versions(store, self._encoder, self._cut, embed, settings.max_texts_per_call)
 
     @property
@@ -245,29 +246,7 @@ class Executor:
 
     def upsert(self, batch: UpsertBatch, call: Call) -> Upserted:
         """All of the batch is taken, or none. Raises NotFound, InvalidInput, LimitExceeded, FingerprintMismatch."""
-        collection = self._collection(batch.collection, call)
-        documents = batch.documents
-        self._limits.batch(len(documents), "documents")
-        # Before the model runs: it may take seconds, and the store would refuse these afterwards.
-        check_ids([document.id for document in documents])
-        if batch.given is not None:
-            if batch.model:
-                raise InvalidInput("model and vectors are both given: send one of them")
-            self._limits.texts((document.content for document in documents), "document")
-            _check_document_vectors(collection.spec, batch.given)
-            call.check()
-            return Upserted(collection.upsert(documents, batch.given.vectors, expected=batch.expected))
-        if not batch.model:
-            raise InvalidInput(
-                "neither model nor vectors are given: name a served model to embed the documents, or send one vector "
-                "a document with the fingerprint of the encoder that made them"
-            )
-        check_encoder(collection, self._encoder(batch.model))
-        self._limits.texts((document.content for document in documents), "document")
-        passages = self._cut(batch.model, documents, collection.settings.chunking)
-        embeddings, queue_ns = self._embed(batch.model, passages.texts, call)
-        counts = collection.upsert(documents, embeddings.vectors, spans=passages.spans, expected=batch.expected)
-        return Upserted(counts, embeddings, queue_ns, passages)
+        return self._writing.upsert(self._collection(batch.collection, call), batch, call)
 
     def _cut(self, model: str, documents: Sequence[Document], chunking: ChunkingSettings) -> Passages:
         return self._cutter(model).cut(documents, chunking)
@@ -306,11 +285,7 @@ class Executor:
         return Measured(table.measures, table.query_ids, table.means(), table.values, len(table.missing))
 
     def _encoder(self, name: str) -> ServedEncoder:
-        encoder = self._models.encoders.get(name)
-        if encoder is None:
-            served = ", ".join(self._models.encoders) or "none"
-            raise NotFound(f"no model {name[:80]!r} is served here: use one of {served}")
-        return encoder
+        return self._planner.encoder(name)
 
 
 def _queries(call: SearchCall) -> int:
@@ -320,17 +295,6 @@ def _queries(call: SearchCall) -> int:
 def document_size(document: Document) -> int:
     """Roughly, in an answer."""
     return len(document.id) + len(document.title) + len(document.text) + len(repr(document.metadata))
-
-
-def _check_document_vectors(spec: CollectionSpec, given: GivenVectors) -> None:
-    if not given.fingerprint:
-        raise InvalidInput("vectors came without a fingerprint: give the fingerprint that Embed returned with them")
-    if given.fingerprint != spec.document_fingerprint:
-        raise FingerprintMismatch(
-            f"the vectors have fingerprint {given.fingerprint[:80]}, collection {spec.name!r} holds "
-            f"{spec.document_fingerprint}: embed the documents, as documents, with the model the collection was made "
-            "for, or create a collection for their own"
-        )
 
 
 def _by_query(queries: Sequence[tuple[str, Sequence[tuple[str, Value]]]], what: str) -> dict[str, dict[str, Value]]:

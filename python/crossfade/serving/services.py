@@ -10,12 +10,12 @@ from google.protobuf.message import Message
 from crossfade._native import Call
 from crossfade._pb import collections_pb2, evaluation_pb2, models_pb2
 from crossfade.errors import InvalidInput
+from crossfade.protocol import ANY_VERSION
+from crossfade.protocol.settings import collection_settings, metric
 from crossfade.serving import wire
-from crossfade.serving.batches import GivenVectors, MeasureBatch, Space, UpsertBatch
+from crossfade.serving.batches import AlsoVersions, GivenVectors, MeasureBatch, Space, UpsertBatch
 from crossfade.serving.executor import Executor
 from crossfade.serving.versions import Versions
-
-ANY_VERSION = 2**64 - 1
 
 Answer = Callable[[bytes, Call], bytes]
 
@@ -115,8 +115,8 @@ class Collections:
     def create(
         self, request: collections_pb2.CreateCollectionRequest, _call: Call
     ) -> collections_pb2.CreateCollectionResponse:
-        space, settings = _space(request, "collection"), wire.collection_settings(request.settings)
-        state = self._executor.create_collection(request.name, wire.metric(request.metric), space, settings)
+        space, settings = _space(request, "collection"), collection_settings(request.settings)
+        state = self._executor.create_collection(request.name, metric(request.metric), space, settings)
         return collections_pb2.CreateCollectionResponse(collection=wire.collection_message(state))
 
     def list(self, _request: Message, _call: Call) -> collections_pb2.ListCollectionsResponse:
@@ -137,13 +137,15 @@ class Collections:
             model=request.model,
             given=_given(request),
             expected=[None if each == ANY_VERSION else each for each in request.expected_versions] or None,
+            also=_also(request),
         )
         upserted = self._executor.upsert(batch, call)
         embeddings, passages = upserted.embeddings, upserted.passages
         response = collections_pb2.UpsertResponse(
             added=upserted.counts.added,
             replaced=upserted.counts.replaced,
-            times=clock.times(embeddings, upserted.queue_ns),
+            times=clock.times(upserted.embedded, upserted.queue_ns),
+            written_versions=upserted.versions,
         )
         if embeddings is not None and passages is not None and request.documents:
             tokens, truncated = passages.folded(embeddings)
@@ -178,7 +180,7 @@ class Indexes:
         call.check()
         filled = self._versions.fill(request.collection, request.version, request.model, request.limit, call)
         return collections_pb2.FillIndexResponse(
-            filled=filled.documents, pending=filled.pending, times=clock.times(filled.embeddings, filled.queue_ns)
+            filled=filled.documents, pending=filled.pending, times=clock.times(filled.embedded, filled.queue_ns)
         )
 
     def set_current(
@@ -226,3 +228,13 @@ def _given(request: collections_pb2.UpsertRequest) -> GivenVectors | None:
     if not wire.has(request, "vectors"):
         return None
     return GivenVectors(wire.vectors(request.vectors, "vectors"), request.fingerprint)
+
+
+def _also(request: collections_pb2.UpsertRequest) -> AlsoVersions | None:
+    if not (request.also_versions or request.also_served or request.also_vectors):
+        return None
+    given = [
+        (each.version, GivenVectors(wire.vectors(each.vectors, f"also_vectors[{place}]"), each.fingerprint))
+        for place, each in enumerate(request.also_vectors)
+    ]
+    return AlsoVersions(tuple(dict.fromkeys(request.also_versions)), request.also_served, given)

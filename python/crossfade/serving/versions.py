@@ -57,11 +57,11 @@ class Versions:
         check_encoder(view, self._encoder(model))
         pending = found.pending(version, min(limit or self._most_documents, self._most_documents))
         if not pending:
-            return Filled(0, view.snapshot().pending, None)
+            return Filled(0, view.snapshot().pending)
         passages = self._cut(model, [document for _, document in pending], found.settings.chunking)
         embeddings, queue_ns = self._embed(model, passages.texts, call)
         filled = found.fill(version, [key for key, _ in pending], embeddings.vectors, spans=passages.spans)
-        return Filled(filled, view.snapshot().pending, embeddings, queue_ns)
+        return Filled(filled, view.snapshot().pending, [embeddings], queue_ns)
 
     def set_current(self, collection: str, version: int, expected: int | None, *, force: bool) -> int:
         """Return which one it was before. Raises NotFound, Conflict; InvalidInput when it lacks documents."""

@@ -4,47 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from crossfade._pb import collections_pb2, models_pb2, vectors_pb2
-from crossfade.chunking import ChunkingSettings, Method
 from crossfade.config import Settings
 from crossfade.errors import InvalidInput
-from crossfade.fusion import Fusion, Normalisation, Rule
-from crossfade.lexical import AnalyserSettings
+from crossfade.fusion import Fusion, Normalisation, Rule, check_weight
 from crossfade.models import Embeddings
+from crossfade.protocol.settings import metric_number, settings_message
 from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, Walking
 from crossfade.retrieval.options import Mode
 from crossfade.serving.batches import CollectionState, ServedModel
-from crossfade.store import Alias, CollectionSettings, Document, IndexVersion, Metric, Precision
+from crossfade.store import Alias, Document, IndexVersion
 from crossfade.store.metadata import FieldType, Filter, MetadataSchema, dates
 
-_METRICS: dict[int, Metric] = {
-    vectors_pb2.METRIC_UNSPECIFIED: "cosine",
-    vectors_pb2.METRIC_COSINE: "cosine",
-    vectors_pb2.METRIC_INNER_PRODUCT: "ip",
-    vectors_pb2.METRIC_L2: "l2",
-}
-_METRIC_NUMBERS = {
-    "cosine": vectors_pb2.METRIC_COSINE,
-    "ip": vectors_pb2.METRIC_INNER_PRODUCT,
-    "l2": vectors_pb2.METRIC_L2,
-}
-_FIELD_TYPES: dict[int, FieldType] = {
-    collections_pb2.FIELD_TYPE_STRING: FieldType.STRING,
-    collections_pb2.FIELD_TYPE_INT: FieldType.INT,
-    collections_pb2.FIELD_TYPE_FLOAT: FieldType.FLOAT,
-    collections_pb2.FIELD_TYPE_BOOL: FieldType.BOOL,
-    collections_pb2.FIELD_TYPE_DATETIME: FieldType.DATETIME,
-    collections_pb2.FIELD_TYPE_STRINGS: FieldType.STRINGS,
-}
-_FIELD_NUMBERS: dict[FieldType, Any] = {kind: number for number, kind in _FIELD_TYPES.items()}
-_DATE = len("2026-11-25")
 _MODES: dict[int, Mode] = {
     collections_pb2.SEARCH_MODE_UNSPECIFIED: "dense",
     collections_pb2.SEARCH_MODE_DENSE: "dense",
@@ -66,16 +44,13 @@ class Clock:
     def __init__(self) -> None:
         self._received = time.perf_counter_ns()
 
-    def times(self, embeddings: Embeddings | None, queue_ns: int) -> vectors_pb2.StageTimes:
-        """The stages so far; the total runs from the receipt of the call to now."""
-        total_ns = time.perf_counter_ns() - self._received
-        if embeddings is None:
-            return vectors_pb2.StageTimes(total_ns=total_ns)
+    def times(self, embeddings: Sequence[Embeddings], queue_ns: int) -> vectors_pb2.StageTimes:
+        """The stages so far, of all models that ran; the total runs from the receipt of the call to now."""
         return vectors_pb2.StageTimes(
             queue_ns=queue_ns,
-            tokenise_ns=embeddings.tokenise_ns,
-            infer_ns=embeddings.infer_ns,
-            total_ns=total_ns,
+            tokenise_ns=sum(each.tokenise_ns for each in embeddings),
+            infer_ns=sum(each.infer_ns for each in embeddings),
+            total_ns=time.perf_counter_ns() - self._received,
         )
 
 
@@ -83,13 +58,6 @@ def has(message: Message, field: str) -> bool:
     """Whether a field that tells "absent" from "empty" was sent."""
     untyped: Any = message
     return bool(untyped.HasField(field))
-
-
-def metric(number: int) -> Metric:
-    """Raises InvalidInput for a number that this version does not know."""
-    if number not in _METRICS:
-        raise InvalidInput(f"metric {number} is unknown: use METRIC_COSINE, METRIC_INNER_PRODUCT or METRIC_L2")
-    return _METRICS[number]
 
 
 def vectors(message: vectors_pb2.Vectors, what: str) -> NDArray[np.float32]:
@@ -134,7 +102,7 @@ def _value(message: collections_pb2.Document, name: str, value: collections_pb2.
     if kind == "strings":
         return list(value.strings.values)
     if kind == "datetime":
-        return moment(value.datetime, f"document {message.id[:80]!r}: field {name[:80]!r}")
+        return _moment(value.datetime, f"document {message.id[:80]!r}: field {name[:80]!r}")
     return getattr(value, kind)
 
 
@@ -154,14 +122,12 @@ def _put(message: collections_pb2.MetadataValue, value: object, kind: FieldType 
             message.strings.values.extend(value)
 
 
-def moment(text: str, what: str) -> datetime | date:
+def _moment(text: str, what: str) -> datetime:
     """A date-time or a date as RFC 3339 writes them. Raises InvalidInput."""
     try:
-        return datetime.fromisoformat(text) if len(text) > _DATE else date.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{what} has the date-time {text[:80]!r}: write it as RFC 3339, such as 2026-11-25T20:00:00Z"
-        ) from None
+        return dates.when(dates.parse(text))
+    except ValueError as error:
+        raise InvalidInput(f"{what} has {text[:80]!r}, expected {dates.EXPECTED}: {error}") from None
 
 
 def search_options(data: bytes, reranker: Callable[[str], Reranker]) -> SearchOptions:
@@ -189,6 +155,8 @@ def _fusion(message: collections_pb2.Fusion) -> Fusion:
     given = [has(message, "dense_weight"), has(message, "lexical_weight")]
     if any(given) and not all(given):
         raise InvalidInput("one weight of the fusion is given: send dense_weight and lexical_weight, or neither")
+    for name in ("dense_weight", "lexical_weight"):
+        check_weight(getattr(message, name), f"{name} of the fusion")
     return Fusion(rule, normalisation, weights if all(given) else None, float(message.rank_constant or 60))
 
 
@@ -223,10 +191,10 @@ def collection_message(state: CollectionState) -> collections_pb2.Collection:
     return collections_pb2.Collection(
         name=spec.name,
         dimension=spec.dimension,
-        metric=_METRIC_NUMBERS[spec.metric],
+        metric=metric_number(spec.metric),
         document_fingerprint=spec.document_fingerprint,
         documents=state.documents,
-        settings=_settings_message(state.settings),
+        settings=settings_message(state.settings),
         current_version=state.current,
         indexes=[index_message(index) for index in state.indexes],
     )
@@ -248,71 +216,6 @@ def index_message(index: IndexVersion) -> collections_pb2.Index:
 def alias_message(alias: Alias) -> collections_pb2.Alias:
     return collections_pb2.Alias(
         name=alias.name, collection=alias.collection, version=alias.version or 0, revision=alias.revision
-    )
-
-
-def collection_settings(message: collections_pb2.CollectionSettings) -> CollectionSettings:
-    """Raises InvalidInput for what does not exist."""
-    unknown = [number for number in message.fields.values() if number not in _FIELD_TYPES]
-    if unknown:
-        raise InvalidInput(f"field type {unknown[0]} is unknown: use one of FieldType")
-    chunking, analyser = message.chunking, message.analyser
-    return CollectionSettings(
-        fields=MetadataSchema({name: _FIELD_TYPES[number] for name, number in message.fields.items()}),
-        analyser=_analyser(analyser),
-        chunking=ChunkingSettings(
-            method=Method(chunking.method) if chunking.method in set(Method) else _no_method(chunking.method),
-            size=chunking.size,
-            overlap=chunking.overlap,
-            heading_prefix=chunking.heading_prefix,
-        ),
-        tenant_field=message.tenant_field or None,
-        precision=_precision(message.precision),
-    )
-
-
-def _no_method(name: str) -> Method:
-    if name:
-        raise InvalidInput(f"chunking method {name[:80]!r} is unknown: use one of {', '.join(Method)}")
-    return Method.WHOLE
-
-
-def _precision(name: str) -> Precision:
-    return cast(Precision, name or "f32")  # the settings refuse what does not exist
-
-
-def _analyser(message: collections_pb2.Analyser) -> AnalyserSettings:
-    name, words = message.name or "english", message.stop_words or "english"
-    own = tuple(message.own_stop_words)
-    if (words == "own") != bool(own):
-        raise InvalidInput('own stop words go with stop_words "own", and only with that: send both or neither')
-    if name not in ("english", "plain") or words not in ("english", "none", "own"):
-        raise InvalidInput(
-            f"analyser {name[:80]!r} with stop words {words[:80]!r} does not exist: use english or plain, with "
-            "english, none or own"
-        )
-    chosen: Any = (name, own if words == "own" else words)
-    return AnalyserSettings(*chosen)
-
-
-def _settings_message(settings: CollectionSettings) -> collections_pb2.CollectionSettings:
-    chunking, analyser = settings.chunking, settings.analyser
-    own = analyser.stop_words if isinstance(analyser.stop_words, tuple) else ()
-    return collections_pb2.CollectionSettings(
-        fields={name: _FIELD_NUMBERS[kind] for name, kind in settings.fields.items()},
-        analyser=collections_pb2.Analyser(
-            name=analyser.analyser,
-            stop_words="own" if isinstance(analyser.stop_words, tuple) else analyser.stop_words,
-            own_stop_words=own,
-        ),
-        chunking=collections_pb2.Chunking(
-            method=chunking.method.value,
-            size=chunking.size,
-            overlap=chunking.overlap,
-            heading_prefix=chunking.heading_prefix,
-        ),
-        tenant_field=settings.tenant_field or "",
-        precision=settings.precision,
     )
 
 

@@ -29,6 +29,15 @@ class Alias:
         return f"{version} of collection {self.collection!r}"
 
 
+def stored_aliases(connection: sqlite3.Connection) -> list[Alias]:
+    """What the database has, sorted by name."""
+    found = connection.execute(
+        "SELECT a.name, c.name, a.version, a.revision FROM aliases a JOIN collections c ON c.number = a.collection "
+        "ORDER BY a.name"
+    )
+    return [Alias(name, collection, version or None, revision) for name, collection, version, revision in found]
+
+
 class Aliases:
     """All of a store. Who changes one holds the store's lock; who looks one up waits for nobody."""
 
@@ -40,13 +49,7 @@ class Aliases:
     def read(self) -> None:
         """What the database has of them."""
         with self._database.reading() as connection:
-            found = connection.execute(
-                "SELECT a.name, c.name, a.version, a.revision FROM aliases a JOIN collections c "
-                "ON c.number = a.collection"
-            ).fetchall()
-        self._known = {
-            name: Alias(name, collection, version or None, revision) for name, collection, version, revision in found
-        }
+            self._known = {alias.name: alias for alias in stored_aliases(connection)}
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

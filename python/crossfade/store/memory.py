@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -31,6 +31,7 @@ from crossfade.store.types import (
     Snapshot,
     UpsertCounts,
 )
+from crossfade.store.writes import IndexVectors
 
 _FIRST_CAPACITY = 64
 
@@ -74,6 +75,7 @@ class MemoryCollection:
         *,
         spans: Sequence[Sequence[tuple[int, int]]] | None = None,
         expected: Sequence[int | None] | None = None,
+        also: Mapping[int, IndexVectors] | None = None,
     ) -> UpsertCounts:
         """Add or replace, all or nothing. `vectors`: float, shape (len(documents), dimension).
 
@@ -82,6 +84,8 @@ class MemoryCollection:
         """
         if expected is not None:
             raise InvalidInput("a collection in memory keeps no versions: leave the expected ones out, or use a store")
+        if also:
+            raise InvalidInput("a collection in memory has one index for life: leave the others out, or use a store")
         if spans is not None:
             raise InvalidInput("a collection in memory keeps documents whole: leave the spans out, or use a store")
         check_ids([document.id for document in documents])

@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crossfade.errors import NotFound, StoreError
-from crossfade.store import schema
+from crossfade.store import index_tables, schema
+from crossfade.store.aliases import Alias, stored_aliases
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.types import CollectionSettings, CollectionSpec, Metric
 
@@ -29,6 +30,20 @@ class CollectionSummary:
     settings: CollectionSettings
     documents: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """One version of a collection's index. `rows`: vectors that are there; `pending`: documents that it lacks;
+    `aliases`: names that point to it, those of the current one without a version among them."""
+
+    version: int
+    dimension: int
+    document_fingerprint: str
+    rows: int
+    pending: int
+    current: bool
+    aliases: tuple[str, ...]
 
 
 @contextmanager
@@ -81,3 +96,47 @@ def summaries(directory: Path) -> list[CollectionSummary]:
             spec = CollectionSpec(name, dimension, kind, fingerprint)
             made.append(CollectionSummary(number, spec, CollectionSettings.from_json(settings), documents, rows))
         return made
+
+
+def versions(directory: Path, collection: str) -> list[VersionSummary]:
+    """Of a collection's index, by version. Raises as `reading`, and NotFound when there is no such collection."""
+    with reading(directory) as connection:
+        line = connection.execute(
+            "SELECT number, documents, current FROM collections WHERE name = ?", (collection,)
+        ).fetchone()
+        if line is None:
+            raise _not_found(connection, collection)
+        number, documents, current = line
+        pointing: dict[int, list[str]] = {}
+        for name, version in connection.execute(
+            "SELECT name, version FROM aliases WHERE collection = ? ORDER BY name", (number,)
+        ):
+            pointing.setdefault(version or current, []).append(name)
+        return [
+            VersionSummary(
+                each.version,
+                each.dimension,
+                each.document_fingerprint,
+                connection.execute(f"SELECT count(*) FROM rows_{each.number}").fetchone()[0],
+                documents - each.documents,
+                each.version == current,
+                tuple(pointing.get(each.version, ())),
+            )
+            for each in index_tables.lines(connection, number)
+        ]
+
+
+def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
+    pointing = connection.execute(
+        "SELECT c.name FROM aliases a JOIN collections c ON c.number = a.collection WHERE a.name = ?", (name,)
+    ).fetchone()
+    if pointing is not None:
+        return NotFound(f"no collection {name!r}: it is an alias of collection {pointing[0]!r}; name that one")
+    names = [each for (each,) in connection.execute("SELECT name FROM collections ORDER BY name LIMIT 20")]
+    return NotFound(f"no collection {name!r}: there are {', '.join(names) or 'none'}")
+
+
+def all_aliases(directory: Path) -> list[Alias]:
+    """Sorted by name. Raises as `reading`."""
+    with reading(directory) as connection:
+        return stored_aliases(connection)

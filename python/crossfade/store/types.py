@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from crossfade.errors import InvalidInput
 from crossfade.kernels import Graph, Quantised
 from crossfade.lexical import AnalyserSettings
 from crossfade.store.metadata import BoundFilter, FieldType, MetadataSchema, Selection
+
+if TYPE_CHECKING:
+    from crossfade.store.writes import IndexVectors
 
 Metric = Literal["cosine", "ip", "l2"]
 Precision = Literal["f32", "f16", "int8"]
@@ -194,9 +197,10 @@ class Collection(Protocol):
         *,
         spans: Sequence[Sequence[tuple[int, int]]] | None = None,
         expected: Sequence[int | None] | None = None,
+        also: Mapping[int, IndexVectors] | None = None,
     ) -> UpsertCounts:
         """Add or replace, all or nothing. Shape (len(documents), dimension), or a row for each of the spans of all
-        documents' texts. `expected`: versions, where they are kept.
+        documents' texts. `expected`: versions, where they are kept. `also`: vectors of further versions of the index.
 
         Raises InvalidInput on a duplicate or empty id, a wrong shape, NaN or infinity; Conflict.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.types import CollectionSettings, CollectionSpec, Document, IndexVersion, Snapshot, UpsertCounts
-from crossfade.store.writes import Spans
+from crossfade.store.writes import IndexVectors, Spans
 
 if TYPE_CHECKING:
     from crossfade.store.collection import DurableCollection
@@ -21,7 +21,7 @@ class VersionView:
     """Implements `crossfade.store.types.Collection`: searches and writes one version, whichever is the current one.
 
     Its documents are the collection's: one that is written by way of it is missing in the other versions until they are
-    filled. Raises NotFound from the moment that the version is dropped.
+    filled, but for those that take it too (`also`). Raises NotFound from the moment that the version is dropped.
     """
 
     def __init__(self, collection: DurableCollection, index: Index, spec: CollectionSpec) -> None:
@@ -72,9 +72,12 @@ class VersionView:
         *,
         spans: Spans | None = None,
         expected: Sequence[int | None] | None = None,
+        also: Mapping[int, IndexVectors] | None = None,
     ) -> UpsertCounts:
         """As `DurableCollection.upsert`, with vectors of this version."""
-        return self._collection.upsert(documents, vectors, spans=spans, expected=expected, version=self._version)
+        return self._collection.upsert(
+            documents, vectors, spans=spans, expected=expected, version=self._version, also=also
+        )
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove the ids that are there, from every version; return how many were."""

@@ -186,7 +186,7 @@ func (x Fusion_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fusion_Method.Descriptor instead.
 func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36, 0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37, 0}
 }
 
 type Collection struct {
@@ -1264,8 +1264,18 @@ type UpsertRequest struct {
 	// One a document, or none at all: the version that it must have (0: it must not be there; 2^64 - 1: any), else
 	// nothing is taken. A call that is sent again after it was taken is taken as done.
 	ExpectedVersions []uint64 `protobuf:"varint,6,rep,packed,name=expected_versions,json=expectedVersions,proto3" json:"expected_versions,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Further versions of the index that take the documents, in the same transaction. In those that take none the
+	// documents are missing until they are filled in.
+	// Of a served model each, found by the version's document fingerprint; every model embeds the documents once. To name
+	// the version that is written to anyway is no mistake, so that a caller may name both sides of a switch.
+	AlsoVersions []uint32 `protobuf:"varint,7,rep,packed,name=also_versions,json=alsoVersions,proto3" json:"also_versions,omitempty"`
+	// All that have a served model; those that have none are passed over.
+	AlsoServed bool `protobuf:"varint,8,opt,name=also_served,json=alsoServed,proto3" json:"also_served,omitempty"`
+	// Those that get vectors with the call. Where neither `model` nor `vectors` are given, what the call says of these
+	// three is what the version that is written to gets too: its vectors if they are here, else its served model.
+	AlsoVectors   []*VersionVectors `protobuf:"bytes,9,rep,name=also_vectors,json=alsoVectors,proto3" json:"also_vectors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpsertRequest) Reset() {
@@ -1340,6 +1350,88 @@ func (x *UpsertRequest) GetExpectedVersions() []uint64 {
 	return nil
 }
 
+func (x *UpsertRequest) GetAlsoVersions() []uint32 {
+	if x != nil {
+		return x.AlsoVersions
+	}
+	return nil
+}
+
+func (x *UpsertRequest) GetAlsoServed() bool {
+	if x != nil {
+		return x.AlsoServed
+	}
+	return false
+}
+
+func (x *UpsertRequest) GetAlsoVectors() []*VersionVectors {
+	if x != nil {
+		return x.AlsoVectors
+	}
+	return nil
+}
+
+// One vector a document for one version of the index, and the fingerprint of the encoder that made them.
+type VersionVectors struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Vectors       *Vectors               `protobuf:"bytes,2,opt,name=vectors,proto3" json:"vectors,omitempty"`
+	Fingerprint   string                 `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VersionVectors) Reset() {
+	*x = VersionVectors{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VersionVectors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VersionVectors) ProtoMessage() {}
+
+func (x *VersionVectors) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VersionVectors.ProtoReflect.Descriptor instead.
+func (*VersionVectors) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *VersionVectors) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *VersionVectors) GetVectors() *Vectors {
+	if x != nil {
+		return x.Vectors
+	}
+	return nil
+}
+
+func (x *VersionVectors) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
 type UpsertResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Added    uint64                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
@@ -1352,13 +1444,16 @@ type UpsertResponse struct {
 	ChunkCounts []uint32 `protobuf:"varint,6,rep,packed,name=chunk_counts,json=chunkCounts,proto3" json:"chunk_counts,omitempty"`
 	// Characters of each document's text, white space not counted, that the model never reads.
 	UnreadCharacters []uint64 `protobuf:"varint,7,rep,packed,name=unread_characters,json=unreadCharacters,proto3" json:"unread_characters,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The versions of the index that have the documents now, in ascending order. What is said of each document above is of
+	// the one that searches go to by default, or that the call's alias points to.
+	WrittenVersions []uint32 `protobuf:"varint,8,rep,packed,name=written_versions,json=writtenVersions,proto3" json:"written_versions,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1465,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1478,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpsertResponse) GetAdded() uint64 {
@@ -1435,6 +1530,13 @@ func (x *UpsertResponse) GetUnreadCharacters() []uint64 {
 	return nil
 }
 
+func (x *UpsertResponse) GetWrittenVersions() []uint32 {
+	if x != nil {
+		return x.WrittenVersions
+	}
+	return nil
+}
+
 type CreateIndexRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
@@ -1449,7 +1551,7 @@ type CreateIndexRequest struct {
 
 func (x *CreateIndexRequest) Reset() {
 	*x = CreateIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1563,7 @@ func (x *CreateIndexRequest) String() string {
 func (*CreateIndexRequest) ProtoMessage() {}
 
 func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1576,7 @@ func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexRequest.ProtoReflect.Descriptor instead.
 func (*CreateIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CreateIndexRequest) GetCollection() string {
@@ -1536,7 +1638,7 @@ type CreateIndexResponse struct {
 
 func (x *CreateIndexResponse) Reset() {
 	*x = CreateIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1650,7 @@ func (x *CreateIndexResponse) String() string {
 func (*CreateIndexResponse) ProtoMessage() {}
 
 func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1663,7 @@ func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexResponse.ProtoReflect.Descriptor instead.
 func (*CreateIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CreateIndexResponse) GetIndex() *Index {
@@ -1581,7 +1683,7 @@ type DropIndexRequest struct {
 
 func (x *DropIndexRequest) Reset() {
 	*x = DropIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1695,7 @@ func (x *DropIndexRequest) String() string {
 func (*DropIndexRequest) ProtoMessage() {}
 
 func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1708,7 @@ func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexRequest.ProtoReflect.Descriptor instead.
 func (*DropIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DropIndexRequest) GetCollection() string {
@@ -1631,7 +1733,7 @@ type DropIndexResponse struct {
 
 func (x *DropIndexResponse) Reset() {
 	*x = DropIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1745,7 @@ func (x *DropIndexResponse) String() string {
 func (*DropIndexResponse) ProtoMessage() {}
 
 func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1758,7 @@ func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexResponse.ProtoReflect.Descriptor instead.
 func (*DropIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
 }
 
 type FillIndexRequest struct {
@@ -1673,7 +1775,7 @@ type FillIndexRequest struct {
 
 func (x *FillIndexRequest) Reset() {
 	*x = FillIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1787,7 @@ func (x *FillIndexRequest) String() string {
 func (*FillIndexRequest) ProtoMessage() {}
 
 func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1800,7 @@ func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexRequest.ProtoReflect.Descriptor instead.
 func (*FillIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FillIndexRequest) GetCollection() string {
@@ -1741,7 +1843,7 @@ type FillIndexResponse struct {
 
 func (x *FillIndexResponse) Reset() {
 	*x = FillIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1855,7 @@ func (x *FillIndexResponse) String() string {
 func (*FillIndexResponse) ProtoMessage() {}
 
 func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1868,7 @@ func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexResponse.ProtoReflect.Descriptor instead.
 func (*FillIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FillIndexResponse) GetFilled() uint64 {
@@ -1805,7 +1907,7 @@ type SetCurrentIndexRequest struct {
 
 func (x *SetCurrentIndexRequest) Reset() {
 	*x = SetCurrentIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1919,7 @@ func (x *SetCurrentIndexRequest) String() string {
 func (*SetCurrentIndexRequest) ProtoMessage() {}
 
 func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1932,7 @@ func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexRequest.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetCurrentIndexRequest) GetCollection() string {
@@ -1871,7 +1973,7 @@ type SetCurrentIndexResponse struct {
 
 func (x *SetCurrentIndexResponse) Reset() {
 	*x = SetCurrentIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +1985,7 @@ func (x *SetCurrentIndexResponse) String() string {
 func (*SetCurrentIndexResponse) ProtoMessage() {}
 
 func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +1998,7 @@ func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexResponse.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SetCurrentIndexResponse) GetPreviousVersion() uint32 {
@@ -1921,7 +2023,7 @@ type Alias struct {
 
 func (x *Alias) Reset() {
 	*x = Alias{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1933,7 +2035,7 @@ func (x *Alias) String() string {
 func (*Alias) ProtoMessage() {}
 
 func (x *Alias) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1946,7 +2048,7 @@ func (x *Alias) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alias.ProtoReflect.Descriptor instead.
 func (*Alias) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Alias) GetName() string {
@@ -1992,7 +2094,7 @@ type SetAliasRequest struct {
 
 func (x *SetAliasRequest) Reset() {
 	*x = SetAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2004,7 +2106,7 @@ func (x *SetAliasRequest) String() string {
 func (*SetAliasRequest) ProtoMessage() {}
 
 func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2017,7 +2119,7 @@ func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasRequest.ProtoReflect.Descriptor instead.
 func (*SetAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetAliasRequest) GetName() string {
@@ -2057,7 +2159,7 @@ type SetAliasResponse struct {
 
 func (x *SetAliasResponse) Reset() {
 	*x = SetAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2171,7 @@ func (x *SetAliasResponse) String() string {
 func (*SetAliasResponse) ProtoMessage() {}
 
 func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2184,7 @@ func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasResponse.ProtoReflect.Descriptor instead.
 func (*SetAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetAliasResponse) GetAlias() *Alias {
@@ -2103,7 +2205,7 @@ type DropAliasRequest struct {
 
 func (x *DropAliasRequest) Reset() {
 	*x = DropAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2217,7 @@ func (x *DropAliasRequest) String() string {
 func (*DropAliasRequest) ProtoMessage() {}
 
 func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2230,7 @@ func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasRequest.ProtoReflect.Descriptor instead.
 func (*DropAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DropAliasRequest) GetName() string {
@@ -2153,7 +2255,7 @@ type DropAliasResponse struct {
 
 func (x *DropAliasResponse) Reset() {
 	*x = DropAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2165,7 +2267,7 @@ func (x *DropAliasResponse) String() string {
 func (*DropAliasResponse) ProtoMessage() {}
 
 func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2178,7 +2280,7 @@ func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasResponse.ProtoReflect.Descriptor instead.
 func (*DropAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
 }
 
 type ListAliasesRequest struct {
@@ -2189,7 +2291,7 @@ type ListAliasesRequest struct {
 
 func (x *ListAliasesRequest) Reset() {
 	*x = ListAliasesRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2201,7 +2303,7 @@ func (x *ListAliasesRequest) String() string {
 func (*ListAliasesRequest) ProtoMessage() {}
 
 func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2214,7 +2316,7 @@ func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
 }
 
 type ListAliasesResponse struct {
@@ -2227,7 +2329,7 @@ type ListAliasesResponse struct {
 
 func (x *ListAliasesResponse) Reset() {
 	*x = ListAliasesResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2341,7 @@ func (x *ListAliasesResponse) String() string {
 func (*ListAliasesResponse) ProtoMessage() {}
 
 func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2354,7 @@ func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListAliasesResponse) GetAliases() []*Alias {
@@ -2272,7 +2374,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2386,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2399,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -2324,7 +2426,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2438,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2451,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -2380,7 +2482,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2494,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2507,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -2494,7 +2596,7 @@ type SearchOptions struct {
 
 func (x *SearchOptions) Reset() {
 	*x = SearchOptions{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2506,7 +2608,7 @@ func (x *SearchOptions) String() string {
 func (*SearchOptions) ProtoMessage() {}
 
 func (x *SearchOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2621,7 @@ func (x *SearchOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
 func (*SearchOptions) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SearchOptions) GetFilter() string {
@@ -2593,7 +2695,7 @@ type Fusion struct {
 
 func (x *Fusion) Reset() {
 	*x = Fusion{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +2707,7 @@ func (x *Fusion) String() string {
 func (*Fusion) ProtoMessage() {}
 
 func (x *Fusion) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +2720,7 @@ func (x *Fusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
 func (*Fusion) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Fusion) GetMethod() Fusion_Method {
@@ -2667,7 +2769,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +2781,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +2794,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Hit) GetId() string {
@@ -2753,7 +2855,7 @@ type HitStage struct {
 
 func (x *HitStage) Reset() {
 	*x = HitStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2765,7 +2867,7 @@ func (x *HitStage) String() string {
 func (*HitStage) ProtoMessage() {}
 
 func (x *HitStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2778,7 +2880,7 @@ func (x *HitStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
 func (*HitStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HitStage) GetStage() string {
@@ -2819,7 +2921,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +2933,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +2946,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Term) GetTerm() string {
@@ -2874,7 +2976,7 @@ type SearchStage struct {
 
 func (x *SearchStage) Reset() {
 	*x = SearchStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2886,7 +2988,7 @@ func (x *SearchStage) String() string {
 func (*SearchStage) ProtoMessage() {}
 
 func (x *SearchStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2899,7 +3001,7 @@ func (x *SearchStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
 func (*SearchStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SearchStage) GetStage() string {
@@ -2933,7 +3035,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3047,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3060,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -2986,7 +3088,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3100,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3113,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -3137,7 +3239,7 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\vcollections\x18\x01 \x03(\v2\x18.crossfade.v1.CollectionR\vcollections\"-\n" +
 	"\x17DeleteCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x1a\n" +
-	"\x18DeleteCollectionResponse\"\xfb\x01\n" +
+	"\x18DeleteCollectionResponse\"\x82\x03\n" +
 	"\rUpsertRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -3146,7 +3248,15 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12/\n" +
 	"\avectors\x18\x04 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
 	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12+\n" +
-	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\"\x83\x02\n" +
+	"\x11expected_versions\x18\x06 \x03(\x04R\x10expectedVersions\x12#\n" +
+	"\ralso_versions\x18\a \x03(\rR\falsoVersions\x12\x1f\n" +
+	"\valso_served\x18\b \x01(\bR\n" +
+	"alsoServed\x12?\n" +
+	"\falso_vectors\x18\t \x03(\v2\x1c.crossfade.v1.VersionVectorsR\valsoVectors\"}\n" +
+	"\x0eVersionVectors\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12/\n" +
+	"\avectors\x18\x02 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xae\x02\n" +
 	"\x0eUpsertResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x04R\x05added\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\x04R\breplaced\x12!\n" +
@@ -3154,7 +3264,8 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\ttruncated\x18\x04 \x03(\bR\ttruncated\x12.\n" +
 	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\x12!\n" +
 	"\fchunk_counts\x18\x06 \x03(\rR\vchunkCounts\x12+\n" +
-	"\x11unread_characters\x18\a \x03(\x04R\x10unreadCharacters\"\x95\x01\n" +
+	"\x11unread_characters\x18\a \x03(\x04R\x10unreadCharacters\x12)\n" +
+	"\x10written_versions\x18\b \x03(\rR\x0fwrittenVersions\"\x95\x01\n" +
 	"\x12CreateIndexRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -3330,7 +3441,7 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_crossfade_v1_collections_proto_goTypes = []any{
 	(FieldType)(0),                   // 0: crossfade.v1.FieldType
 	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
@@ -3351,108 +3462,111 @@ var file_crossfade_v1_collections_proto_goTypes = []any{
 	(*DeleteCollectionRequest)(nil),  // 16: crossfade.v1.DeleteCollectionRequest
 	(*DeleteCollectionResponse)(nil), // 17: crossfade.v1.DeleteCollectionResponse
 	(*UpsertRequest)(nil),            // 18: crossfade.v1.UpsertRequest
-	(*UpsertResponse)(nil),           // 19: crossfade.v1.UpsertResponse
-	(*CreateIndexRequest)(nil),       // 20: crossfade.v1.CreateIndexRequest
-	(*CreateIndexResponse)(nil),      // 21: crossfade.v1.CreateIndexResponse
-	(*DropIndexRequest)(nil),         // 22: crossfade.v1.DropIndexRequest
-	(*DropIndexResponse)(nil),        // 23: crossfade.v1.DropIndexResponse
-	(*FillIndexRequest)(nil),         // 24: crossfade.v1.FillIndexRequest
-	(*FillIndexResponse)(nil),        // 25: crossfade.v1.FillIndexResponse
-	(*SetCurrentIndexRequest)(nil),   // 26: crossfade.v1.SetCurrentIndexRequest
-	(*SetCurrentIndexResponse)(nil),  // 27: crossfade.v1.SetCurrentIndexResponse
-	(*Alias)(nil),                    // 28: crossfade.v1.Alias
-	(*SetAliasRequest)(nil),          // 29: crossfade.v1.SetAliasRequest
-	(*SetAliasResponse)(nil),         // 30: crossfade.v1.SetAliasResponse
-	(*DropAliasRequest)(nil),         // 31: crossfade.v1.DropAliasRequest
-	(*DropAliasResponse)(nil),        // 32: crossfade.v1.DropAliasResponse
-	(*ListAliasesRequest)(nil),       // 33: crossfade.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),      // 34: crossfade.v1.ListAliasesResponse
-	(*DeleteRequest)(nil),            // 35: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 36: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 37: crossfade.v1.SearchRequest
-	(*SearchOptions)(nil),            // 38: crossfade.v1.SearchOptions
-	(*Fusion)(nil),                   // 39: crossfade.v1.Fusion
-	(*Hit)(nil),                      // 40: crossfade.v1.Hit
-	(*HitStage)(nil),                 // 41: crossfade.v1.HitStage
-	(*Term)(nil),                     // 42: crossfade.v1.Term
-	(*SearchStage)(nil),              // 43: crossfade.v1.SearchStage
-	(*Hits)(nil),                     // 44: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 45: crossfade.v1.SearchResponse
-	nil,                              // 46: crossfade.v1.Document.MetadataEntry
-	nil,                              // 47: crossfade.v1.CollectionSettings.FieldsEntry
-	(Metric)(0),                      // 48: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 49: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 50: crossfade.v1.StageTimes
-	(Priority)(0),                    // 51: crossfade.v1.Priority
+	(*VersionVectors)(nil),           // 19: crossfade.v1.VersionVectors
+	(*UpsertResponse)(nil),           // 20: crossfade.v1.UpsertResponse
+	(*CreateIndexRequest)(nil),       // 21: crossfade.v1.CreateIndexRequest
+	(*CreateIndexResponse)(nil),      // 22: crossfade.v1.CreateIndexResponse
+	(*DropIndexRequest)(nil),         // 23: crossfade.v1.DropIndexRequest
+	(*DropIndexResponse)(nil),        // 24: crossfade.v1.DropIndexResponse
+	(*FillIndexRequest)(nil),         // 25: crossfade.v1.FillIndexRequest
+	(*FillIndexResponse)(nil),        // 26: crossfade.v1.FillIndexResponse
+	(*SetCurrentIndexRequest)(nil),   // 27: crossfade.v1.SetCurrentIndexRequest
+	(*SetCurrentIndexResponse)(nil),  // 28: crossfade.v1.SetCurrentIndexResponse
+	(*Alias)(nil),                    // 29: crossfade.v1.Alias
+	(*SetAliasRequest)(nil),          // 30: crossfade.v1.SetAliasRequest
+	(*SetAliasResponse)(nil),         // 31: crossfade.v1.SetAliasResponse
+	(*DropAliasRequest)(nil),         // 32: crossfade.v1.DropAliasRequest
+	(*DropAliasResponse)(nil),        // 33: crossfade.v1.DropAliasResponse
+	(*ListAliasesRequest)(nil),       // 34: crossfade.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),      // 35: crossfade.v1.ListAliasesResponse
+	(*DeleteRequest)(nil),            // 36: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 37: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 38: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 39: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 40: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 41: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 42: crossfade.v1.HitStage
+	(*Term)(nil),                     // 43: crossfade.v1.Term
+	(*SearchStage)(nil),              // 44: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 45: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 46: crossfade.v1.SearchResponse
+	nil,                              // 47: crossfade.v1.Document.MetadataEntry
+	nil,                              // 48: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 49: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 50: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 51: crossfade.v1.StageTimes
+	(Priority)(0),                    // 52: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	48, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	49, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
 	9,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
 	4,  // 2: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
-	46, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	47, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
 	7,  // 4: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	48, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	49, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
 	9,  // 6: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
 	12, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	47, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	48, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
 	10, // 9: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
 	11, // 10: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
 	3,  // 11: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
 	3,  // 12: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
 	5,  // 13: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	49, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
-	50, // 15: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	12, // 16: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	4,  // 17: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
-	50, // 18: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
-	28, // 19: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
-	28, // 20: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
-	49, // 21: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	51, // 22: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	38, // 23: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
-	1,  // 24: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
-	39, // 25: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
-	2,  // 26: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
-	5,  // 27: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	41, // 28: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
-	42, // 29: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
-	40, // 30: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	44, // 31: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	50, // 32: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	43, // 33: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	6,  // 34: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	0,  // 35: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
-	8,  // 36: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	14, // 37: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	16, // 38: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	18, // 39: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	35, // 40: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	37, // 41: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	20, // 42: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
-	22, // 43: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
-	24, // 44: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
-	26, // 45: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
-	29, // 46: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
-	31, // 47: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
-	33, // 48: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
-	13, // 49: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	15, // 50: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	17, // 51: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	19, // 52: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	36, // 53: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	45, // 54: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	21, // 55: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
-	23, // 56: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
-	25, // 57: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
-	27, // 58: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
-	30, // 59: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
-	32, // 60: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
-	34, // 61: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
-	49, // [49:62] is the sub-list for method output_type
-	36, // [36:49] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	50, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	19, // 15: crossfade.v1.UpsertRequest.also_vectors:type_name -> crossfade.v1.VersionVectors
+	50, // 16: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
+	51, // 17: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	12, // 18: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	4,  // 19: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
+	51, // 20: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
+	29, // 21: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
+	29, // 22: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
+	50, // 23: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	52, // 24: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	39, // 25: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	1,  // 26: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	40, // 27: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	2,  // 28: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	5,  // 29: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	42, // 30: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	43, // 31: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	41, // 32: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	45, // 33: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	51, // 34: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	44, // 35: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	6,  // 36: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 37: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	8,  // 38: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	14, // 39: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	16, // 40: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	18, // 41: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	36, // 42: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	38, // 43: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	21, // 44: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
+	23, // 45: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
+	25, // 46: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
+	27, // 47: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
+	30, // 48: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
+	32, // 49: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
+	34, // 50: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
+	13, // 51: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	15, // 52: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	17, // 53: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	20, // 54: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	37, // 55: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	46, // 56: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	22, // 57: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
+	24, // 58: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
+	26, // 59: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
+	28, // 60: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
+	31, // 61: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
+	33, // 62: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
+	35, // 63: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
+	51, // [51:64] is the sub-list for method output_type
+	38, // [38:51] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -3473,20 +3587,20 @@ func file_crossfade_v1_collections_proto_init() {
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[17].OneofWrappers = []any{
+	file_crossfade_v1_collections_proto_msgTypes[18].OneofWrappers = []any{
 		(*CreateIndexRequest_Model)(nil),
 		(*CreateIndexRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[26].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[28].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[36].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[27].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[29].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

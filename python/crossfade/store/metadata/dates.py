@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
@@ -60,6 +60,11 @@ def of(value: date) -> int:
         raise ValueError("it has no zone: give it one, such as tzinfo=datetime.UTC")
     # Not astimezone, which overflows at either end of the calendar.
     return _checked((value.replace(tzinfo=None) - _EPOCH - offset) // timedelta(microseconds=1))
+
+
+def when(moment: int) -> datetime:
+    """As a `datetime` in UTC. The inverse of `of`."""
+    return _EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=moment)
 
 
 def text(moment: int) -> str:

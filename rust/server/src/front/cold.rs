@@ -22,8 +22,8 @@ struct Method {
     path: &'static str,
     readable: fn(&str, &Bytes) -> Result<(), Failure>,
     computes: bool,
-    /// The field that holds what a call has many of, and what that is.
-    many: Option<(u64, &'static str)>,
+    /// The fields that hold what a call has many of, and what that is.
+    many: &'static [(u64, &'static str)],
 }
 
 fn readable<M: prost::Message + Default>(path: &str, data: &Bytes) -> Result<(), Failure> {
@@ -35,85 +35,85 @@ const METHODS: [Method; 14] = [
         path: "/crossfade.v1.CollectionService/CreateCollection",
         readable: readable::<CreateCollectionRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/ListCollections",
         readable: readable::<ListCollectionsRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/DeleteCollection",
         readable: readable::<DeleteCollectionRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/Upsert",
         readable: readable::<UpsertRequest>,
         computes: true,
-        many: Some((2, "documents")),
+        many: &[(2, "documents"), (9, "also_vectors")],
     },
     Method {
         path: "/crossfade.v1.CollectionService/Delete",
         readable: readable::<DeleteRequest>,
         computes: true,
-        many: Some((2, "ids")),
+        many: &[(2, "ids")],
     },
     Method {
         path: "/crossfade.v1.CollectionService/CreateIndex",
         readable: readable::<CreateIndexRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/DropIndex",
         readable: readable::<DropIndexRequest>,
         computes: true,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/FillIndex",
         readable: readable::<FillIndexRequest>,
         computes: true,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/SetCurrentIndex",
         readable: readable::<SetCurrentIndexRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/SetAlias",
         readable: readable::<SetAliasRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/DropAlias",
         readable: readable::<DropAliasRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.CollectionService/ListAliases",
         readable: readable::<ListAliasesRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.EvaluationService/Measure",
         readable: readable::<MeasureRequest>,
         computes: true,
-        many: None,
+        many: &[],
     },
     Method {
         path: "/crossfade.v1.ModelService/ListModels",
         readable: readable::<ListModelsRequest>,
         computes: false,
-        many: None,
+        many: &[],
     },
 ];
 
@@ -127,7 +127,7 @@ impl Front {
         let Some(method) = METHODS.iter().find(|method| method.path == path) else {
             return Err(Failure::invalid(format!("there is no method {path}")));
         };
-        if let Some((field, what)) = method.many {
+        for &(field, what) in method.many {
             self.few(&message.data, field, what)?;
         }
         (method.readable)(path, &message.data)?;

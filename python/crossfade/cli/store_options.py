@@ -1,0 +1,41 @@
+"""What the commands of `crossfade store` share: arguments, and the store opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from crossfade.store import DurableStore
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def opened(directory: Path, *, upkeep: bool = True, check_on_open: bool = True) -> DurableStore:
+    """A store that is there. Raises NotFound when it is not, StoreError when another process has it open."""
+    from crossfade.errors import NotFound
+    from crossfade.store import DurableStore, StoreSettings
+    from crossfade.store.database import FILE
+
+    if not (directory / FILE).is_file():
+        raise NotFound(f"there is no store in {directory}: `crossfade store create` makes one")
+    return DurableStore(directory, StoreSettings(check_on_open=check_on_open), upkeep=upkeep)
+
+
+def space(model: Path | None, dimension: int | None, fingerprint: str | None) -> tuple[int, str]:
+    """Dimension and document fingerprint, from a bundle or as they are said. Raises InvalidInput, BundleError."""
+    from crossfade.errors import InvalidInput
+    from crossfade.models import Bundle
+
+    if model is not None:
+        if dimension is not None or fingerprint is not None:
+            raise InvalidInput("--model says dimension and fingerprint itself: leave --dimension and --fingerprint out")
+        bundle = Bundle.load(model)
+        return bundle.dimension, bundle.document_fingerprint
+    if dimension is None or fingerprint is None:
+        raise InvalidInput("give --model, or both --dimension and --fingerprint")
+    return dimension, fingerprint
