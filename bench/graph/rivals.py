@@ -1,7 +1,7 @@
 """Graphs of crossfade, hnswlib and faiss over the same rows, each searched with an ef of its own.
 
-Which ef is fair? The least with which a rival reaches the recall that is compared at: found by halving, on the queries
-that are timed.
+Which ef is fair? The least with which a rival reaches the recall that is compared at: found by halving, on queries that
+are timed; with a filter, under that filter.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import importlib
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,13 @@ class Rival(ABC):
     def search(self, queries: data.Floats, ef: int) -> NDArray[np.int64]:
         """The rows that are found for each query."""
 
-    def filtered(self, queries: data.Floats, ef: int, mask: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-        """The same among the rows of a mask; None where that is not offered."""
-        del queries, ef, mask
-        return None
+    def filter_of(self, mask: NDArray[np.bool_]) -> Any:
+        """A mask as the library takes it, made once and not timed; None where it takes none."""
+        del mask
+
+    def filtered(self, queries: data.Floats, ef: int, prepared: Any) -> NDArray[np.int64] | None:
+        """What `search` finds among the rows of a filter that was prepared; None where that is less than K."""
+        raise NotImplementedError
 
 
 class Ours(Rival):
@@ -52,8 +56,11 @@ class Ours(Rival):
     def search(self, queries: data.Floats, ef: int) -> NDArray[np.int64]:
         return self.graph.search(queries, data.K, ef=ef, plan="walk").indices
 
-    def filtered(self, queries: data.Floats, ef: int, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return self.graph.search(queries, data.K, ef=ef, mask=mask).indices
+    def filter_of(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        return np.packbits(mask, bitorder="little")
+
+    def filtered(self, queries: data.Floats, ef: int, prepared: Any) -> NDArray[np.int64]:
+        return self.graph.search(queries, data.K, ef=ef, mask=prepared).indices
 
 
 class Hnswlib(Rival):
@@ -71,11 +78,14 @@ class Hnswlib(Rival):
         found: NDArray[np.int64] = self.index.knn_query(queries, data.K)[0].astype(np.int64)
         return found
 
-    def filtered(self, queries: data.Floats, ef: int, mask: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    def filter_of(self, mask: NDArray[np.bool_]) -> Callable[[int], bool]:
+        return mask.tolist().__getitem__  # type: ignore[no-any-return]
+
+    def filtered(self, queries: data.Floats, ef: int, prepared: Any) -> NDArray[np.int64] | None:
         self.index.set_ef(ef)
-        allowed = mask.tolist()
         try:
-            found, _ = self.index.knn_query(queries, data.K, num_threads=1, filter=allowed.__getitem__)
+            # One thread: the filter needs the GIL, and with more hnswlib advises against it.
+            found, _ = self.index.knn_query(queries, data.K, num_threads=1, filter=prepared)
         except RuntimeError:  # it found fewer than k
             return None
         return np.asarray(found, np.int64)
@@ -104,12 +114,12 @@ def versions() -> dict[str, str | None]:
     return installed("hnswlib", "faiss-cpu")
 
 
-def build(rows: data.Floats) -> list[Rival]:
-    """All that are installed, crossfade first."""
+def build(rows: data.Floats, *, filtered: bool = False) -> list[Rival]:
+    """All that are installed, crossfade first. `filtered`: only those that are searched with a filter."""
     found: list[Rival] = [Ours(rows)]
     if versions()["hnswlib"] is not None:
         found.append(Hnswlib(rows))
-    if peers.faiss() is not None:
+    if not filtered and peers.faiss() is not None:
         found.append(Faiss(rows))
     return found
 
@@ -119,15 +129,19 @@ def recall(found: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
     return float(np.mean([len(np.intersect1d(f, e)) / len(e) for f, e in zip(found, exact, strict=True)]))
 
 
-def ef_for(rival: Rival, queries: data.Floats, exact: NDArray[np.int64], target: float) -> int:
-    """The least ef that reaches the target; MOST_EF where none does."""
+def ef_for(search: Callable[[int], NDArray[np.int64] | None], exact: NDArray[np.int64], target: float) -> int | None:
+    """The least ef with which `search` reaches the target; None where MOST_EF does not."""
+
+    def reaches(ef: int) -> bool:
+        found = search(ef)
+        return found is not None and recall(found, exact) >= target
+
     low, high = data.K - 1, data.K
-    while high < MOST_EF and recall(rival.search(queries, high), exact) < target:
+    while not reaches(high):
+        if high == MOST_EF:
+            return None
         low, high = high, min(2 * high, MOST_EF)
     while high - low > 1:
         middle = (low + high) // 2
-        if recall(rival.search(queries, middle), exact) >= target:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if reaches(middle) else (middle, high)
     return high

@@ -11,14 +11,14 @@ use crossfade_kernels::{
 
 use crate::error::Error;
 use crate::image::{Image, Part};
-use crate::layer::NONE;
+use crate::layer::{Layer, NONE};
 use crate::level::{level, mixed};
 use crate::links::{Growing, Locks, none};
 use crate::pool::{Entry, entry, node};
 use crate::scratch::{Scratch, Spare};
 use crate::select::select;
 use crate::settings::{Form, MOST_ROWS, Settings};
-use crate::walk::{descend, walk};
+use crate::walk::{descend, nearest, walk};
 use crate::{repair, twins};
 
 /// A graph that was built: the parts of its file, in order, and what became of the rows.
@@ -352,10 +352,6 @@ impl<'a> Builder<'a> {
         let plain = |links: Vec<AtomicU32>| links.into_iter().map(AtomicU32::into_inner).collect();
         (plain(self.lowest), plain(self.upper))
     }
-}
-
-fn nearest(scratch: &Scratch, otherwise: u32) -> u32 {
-    scratch.pool.entries().first().map_or(otherwise, |&entry| node(entry))
 }
 
 /// Rows that come one after another at the beginning, for each thread.

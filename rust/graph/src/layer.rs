@@ -23,6 +23,12 @@ pub(crate) trait Layer {
     fn rows(&self) -> Option<&[u32]> {
         None
     }
+
+    /// The row of a node.
+    #[inline]
+    fn row(&self, node: u32) -> u32 {
+        self.rows().map_or(node, |rows| rows[node as usize])
+    }
 }
 
 /// The lowest layer of a graph that is finished.
@@ -33,8 +39,9 @@ pub(crate) struct Lowest<'a> {
 }
 
 impl<'a> Lowest<'a> {
+    /// The links of a node, and what stands for none.
     #[inline]
-    fn of(&self, node: u32) -> &'a [u32] {
+    pub(crate) fn of(&self, node: u32) -> &'a [u32] {
         let start = node as usize * self.degree;
         self.links.get(start..start + self.degree).unwrap_or_default()
     }

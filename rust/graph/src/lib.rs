@@ -12,6 +12,7 @@
 //! | `level`, `twins` | which rows stand in which layer; equal rows stand in the graph once |
 //! | `layer`, `links` | a layer as a walk sees it; one that grows, on several threads |
 //! | `walk`, `pool`, `scratch` | best first through a layer; the best so far; memory that is used again |
+//! | `sieve`, `way` | far rows are left out before their codes are read; down through the layers, a step at a time |
 //! | `select`, `build`, `repair` | which neighbours to keep; row after row; every row can be reached |
 //! | `image`, `format`, `open` | the file: its parts, its header, what is checked of it |
 //! | `search`, `filtered`, `plan` | batches of queries; with a mask; walk or exact search |
@@ -36,10 +37,12 @@ mod scratch;
 mod search;
 mod select;
 mod settings;
+mod sieve;
 #[cfg(test)]
 mod tests;
 mod twins;
 mod walk;
+mod way;
 
 pub use build::{Built, build};
 pub use effort::{Effort, ef_for_recall};

@@ -51,11 +51,6 @@ impl<'a> Growing<'a> {
         &self.links[list * self.degree..][..self.degree]
     }
 
-    /// The row of a node.
-    pub(crate) fn row(&self, node: u32) -> u32 {
-        self.upper.map_or(node, |(_, rows, _)| rows[node as usize])
-    }
-
     /// Give a node these links, and no others.
     pub(crate) fn set(&self, node: u32, to: &[u32]) {
         let _lock = self.locks.of(node);

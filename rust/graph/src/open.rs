@@ -1,6 +1,8 @@
 //! A graph where its file lies, after what could lead astray has been checked.
 
-use crossfade_kernels::{Corpus, Records, Space, record_bytes, words};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crossfade_kernels::{Corpus, Options, Records, Sketches, Space, record_bytes, words};
 
 use crate::error::Error;
 use crate::format::{ALIGNED, Facts, HEADER, Header, NAMES, SECTIONS, checksum};
@@ -21,10 +23,14 @@ pub enum Verify {
     Header,
 }
 
-/// A graph, and memory for walks through it.
+/// A graph, and memory for walks through it: of each thread a bit a row for each of four queries; and, made of its codes for
+/// the first walk, a sketch of each row ([`Sketches`]), a line of 64 bytes for 128 to 416 elements or so.
 pub struct Graph {
     header: Header,
     pub(crate) spare: Spare,
+    /// Made when they are first needed; by one, while others wait for it.
+    sketches: OnceLock<Option<Sketches>>,
+    making: Mutex<()>,
 }
 
 /// The sections of a graph.
@@ -47,12 +53,14 @@ impl Graph {
     pub fn open(file: &[u8], verify: Verify) -> Result<Self, Error> {
         let header = Header::read(file)?;
         sizes(&header, file.len())?;
-        let graph = Self { header, spare: Spare::default() };
+        let graph = Self { header, spare: Spare::default(), sketches: OnceLock::new(), making: Mutex::new(()) };
         let sections = graph.sections(file)?;
         shape(&sections)?;
         if verify == Verify::All {
             contents(&header, file)?;
             links(&sections)?;
+            // All of it has been read, and nobody waits for a search.
+            graph.sketches(file, Options::default())?;
         }
         Ok(graph)
     }
@@ -89,6 +97,27 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// The sketches of the rows' codes; None where there are none. Milliseconds for a hundred thousand rows, the first
+    /// time.
+    pub(crate) fn sketches(&self, file: &[u8], options: Options<'_>) -> Result<Option<&Sketches>, Error> {
+        if let Some(made) = self.sketches.get() {
+            return Ok(made.as_ref());
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.sketches.get().is_none() {
+            let (facts, sections) = (self.facts(), self.sections(file)?);
+            let made = if facts.settings.form == Form::Codes {
+                let lowest = sections.lowest();
+                Sketches::new(sections.records()?, facts.metric, |row| lowest.of(row), options)?
+            } else {
+                None
+            };
+            // Nobody else has set it: see `making`.
+            let _ = self.sketches.set(made);
+        }
+        Ok(self.sketches.get().and_then(Option::as_ref))
     }
 
     pub(crate) fn check_shape(&self, corpus: Corpus<'_>) -> Result<(), Error> {

@@ -15,6 +15,9 @@
 //! | 3 % | 150 us | 180 us | 22 us |
 //! | 1 % | 180 us | 66 us | 12 us |
 //! | 0.1 % | 1,150 us (and gives up) | 20 us | 5 us |
+//!
+//! That was without sketches. Where rows have them a walk takes about two thirds of it (79 us at 50 %), and the model asks
+//! for exact search a little too early.
 
 use crossfade_kernels::record_bytes;
 
@@ -82,7 +85,8 @@ const LONGER: f64 = 1.3;
 const NEW: f64 = 0.5;
 
 /// The share of rows above which a walk compares what the mask rules out like everything else. Below, it passes over it
-/// and looks at the neighbours behind.
+/// and looks at the neighbours behind. For a recall@10 of 0.95 that took, of 100,000 rows, 40 % longer at a half (however
+/// few of those behind were looked at), and 20 % less at a tenth.
 const PASSED_OVER: f64 = 0.25;
 
 impl Work {

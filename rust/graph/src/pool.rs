@@ -67,6 +67,12 @@ impl Pool {
         self.entries.len() < self.ef || self.entries.last().is_some_and(|&worst| entry(distance, 0) < worst)
     }
 
+    /// The distance of the worst of `ef`; None while there are fewer.
+    #[inline]
+    pub(crate) fn worst(&self) -> Option<f32> {
+        self.entries.last().filter(|_| self.is_full()).map(|&worst| distance(worst))
+    }
+
     /// Whether there are `ef`.
     pub(crate) fn is_full(&self) -> bool {
         self.entries.len() == self.ef

@@ -24,7 +24,11 @@ impl Visited {
             self.words[word as usize] = 0;
         }
         self.touched.clear();
-        self.words.resize(nodes.div_ceil(WORD as usize), 0);
+        // Layers have more and fewer nodes: what is there stays.
+        let words = nodes.div_ceil(WORD as usize);
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
         self.nodes = nodes as u32;
     }
 
@@ -53,6 +57,8 @@ pub(crate) struct Scratch {
     pub(crate) visited: Visited,
     /// The best so far.
     pub(crate) pool: Pool,
+    /// The nodes that the walk goes on from.
+    pub(crate) from: Vec<u32>,
     /// The nodes that are next compared, their rows where those are others, and the distances.
     pub(crate) nodes: Vec<u32>,
     pub(crate) rows: Vec<u32>,
@@ -70,6 +76,7 @@ impl Scratch {
         Self {
             visited: Visited::default(),
             pool: Pool::default(),
+            from: Vec::new(),
             nodes: Vec::new(),
             rows: Vec::new(),
             distances: Vec::new(),

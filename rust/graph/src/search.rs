@@ -1,17 +1,20 @@
 //! Batches of queries.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crossfade_kernels::{Corpus, Error as Fault, Mask, Metric, Options, Rows, Space, TopK, for_each, rescore, top_k};
+use crossfade_kernels::{
+    Corpus, Error as Fault, Mask, Metric, Options, Rows, Space, TopK, for_each, rescore, threads, top_k,
+};
 
 use crate::error::Error;
-use crate::filtered::{self, Filter};
+use crate::filtered::Step;
 use crate::open::{Graph, Sections};
 use crate::plan::{Plan, Ways, Work};
 use crate::pool::node;
-use crate::scratch::Scratch;
+use crate::scratch::{Lent, Scratch};
 use crate::settings::Form;
-use crate::walk::{descend, walk};
+use crate::way::Way;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +81,17 @@ pub(crate) fn search_without(
         return Ok(Found { best, plans: vec![plan; queries.len()] });
     }
     let sections = graph.sections(file)?;
+    let plain = sections.space(corpus)?;
+    let space = graph.sketches(file, options)?.map_or(plain, |sketches| plain.with_sketches(sketches));
     let task = Task {
         corpus,
         metric: facts.metric,
-        space: sections.space(corpus)?,
+        space,
         sections,
         k,
         mask: options.mask.filter(|_| work.masked),
+        passes_over: work.passes_over(),
+        patience: work.patience(),
         work,
         plan,
         left_out,
@@ -126,17 +133,19 @@ fn row_bytes(corpus: Corpus<'_>) -> usize {
 }
 
 /// A search by walks.
-struct Task<'a> {
+pub(crate) struct Task<'a> {
     corpus: Corpus<'a>,
     metric: Metric,
-    space: Space<'a>,
-    sections: Sections<'a>,
+    pub(crate) space: Space<'a>,
+    pub(crate) sections: Sections<'a>,
     k: usize,
-    mask: Option<Mask<'a>>,
-    work: Work,
+    pub(crate) mask: Option<Mask<'a>>,
+    pub(crate) work: Work,
+    pub(crate) passes_over: bool,
+    pub(crate) patience: usize,
     plan: Plan,
     /// By query, the row that walks do not go through; none for none.
-    left_out: &'a [i64],
+    pub(crate) left_out: &'a [i64],
 }
 
 /// Where the results of a query go.
@@ -154,22 +163,25 @@ impl Task<'_> {
         let mut outcomes = vec![None; count];
         let parts = best.scores.chunks_mut(k).zip(best.indices.chunks_mut(k)).zip(&mut outcomes);
         let slots: Vec<Slot<'_>> = parts.map(|((scores, rows), outcome)| Mutex::new((scores, rows, outcome))).collect();
+        let together = together(count, options);
         for_each(
-            count,
+            count.div_ceil(together),
             options,
-            || graph.spare.lend(self.corpus.dimension()),
-            |lent, query, _| {
-                let outcome = self.one(query, queries.row(query), lent.get());
-                let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
-                let (scores, rows, to) = &mut *slot;
-                **to = Some(outcome.map(|found| match found {
-                    Some(found) => {
-                        scores.copy_from_slice(&found.scores);
-                        rows.copy_from_slice(&found.indices);
-                        self.plan
-                    }
-                    None => Plan::Exact,
-                }));
+            || (0..together).map(|_| graph.spare.lend(self.corpus.dimension())).collect::<Vec<Lent<'_>>>(),
+            |lent, part, _| {
+                let numbers = part * together..count.min((part + 1) * together);
+                for (query, outcome) in numbers.clone().zip(self.some(numbers, queries, lent)) {
+                    let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
+                    let (scores, rows, to) = &mut *slot;
+                    **to = Some(outcome.map(|found| match found {
+                        Some(found) => {
+                            scores.copy_from_slice(&found.scores);
+                            rows.copy_from_slice(&found.indices);
+                            self.plan
+                        }
+                        None => Plan::Exact,
+                    }));
+                }
             },
         )?;
         drop(slots);
@@ -179,35 +191,42 @@ impl Task<'_> {
         Ok(Found { best, plans })
     }
 
-    /// Walk for one query. None where that finds too few.
-    fn one(&self, number: usize, query: &[f32], scratch: &mut Scratch) -> Result<Option<TopK>, Fault> {
-        self.space.set(&mut scratch.point, query);
-        let lowest = self.sections.lowest();
-        let mut at = self.work.facts.entry;
-        if let Some((entry, highest)) = self.sections.entry() {
-            let mut node = entry;
-            for level in (1..=highest).rev() {
-                node = descend(&self.space, &self.sections.upper(level), node, scratch);
-            }
-            at = self.sections.upper_rows[node as usize];
-        }
-        match self.mask {
-            None => {
-                let left_out = self.left_out.get(number).map(|&row| row as u32);
-                walk(&self.space, &lowest, (at, left_out), self.work.ef, scratch);
-            }
-            Some(mask) => {
-                let filter = Filter {
-                    mask,
-                    twins: self.sections.twins,
-                    passes_over: self.work.passes_over(),
-                    patience: self.work.patience(),
+    /// Walk for some queries, the steps of one after those of another, so that none waits for memory. None for one
+    /// that finds too few.
+    fn some(
+        &self,
+        numbers: Range<usize>,
+        queries: Rows<'_, f32>,
+        lent: &mut [Lent<'_>],
+    ) -> Vec<Result<Option<TopK>, Fault>> {
+        let mut ways: Vec<Option<Way>> = numbers
+            .clone()
+            .zip(&mut *lent)
+            .map(|(number, lent)| Some(Way::begin(self, number, queries.row(number), lent.get())))
+            .collect();
+        let mut found: Vec<Result<Option<TopK>, Fault>> = numbers.clone().map(|_| Ok(None)).collect();
+        let mut under_way = ways.len();
+        while under_way > 0 {
+            for (place, way) in ways.iter_mut().enumerate() {
+                let Some(on) = way else { continue };
+                let scratch = lent[place].get();
+                let enough = match on.step(self, scratch) {
+                    Step::Another => continue,
+                    Step::Found => true,
+                    Step::GaveUp => false,
                 };
-                if !filtered::walk(&self.space, &lowest, at, self.work.ef, &filter, scratch) {
-                    return Ok(None);
+                *way = None;
+                under_way -= 1;
+                if enough {
+                    found[place] = self.score(queries.row(numbers.start + place), scratch);
                 }
             }
         }
+        found
+    }
+
+    /// The exact scores of the best that a walk found. None where those are too few.
+    fn score(&self, query: &[f32], scratch: &Scratch) -> Result<Option<TopK>, Fault> {
         let candidates = self.candidates(scratch);
         if candidates.len() < self.k {
             return Ok(None);
@@ -258,6 +277,20 @@ impl Task<'_> {
         }
         Ok(())
     }
+}
+
+/// Queries that a thread walks for at the same time.
+const TOGETHER: usize = 4;
+
+/// How many that is of `count`: no thread is to be left without one.
+fn together(count: usize, options: Options<'_>) -> usize {
+    // To count the cores takes tens of microseconds, as long as a walk: once is enough for this.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    if count <= 1 {
+        return 1;
+    }
+    let threads = if options.threads == 0 { *CORES.get_or_init(|| threads(options)) } else { options.threads };
+    TOGETHER.min(count.div_ceil(threads.max(1)))
 }
 
 /// Candidates that are scored exactly, for each result asked for, where a walk compares codes.

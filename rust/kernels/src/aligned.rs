@@ -39,6 +39,7 @@ impl<T: Plain> Aligned<T> {
 impl<T: Plain> std::ops::Deref for Aligned<T> {
     type Target = [T];
 
+    #[inline]
     fn deref(&self) -> &[T] {
         // SAFETY: `lines` owns at least `length` initialised elements in one allocation, aligned for each (`Plain`).
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }

@@ -205,11 +205,41 @@ fn a_search_can_be_stopped() {
 
 #[test]
 fn queries_do_not_depend_on_threads_or_company() {
-    let sample = Sample::new(vectors(Kind::Clustered, 3000, 16, 3), 16, Metric::Cosine, SMALL, 2);
-    let queries = vectors(Kind::Clustered, 40, 16, 9);
-    let together = sample.search(&queries, 10, 30, Ways::Walk, threads(3));
-    for (query, vector) in queries.chunks(16).enumerate() {
-        let alone = sample.search(vector, 10, 30, Ways::Walk, threads(1));
-        assert_eq!(alone.best.indices, together.best.indices[query * 10..][..10]);
+    // Without sketches, and with.
+    for dimension in [16, 200] {
+        let sample = Sample::new(vectors(Kind::Clustered, 3000, dimension, 3), dimension, Metric::Cosine, SMALL, 2);
+        let queries = vectors(Kind::Clustered, 41, dimension, 9);
+        let half = bits(3000, |row| row % 2 == 0);
+        let few = bits(3000, |row| row % 9 == 0);
+        for mask in [None, Some(&half), Some(&few)] {
+            let of = |threads| mask.map_or(super::threads(threads), |mask| masked(mask, 3000, threads));
+            let together = sample.search(&queries, 10, 30, Ways::Walk, of(3));
+            for (query, vector) in queries.chunks(dimension).enumerate() {
+                let alone = sample.search(vector, 10, 30, Ways::Walk, of(1));
+                assert_eq!(alone.best.indices, together.best.indices[query * 10..][..10]);
+            }
+        }
+    }
+}
+
+/// Rows long enough that far ones are ruled out by their sketches.
+#[test]
+fn sketches_lose_next_to_nothing() {
+    let (rows, dimension) = (4000, 200);
+    let half = bits(rows, |row| row % 2 == 0);
+    let few = bits(rows, |row| row % 9 == 0);
+    for kind in [Kind::Random, Kind::Clustered] {
+        for metric in METRICS {
+            let sample = Sample::new(vectors(kind, rows, dimension, 3), dimension, metric, SMALL, 2);
+            let queries = vectors(kind, 50, dimension, 9);
+            // In 200 dimensions evenly drawn rows have no near neighbours: no graph finds them with less.
+            let ef = if kind == Kind::Random { 1200 } else { 120 };
+            for mask in [None, Some(&half), Some(&few)] {
+                let options = mask.map_or(threads(2), |mask| masked(mask, rows, 2));
+                let found = sample.search(&queries, 10, ef, Ways::Walk, options);
+                let recall = sample.recall(&queries, &found, options);
+                assert!(recall >= least(kind, metric), "{kind:?} {metric:?} {}: {recall}", mask.is_some());
+            }
+        }
     }
 }

@@ -5,7 +5,9 @@
 
 #![allow(clippy::inline_always, reason = "see above")]
 
-use super::{BIT_LANES, Coded, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, Operation, Tile, TileBits, TileI8};
+use super::{
+    BIT_LANES, BitSums, Coded, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, Operation, Tile, TileBits, TileI8,
+};
 use crate::element::{Bf16, F16};
 
 /// Convert elements one by one.
@@ -101,6 +103,20 @@ pub(crate) fn few<E: Copy>(
         }
     }
     const { assert!(FEW_STEP.is_multiple_of(LANES)) };
+}
+
+/// See `Backend::bit_sums`.
+pub(crate) fn bit_sums(of: BitSums<'_>) -> [i32; DOTS] {
+    of.rows.map(|row| bit_sum(of.point, row))
+}
+
+/// The sum of the codes whose bits are set.
+pub(crate) fn bit_sum(point: &[i8], row: &[u8]) -> i32 {
+    let eights = point.chunks(8).zip(row);
+    let of = |(codes, byte): (&[i8], &u8)| -> i32 {
+        codes.iter().enumerate().map(|(i, &code)| i32::from(code) * i32::from(byte >> i & 1)).sum()
+    };
+    eights.map(of).sum()
 }
 
 /// See `Backend::dots`.

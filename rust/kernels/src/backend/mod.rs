@@ -66,6 +66,15 @@ pub(crate) struct Dots<'a> {
     pub(crate) next: [&'a [u8]; DOTS],
 }
 
+/// Codes against the bits of [`DOTS`] rows that lie anywhere.
+#[derive(Clone, Copy)]
+pub(crate) struct BitSums<'a> {
+    /// Filled up with zeros to a multiple of [`FEW_STEP`], 2^16 elements at most.
+    pub(crate) point: &'a [i8],
+    /// A bit for each code at least, in little bit order; what stands where the point is filled up does not matter.
+    pub(crate) rows: [&'a [u8]; DOTS],
+}
+
 /// Rows against up to `Backend::FEW` queries.
 pub(crate) struct FewRows<'a, E> {
     pub(crate) operation: Operation,
@@ -199,6 +208,16 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
 
     /// The sums of products of one row of codes with others that lie anywhere.
     fn dots(self, of: Dots<'_>) -> [i32; DOTS];
+
+    /// Whether `bit_sums` is faster than `dots`.
+    fn has_bit_sums(self) -> bool {
+        false
+    }
+
+    /// For each row, the sum of the codes whose bits are set.
+    fn bit_sums(self, of: BitSums<'_>) -> [i32; DOTS] {
+        generic::bit_sums(of)
+    }
 
     /// Half precision as f32.
     fn decode_f16(self, row: &[F16], to: &mut [f32]);

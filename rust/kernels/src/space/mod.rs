@@ -16,13 +16,15 @@
 mod lying;
 mod point;
 mod records;
+mod sketches;
 
-use crate::backend::{Backend, DOTS, Dots, LINE_BYTES};
+use crate::backend::{Backend, BitSums, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
 
 pub use point::Point;
 pub use records::{Records, record_bytes};
+pub use sketches::Sketches;
 
 /// Where rows are compared: the back end, and the form of the rows.
 #[derive(Clone, Copy)]
@@ -30,6 +32,7 @@ pub struct Space<'a> {
     back_end: BackEnd,
     metric: Metric,
     form: Form<'a>,
+    sketches: Option<&'a Sketches>,
 }
 
 /// The form of the rows.
@@ -86,13 +89,33 @@ impl<'a> Space<'a> {
     /// Rows in codes, as [`Records::encode`] made them for this metric.
     #[must_use]
     pub fn codes(records: Records<'a>, metric: Metric) -> Self {
-        Self { back_end: BackEnd::of_this_processor(), metric, form: Form::Codes(records) }
+        Self { back_end: BackEnd::of_this_processor(), metric, form: Form::Codes(records), sketches: None }
     }
 
     /// Rows as they lie, in f32 or what they are decoded to. A row that is not finite is far from everything.
     #[must_use]
     pub fn vectors(corpus: Corpus<'a>, metric: Metric) -> Self {
-        Self { back_end: BackEnd::of_this_processor(), metric, form: Form::Lying(corpus) }
+        Self { back_end: BackEnd::of_this_processor(), metric, form: Form::Lying(corpus), sketches: None }
+    }
+
+    /// The same space, which can tell by these sketches of its rows that one is far, where this processor does that
+    /// faster than to compare codes.
+    ///
+    /// # Panics
+    /// When the sketches are those of other rows, or rows are compared as they lie.
+    #[must_use]
+    pub fn with_sketches(self, sketches: &'a Sketches) -> Self {
+        let fits = matches!(self.form, Form::Codes(records) if sketches.fits(&records));
+        assert!(fits, "sketches of the rows' records");
+        let faster = on_chosen!(self.back_end, backend => backend.has_bit_sums());
+        Self { sketches: Some(sketches).filter(|_| faster), ..self }
+    }
+
+    /// Whether it can tell by sketches that a row is far.
+    #[must_use]
+    #[inline]
+    pub fn has_sketches(&self) -> bool {
+        self.sketches.is_some()
     }
 
     /// How many rows there are.
@@ -118,7 +141,12 @@ impl<'a> Space<'a> {
         match self.form {
             Form::Codes(records) => {
                 assert_eq!(vector.len(), records.dimension(), "a vector of the rows' dimension");
-                on_chosen!(self.back_end, backend => to.encode(backend, vector, self.metric));
+                on_chosen!(self.back_end, backend => {
+                    to.encode(backend, vector, self.metric);
+                    if let Some(sketches) = self.sketches {
+                        to.sketch(backend, sketches);
+                    }
+                });
             }
             Form::Lying(corpus) => {
                 assert_eq!(vector.len(), corpus.dimension(), "a vector of the rows' dimension");
@@ -133,7 +161,12 @@ impl<'a> Space<'a> {
     /// When there is no such row.
     pub fn set_row(&self, to: &mut Point, row: u32) {
         match self.form {
-            Form::Codes(records) => to.copy(records, row as usize, self.metric),
+            Form::Codes(records) => {
+                to.copy(records, row as usize, self.metric);
+                if let Some(sketches) = self.sketches {
+                    on_chosen!(self.back_end, backend => to.sketch(backend, sketches));
+                }
+            }
             Form::Lying(corpus) => on_chosen!(self.back_end, backend => {
                 on_table!(corpus, table => lying::set(backend, table, row as usize, to, self.metric));
             }),
@@ -167,6 +200,20 @@ impl<'a> Space<'a> {
         any
     }
 
+    /// Leave out of `nodes` those whose rows are, by their sketches, farther from `point` than `distance`; all stay where
+    /// there are no sketches. `row_of`: the row of a node.
+    ///
+    /// A few that are nearer go too: see `sketches`. What comparisons with those that stay will read is fetched.
+    ///
+    /// # Panics
+    /// As `distances`.
+    #[inline]
+    pub fn sift(&self, point: &Point, nodes: &mut Vec<u32>, row_of: impl Fn(u32) -> u32, distance: f32) {
+        if let (Some(sketches), Form::Codes(records)) = (self.sketches, self.form) {
+            on_chosen!(self.back_end, backend => sift(backend, (records, sketches), point, nodes, row_of, distance));
+        }
+    }
+
     /// Hand over one distance after another, as long as that returns true.
     #[inline]
     fn visit(&self, point: &mut Point, rows: &[u32], take: impl FnMut(f32) -> bool) {
@@ -176,6 +223,30 @@ impl<'a> Space<'a> {
                 on_table!(corpus, table => lying::visit(backend, table, point, rows, self.metric, take));
             }
         });
+    }
+
+    /// Fetch what a comparison with a row will read.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn fetch_row(&self, row: u32) {
+        if let Form::Codes(records) = self.form {
+            let record = records.record(row as usize);
+            on_chosen!(self.back_end, backend => backend.fetch(record.as_ptr(), record.len()));
+        }
+    }
+
+    /// Fetch what a look at a row's sketch will read.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn fetch_sketch(&self, row: u32) {
+        if let Some(sketches) = self.sketches {
+            let sketch = sketches.of(row);
+            on_chosen!(self.back_end, backend => backend.fetch(sketch.as_ptr(), sketch.len()));
+        }
     }
 
     /// Fetch what will be read soon; 16 lines of it at most.
@@ -219,4 +290,46 @@ fn visit_codes<B: Backend>(
             }
         }
     }
+}
+
+/// As [`Point::sketch`], on the back end of this processor.
+fn sketch(point: &mut Point, sketches: &Sketches) {
+    on_chosen!(BackEnd::of_this_processor(), backend => point.sketch(backend, sketches));
+}
+
+/// As [`Space::sift`].
+#[inline]
+fn sift<B: Backend>(
+    backend: B,
+    (records, sketches): (Records<'_>, &Sketches),
+    point: &Point,
+    nodes: &mut Vec<u32>,
+    row_of: impl Fn(u32) -> u32,
+    distance: f32,
+) {
+    let mut kept = 0;
+    for first in (0..nodes.len()).step_by(DOTS) {
+        let count = DOTS.min(nodes.len() - first);
+        // The first row is repeated where others lack. (Loops: closures over arrays are not always made part of them.)
+        let mut rows = [row_of(nodes[first]); DOTS];
+        let mut of = [sketches.of(rows[0]); DOTS];
+        for i in 1..count {
+            rows[i] = row_of(nodes[first + i]);
+            of[i] = sketches.of(rows[i]);
+        }
+        let bits = backend.bit_sums(BitSums { point: &point.sketched.codes, rows: of });
+        for i in 0..count {
+            let [f, along, add] = sketches.factors(of[i]);
+            let least = point.base + add - point.sketched.greatest_product(bits[i], f, along);
+            // What is no number says nothing.
+            if least > distance {
+                continue;
+            }
+            let record = records.record(rows[i] as usize);
+            backend.fetch(record.as_ptr(), record.len());
+            nodes[kept] = nodes[first + i];
+            kept += 1;
+        }
+    }
+    nodes.truncate(kept);
 }

@@ -1,6 +1,7 @@
 //! A vector in the form in which it is compared.
 
-use super::records::{Code, Records};
+use super::records::{Code, Records, TAME};
+use super::sketches::{Sketches, square};
 use crate::aligned::Aligned;
 use crate::backend::{Backend, FEW_STEP};
 use crate::exact;
@@ -20,6 +21,38 @@ pub struct Point {
     pub(super) floats: Aligned<f32>,
     /// Room for rows that are decoded.
     pub(super) decoded: Vec<f32>,
+    /// What is held against sketches of rows.
+    pub(super) sketched: Sketched,
+}
+
+/// P' of `sketches`, and what else of a point its comparisons with sketches need.
+pub(super) struct Sketched {
+    /// Filled up with zeros to a multiple of [`FEW_STEP`].
+    pub(super) codes: Aligned<i8>,
+    sum: i32,
+    scale: f32,
+    /// |P'|; NaN where it is too large, or too small, for f32: then every row may be near.
+    pub(super) norm: f32,
+    /// P c.
+    base: f32,
+    /// k.
+    along: f32,
+    /// What a row is given, but for its f.
+    margin: f32,
+}
+
+impl Sketched {
+    /// About P x, of a row whose set bits are those of codes of this sum.
+    #[inline]
+    pub(super) fn product(&self, bits: i32, f: f32, along: f32) -> f32 {
+        self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32)
+    }
+
+    /// The same, and what a row is given.
+    #[inline]
+    pub(super) fn greatest_product(&self, bits: i32, f: f32, along: f32) -> f32 {
+        self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32 + self.margin)
+    }
 }
 
 impl Point {
@@ -33,7 +66,40 @@ impl Point {
             base: 0.0,
             floats: Aligned::zeroed(dimension.next_multiple_of(FEW_STEP)),
             decoded: Vec::new(),
+            sketched: Sketched {
+                codes: Aligned::zeroed(dimension.next_multiple_of(FEW_STEP)),
+                sum: 0,
+                scale: 0.0,
+                norm: f32::NAN,
+                base: 0.0,
+                along: 0.0,
+                margin: f32::NAN,
+            },
         }
+    }
+
+    /// Make ready what is held against sketches: of the point's codes, which stand already.
+    pub(super) fn sketch<B: Backend>(&mut self, backend: B, sketches: &Sketches) {
+        let centre = &*sketches.centre;
+        let mut rest = std::mem::take(&mut self.decoded);
+        rest.clear();
+        rest.extend(self.codes[..centre.len()].iter().map(|&code| self.scale * f32::from(code)));
+        let whole = square(&rest);
+        let base: f32 = rest.iter().zip(centre).map(|(p, c)| p * c).sum();
+        let along = if sketches.centre_square > 0.0 { base / sketches.centre_square } else { 0.0 };
+        for (p, c) in rest.iter_mut().zip(centre) {
+            *p -= along * c;
+        }
+        let sketched = &mut self.sketched;
+        let coded = backend.encode_f32(&rest, &mut self.floats, &mut sketched.codes);
+        sketched.codes[rest.len()..].fill(0);
+        sketched.sum = sketched.codes.iter().map(|&code| i32::from(code)).sum();
+        sketched.scale = coded.scale;
+        let tame = TAME.contains(&coded.square) && TAME.contains(&whole);
+        sketched.norm = if tame { coded.square.sqrt() } else { f32::NAN };
+        (sketched.base, sketched.along) = (base, along);
+        sketched.margin = sketches.margin * sketched.norm;
+        self.decoded = rest;
     }
 
     pub(super) fn encode<B: Backend>(&mut self, backend: B, vector: &[f32], metric: Metric) {

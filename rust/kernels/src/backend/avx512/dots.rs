@@ -44,7 +44,7 @@ pub(super) fn dots(of: Dots<'_>) -> [i32; DOTS] {
 /// The sum of each register's lanes.
 #[inline]
 #[target_feature(enable = "avx512f,avx2")]
-fn add_up(sums: [__m512i; DOTS]) -> [i32; DOTS] {
+pub(super) fn add_up(sums: [__m512i; DOTS]) -> [i32; DOTS] {
     let [a, b, c, d] = sums;
     let all = _mm256_hadd_epi32(_mm256_hadd_epi32(halved(a), halved(b)), _mm256_hadd_epi32(halved(c), halved(d)));
     let all = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));

@@ -7,6 +7,7 @@
     reason = "plain loops over constant ranges are what becomes registers; a tile is made to be used up"
 )]
 
+mod bit_sums;
 mod bits;
 mod codes;
 mod dots;
@@ -19,6 +20,7 @@ mod vectors;
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
+use self::bit_sums::bit_sums;
 use self::bits::{hamming, hamming_few};
 use self::codes::tiles_i8;
 use self::dots::dots;
@@ -28,8 +30,8 @@ use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
-    BIT_LANES, Backend, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile, TileBits,
-    TileI8, generic,
+    BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile,
+    TileBits, TileI8, generic,
 };
 use crate::element::{Bf16, F16};
 
@@ -142,6 +144,18 @@ impl Backend for Avx512 {
         unsafe { dots(of) }
     }
 
+    fn has_bit_sums(self) -> bool {
+        self.vnni
+    }
+
+    fn bit_sums(self, of: BitSums<'_>) -> [i32; DOTS] {
+        if !self.vnni {
+            return generic::bit_sums(of);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { bit_sums(of) }
+    }
+
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {
         // SAFETY: `self` proves the target features.
         unsafe { decode_f16(row, to) }
@@ -200,6 +214,7 @@ impl Backend for Avx512 {
         unsafe { encode::<Brain>(row, codes) }
     }
 
+    #[inline]
     fn fetch(self, from: *const u8, bytes: usize) {
         for at in (0..bytes).step_by(LINE_BYTES) {
             // SAFETY: a fetch is a hint: it cannot fault, wherever it points.
