@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -17,6 +18,16 @@ def be_nice(by: int) -> None:
         # Linux has a nice value a thread, and takes a thread's id where others take a process's.
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + by))
+
+
+def waited(thread: int) -> float:
+    """Seconds that a thread of this process, by its native id, has waited for a processor since it began.
+
+    Raises OSError where the system does not tell (Linux does), or the thread has ended.
+    """
+    # Three numbers: nanoseconds on a processor, those spent in the queue for one, turns.
+    line = Path(f"/proc/self/task/{thread}/schedstat").read_text(encoding="ascii")
+    return int(line.split()[1]) / 1e9
 
 
 def nicely(by: int, work: Callable[[], Result]) -> Result:

@@ -4,7 +4,9 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from crossfade.niceness import be_nice, nicely
+import pytest
+
+from crossfade.niceness import be_nice, nicely, waited
 
 
 def niceness() -> int:
@@ -29,3 +31,14 @@ def test_it_stays_within_what_there_is() -> None:
         return niceness()
 
     assert nicely(0, work) == 19
+
+
+def test_how_long_a_thread_waited_only_rises() -> None:
+    thread = threading.get_native_id()
+    before = waited(thread)
+    assert 0 <= before <= waited(thread)
+
+
+def test_a_thread_that_is_not_there_is_said() -> None:
+    with pytest.raises(OSError, match="schedstat"):
+        waited(2**22 + 1)  # no id is greater than 2^22

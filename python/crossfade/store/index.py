@@ -73,6 +73,10 @@ class Holding:
     pending: int = 0
 
 
+class _GivenUp(Exception):
+    """Of a segment in the making, because nobody wants it any more."""
+
+
 class Index:
     """Its methods that write are called with the collection's lock held, but for `seal`, `merge` and `heal`, which take
     it themselves when they have something to put in."""
@@ -193,15 +197,17 @@ class Index:
     def _built(self, span: Range, alive: NDArray[np.int64]) -> Entry:
         return self._entry(self._write(span), alive)
 
-    def _write(self, span: Range) -> Segment:
-        """Raises StoreError when the disk does not take it."""
+    def _write(self, span: Range, stopped: Callable[[], bool] = lambda: False) -> Segment:
+        """`stopped` is asked between batches. Raises StoreError when the disk does not take it, and _GivenUp; nothing
+        is left of it then."""
         record = self.record
         described = Span(span, self._epochs.of(span.high))
         try:
             with self._database.reading() as connection:
                 # Of the same moment as the rows: they may have fields that came after the call was made.
                 schema = fields_of(connection, record.collection)
-                batches = rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
+                rows = rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
+                batches = _until(stopped, rows)
                 directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
             return Segment(directory, record.space, record.analyser)
         except (OSError, InvalidInput) as error:
@@ -340,10 +346,10 @@ class Index:
         return run if len(run) >= settings.merge_factor else []
 
     def merge(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Make one segment of several, without their dead rows; say whether there was anything to do.
+        """Make one segment of several, without their dead rows; say whether one was made.
 
         It is searched when it has its graph, and not before, when every search would look at all of its rows.
-        `stopped`: whether to do without one.
+        `stopped`: whether to give up, which leaves all as it was, or to do without a graph when the segment is there.
         """
         with self._at_work(self._improving):
             old = [] if self._gone else self.mergeable()
@@ -351,21 +357,14 @@ class Index:
                 return False
             faults.passed("merge.begun")
             span = Range(old[0].range.low, old[-1].range.high)
-            if len(old) == 1:
-                # The name would be the same: the range takes the gap up to the next part as well, if there is one.
-                return self._rewrite(old[0], stopped)
-            made = self._write(span)
+            try:
+                # Of one alone the name stays: its files are replaced, and who has mapped the old ones keeps them.
+                made = self._write(span, partial(self._stops, stopped))
+            except _GivenUp:
+                return False
             faults.passed("merge.renamed")
             self._adopt(old, made, stopped)
             faults.passed("merge.adopted")
-        return True
-
-    def _rewrite(self, old: Sealed, stopped: Callable[[], bool]) -> bool:
-        """The same range without its dead rows. Its files are replaced; who has mapped the old ones keeps them."""
-        made = self._write(old.range)
-        faults.passed("merge.renamed")
-        self._adopt([old], made, stopped)
-        faults.passed("merge.adopted")
         return True
 
     def _adopt(self, old: Sequence[Sealed], made: Segment, stopped: Callable[[], bool]) -> None:
@@ -490,6 +489,13 @@ class Index:
             graphs.remove(source.segment.directory)
             return 1
         return 0
+
+
+def _until(stopped: Callable[[], bool], batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
+    for batch in batches:
+        if stopped():
+            raise _GivenUp
+        yield batch
 
 
 def _same(entry: Entry, source: Sealed | Open) -> bool:
