@@ -450,7 +450,7 @@ class Index:
         """Build segments again that do not hold what was written; say how many.
 
         Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError
-        when the disk does not take it: it stays so then, until this is called again.
+        when the disk does not take it: it stays so then, until this or `mend` is called again.
         """
         healed = 0
         with self._at_work(self._sealing), self._at_work(self._improving):
@@ -467,17 +467,31 @@ class Index:
                         continue
                 except DataError as error:
                     log.warning("segment taken out, and built again from the database: %s", error)
-                span = source.range
                 with self.lock:
                     found = _entry_of(self._state, source)
                     self._state = self._state.exchanged((found,), replace(found, hidden=True))
-                made = self._write(span)
-                with self._database.reading() as connection, self.lock:
-                    alive = row_keys(connection, self.record.number)
-                    old = (_entry_of(self._state, source),)
-                    self._state = self._state.exchanged(old, self._entry(made, alive))
+                self._mend(source)
                 healed += 1
         return healed
+
+    def mend(self) -> bool:
+        """Build a segment again that `heal` took out when the disk did not take another; say whether there was one."""
+        if not self._state.incomplete:
+            return False
+        with self._at_work(self._sealing), self._at_work(self._improving):
+            hidden = (entry.source for entry in self._state.entries if entry.hidden and not self._gone)
+            source = next((source for source in hidden if isinstance(source, Sealed)), None)
+            if source is None:
+                return False
+            self._mend(source)
+        return True
+
+    def _mend(self, source: Sealed) -> None:
+        made = self._write(source.range)
+        with self._database.reading() as connection, self.lock:
+            alive = row_keys(connection, self.record.number)
+            old = (_entry_of(self._state, source),)
+            self._state = self._state.exchanged(old, self._entry(made, alive))
 
     def _heal_graph(self, source: Sealed) -> int:
         """Take a graph out that does not hold what was written: the segment is searched exactly without one."""
