@@ -34,8 +34,9 @@ BUILD_REACH = {rivals.HNSWLIB: 0.95}
 def main() -> int:
     corpus = data.make(metadata=True)
     shape = f"{data.rows():,} x {data.DIMENSION}, {data.CHARACTERS} characters, four fields"
-    # Exactly as many segments as make a merge, none before they are all there, and no graph within the merge.
-    graphs = GraphSettings(least_rows=NEVER, m=graph_data.M, ef_construction=graph_data.EF_CONSTRUCTION)
+    # Exactly as many segments as make a merge, none before they are all there, and no graph within the merge; it does
+    # not stand back either, as its peer does not.
+    graphs = GraphSettings(least_rows=NEVER, m=graph_data.M, ef_construction=graph_data.EF_CONSTRUCTION, niceness=0)
     settings = StoreSettings(seal_rows=data.rows() // PARTS + 1, merge_factor=PARTS, graph=graphs)
     with stores.directory() as place:
         steps(place, settings, corpus, shape)

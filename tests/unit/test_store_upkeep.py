@@ -80,8 +80,34 @@ def test_a_merge_stands_without_its_graph_when_that_fails(
     assert parts(collection) == [(PARTS * ROWS, True)]
 
 
-def test_a_store_that_is_being_closed_merges_without_a_graph(collection: DurableCollection) -> None:
-    assert collection.index.merge(lambda: True)
+def test_a_store_that_is_being_closed_gives_a_merge_up_and_nothing_is_left_of_it(
+    collection: DurableCollection,
+) -> None:
+    before, files = collection.snapshot().parts, sorted(collection.index.directory.rglob("*"))
+    asked = 0
+
+    def stopped() -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    assert not collection.index.merge(stopped)
+    assert asked == 1
+    assert (collection.snapshot().parts, sorted(collection.index.directory.rglob("*"))) == (before, files)
+    assert collection.index.merge()
+    assert parts(collection) == [(PARTS * ROWS, True)]
+
+
+def test_a_merged_segment_that_is_there_is_used_without_a_graph_when_the_store_is_being_closed(
+    collection: DurableCollection,
+) -> None:
+    directory = collection.index.directory
+    before = set(directory.iterdir())
+
+    def stopped() -> bool:
+        return any(not path.name.startswith(".") for path in set(directory.iterdir()) - before)
+
+    assert collection.index.merge(stopped)
     assert parts(collection) == [(PARTS * ROWS, False)]
 
 

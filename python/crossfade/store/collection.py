@@ -487,11 +487,13 @@ class DurableCollection:
         return any(index.wants_sealing() and index.seal() for index in self.indexes.values())
 
     def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Merge segments, or build a graph: one step of what is due; say whether there was any.
+        """Mend or merge segments, or build a graph: one step of what is due; say whether there was any.
 
-        `stopped`: asked meanwhile; the step is given up when it is true.
+        `stopped`: asked meanwhile; merging or building is given up when it is true.
         """
-        return any(index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values())
+        return any(
+            index.mend() or index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values()
+        )
 
     def keep_up(self) -> bool:
         """One step of all that is due, in this thread; say whether there was any."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crossfade.errors import StoreError
-from crossfade.store import schema
+from crossfade.store import log, schema
 
 FILE = "crossfade.db"
 LOCK_FILE = "lock"
@@ -55,6 +55,7 @@ class Database:
         # A list, whose methods are atomic: Ctrl-C in the middle of a queue's leaves it locked.
         self._turnstile = threading.Lock()
         self._hold_readers_from = 0  # bytes of the log
+        self._moved = log.NOTHING
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock_file = _locked(directory)
@@ -145,10 +146,12 @@ class Database:
                 else:
                     self._idle.append(connection)
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, keep: int = 0) -> None:
         """Move what the log holds into the database, and begin it anew unless a reader needs it as it is.
 
-        Most of it is moved while others write; a writer waits for what has come meanwhile.
+        Most of it is moved while others write; a writer waits for what has come meanwhile. `keep`: bytes of its file
+        that may stay, for what comes next is flushed sooner where the file need not grow: 0.1 ms and not 4 on ext4,
+        whose own journal takes no part then.
         """
         with self.errors_told():
             self.check_open()
@@ -159,29 +162,41 @@ class Database:
                 connection.close()
             with self._write_lock:
                 self.check_open()
-                if self._emptied(0):
+                if self._emptied(0, keep):
                     self._hold_readers_from = 0
                 elif self.log_bytes() >= self._hold_readers_from:
                     # Where there always is some reader, the log would never be begun anew: others wait for them to
                     # end. One that takes long (a backup) costs the others that wait again when the log has doubled.
                     with self._turnstile:
-                        emptied = self._emptied(_HOLD_SECONDS)
+                        emptied = self._emptied(_HOLD_SECONDS, keep)
                     self._hold_readers_from = 0 if emptied else 2 * self.log_bytes()
 
-    def _emptied(self, patience: float) -> bool:
+    def _emptied(self, patience: float, keep: int) -> bool:
+        mode = "RESTART" if self._log_size() <= keep else "TRUNCATE"
         self._writer.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
         try:
-            (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            (busy, _, _) = self._writer.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         finally:
             self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+        if not busy:
+            self._moved = log.used(self._log_path)
         return not busy
+
+    @property
+    def _log_path(self) -> Path:
+        return Path(f"{self._path}-wal")
+
+    def _log_size(self) -> int:
+        try:
+            return self._log_path.stat().st_size
+        except OSError:
+            return 0
 
     def log_bytes(self) -> int:
         """What the log holds, as far as it was not moved yet or its place not used again."""
-        try:
-            return Path(f"{self._path}-wal").stat().st_size
-        except OSError:
-            return 0
+        found, moved = log.used(self._log_path), self._moved
+        # Where it was moved whole, the next write begins the log anew: until then its frames stay.
+        return found.size - moved.size if found.salts == moved.salts else found.size
 
     def backup(self, target: Path) -> None:
         """A copy of one moment, made while others write. `target` must not exist."""

@@ -73,6 +73,10 @@ class Holding:
     pending: int = 0
 
 
+class _GivenUp(Exception):
+    """Of a segment in the making, because nobody wants it any more."""
+
+
 class Index:
     """Its methods that write are called with the collection's lock held, but for `seal`, `merge` and `heal`, which take
     it themselves when they have something to put in."""
@@ -193,15 +197,17 @@ class Index:
     def _built(self, span: Range, alive: NDArray[np.int64]) -> Entry:
         return self._entry(self._write(span), alive)
 
-    def _write(self, span: Range) -> Segment:
-        """Raises StoreError when the disk does not take it."""
+    def _write(self, span: Range, stopped: Callable[[], bool] = lambda: False) -> Segment:
+        """`stopped` is asked between batches. Raises StoreError when the disk does not take it, and _GivenUp; nothing
+        is left of it then."""
         record = self.record
         described = Span(span, self._epochs.of(span.high))
         try:
             with self._database.reading() as connection:
                 # Of the same moment as the rows: they may have fields that came after the call was made.
                 schema = fields_of(connection, record.collection)
-                batches = rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
+                rows = rows_of_range(connection, record.collection, record.number, span, record.space.dimension)
+                batches = _until(stopped, rows)
                 directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
             return Segment(directory, record.space, record.analyser)
         except (OSError, InvalidInput) as error:
@@ -340,10 +346,10 @@ class Index:
         return run if len(run) >= settings.merge_factor else []
 
     def merge(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Make one segment of several, without their dead rows; say whether there was anything to do.
+        """Make one segment of several, without their dead rows; say whether one was made.
 
         It is searched when it has its graph, and not before, when every search would look at all of its rows.
-        `stopped`: whether to do without one.
+        `stopped`: whether to give up, which leaves all as it was, or to do without a graph when the segment is there.
         """
         with self._at_work(self._improving):
             old = [] if self._gone else self.mergeable()
@@ -351,21 +357,14 @@ class Index:
                 return False
             faults.passed("merge.begun")
             span = Range(old[0].range.low, old[-1].range.high)
-            if len(old) == 1:
-                # The name would be the same: the range takes the gap up to the next part as well, if there is one.
-                return self._rewrite(old[0], stopped)
-            made = self._write(span)
+            try:
+                # Of one alone the name stays: its files are replaced, and who has mapped the old ones keeps them.
+                made = self._write(span, partial(self._stops, stopped))
+            except _GivenUp:
+                return False
             faults.passed("merge.renamed")
             self._adopt(old, made, stopped)
             faults.passed("merge.adopted")
-        return True
-
-    def _rewrite(self, old: Sealed, stopped: Callable[[], bool]) -> bool:
-        """The same range without its dead rows. Its files are replaced; who has mapped the old ones keeps them."""
-        made = self._write(old.range)
-        faults.passed("merge.renamed")
-        self._adopt([old], made, stopped)
-        faults.passed("merge.adopted")
         return True
 
     def _adopt(self, old: Sequence[Sealed], made: Segment, stopped: Callable[[], bool]) -> None:
@@ -451,7 +450,7 @@ class Index:
         """Build segments again that do not hold what was written; say how many.
 
         Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError
-        when the disk does not take it: it stays so then, until this is called again.
+        when the disk does not take it: it stays so then, until this or `mend` is called again.
         """
         healed = 0
         with self._at_work(self._sealing), self._at_work(self._improving):
@@ -468,17 +467,31 @@ class Index:
                         continue
                 except DataError as error:
                     log.warning("segment taken out, and built again from the database: %s", error)
-                span = source.range
                 with self.lock:
                     found = _entry_of(self._state, source)
                     self._state = self._state.exchanged((found,), replace(found, hidden=True))
-                made = self._write(span)
-                with self._database.reading() as connection, self.lock:
-                    alive = row_keys(connection, self.record.number)
-                    old = (_entry_of(self._state, source),)
-                    self._state = self._state.exchanged(old, self._entry(made, alive))
+                self._mend(source)
                 healed += 1
         return healed
+
+    def mend(self) -> bool:
+        """Build a segment again that `heal` took out when the disk did not take another; say whether there was one."""
+        if not self._state.incomplete:
+            return False
+        with self._at_work(self._sealing), self._at_work(self._improving):
+            hidden = (entry.source for entry in self._state.entries if entry.hidden and not self._gone)
+            source = next((source for source in hidden if isinstance(source, Sealed)), None)
+            if source is None:
+                return False
+            self._mend(source)
+        return True
+
+    def _mend(self, source: Sealed) -> None:
+        made = self._write(source.range)
+        with self._database.reading() as connection, self.lock:
+            alive = row_keys(connection, self.record.number)
+            old = (_entry_of(self._state, source),)
+            self._state = self._state.exchanged(old, self._entry(made, alive))
 
     def _heal_graph(self, source: Sealed) -> int:
         """Take a graph out that does not hold what was written: the segment is searched exactly without one."""
@@ -490,6 +503,13 @@ class Index:
             graphs.remove(source.segment.directory)
             return 1
         return 0
+
+
+def _until(stopped: Callable[[], bool], batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
+    for batch in batches:
+        if stopped():
+            raise _GivenUp
+        yield batch
 
 
 def _same(entry: Entry, source: Sealed | Open) -> bool:

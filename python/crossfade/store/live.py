@@ -28,19 +28,26 @@ class Live:
 
     def without(self, rows: NDArray[np.int64]) -> Live:
         """With these rows dead."""
+        # In the bits themselves: every write that replaces a document does this to a part of perhaps millions of rows.
         if not len(rows):
             return self
-        mask = self.mask()
-        mask[rows] = False
-        return Live.of(mask)
+        rows = np.unique(rows)
+        bits = _ones(self.rows) if self.bits is None else self.bits.copy()
+        places, single = rows >> 3, np.left_shift(1, rows & 7).astype(np.uint8)
+        dying = int(np.count_nonzero(bits[places] & single))
+        np.bitwise_and.at(bits, places, ~single)
+        return Live(self.rows, _frozen(bits), self.count - dying) if dying else self
 
     def grown(self, rows: int) -> Live:
         """With rows added that are alive."""
         if self.bits is None:
             return Live.all(rows)
-        mask = np.ones(rows, dtype=np.bool_)
-        mask[: self.rows] = self.mask()
-        return Live.of(mask)
+        bits = _ones(rows)
+        whole, more = divmod(self.rows, 8)
+        bits[:whole] = self.bits[:whole]
+        if more:
+            bits[whole] &= self.bits[whole] | np.uint8(0xFF << more & 0xFF)
+        return Live(rows, _frozen(bits), self.count + rows - self.rows)
 
     def mask(self) -> NDArray[np.bool_]:
         """bool, one a row; the caller's own."""
@@ -60,6 +67,17 @@ def places_of(wanted: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.
 
 
 def _packed(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    bits = np.packbits(mask, bitorder="little")
+    return _frozen(np.packbits(mask, bitorder="little"))
+
+
+def _ones(rows: int) -> NDArray[np.uint8]:
+    """Bits of so many rows that are alive; those behind the last one are zero, as `np.packbits` has them."""
+    bits = np.full(-(-rows // 8), 0xFF, dtype=np.uint8)
+    if rows % 8:
+        bits[-1] = 0xFF >> (8 - rows % 8)
+    return bits
+
+
+def _frozen(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
     bits.flags.writeable = False
     return bits

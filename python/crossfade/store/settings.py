@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class GraphSettings:
     """`least_rows`: a segment with fewer is searched exactly. `m`, `ef_construction`: as `kernels.build_graph` has
     them. `recall`, `recall_at`: what a search that does not say how far to walk aims at, measured on `sample` rows of
-    each segment. `threads`: of a build; 0 uses every core.
+    each segment. `threads`: of a build; 0 uses every core. `niceness`: how much farther it stands back than whoever has
+    it built: upkeep is at nice 10.
     """
 
     least_rows: int = 8_192
@@ -19,6 +20,7 @@ class GraphSettings:
     recall_at: int = 10
     sample: int = 256
     threads: int = 0
+    niceness: int = 9
 
 
 @dataclass(frozen=True, slots=True)

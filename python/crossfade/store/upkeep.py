@@ -1,6 +1,9 @@
 """The threads that make segments, merge them, build graphs and empty the database's log, while others write and read.
 
 Two of them: rows must not pile up in a tail, which is in memory and scanned whole, because a graph takes its time.
+
+Both stand back, and no farther than this: they are within the interpreter, and whoever waits for its lock waits for
+them to come to a processor. Graphs, built outside of it, stand back farther (`crossfade.store.graphs`).
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ log = logging.getLogger(__name__)
 _REST_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 5.0
 _NICENESS = 10
+# What comes while the log is being emptied goes to its end: the file may stay as long as this many times the most.
+_KEPT_LOGS = 2
 
 
 class Upkeep:
@@ -49,7 +54,7 @@ class Upkeep:
                 news.put(None)
 
     def stop(self) -> None:
-        """Wait for the steps in progress, and take no others."""
+        """Wait for the steps in progress, and take no others. Merges and graphs are given up."""
         self._stopped.set()
         self.wake()
         for thread in self._threads:
@@ -72,8 +77,9 @@ class Upkeep:
 
     def _seal(self) -> bool:
         database = self._store.database
-        if database.log_bytes() > self._store.settings.log_bytes:
-            database.checkpoint()
+        most = self._store.settings.log_bytes
+        if database.log_bytes() > most:
+            database.checkpoint(keep=_KEPT_LOGS * most)
         return self._of_each(DurableCollection.seal_due)
 
     def _improve(self) -> bool:

@@ -5,6 +5,10 @@
 //!
 //! A process that was forked has none of its parent's threads, and a lock that one of them held would stay locked: it
 //! gets a pool of its own. A helper keeps the processors that the thread which started it was bound to.
+//!
+//! A helper is as nice as the thread that started it, for good: nobody may take niceness back. So it helps only those
+//! that are as nice as it is, or a graph would be built for minutes at the priority of the search that had started the
+//! helper, and searches would be helped by threads that stand back.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -27,7 +31,7 @@ pub(crate) fn run(helpers: usize, caller: impl FnOnce(), work: &(dyn Fn() + Sync
         return caller();
     }
     let task = Arc::new(Task::new(work, helpers));
-    let pool = Pool::of_this_process();
+    let pool = Pool::of_this_thread();
     // Whatever panics from here on, nobody is left with the work when the borrow of it ends.
     let closing = Closing { task: &task, pool };
     pool.offer(&task, helpers);
@@ -141,8 +145,23 @@ struct Waiting {
     starting: usize,
 }
 
-/// The pool of this process, or of the one that it was forked from.
-static POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+/// Nice values, from -20 to 19.
+const STANDINGS: usize = 40;
+
+/// The pools of this process, or of the one that it was forked from, by nice value.
+static POOLS: [AtomicPtr<Pool>; STANDINGS] = [const { AtomicPtr::new(null_mut()) }; STANDINGS];
+
+/// The place among `POOLS` of what the calling thread's nice value is. A system that has one for all of a process gives
+/// every thread the same.
+fn standing() -> usize {
+    #[cfg(unix)]
+    // SAFETY: it takes no pointers. Linux takes 0 for the calling thread, others for its process. -1 is a nice value as
+    // well as an error, and there is none for oneself.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    #[cfg(not(unix))]
+    let nice = 0;
+    usize::try_from(nice + 20).unwrap_or_default().min(STANDINGS - 1)
+}
 
 /// Let every process that is forked from now on begin without a pool. Its number alone might be that of its parent, in
 /// another namespace, or of one long gone.
@@ -151,19 +170,22 @@ fn forget_in_children() {
     {
         static ONCE: std::sync::Once = std::sync::Once::new();
         extern "C" fn forget() {
-            POOL.store(null_mut(), Ordering::Release);
+            for pool in &POOLS {
+                pool.store(null_mut(), Ordering::Release);
+            }
         }
-        // SAFETY: the handler stores to one atomic, which is all that a child of a process with threads may do. An error
+        // SAFETY: the handler stores to atomics, which is all that a child of a process with threads may do. An error
         // means that there is no memory for it, and leaves the look at the number.
         ONCE.call_once(|| _ = unsafe { libc::pthread_atfork(None, None, Some(forget)) });
     }
 }
 
 impl Pool {
-    fn of_this_process() -> &'static Self {
+    /// That of this process, for callers like the calling thread.
+    fn of_this_thread() -> &'static Self {
         forget_in_children();
-        let process = process::id();
-        let current = POOL.load(Ordering::Acquire);
+        let (process, place) = (process::id(), &POOLS[standing()]);
+        let current = place.load(Ordering::Acquire);
         // SAFETY: a pool that was stored is never freed.
         if let Some(pool) = unsafe { current.as_ref() }
             && pool.process == process
@@ -171,11 +193,11 @@ impl Pool {
             return pool;
         }
         let new = Box::into_raw(Box::new(Self { process, waiting: Mutex::default(), offered: Condvar::new() }));
-        if POOL.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if place.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // Another thread of this process was faster.
             // SAFETY: it was made above and nobody else has seen it.
             drop(unsafe { Box::from_raw(new) });
-            return Self::of_this_process();
+            return Self::of_this_thread();
         }
         // SAFETY: it has just been made, and is never freed from here on.
         unsafe { &*new }
@@ -270,6 +292,30 @@ mod tests {
             }
         });
         assert_eq!(calls.into_inner(), 8 * 500);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_helper_is_as_nice_as_whom_it_helps() {
+        let own = standing();
+        // The one that is nice comes first, and leaves helpers behind; niceness can be added to without any right.
+        for more in [3, 0] {
+            let wanted = (own + more).min(STANDINGS - 1);
+            thread::spawn(move || {
+                let nice = wanted as libc::c_int - 20;
+                // SAFETY: it takes no pointers.
+                assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }, 0);
+                let (barrier, standings) = (Barrier::new(2), Mutex::new(Vec::new()));
+                let work = || {
+                    barrier.wait();
+                    lock(&standings).push(standing());
+                };
+                run(1, work, &work);
+                assert_eq!(standings.into_inner().unwrap(), [wanted, wanted]);
+            })
+            .join()
+            .unwrap();
+        }
     }
 
     #[test]

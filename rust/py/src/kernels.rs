@@ -16,6 +16,12 @@ use crate::InvalidInput;
 /// How often Python is asked whether a signal came in.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Where the interpreter's lock has to be waited for, others want it: each look takes it from one of them, for as long as
+/// this thread, which may stand back for theirs, needs to come to a processor. It is taken this much less often than it
+/// was waited for, but not so seldom that nobody is heard.
+const PATIENCE: u32 = 100;
+const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
+
 pub(crate) type TopKArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
 
 /// Rows of one type: a flat array, where the elements of a row lie one after the other, the elements of a row, the
@@ -248,8 +254,11 @@ impl Signals {
         if Instant::now() < self.next.get() {
             return false;
         }
-        self.next.set(Instant::now() + SIGNAL_INTERVAL);
+        let began = Instant::now();
         let look = |py: Python<'_>| py.check_signals().and_then(|()| then(py));
-        Python::attach(look).map_err(|error| self.error.set(Some(error))).is_err()
+        let raised = Python::attach(look).map_err(|error| self.error.set(Some(error))).is_err();
+        let ended = Instant::now();
+        self.next.set(ended + ((ended - began) * PATIENCE).clamp(SIGNAL_INTERVAL, LONGEST_INTERVAL));
+        raised
     }
 }
