@@ -52,7 +52,7 @@ def evidence(
         candidate=side("tuned"),
         queries=queries,
         values={name: Values(list(map(float, b)), list(map(float, c))) for name, (b, c) in values.items()},
-        judged=JudgedShares(10, [judged] * n, [judged] * n, next(iter(values)), BOUNDS, BOUNDS, -0.3, 0.3, 7),
+        judged=JudgedShares(10, [judged] * n, [judged] * n, 7, next(iter(values)), BOUNDS, BOUNDS, -0.3, 0.3),
         slices=[SliceMembers(name, name, [queries[row] for row in rows]) for name, rows in (slices or {}).items()],
         guards=[
             GuardValues(name, DATA, HASH, HASH, [f"g{row}" for row in range(len(b))], Values(list(b), list(c)))

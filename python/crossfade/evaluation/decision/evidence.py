@@ -5,9 +5,11 @@ Whoever has a `Protocol` and this can conclude again; `crossfade decision verify
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from crossfade.errors import InvalidInput
 from crossfade.evaluation.results import Latency
 
 
@@ -109,18 +111,19 @@ class JudgedShares:
     """Judged@k by query, in the order of the queries, and bounds of the primary measure by side.
 
     `difference_low`, `difference_high`: no judgments put candidate minus base outside; not all of it need be reachable.
-    `pool`: unjudged documents in the top k of either, over all queries.
+    `pool`: unjudged documents in the top k of either, over all queries. Bounds are None for a measure that does not
+    take unjudged documents for irrelevant (Bpref, infAP).
     """
 
     k: int
     base: list[float]
     candidate: list[float]
-    measure: str
-    base_bounds: Bounds
-    candidate_bounds: Bounds
-    difference_low: float
-    difference_high: float
     pool: int
+    measure: str
+    base_bounds: Bounds | None = None
+    candidate_bounds: Bounds | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,8 @@ class Leakage:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`decided`: when, ISO 8601 in UTC. `values`: measure -> values of `queries`, the primary first. `files`: SHA-256
-    of files that were read beside the data, by the name they were given as.
+    """`decided`: when, ISO 8601 in UTC. `values`: measure -> values of `queries`. `files`: SHA-256 of files that were
+    read beside the data, by the name they were given as.
     """
 
     decided: str
@@ -148,3 +151,38 @@ class Evidence:
     guards: list[GuardValues] = field(default_factory=list)
     leakage: Leakage | None = None
     files: dict[str, str] = field(default_factory=dict)
+
+
+def check_evidence(evidence: Evidence) -> None:
+    """Raises InvalidInput, naming the place, where values and queries do not belong together: another number of values
+    than queries, a query or a name twice, or a slice's query that is none.
+    """
+    _check_queries("queries", evidence.queries, *evidence.values.items())
+    judged = evidence.judged
+    _check_queries("queries", evidence.queries, ("judged", Values(judged.base, judged.candidate)))
+    for guard in evidence.guards:
+        _check_queries(f"queries of guard set {guard.name!r}", guard.queries, (guard.name, guard.values))
+    known = set(evidence.queries)
+    for members in evidence.slices:
+        _check_unique(f"queries of slice {members.name!r}", members.queries)
+        unknown = next((query for query in members.queries if query not in known), None)
+        if unknown is not None:
+            raise InvalidInput(f"slice {members.name!r} holds query {unknown!r}, which was not evaluated")
+    _check_unique("slices", [members.name for members in evidence.slices])
+    _check_unique("guards", [guard.name for guard in evidence.guards])
+
+
+def _check_queries(what: str, queries: list[str], *values: tuple[str, Values]) -> None:
+    if not queries:
+        raise InvalidInput(f"{what}: there is none, so there is nothing to decide by")
+    _check_unique(what, queries)
+    for name, held in values:
+        for side, row in (("base", held.base), ("candidate", held.candidate)):
+            if len(row) != len(queries):
+                raise InvalidInput(f"{name} has {len(row):,} values of the {side} for {len(queries):,} {what}")
+
+
+def _check_unique(what: str, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name, times in Counter(names).items() if times > 1)
+        raise InvalidInput(f"{what}: {twice!r} is there twice")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.decision.evidence import Evidence, Values
+from crossfade.evaluation.decision.evidence import Evidence, Values, check_evidence
 from crossfade.evaluation.decision.protocol import Protocol, Requirement
 from crossfade.evaluation.verdict import decides
 from crossfade.intervals import Bootstrap, difference_interval
@@ -65,12 +65,20 @@ class Finding:
 
 
 def find(protocol: Protocol, evidence: Evidence) -> list[Finding]:
-    """Every finding: measures in their order, the primary first, then slices, then guard sets.
+    """Every finding: measures (the primary first, then as the protocol names them), slices, guard sets.
 
-    Raises InvalidInput where the evidence lacks what the protocol names, a slice names a query that is not there, or
-    the hypotheses are too many for `protocol.permutations`.
+    Raises InvalidInput where the evidence lacks what the protocol names, its parts do not belong together, or the
+    hypotheses are too many for `protocol.permutations`.
     """
-    found = [_measure(protocol, name, values) for name, values in evidence.values.items() if decides(name)]
+    check_evidence(evidence)
+    if protocol.primary not in evidence.values:
+        raise InvalidInput(f"the primary measure, {protocol.primary}, was not measured: evaluate with it")
+    # In an order of the protocol's own: a record's keys are sorted.
+    measures = dict.fromkeys([protocol.primary, *protocol.measures, *sorted(evidence.values)])
+    lacking = [name for name in measures if name not in evidence.values]
+    if lacking:
+        raise InvalidInput(f"the protocol names {', '.join(lacking)}, which was not measured: evaluate with it")
+    found = [_measure(protocol, name, evidence.values[name]) for name in measures if decides(name)]
     found += [each for each in _slices(protocol, evidence) if each.n]
     guards = {guard.name: guard for guard in evidence.guards}
     for guard in protocol.guards:
@@ -103,9 +111,6 @@ def _slices(protocol: Protocol, evidence: Evidence) -> list[Finding]:
         measure = protocol.measure_of(rule)
         if measure not in evidence.values:
             raise InvalidInput(f"slice {members.name!r} is of {measure}, which was not evaluated: add it to measures")
-        unknown = next((query for query in members.queries if query not in place), None)
-        if unknown is not None:
-            raise InvalidInput(f"slice {members.name!r} holds query {unknown!r}, which was not evaluated")
         rows = [place[query] for query in members.queries]
         held = evidence.values[measure]
         values = Values([held.base[row] for row in rows], [held.candidate[row] for row in rows])

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.decision.evidence import Cost, Evidence, SideRef
+from crossfade.evaluation.decision.evidence import Cost, Evidence, JudgedShares
 from crossfade.evaluation.decision.findings import Finding
 from crossfade.evaluation.decision.protocol import Protocol
 
@@ -134,18 +134,26 @@ def _judged(least: float, evidence: Evidence) -> Gate:
     what = f"Of the first {judged.k} results {base:.0%} of the base's and {candidate:.0%} of the candidate's are judged"
     if found >= least:
         return Gate("judged", "evidence", True, f"{what}; at least {least:.0%} was declared.", "", least, found)
-    bounds = judged.base_bounds, judged.candidate_bounds
     return Gate(
         "judged",
         "evidence",
         False,
-        f"{what}, and at least {least:.0%} was declared. By how the other {judged.pool:,} results are judged, "
-        f"{judged.measure} lies between {bounds[0].low:.3f} and {bounds[0].high:.3f} for the base, between "
-        f"{bounds[1].low:.3f} and {bounds[1].high:.3f} for the candidate, and the difference between "
-        f"{judged.difference_low:+.3f} and {judged.difference_high:+.3f}.",
+        f"{what}, and at least {least:.0%} was declared.{_bounded(judged)}",
         "Judge the results that --pool writes out, and compare again.",
         least,
         found,
+    )
+
+
+def _bounded(judged: JudgedShares) -> str:
+    base, candidate = judged.base_bounds, judged.candidate_bounds
+    low, high = judged.difference_low, judged.difference_high
+    if base is None or candidate is None or low is None or high is None:
+        return ""
+    return (
+        f" By how the other {judged.pool:,} results are judged, {judged.measure} lies between {base.low:.3f} and "
+        f"{base.high:.3f} for the base, between {candidate.low:.3f} and {candidate.high:.3f} for the candidate, and "
+        f"the difference between {low:+.3f} and {high:+.3f}."
     )
 
 
@@ -236,8 +244,3 @@ def _date(text: str, what: str) -> datetime:
     except ValueError:
         raise InvalidInput(f"{what}: {text!r} is no date: expected ISO 8601") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def describe_side(side: SideRef) -> str:
-    """Name and fingerprint."""
-    return f"{side.name} ({side.fingerprint})"
