@@ -181,3 +181,26 @@ def test_what_cannot_be_read_has_another_exit_code(
     assert run(["decision", "verify", str(path)]) == 2
     assert message in capsys.readouterr().err
     assert run(["decision", "verify", str(tmp_path / "none.json")]) == 2
+
+
+def test_a_frontier_of_two_models_and_words(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--dataset", folder / "topics", "--model", minilm_bundle, "--model", f"noise={spoiled_bundle}"]
+    options = ["--lexical", "--cache", folder / "cache", "--price-cpu-hour", "0.04", "--json", tmp_path / "out.json"]
+    assert run(["frontier", *map(str, [*places, *options])]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "frontier" in said.out
+    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    points = {point["name"]: point for point in record["points"]}
+    assert points.keys() == {"minilm", "noise", "BM25"}
+    assert points["minilm"]["pareto"]
+    assert record["points"][0]["name"] == "minilm"
+    for wrong, message in (
+        (places, "costs need a price"),
+        ([*places[:4], "--price-cpu-hour", "1"], "two models or more"),
+        ([*places, "--model", minilm_bundle, "--price-cpu-hour", "1"], "two models are named 'minilm'"),
+    ):
+        assert run(["frontier", *map(str, wrong)]) == 2
+        assert message in capsys.readouterr().err

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import compare, decision, evaluate, model, quantize, serve, store, train
+from crossfade.cli import compare, decision, evaluate, frontier, model, quantize, serve, store, train
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -35,6 +35,7 @@ app.add_typer(decision.app)
 app.command("serve")(serve.command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("frontier")(frontier.frontier)
 
 
 def _print_version(wanted: bool) -> None:
