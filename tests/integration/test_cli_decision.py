@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,3 +206,58 @@ def test_a_frontier_of_two_models_and_words(
     ):
         assert run(["frontier", *map(str, wrong)]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_base_that_was_measured_before(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "topics"
+    shutil.copytree(folder / "topics", data)
+    record, ranked = tmp_path / "base.json", tmp_path / "base.trec"
+    options = ["--dataset", data, "--model", spoiled_bundle, "--cache", folder / "cache"]
+    assert run(["evaluate", *map(str, options), "--json", str(record), "--run-out", str(ranked)]) == 0
+    base = ["--baseline", record, "--baseline-run", ranked]
+    new = [
+        "--dataset",
+        data,
+        "--candidate",
+        minilm_bundle,
+        "--cache",
+        folder / "cache",
+        "--decision",
+        tmp_path / "d.json",
+    ]
+
+    def decided() -> dict[str, Any]:
+        assert run(["compare", *map(str, [*new, *base])]) == 0
+        found: dict[str, Any] = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+        assert run(["decision", "verify", str(tmp_path / "d.json")]) == 0
+        return found
+
+    found = decided()
+    assert found["outcome"]["verdict"] == "ship"
+    assert found["evidence"]["base"]["created"] == json.loads(record.read_text(encoding="utf-8"))["settings"]["created"]
+    assert "baseline" in found["evidence"]["files"]
+    # A document more: the base has not seen it, and its record says so.
+    corpus = data / "corpus.jsonl"
+    corpus.write_text(corpus.read_text(encoding="utf-8") + '{"_id": "new", "text": "New."}\n', encoding="utf-8")
+    later = corpus.stat().st_mtime + 10
+    os.utime(corpus, (later, later))
+    found = decided()
+    assert found["outcome"]["verdict"] == "blocked"
+    failed = {gate["name"] for gate in found["outcome"]["gates"] if not gate["passed"]}
+    assert failed == {"match", "baseline"}
+    capsys.readouterr()
+    for wrong, message in (
+        ([*base[:2]], "--baseline and --baseline-run go together"),
+        ([*base, "--base", minilm_bundle], "both name the base"),
+        ([*base, "--guard", f"{folder / 'general'}=0.1"], "give the base model, not a record of it"),
+        (["--baseline", tmp_path / "d.json", *base[2:]], "no record of `crossfade evaluate`"),
+        (["--baseline", tmp_path / "none", *base[2:]], "none: no such file"),
+    ):
+        assert run(["compare", *map(str, [*new, *wrong])]) == 2
+        assert message in capsys.readouterr().err
+    lines = ranked.read_text(encoding="utf-8").splitlines()
+    ranked.write_text("\n".join(line for line in lines if line.split()[3] != "1"), encoding="utf-8")
+    assert run(["compare", *map(str, [*new, *base])]) == 2
+    assert "give the run of that record" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_command_and_the_code_do_what_they_say(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("cryptography", reason="an extra, which the page's signatures need")
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 12
     told = {}
     for line in COMMANDS:
         code = run(shlex.split(line)[1:])
@@ -56,8 +56,8 @@ def test_every_command_and_the_code_do_what_they_say(folder: Path, capsys: pytes
     assert [gate["name"] for gate in record["outcome"]["gates"]] == [
         "match", "queries", "baseline", "judged", "latency", "cost_queries", "guard:general",
     ]  # fmt: skip
-    assert "the record holds" in told[COMMANDS[3]]
-    assert "not checked" not in told[COMMANDS[3]].replace("signature      not checked", "")
+    assert "the record holds" in told[COMMANDS[5]]
+    assert "not checked" not in told[COMMANDS[5]].replace("signature      not checked", "")
     assert "signature      holds" in told[COMMANDS[-2]]
     (code,) = (block for kind, block in BLOCKS if kind == "python")
     exec(compile(code, "docs/decision.md", "exec"), {})

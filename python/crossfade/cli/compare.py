@@ -24,6 +24,8 @@ from crossfade.cli.arm_options import (
 )
 from crossfade.cli.decision_options import (
     AlphaOption,
+    BaselineOption,
+    BaselineRunOption,
     BaseRunOption,
     CandidateRunOption,
     DecisionOption,
@@ -116,6 +118,8 @@ def compare(
     pool: PoolOption = None,
     base_run_out: BaseRunOption = None,
     candidate_run_out: CandidateRunOption = None,
+    baseline: BaselineOption = None,
+    baseline_run: BaselineRunOption = None,
 ) -> None:
     """Hold a candidate against a base on the same queries and say whether it should ship.
 
@@ -135,7 +139,7 @@ def compare(
     settings = evaluation_settings(measures, depth, threads)
     asked = DecisionOptions(
         protocol, decision, alpha, superiority_margin, guard or [], slice_field or [], least_queries, least_judged,
-        max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out,
+        max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out, baseline, baseline_run,
     )  # fmt: skip
     declared = asked.declared(settings.measures, seed) if asked.wanted else None
     if declared is not None:
@@ -152,7 +156,9 @@ def compare(
         candidate_chunk_overlap,
         candidate_heading_prefix,
     )
-    first.check(base, "--base")
+    asked.check_base(base)
+    if baseline is None:
+        first.check(base, "--base")
     second.check(candidate, "--candidate")
     check_outputs({"--json": json, "--report": report, **asked.outputs()}, stdout="--json")
     with StageBars() as bars:
@@ -169,7 +175,7 @@ def compare(
         else:
             from crossfade.evaluation.decision.decide import compare_and_decide
 
-            conditions = asked.conditions(declared, data, dataset, cache, bars)
+            conditions = asked.conditions(declared, data, dataset, cache, settings.measures, bars)
             decided = compare_and_decide(
                 data, *pair, declared, settings, arms=arms, conditions=conditions, progress=bars
             )

@@ -79,6 +79,16 @@ CandidateRunOption = Annotated[
     Path | None,
     typer.Option("--candidate-run-out", help="Write the candidate's rankings as a TREC run.", show_default=False),
 ]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline", help="The base as evaluate --json recorded it, in the place of --base.", show_default=False
+    ),
+]
+BaselineRunOption = Annotated[
+    Path | None,
+    typer.Option("--baseline-run", help="The rankings of it, as evaluate --run-out wrote them.", show_default=False),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +110,22 @@ class DecisionOptions:
     pool: Path | None
     base_run: Path | None
     candidate_run: Path | None
+    baseline: Path | None
+    baseline_run: Path | None
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to decide beyond the simple verdict."""
         return any(getattr(self, field.name) not in (None, [], ()) for field in fields(self))
+
+    def check_base(self, base: Path | None) -> None:
+        """Raises InvalidInput when the base is given twice, or by half."""
+        from crossfade.errors import InvalidInput
+
+        if (self.baseline is None) != (self.baseline_run is None):
+            raise InvalidInput("--baseline and --baseline-run go together: give both, or --base")
+        if self.baseline is not None and base is not None:
+            raise InvalidInput("--base and --baseline both name the base: give the model, or the record of it")
 
     def outputs(self) -> dict[str, Path | None]:
         """Option to its file."""
@@ -143,10 +164,17 @@ class DecisionOptions:
         )
 
     def conditions(
-        self, protocol: Protocol, data: Dataset, directory: Path, cache: Path | None, bars: StageBars
+        self,
+        protocol: Protocol,
+        data: Dataset,
+        directory: Path,
+        cache: Path | None,
+        measures: Sequence[str],
+        bars: StageBars,
     ) -> Conditions:
-        """Reads guard sets and the leakage report. Raises DataError."""
+        """Reads guard sets, the leakage report and the baseline. Raises DataError."""
         from crossfade.evaluation.beir import read_beir
+        from crossfade.evaluation.decision.baseline import read_baseline
         from crossfade.evaluation.decision.decide import Conditions
         from crossfade.evaluation.decision.leakage import read_leakage
 
@@ -162,8 +190,15 @@ class DecisionOptions:
             folder=folder,
             guards=guards,
             leakage=None if self.leakage is None else read_leakage(self.leakage, data),
-            files={"protocol": self.protocol} if self.protocol is not None else {},
+            files={
+                name: path
+                for name, path in {"protocol": self.protocol, "baseline": self.baseline}.items()
+                if path is not None
+            },
             cache=cache,
+            baseline=None
+            if self.baseline is None or self.baseline_run is None
+            else read_baseline(self.baseline, self.baseline_run, data, measures),
         )
 
     def write(self, data: Dataset, decided: Decided) -> None:

@@ -29,6 +29,7 @@ _REGRESSIONS_SHOWN, _OF_A_SLICE = 10, 3
 class Conditions:
     """Where the data of a decision lie. `directory`: of the data set; `folder`: what the protocol's files are relative
     to; `guards`: the protocol's guard sets by name, with their directories; `gpus`: that answer queries, for costs.
+    `baseline`: a base that was measured before (`read_baseline`), in the place of a model.
     """
 
     directory: Path | None = None
@@ -38,6 +39,7 @@ class Conditions:
     files: Mapping[str, Path] = field(default_factory=dict)
     cache: Path | None = None
     gpus: int = 0
+    baseline: Evaluated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +72,25 @@ def compare_and_decide(
     evaluation = evaluation or EvaluationSettings()
     protocol = replace(protocol, measures=protocol.measures or list(evaluation.measures))
     evaluation = replace(evaluation, measures=protocol.needed_measures())
+    if protocol.guards and conditions.baseline is not None:
+        raise InvalidInput("guard sets are measured with both models: give the base model, not a record of it")
     for guard in protocol.guards:
         if guard.name not in conditions.guards:
             raise InvalidInput(f"guard set {guard.name!r} ({guard.dataset}) was not given: read its data set too")
-    encoders, both = [base, candidate], arms or (Arm(), Arm())
+    encoders, both = [base, candidate], list(arms or (Arm(), Arm()))
+    new = slice(1, 2) if conditions.baseline is not None else slice(0, 2)
     indexes = CorpusIndexes(dataset, cache=conditions.cache, progress=progress)
-    costs: tuple[Cost, Cost] | None = None
-    with open_subjects(dataset, encoders, arms=both, indexes=indexes, progress=progress) as subjects:
-        first, second = measure_subjects(dataset, subjects, evaluation, progress=progress)
+    costs: list[Cost | None] = [None, None]
+    with open_subjects(dataset, encoders[new], arms=both[new], indexes=indexes, progress=progress) as subjects:
+        measured = measure_subjects(dataset, subjects, evaluation, progress=progress)
         if (prices := protocol.prices) is not None:
-            one, other = (
+            costs[new] = [
                 measure_cost(
                     dataset, subject, prices, depth=evaluation.depth, threads=evaluation.threads, gpus=conditions.gpus
                 )
                 for subject in subjects
-            )
-            costs = one, other
+            ]
+    first, second = measured if conditions.baseline is None else (conditions.baseline, *measured)
     guards = []
     for guard in protocol.guards:
         data, directory = conditions.guards[guard.name]
@@ -100,7 +105,7 @@ def compare_and_decide(
         fields=read_query_fields(conditions.directory) if by_field and conditions.directory else None,
         folder=conditions.folder,
         leakage=conditions.leakage,
-        costs=costs,
+        costs=(costs[0], costs[1]),
         files=conditions.files,
     )
     return decide_runs(dataset, first, second, protocol, extras, progress=progress)
@@ -122,7 +127,14 @@ def decide_runs(
     base, candidate = _primary_first(base, protocol), _primary_first(candidate, protocol)
     settings = ComparisonSettings(protocol.resamples, protocol.permutations, protocol.seed)
     comparison = compare_runs(
-        dataset, base.evaluation, base.run, candidate.evaluation, candidate.run, settings, progress=progress
+        dataset,
+        base.evaluation,
+        base.run,
+        candidate.evaluation,
+        candidate.run,
+        settings,
+        same_settings=False,
+        progress=progress,
     )
     evidence = gather(dataset, base, candidate, protocol, extras)
     outcome = conclude(protocol, evidence)

@@ -53,14 +53,14 @@ class Extras:
     fields: QueryFields | None = None
     folder: Path | None = None
     leakage: Leakage | None = None
-    costs: tuple[Cost, Cost] | None = None
+    costs: tuple[Cost | None, Cost | None] = (None, None)
     files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def gather(
     dataset: Dataset, base: Evaluated, candidate: Evaluated, protocol: Protocol, extras: Extras | None = None
 ) -> Evidence:
-    """All that a decision stands on. Both evaluations must be of this data set (`compare_runs` checks them).
+    """All that a decision stands on. Both evaluations must be of this data set's queries (`compare_runs` checks that).
 
     Raises InvalidInput for a measure that the protocol needs and the evaluations lack, and for whatever `slice_members`
     refuses.
@@ -76,12 +76,11 @@ def gather(
     for rule in protocol.slices:
         if rule.file:
             files[rule.file] = Path(rule.file) if extras.folder is None else extras.folder / rule.file
-    costs = extras.costs or (None, None)
     return Evidence(
         decided=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data_ref(dataset, extras.directory),
-        base=_side(base, costs[0]),
-        candidate=_side(candidate, costs[1]),
+        base=_side(base, extras.costs[0]),
+        candidate=_side(candidate, extras.costs[1]),
         queries=queries,
         values={name: _values(first, second, name, queries) for name in names},
         judged=judged_shares(dataset, base.run, candidate.run, protocol.primary, protocol.gates.judged_at),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade import measures as ir
+from crossfade import tables
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision.evidence import Bounds, JudgedShares
 from crossfade.evaluation.evaluate import TIES
@@ -117,7 +118,8 @@ def _bounds(
     runs = {
         query: dict(trec_order(run.get(query, {}), TIES)[: int(cut[1]) if cut else None]) for query in dataset.queries
     }
-    as_judged = _values(dataset.qrels, runs, measure, row)
+    table = tables.Run.from_dict({query: ranking for query, ranking in runs.items() if ranking})
+    as_judged = _values(dataset.qrels, table, measure, row)
     ordered = {query: _by_rank(pool, runs[query]) for query, pool in pools.items()}
     low, high, every = as_judged.copy(), as_judged.copy(), as_judged.copy()
     for number in range(1, max(map(len, ordered.values()), default=0) + 1):
@@ -125,7 +127,7 @@ def _bounds(
         rows = [row[query] for query in some]
         first = {query: {**dataset.qrels[query], **dict.fromkeys(pool[:number], grade)} for query, pool in some.items()}
         last = {query: {**dataset.qrels[query], **dict.fromkeys(pool[-number:], grade)} for query, pool in some.items()}
-        best, worst = (_values(qrels, runs, measure, row)[rows] for qrels in (first, last))
+        best, worst = (_values(qrels, table, measure, row)[rows] for qrels in (first, last))
         high[rows], low[rows] = np.maximum(high[rows], best), np.minimum(low[rows], worst)
         whole = [place for place, pool in enumerate(some.values()) if len(pool) == number]
         every[[rows[place] for place in whole]] = best[whole]
@@ -139,14 +141,11 @@ def _by_rank(pool: list[str], ranking: Ranking) -> list[str]:
     return sorted(pool, key=lambda document: place.get(document, len(place)))
 
 
-def _values(
-    qrels: Mapping[str, Judged], runs: Mapping[str, Ranking], measure: str, row: Mapping[str, int]
-) -> NDArray[np.float64]:
-    """Shape (queries,); 0 where `qrels` lacks the query."""
+def _values(qrels: Mapping[str, Judged], run: tables.Run, measure: str, row: Mapping[str, int]) -> NDArray[np.float64]:
+    """Shape (queries,); 0 where `qrels` or the run lacks the query."""
     found = np.zeros(len(row))
-    asked = {query: runs[query] for query in qrels if runs[query]}
-    for query, value in ir.evaluate(qrels, asked, [measure], ties=TIES, missing="zero").per_query(measure).items():
-        found[row[query]] = value
+    measured = ir.evaluate(qrels, run, [measure], ties=TIES, missing="zero")
+    found[[row[query] for query in measured.query_ids]] = measured.column(measure)
     return found
 
 
