@@ -19,7 +19,7 @@ from crossfade.evaluation.beir import read_beir, write_beir
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision import signing
 from crossfade.evaluation.decision.canonical import canonical_bytes
-from crossfade.evaluation.decision.decide import Conditions, Decided, compare_and_decide
+from crossfade.evaluation.decision.decide import Conditions, Decided, compare_and_decide, decide_runs
 from crossfade.evaluation.decision.protocol import Gates, GuardSet, Prices, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.record import DecisionRecord, content_sha256, read_json, write_record
 from crossfade.evaluation.decision.schema import decision_schema
@@ -325,3 +325,14 @@ def test_waivers_and_guards_that_were_not_given(dataset: Dataset, directory: Pat
         decide(dataset, directory, POOR, GOOD, waivers=[Waiver("slice:none", "x")])
     with pytest.raises(InvalidInput, match="guard set 'general' \\(general\\) was not given"):
         compare_and_decide(dataset, POOR, GOOD, PROTOCOL)
+
+
+def test_evaluations_with_more_measures_than_were_declared(decided: Decided, dataset: Dataset) -> None:
+    few = Protocol(primary="RR", measures=["RR"], resamples=500, permutations=999)
+    assert list(decide_runs(dataset, decided.base, decided.candidate, few).record.evidence.values) == ["RR"]
+    record = decide_runs(dataset, decided.base, decided.candidate, replace(few, measures=[])).record
+    assert record.protocol.measures == list(record.evidence.values) == ["RR", "nDCG@10", "R@5", "Judged@10"]
+    with pytest.raises(InvalidInput, match="P@1, was not measured"):
+        decide_runs(dataset, decided.base, decided.candidate, Protocol(primary="P@1"))
+    with pytest.raises(InvalidInput, match=r"judged_at is 10, and 5 results are taken"):
+        compare_and_decide(dataset, POOR, GOOD, few, EvaluationSettings(["RR"], depth=5))

@@ -235,7 +235,9 @@ def test_gates_block_say_why_and_how_to_clear_them(
 def test_evidence_gates_come_before_harm_and_release_gates_after() -> None:
     few = replace(QUICK, gates=Gates(least_queries=500))
     slow = replace(QUICK, gates=Gates(latency_p99_ms=1.0))
-    assert decided(LOSS, protocol=few).verdict == "blocked"
+    outcome = decided(LOSS, protocol=few)
+    assert outcome.verdict == "blocked"
+    assert outcome.reasons[1].startswith("Beside that: nDCG@10 is significantly worse")
     outcome = decided(LOSS, protocol=slow)
     assert outcome.verdict == "do_not_ship"
     assert any(reason.startswith("Beside that, latency: ") for reason in outcome.reasons)

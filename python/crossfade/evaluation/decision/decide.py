@@ -72,6 +72,11 @@ def compare_and_decide(
     evaluation = evaluation or EvaluationSettings()
     protocol = replace(protocol, measures=protocol.measures or list(evaluation.measures))
     evaluation = replace(evaluation, measures=protocol.needed_measures())
+    if protocol.gates.judged_at > evaluation.depth:
+        raise InvalidInput(
+            f"gates.judged_at is {protocol.gates.judged_at}, and {evaluation.depth} results are taken of each query: "
+            "raise the depth (--depth), or look at fewer"
+        )
     if protocol.guards and conditions.baseline is not None:
         raise InvalidInput("guard sets are measured with both models: give the base model, not a record of it")
     for guard in protocol.guards:
@@ -120,11 +125,12 @@ def decide_runs(
     *,
     progress: Progress | None = None,
 ) -> Decided:
-    """Decide by evaluations and runs, wherever they were gathered. `protocol.measures` should name all that count.
+    """Decide by evaluations and runs, wherever they were gathered. A protocol that names no measures means all of them.
 
     Raises InvalidInput as `compare_runs`, `gather` and `conclude` do.
     """
     base, candidate = _primary_first(base, protocol), _primary_first(candidate, protocol)
+    protocol = replace(protocol, measures=protocol.measures or list(base.evaluation.measures))
     settings = ComparisonSettings(protocol.resamples, protocol.permutations, protocol.seed)
     comparison = compare_runs(
         dataset,

@@ -71,7 +71,7 @@ def gather(
     lacking = [name for name in protocol.needed_measures() if name not in first.per_query]
     if lacking:
         raise InvalidInput(f"the protocol needs {', '.join(lacking)}, which was not measured: add it to the measures")
-    names = dict.fromkeys([protocol.primary, *(protocol.measures or first.per_query), *first.per_query])
+    names = protocol.needed_measures(first.per_query)
     files = dict(extras.files)
     for rule in protocol.slices:
         if rule.file:

@@ -19,6 +19,7 @@ def explain(protocol: Protocol, verdict: Verdict, gates: list[Gate], findings: l
     reasons: list[str] = []
     if verdict == "blocked":
         reasons += [f"Blocked by {gate.name}: {gate.reason} {gate.remedy}" for gate in gates if gate.blocks]
+        reasons += [f"Beside that: {_harm(finding)}" for finding in counted]
     if verdict == "do_not_ship":
         reasons += [_harm(finding) for finding in counted]
         reasons += [f"Beside that, {gate.name}: {gate.reason}" for gate in gates if gate.blocks]
