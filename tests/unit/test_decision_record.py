@@ -83,6 +83,8 @@ def test_a_better_model_ships_with_its_evidence(decided: Decided, dataset: Datas
     record = decided.record
     assert record.outcome.verdict == decided.comparison.verdict == "ship"
     assert decided.comparison.reasons[: len(record.outcome.reasons)] == record.outcome.reasons
+    # A gate looks at latency here.
+    assert not any("does not enter the verdict" in reason for reason in decided.comparison.reasons)
     evidence = record.evidence
     assert evidence.queries == list(dataset.queries)
     assert list(evidence.values) == ["nDCG@10", "RR", "R@5", "Judged@10"]

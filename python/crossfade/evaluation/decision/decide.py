@@ -148,10 +148,12 @@ def decide_runs(
         protocol, evidence, outcome=outcome, regressions=worst_regressions(comparison, evidence, outcome)
     )
     shares = judged_shares(dataset.qrels, base.run, candidate.run)
+    decides = protocol.gates.latency_p99_ms is not None or protocol.gates.latency_p99_ratio is not None
+    facts = accompanying_facts(base.evaluation, candidate.evaluation, shares, latency_decides=decides)
     comparison = replace(
         comparison,
         verdict=outcome.verdict,
-        reasons=[*outcome.reasons, *accompanying_facts(base.evaluation, candidate.evaluation, shares)],
+        reasons=[*outcome.reasons, *facts],
         settings={**comparison.settings, "decision": {"rule": outcome.rule, "protocol_sha256": record.protocol_sha256}},
     )
     return Decided(comparison, record, base, candidate)
