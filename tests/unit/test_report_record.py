@@ -35,7 +35,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("verdict", "maybe", "verdict must be one of ship, do_not_ship, inconclusive, found 'maybe'"),
+        ("verdict", "maybe", "verdict must be one of ship, do_not_ship, inconclusive, blocked, found 'maybe'"),
         ("verdict", ["ship"], "found a list of 1"),
         ("verdict", None, "verdict is missing"),
         ("reasons", "because", "reasons must be a list"),

@@ -22,6 +22,27 @@ from crossfade.cli.arm_options import (
     CandidateMode,
     CandidateReranker,
 )
+from crossfade.cli.decision_options import (
+    AlphaOption,
+    BaselineOption,
+    BaselineRunOption,
+    BaseRunOption,
+    CandidateRunOption,
+    DecisionOption,
+    DecisionOptions,
+    GuardOption,
+    LatencyOption,
+    LeakageOption,
+    LeastJudgedOption,
+    LeastQueriesOption,
+    PoolOption,
+    PriceOption,
+    ProtocolOption,
+    SliceOption,
+    SuperiorityOption,
+    WaiveOption,
+)
+from crossfade.cli.decision_table import show_findings
 from crossfade.cli.evaluation_options import (
     DEFAULT_DEPTH,
     DEFAULT_MEASURES,
@@ -43,8 +64,8 @@ if TYPE_CHECKING:
 
     from crossfade.evaluation.results import Comparison
 
-_VERDICTS = {"ship": "ship it", "do_not_ship": "do not ship it", "inconclusive": "inconclusive"}
-_STYLES = {"ship": "bold green", "do_not_ship": "bold red", "inconclusive": "bold yellow"}
+_VERDICTS = {"ship": "ship it", "do_not_ship": "do not ship it", "inconclusive": "inconclusive", "blocked": "blocked"}
+_STYLES = {"ship": "bold green", "do_not_ship": "bold red", "inconclusive": "bold yellow", "blocked": "bold red"}
 
 
 def compare(
@@ -82,13 +103,33 @@ def compare(
     candidate_chunk_overlap: CandidateChunkOverlap = 0,
     candidate_heading_prefix: CandidateHeadingPrefix = False,
     threads: ThreadsOption = None,
+    protocol: ProtocolOption = None,
+    decision: DecisionOption = None,
+    alpha: AlphaOption = None,
+    superiority_margin: SuperiorityOption = None,
+    guard: GuardOption = None,
+    slice_field: SliceOption = None,
+    least_queries: LeastQueriesOption = None,
+    least_judged: LeastJudgedOption = None,
+    max_p99_ms: LatencyOption = None,
+    leakage: LeakageOption = None,
+    waive: WaiveOption = None,
+    price_cpu_hour: PriceOption = None,
+    pool: PoolOption = None,
+    base_run_out: BaseRunOption = None,
+    candidate_run_out: CandidateRunOption = None,
+    baseline: BaselineOption = None,
+    baseline_run: BaselineRunOption = None,
 ) -> None:
     """Hold a candidate against a base on the same queries and say whether it should ship.
 
-    Two models, or one model and two ways to answer queries: by words too, reranked, in chunks.
+    Two models, or one model and two ways to answer queries: by words too, reranked, in chunks. With a protocol, or an
+    option that declares part of one, the verdict follows docs/decision.md: gates, slices, guard sets.
 
     The exit code is 0 whatever the verdict: the verdict is data.
     """
+    from dataclasses import replace
+
     from crossfade.cli.output import STDOUT, check_outputs, write_json, write_text
     from crossfade.cli.progress import StageBars
     from crossfade.evaluation.compare import ComparisonSettings, check_primary
@@ -96,6 +137,13 @@ def compare(
     from crossfade.report import render
 
     settings = evaluation_settings(measures, depth, threads)
+    asked = DecisionOptions(
+        protocol, decision, alpha, superiority_margin, guard or [], slice_field or [], least_queries, least_judged,
+        max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out, baseline, baseline_run,
+    )  # fmt: skip
+    declared = asked.declared(settings.measures, seed) if asked.wanted else None
+    if declared is not None:
+        settings = replace(settings, measures=declared.needed_measures(settings.measures))
     check_primary(settings.measures[0])
     first = ArmOptions(
         base_mode, base_reranker, base_chunking, base_chunk_size, base_chunk_overlap, base_heading_prefix
@@ -108,27 +156,37 @@ def compare(
         candidate_chunk_overlap,
         candidate_heading_prefix,
     )
-    first.check(base, "--base")
+    asked.check_base(base)
+    if baseline is None:
+        first.check(base, "--base")
     second.check(candidate, "--candidate")
-    check_outputs({"--json": json, "--report": report}, stdout="--json")
+    check_outputs({"--json": json, "--report": report, **asked.outputs()}, stdout="--json")
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         given = {"base": first.needed(base), "candidate": second.needed(candidate)}
         bundles = {name: path for name, path in given.items() if path is not None}
         models = load_models(bundles, threads)
-        result = compare_models(
-            data,
-            models.get("base"),
-            models.get("candidate"),
-            settings,
-            ComparisonSettings(seed=seed),
-            arms=(first.arm(threads), second.arm(threads)),
-            cache=cache,
-            progress=bars,
-        )
+        arms, pair = (first.arm(threads), second.arm(threads)), (models.get("base"), models.get("candidate"))
+        decided = None
+        if declared is None:
+            result = compare_models(
+                data, *pair, settings, ComparisonSettings(seed=seed), arms=arms, cache=cache, progress=bars
+            )
+        else:
+            from crossfade.evaluation.decision.decide import compare_and_decide
+
+            conditions = asked.conditions(declared, data, dataset, cache, settings.measures, bars)
+            decided = compare_and_decide(
+                data, *pair, declared, settings, arms=arms, conditions=conditions, progress=bars
+            )
+            result = decided.comparison
     record = result.to_json()
     if json != STDOUT:
         _show(result)  # first: should a file fail now, the result is not lost with it
+        if decided is not None:
+            show_findings(decided.record.outcome)
+    if decided is not None:
+        asked.write(data, decided)
     if json is not None:
         write_json(json, record)
     if report is not None:

@@ -94,6 +94,14 @@ def read_queries(path: Path) -> Iterator[tuple[str, str]]:
         yield record["_id"], record["text"]
 
 
+def read_query_fields(directory: Path) -> dict[str, dict[str, Any]]:
+    """Query id to the whole object of queries.jsonl, keys that an evaluation does not read among them.
+
+    Raises DataError as `read_queries` does.
+    """
+    return {record["_id"]: record for _, record, _ in _records(_jsonl_path(directory, "queries.jsonl"))}
+
+
 def read_qrels_tsv(path: Path) -> Qrels:
     """Read the judgments of one split: query id -> document id -> grade.
 

@@ -82,15 +82,17 @@ def compare_runs(
     candidate_run: Mapping[str, Mapping[str, float]],
     settings: ComparisonSettings | None = None,
     *,
+    same_settings: bool = True,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare two evaluations with the runs they were measured on, wherever those were gathered.
 
     The primary measure is the first of `base.measures`. Raises InvalidInput unless both evaluations are of this data
-    set and split, with the same queries, measures and settings.
+    set and split, with the same queries, measures and settings; `same_settings` false: settings and the hashes of data
+    among them may differ, which a decision's gate looks at instead.
     """
     settings = settings or ComparisonSettings()
-    _check_same(dataset, base, candidate)
+    _check_same(dataset, base, candidate, same_settings=same_settings)
     primary = next(iter(base.measures))
     check_primary(primary)
     difference = paired_differences(base.per_query, candidate.per_query, settings, progress=progress)
@@ -179,7 +181,7 @@ def check_primary(measure: str) -> None:
         raise InvalidInput(f"the first measure decides, and {measure} describes the judgments only: name another first")
 
 
-def _check_same(dataset: Dataset, base: Evaluation, candidate: Evaluation) -> None:
+def _check_same(dataset: Dataset, base: Evaluation, candidate: Evaluation, *, same_settings: bool) -> None:
     for side, evaluation in (("base", base), ("candidate", candidate)):
         if (evaluation.dataset, evaluation.split) != (dataset.name, dataset.split):
             raise InvalidInput(
@@ -199,7 +201,7 @@ def _check_same(dataset: Dataset, base: Evaluation, candidate: Evaluation) -> No
             f"the base has the measures {', '.join(base.measures)}, the candidate {', '.join(candidate.measures)}: "
             "evaluate both with the same, in the same order"
         )
-    for name in _SAME_SETTINGS:
+    for name in _SAME_SETTINGS if same_settings else ():
         ours, theirs = base.settings.get(name), candidate.settings.get(name)
         if ours is not None and theirs is not None and ours != theirs:
             raise InvalidInput(f"the base was evaluated with {name} {ours}, the candidate with {theirs}: use the same")

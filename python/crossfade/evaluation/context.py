@@ -1,4 +1,4 @@
-"""What a reader should know beside the verdict. None of it decides."""
+"""What a reader should know beside the verdict. None of it decides here."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def judged_shares(
     return base, candidate
 
 
-def accompanying_facts(base: Evaluation, candidate: Evaluation, shares: tuple[float, float]) -> list[str]:
-    """Sentences on unjudged documents, unanswered queries, latency and what shipping would take."""
+def accompanying_facts(
+    base: Evaluation, candidate: Evaluation, shares: tuple[float, float], *, latency_decides: bool = False
+) -> list[str]:
+    """Sentences on unjudged documents, unanswered queries, latency and what shipping would take. `latency_decides`:
+    whether a gate looks at it."""
     facts = []
     if abs(shares[0] - shares[1]) >= _NOTEWORTHY_GAP:
         behind, ahead = ("candidate", "base") if shares[1] < shares[0] else ("base", "candidate")
@@ -45,8 +48,8 @@ def accompanying_facts(base: Evaluation, candidate: Evaluation, shares: tuple[fl
     elif not base.retrieval.plain:
         facts.append(f"Both answer queries {described(base)}.")
     facts.append(
-        f"A single query takes {_latency(base)} with the base and {_latency(candidate)} with the candidate; latency "
-        "does not enter the verdict."
+        f"A single query takes {_latency(base)} with the base and {_latency(candidate)} with the candidate"
+        + ("." if latency_decides else "; latency does not enter the verdict.")
     )
     facts.append(_shipping(base, candidate))
     return facts

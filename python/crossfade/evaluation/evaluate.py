@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -115,6 +116,20 @@ def evaluate_all(
     """Evaluate several models under the same conditions: single queries are timed in turn, model by model, so that
     what else the machine does in the meantime falls on all of them alike. `arms`: how each answers, one an encoder.
     """
+    with open_subjects(dataset, encoders, arms=arms, indexes=indexes, progress=progress) as subjects:
+        return measure_subjects(dataset, subjects, settings, progress=progress)
+
+
+@contextmanager
+def open_subjects(
+    dataset: Dataset,
+    encoders: Sequence[ModelEncoder | None],
+    *,
+    arms: Sequence[Arm] | None = None,
+    indexes: CorpusIndexes | None = None,
+    progress: Progress | None = None,
+) -> Iterator[list[Subject]]:
+    """The corpus as each arm and encoder searches it, embedded where it is not yet. Arguments as of `evaluate_all`."""
     arms = arms or [Arm()] * len(encoders)
     for arm, encoder in zip(arms, encoders, strict=True):
         check_model(arm, given=encoder is not None)
@@ -127,7 +142,7 @@ def evaluate_all(
         for arm, encoder in zip(arms, encoders, strict=True):
             collection, notes = corpora.collection(arm, encoder)
             subjects.append(Subject(arm, collection, encoder, notes))
-        return _measured(dataset, subjects, settings, progress)
+        yield subjects
 
 
 def evaluate_collection(
@@ -151,7 +166,7 @@ def evaluate_collection(
     arm = replace(arm, chunking=held.chunking, analyser=held.analyser)
     rows = sum(part.count for part in collection.snapshot().parts)
     subject = Subject(arm, collection, encoder, {"rows": rows}, collection.spec.name)
-    (evaluated,) = _measured(dataset, [subject], settings or EvaluationSettings(), progress)
+    (evaluated,) = measure_subjects(dataset, [subject], settings or EvaluationSettings(), progress=progress)
     return evaluated
 
 
@@ -178,9 +193,10 @@ class Subject:
         return ModelRef(bundle.name, bundle.query_fingerprint, bundle.document_fingerprint)
 
 
-def _measured(
-    dataset: Dataset, subjects: Sequence[Subject], settings: EvaluationSettings, progress: Progress | None
+def measure_subjects(
+    dataset: Dataset, subjects: Sequence[Subject], settings: EvaluationSettings, *, progress: Progress | None = None
 ) -> list[Evaluated]:
+    """Search, measure and time them, single queries in turn."""
     retrievers = [subject.retriever(settings.threads) for subject in subjects]
     runs = [search_queries(dataset, retriever, settings.depth, progress=progress) for retriever in retrievers]
     latencies = time_queries(list(dataset.queries.values()), retrievers, settings, progress=progress)
@@ -287,7 +303,7 @@ def build_evaluation(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "cpus": usable_cores(),
             "machine": platform.machine(),
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **package_versions()},
         },
         retrieval=retrieval or Retrieval(),
     )
@@ -320,7 +336,8 @@ def _check_run(dataset: Dataset, run: Mapping[str, Mapping[str, float]], depth: 
                 )
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Of what moves figures, as far as it is installed."""
     found = {}
     for package in _PACKAGES:
         try:

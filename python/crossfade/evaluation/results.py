@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from crossfade.evaluation.record import SCHEMA, check_schema, decode, encode
 
-Verdict = Literal["ship", "do_not_ship", "inconclusive"]
+Verdict = Literal["ship", "do_not_ship", "inconclusive", "blocked"]
+"""`blocked`: only where a protocol was declared (`evaluation.decision`), when a gate holds the verdict up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@
    for harm looks at every declared measure, so Holm's correction applies there.
 4. Otherwise inconclusive.
 
+This is the rule of a plain comparison. Under a protocol `decision.rule` concludes instead, which also looks at slices,
+guard sets and gates, and may block.
+
 The primary measure is the first declared. Judged@k describes the judgments, not the model: it is reported and never
 decides. Latency is reported and never decides.
 """

@@ -14,7 +14,7 @@ from crossfade.report.reader import Fields
 from crossfade.report.record import Difference, Latency, Model, Query, Ranked, Record, Side
 from crossfade.report.text import clean
 
-VERDICTS = ("ship", "do_not_ship", "inconclusive")
+VERDICTS = ("ship", "do_not_ship", "inconclusive", "blocked")
 MAX_ROWS = 10  # results shown of one ranking
 _MAX_REASONS, _MAX_SETTINGS, _MAX_DEPTH = 20, 100, 4
 _MAX_GRADE = 1000

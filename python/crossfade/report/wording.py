@@ -23,6 +23,7 @@ VERDICT_WORDS: dict[Verdict, VerdictWords] = {
     "inconclusive": VerdictWords(
         "Inconclusive", "open", "These queries do not settle whether {candidate} is better than {base}."
     ),
+    "blocked": VerdictWords("Blocked", "open", "Clear what holds the verdict up before shipping {candidate}."),
 }
 
 # Names as ir-measures spells them.

@@ -1,0 +1,150 @@
+"""`crossfade decision`: check a decision's record, sign it, make a key to sign with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossfade.evaluation.decision.verify import Check
+
+app = typer.Typer(name="decision", help="Check and sign the records of decisions.", rich_markup_mode=None)
+
+DOES_NOT_HOLD = 1
+_WORDS = {True: "holds", False: "DOES NOT HOLD", None: "not checked"}
+
+_File = Annotated[Path, typer.Argument(metavar="FILE", help="The record, as compare --decision wrote it.")]
+
+
+@app.command()
+def verify(
+    file: _File,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="The data set, to hold hashes and slices.", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        Path | None,
+        typer.Option("--protocol", help="The protocol that was declared: it must be the record's.", show_default=False),
+    ] = None,
+    base_run: Annotated[
+        Path | None, typer.Option("--base-run", help="The base's rankings, to measure again.", show_default=False)
+    ] = None,
+    candidate_run: Annotated[
+        Path | None,
+        typer.Option("--candidate-run", help="The candidate's rankings, to measure again.", show_default=False),
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="The key that must have signed it (PEM).", show_default=False)
+    ] = None,
+    signature: Annotated[
+        Path | None, typer.Option("--signature", help="A signature beside the record.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Compute a record's hashes and its verdict again, from the values by query, and name what does not agree.
+
+    Exit codes: 0 it holds, 1 it does not, 2 it cannot be read.
+    """
+    from dataclasses import asdict
+
+    from crossfade.errors import DataError, InvalidInput
+    from crossfade.evaluation.beir import read_beir
+    from crossfade.evaluation.decision.record import read_json
+    from crossfade.evaluation.decision.verify import Sources, declared_as, verify
+    from crossfade.evaluation.trec import read_run
+
+    data = read_json(file)
+    try:
+        split = data["evidence"]["data"]["split"] if dataset is not None else ""
+    except (KeyError, TypeError):
+        raise DataError(file, "no record of a decision: it does not say its split") from None
+    sources = Sources(
+        dataset=None if dataset is None else read_beir(dataset, str(split), allow_absent=True),
+        directory=dataset,
+        folder=None if protocol is None else protocol.parent,
+        base_run=None if base_run is None else read_run(base_run),
+        candidate_run=None if candidate_run is None else read_run(candidate_run),
+    )
+    try:
+        checks = verify(data, sources)
+    except DataError:
+        raise
+    except InvalidInput as error:
+        raise DataError(file, str(error)) from None
+    if protocol is not None:
+        checks.append(declared_as(data, protocol))
+    checks.append(_signature(data, public_key, signature))
+    holds = all(check.holds is not False for check in checks)
+    if as_json:
+        import json
+
+        verdict = data["outcome"]["verdict"]
+        print(json.dumps({"holds": holds, "verdict": verdict, "checks": [asdict(each) for each in checks]}, indent=2))
+    else:
+        _show(data, checks, holds=holds)
+    if not holds:
+        raise typer.Exit(DOES_NOT_HOLD)
+
+
+@app.command()
+def sign(
+    file: _File,
+    key: Annotated[Path, typer.Option("--key", help="The private key (Ed25519, PEM).", show_default=False)],
+    detached: Annotated[
+        Path | None,
+        typer.Option("--detached", help="Write the signature here, and leave the record.", show_default=False),
+    ] = None,
+) -> None:
+    """Sign a record that holds; the signature goes into it, or beside it with --detached."""
+    from crossfade.errors import InvalidInput
+    from crossfade.evaluation.decision import signing
+    from crossfade.evaluation.decision.record import read_json, write_record
+    from crossfade.evaluation.decision.verify import verify as check
+    from crossfade.evaluation.record import encode
+
+    data = read_json(file)
+    fallen = [each.name for each in check(data) if each.holds is False]
+    if fallen:
+        raise InvalidInput(f"{file} does not hold ({', '.join(fallen)}): see crossfade decision verify")
+    signature = encode(signing.sign(data, key))
+    if detached is None:
+        write_record(file, {**data, "signature": signature})
+    else:
+        write_record(detached, signature)
+    print(f"signed by key {signature['public_key']}")
+
+
+@app.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The private key's file; the public one is FILE.pub.")],
+) -> None:
+    """Make a pair of Ed25519 keys. Keep FILE secret; give FILE.pub to whoever checks."""
+    from crossfade.evaluation.decision import signing
+
+    print(signing.make_keys(file))
+
+
+def _signature(data: Any, public_key: Path | None, signature: Path | None) -> Check:
+    from crossfade.evaluation.decision.record import read_json
+    from crossfade.evaluation.decision.signing import check_signature
+
+    detached = None if signature is None else read_json(signature)
+    return check_signature(data, public_key=public_key, detached=detached)
+
+
+def _show(data: Any, checks: Sequence[Check], *, holds: bool) -> None:
+    from crossfade.cli.output import print_paragraph, table_console
+
+    console = table_console()
+    evidence = data["evidence"]
+    sides = " against ".join(
+        f"{evidence[side]['name']} ({evidence[side]['fingerprint']})" for side in ("candidate", "base")
+    )
+    print_paragraph(console, f"{sides}, decided {evidence['decided']}: {data['outcome']['verdict']}")
+    for check in checks:
+        print_paragraph(console, f"{check.name:<14} {_WORDS[check.holds]}{f': {check.detail}' if check.detail else ''}")
+    print_paragraph(console, "the record holds" if holds else "the record does not hold")

@@ -1,0 +1,238 @@
+"""Options of `crossfade compare` that declare a decision, and what is read for it before the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from crossfade.cli.progress import StageBars
+    from crossfade.evaluation.dataset import Dataset
+    from crossfade.evaluation.decision.decide import Conditions, Decided
+    from crossfade.evaluation.decision.protocol import Protocol
+
+ProtocolOption = Annotated[
+    Path | None,
+    typer.Option("--protocol", help="Decide under this protocol (TOML), declared beforehand.", show_default=False),
+]
+DecisionOption = Annotated[
+    Path | None, typer.Option("--decision", help="Write the decision's record as JSON.", show_default=False)
+]
+AlphaOption = Annotated[
+    float | None, typer.Option("--alpha", help="Level of the decision, both verdicts together.", show_default=False)
+]
+SuperiorityOption = Annotated[
+    float | None,
+    typer.Option("--superiority-margin", help="What the true gain must lie above to ship.", show_default=False),
+]
+GuardOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guard", metavar="DIR=MARGIN", help="A data set that must not degrade by MARGIN; again for more.",
+        show_default=False,
+    ),
+]  # fmt: skip
+SliceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slice-field", metavar="FIELD", help="Look at each value of a field of the queries; again for more.",
+        show_default=False,
+    ),
+]  # fmt: skip
+LeastQueriesOption = Annotated[
+    int | None, typer.Option("--least-queries", help="Fewer judged queries block a verdict.", show_default=False)
+]
+LeastJudgedOption = Annotated[
+    float | None, typer.Option("--least-judged", help="A smaller Judged@10 blocks a verdict.", show_default=False)
+]
+LatencyOption = Annotated[
+    float | None,
+    typer.Option("--max-p99-ms", help="A longer p99 of the candidate's queries blocks.", show_default=False),
+]
+LeakageOption = Annotated[
+    Path | None,
+    typer.Option("--leakage", help="A leakage report (JSON); what it finds blocks.", show_default=False),
+]
+WaiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--waive", metavar="NAME=REASON", help="Let slice:NAME, guard:NAME or a gate fail; again for more.",
+        show_default=False,
+    ),
+]  # fmt: skip
+PriceOption = Annotated[
+    float | None,
+    typer.Option("--price-cpu-hour", help="Price of a CPU core's hour, to say what queries cost.", show_default=False),
+]
+PoolOption = Annotated[
+    Path | None,
+    typer.Option("--pool", help="Write unjudged results of the top k as JSON lines, to judge.", show_default=False),
+]
+BaseRunOption = Annotated[
+    Path | None, typer.Option("--base-run-out", help="Write the base's rankings as a TREC run.", show_default=False)
+]
+CandidateRunOption = Annotated[
+    Path | None,
+    typer.Option("--candidate-run-out", help="Write the candidate's rankings as a TREC run.", show_default=False),
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline", help="The base as evaluate --json recorded it, in the place of --base.", show_default=False
+    ),
+]
+BaselineRunOption = Annotated[
+    Path | None,
+    typer.Option("--baseline-run", help="The rankings of it, as evaluate --run-out wrote them.", show_default=False),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionOptions:
+    """As they were given."""
+
+    protocol: Path | None
+    decision: Path | None
+    alpha: float | None
+    superiority_margin: float | None
+    guards: Sequence[str]
+    slice_fields: Sequence[str]
+    least_queries: int | None
+    least_judged: float | None
+    max_p99_ms: float | None
+    leakage: Path | None
+    waivers: Sequence[str]
+    price_cpu_hour: float | None
+    pool: Path | None
+    base_run: Path | None
+    candidate_run: Path | None
+    baseline: Path | None
+    baseline_run: Path | None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to decide beyond the simple verdict."""
+        return any(getattr(self, field.name) not in (None, [], ()) for field in fields(self))
+
+    def check_base(self, base: Path | None) -> None:
+        """Raises InvalidInput when the base is given twice, or by half."""
+        from crossfade.errors import InvalidInput
+
+        if (self.baseline is None) != (self.baseline_run is None):
+            raise InvalidInput("--baseline and --baseline-run go together: give both, or --base")
+        if self.baseline is not None and base is not None:
+            raise InvalidInput("--base and --baseline both name the base: give the model, or the record of it")
+
+    def outputs(self) -> dict[str, Path | None]:
+        """Option to its file."""
+        return {
+            "--decision": self.decision,
+            "--pool": self.pool,
+            "--base-run-out": self.base_run,
+            "--candidate-run-out": self.candidate_run,
+        }
+
+    def declared(self, measures: Sequence[str], seed: int) -> Protocol:
+        """The file's protocol with what the options say instead. Raises InvalidInput."""
+        from crossfade.evaluation.decision.protocol import GuardSet, Prices, Protocol, SliceRule
+        from crossfade.evaluation.decision.protocol_file import read_protocol, with_waivers
+
+        found = Protocol(primary=measures[0], seed=seed) if self.protocol is None else read_protocol(self.protocol)
+        given: dict[str, Any] = {"alpha": self.alpha, "superiority_margin": self.superiority_margin}
+        gates: dict[str, Any] = {
+            "least_queries": self.least_queries,
+            "least_judged": self.least_judged,
+            "latency_p99_ms": self.max_p99_ms,
+        }
+        guards = [GuardSet(_name(place), place, margin) for place, margin in map(_guard, self.guards)]
+        slices = [SliceRule(field, field=field) for field in self.slice_fields]
+        prices = found.prices
+        if self.price_cpu_hour is not None:
+            prices = replace(prices or Prices(), cpu_hour=self.price_cpu_hour)
+        return replace(
+            found,
+            **_said(given),
+            gates=replace(found.gates, **_said(gates)),
+            guards=[*found.guards, *guards],
+            slices=[*found.slices, *slices],
+            prices=prices,
+            waivers=with_waivers(found, self.waivers),
+        )
+
+    def conditions(
+        self,
+        protocol: Protocol,
+        data: Dataset,
+        directory: Path,
+        cache: Path | None,
+        measures: Sequence[str],
+        bars: StageBars,
+    ) -> Conditions:
+        """Reads guard sets, the leakage report and the baseline. Raises DataError."""
+        from crossfade.evaluation.beir import read_beir
+        from crossfade.evaluation.decision.baseline import read_baseline
+        from crossfade.evaluation.decision.decide import Conditions
+        from crossfade.evaluation.decision.leakage import read_leakage
+
+        folder = self.protocol.parent if self.protocol is not None else Path()
+        given = {_name(place): Path(place) for place, _ in map(_guard, self.guards)}
+        guards = {}
+        for guard in protocol.guards:
+            # A file's places are relative to it, those of the command line to where it is given.
+            place = given.get(guard.name, folder / guard.dataset)
+            guards[guard.name] = read_beir(place, guard.split, progress=bars), place
+        return Conditions(
+            directory=directory,
+            folder=folder,
+            guards=guards,
+            leakage=None if self.leakage is None else read_leakage(self.leakage, data),
+            files={
+                name: path
+                for name, path in {"protocol": self.protocol, "baseline": self.baseline}.items()
+                if path is not None
+            },
+            cache=cache,
+            baseline=None
+            if self.baseline is None or self.baseline_run is None
+            else read_baseline(self.baseline, self.baseline_run, data, measures),
+        )
+
+    def write(self, data: Dataset, decided: Decided) -> None:
+        """The files that were asked for."""
+        from crossfade.cli.output import write_json_lines
+        from crossfade.evaluation.decision.judged import pool_to_judge
+        from crossfade.evaluation.decision.record import write_record
+        from crossfade.evaluation.trec import write_run
+
+        if self.decision is not None:
+            write_record(self.decision, decided.record.to_json())
+        for path, run in ((self.base_run, decided.base.run), (self.candidate_run, decided.candidate.run)):
+            if path is not None:
+                write_run(path, run)
+        if self.pool is not None:
+            k = decided.record.protocol.gates.judged_at
+            write_json_lines(self.pool, pool_to_judge(data, decided.base.run, decided.candidate.run, k))
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _guard(text: str) -> tuple[str, float]:
+    from crossfade.errors import InvalidInput
+
+    place, _, margin = text.rpartition("=")
+    try:
+        if not place:
+            raise ValueError(text)
+        return place, float(margin)
+    except ValueError:
+        raise InvalidInput(f"--guard {text!r}: expected DIR=MARGIN, such as data/general=0.01") from None
+
+
+def _name(place: str) -> str:
+    return Path(place).resolve().name

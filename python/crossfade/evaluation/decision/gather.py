@@ -1,0 +1,170 @@
+"""From evaluations and runs to the evidence that the rule looks at."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.dataset import Dataset
+from crossfade.evaluation.decision.evidence import (
+    Cost,
+    DataRef,
+    Evidence,
+    GuardValues,
+    Leakage,
+    SideRef,
+    Values,
+)
+from crossfade.evaluation.decision.judged import judged_shares
+from crossfade.evaluation.decision.protocol import Protocol
+from crossfade.evaluation.decision.slices import QueryFields, slice_members
+from crossfade.evaluation.evaluate import TIES, Evaluated
+from crossfade.evaluation.order import trec_order
+from crossfade.evaluation.record import encode
+from crossfade.evaluation.results import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRuns:
+    """A guard set's data and both sides on it. `name`: as the protocol has it; `directory`: see `Extras`."""
+
+    name: str
+    dataset: Dataset
+    base: Evaluated
+    candidate: Evaluated
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What evidence may hold beside the two evaluations.
+
+    `directory`: of the data set, to say when it was last changed. `fields`: of the queries, where a slice is by one.
+    `folder`: what files that the protocol names are relative to. `costs`: of base and candidate. `files`: read beside
+    the data, by the name to record them under.
+    """
+
+    guards: Sequence[GuardRuns] = ()
+    directory: Path | None = None
+    fields: QueryFields | None = None
+    folder: Path | None = None
+    leakage: Leakage | None = None
+    costs: tuple[Cost | None, Cost | None] = (None, None)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+def gather(
+    dataset: Dataset, base: Evaluated, candidate: Evaluated, protocol: Protocol, extras: Extras | None = None
+) -> Evidence:
+    """All that a decision stands on. Both evaluations must be of this data set's queries (`compare_runs` checks that).
+
+    Raises InvalidInput for a measure that the protocol needs and the evaluations lack, and for whatever `slice_members`
+    refuses.
+    """
+    extras = extras or Extras()
+    queries = list(dataset.queries)
+    first, second = base.evaluation, candidate.evaluation
+    lacking = [name for name in protocol.needed_measures() if name not in first.per_query]
+    if lacking:
+        raise InvalidInput(f"the protocol needs {', '.join(lacking)}, which was not measured: add it to the measures")
+    names = protocol.needed_measures(first.per_query)
+    files = dict(extras.files)
+    for rule in protocol.slices:
+        if rule.file:
+            files[rule.file] = Path(rule.file) if extras.folder is None else extras.folder / rule.file
+    return Evidence(
+        decided=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=data_ref(dataset, extras.directory),
+        base=_side(base, extras.costs[0]),
+        candidate=_side(candidate, extras.costs[1]),
+        queries=queries,
+        values={name: _values(first, second, name, queries) for name in names},
+        judged=judged_shares(dataset, base.run, candidate.run, protocol.primary, protocol.gates.judged_at),
+        slices=slice_members(protocol.slices, dataset.queries, fields=extras.fields, folder=extras.folder),
+        guards=[_guard(protocol, guard) for guard in extras.guards],
+        leakage=extras.leakage,
+        files={name: _file_sha256(path) for name, path in files.items()},
+    )
+
+
+def data_ref(dataset: Dataset, directory: Path | None = None) -> DataRef:
+    """What identifies a data set; with its directory also when its files were last changed."""
+    return DataRef(
+        dataset=dataset.name,
+        split=dataset.split,
+        documents=len(dataset.documents),
+        corpus_sha256=dataset.corpus_hash,
+        queries_sha256=dataset.queries_hash,
+        qrels_sha256=dataset.qrels_hash,
+        absent_judgments=dataset.absent_judgments,
+        modified="" if directory is None else _modified(directory, dataset.split),
+    )
+
+
+def run_sha256(run: Mapping[str, Mapping[str, float]]) -> str:
+    """SHA-256 (hex) of what `write_run` writes of a run under the tag "crossfade", queries in order of their ids: a
+    file of it gives the same, whatever its order and tag.
+    """
+    state = hashlib.sha256()
+    for query in sorted(run):
+        for rank, (document, score) in enumerate(trec_order(run[query], TIES), start=1):
+            state.update(f"{query} Q0 {document} {rank} {score!r} crossfade\n".encode())
+    return state.hexdigest()
+
+
+def _values(base: Evaluation, candidate: Evaluation, name: str, queries: Iterable[str]) -> Values:
+    first, second = base.per_query[name], candidate.per_query[name]
+    ordered = list(queries)
+    return Values([first[query] for query in ordered], [second[query] for query in ordered])
+
+
+def _side(evaluated: Evaluated, cost: Cost | None) -> SideRef:
+    found = evaluated.evaluation
+    created = found.settings.get("created")
+    if not isinstance(created, str):
+        raise InvalidInput(f"the evaluation of {found.model.name} does not say when it was made: evaluate it again")
+    return SideRef(
+        name=found.model.name,
+        fingerprint=found.model.fingerprint,
+        document_fingerprint=found.model.document_fingerprint,
+        retrieval=encode(found.retrieval),
+        settings=encode(found.settings),
+        latency_ms=found.latency_ms,
+        missing_queries=found.missing_queries,
+        run_sha256=run_sha256(evaluated.run),
+        created=created,
+        cost=cost,
+    )
+
+
+def _guard(protocol: Protocol, guard: GuardRuns) -> GuardValues:
+    rule = next((rule for rule in protocol.guards if rule.name == guard.name), None)
+    if rule is None:
+        raise InvalidInput(f"guard set {guard.name!r} is none of the protocol's")
+    queries = list(guard.dataset.queries)
+    return GuardValues(
+        name=guard.name,
+        data=data_ref(guard.dataset, guard.directory),
+        base_run_sha256=run_sha256(guard.base.run),
+        candidate_run_sha256=run_sha256(guard.candidate.run),
+        queries=queries,
+        values=_values(guard.base.evaluation, guard.candidate.evaluation, protocol.measure_of(rule), queries),
+    )
+
+
+def _modified(directory: Path, split: str) -> str:
+    names = ("corpus.jsonl", "corpus.jsonl.gz", "queries.jsonl", "queries.jsonl.gz", f"qrels/{split}.tsv")
+    times = [path.stat().st_mtime for name in names if (path := directory / name).is_file()]
+    # To the second, as evaluations are dated, and downwards.
+    return datetime.fromtimestamp(int(max(times)), UTC).isoformat(timespec="seconds") if times else ""
+
+
+def _file_sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror or error}") from None

@@ -1,0 +1,263 @@
+"""`crossfade compare` under a protocol, and `crossfade decision`, with a real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from evaluation_data import write_topics
+
+from crossfade.cli.main import run
+from crossfade.models.adapter import write_adapter_bundle
+from crossfade.models.bundle import Bundle
+
+PROTOCOL = """
+format = 1
+primary = "nDCG@10"
+measures = ["nDCG@10", "R@10"]
+permutations = 999
+resamples = 500
+
+[[guards]]
+name = "general"
+dataset = "general"
+margin = 0.3
+
+[[slices]]
+name = "long"
+words = [5, 0]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("decision")
+    write_topics(made / "topics")
+    write_topics(made / "general")
+    (made / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def spoiled_bundle(minilm_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = Bundle.load(minilm_bundle)
+    noise = np.random.default_rng(3).standard_normal((base.dimension, base.dimension)).astype(np.float32)
+    target = tmp_path_factory.mktemp("bundles") / "spoiled"
+    return write_adapter_bundle(base, noise, None, target, name="spoiled").path
+
+
+@pytest.fixture(autouse=True)
+def _plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+def compare(folder: Path, base: Path, candidate: Path, *options: object) -> int:
+    places = ["--dataset", folder / "topics", "--base", base, "--candidate", candidate, "--cache", folder / "cache"]
+    return run(["compare", *map(str, places), *map(str, options)])
+
+
+def test_a_decision_is_written_signed_and_verified(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, out, report = tmp_path / "decision.json", tmp_path / "out.json", tmp_path / "out.html"
+    runs = [tmp_path / "base.trec", tmp_path / "candidate.trec"]
+    options = ["--protocol", folder / "protocol.toml", "--decision", record, "--json", out, "--report", report]
+    options += ["--base-run-out", runs[0], "--candidate-run-out", runs[1], "--pool", tmp_path / "pool.jsonl"]
+    assert compare(folder, spoiled_bundle, minilm_bundle, *options) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "verdict: ship it" in said.out
+    assert "guard:general" in said.out
+    assert "slice:long" in said.out
+    assert "gate queries: passed." in said.out
+    held = json.loads(record.read_text(encoding="utf-8"))
+    assert held["outcome"]["verdict"] == json.loads(out.read_text(encoding="utf-8"))["verdict"] == "ship"
+    assert "Ship it" in report.read_text(encoding="utf-8")
+    assert list(held["evidence"]["files"]) == ["protocol"]
+    assert str(folder) not in record.read_text(encoding="utf-8")  # where it was made is nobody's business
+    pool = [json.loads(line) for line in (tmp_path / "pool.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(pool) == held["evidence"]["judged"]["pool"]
+    assert {"query_id", "query", "document_id", "title", "text", "base_rank", "candidate_rank"} == pool[0].keys()
+
+    assert run(["decision", "verify", str(record)]) == 0
+    sources = ["--dataset", folder / "topics", "--protocol", folder / "protocol.toml"]
+    sources += ["--base-run", runs[0], "--candidate-run", runs[1], "--json"]
+    capsys.readouterr()
+    assert run(["decision", "verify", str(record), *map(str, sources)]) == 0
+    checked = json.loads(capsys.readouterr().out)
+    assert checked["holds"]
+    assert checked["verdict"] == "ship"
+    assert {check["name"]: check["holds"] for check in checked["checks"]} == {
+        **dict.fromkeys(
+            ["content", "protocol", "verdict", "findings", "gates", "reasons", "regressions", "data", "slices"], True
+        ),
+        **dict.fromkeys(["base run", "candidate run", "judged", "declared"], True),
+        "signature": None,
+    }
+
+    key = tmp_path / "key"
+    assert run(["decision", "keygen", str(key)]) == 0
+    assert run(["decision", "sign", str(record), "--key", str(key), "--detached", str(tmp_path / "sig.json")]) == 0
+    signed = ["--public-key", f"{key}.pub", "--signature", str(tmp_path / "sig.json")]
+    assert run(["decision", "verify", str(record), *signed]) == 0
+    assert run(["decision", "sign", str(record), "--key", str(key)]) == 0
+    assert run(["decision", "verify", str(record), *signed[:2]]) == 0
+    assert "signature      holds" in capsys.readouterr().out
+
+    held["outcome"]["verdict"] = "do_not_ship"
+    record.write_text(json.dumps(held), encoding="utf-8")
+    assert run(["decision", "verify", str(record), *signed[:2]]) == 1
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "verdict        DOES NOT HOLD: ship follows from the values by query" in said.out
+    assert "the record does not hold" in said.out
+    assert run(["decision", "sign", str(record), "--key", str(key)]) == 2
+    assert "does not hold (content, verdict)" in capsys.readouterr().err
+
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved, ignore=shutil.ignore_patterns("cache"))
+    (moved / "protocol.toml").write_text(PROTOCOL.replace("0.3", "0.01"), encoding="utf-8")
+    assert run(["decision", "verify", str(record), "--protocol", str(moved / "protocol.toml")]) == 1
+    assert "guards lacks general as declared" in capsys.readouterr().out
+
+
+def test_gates_block_and_are_waived_by_name(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaky = tmp_path / "leakage.json"
+    leaky.write_text(json.dumps({"verdict": "leak", "reasons": ["5 of 30 queries were trained on."]}), encoding="utf-8")
+    options = ["--leakage", leaky, "--max-p99-ms", "0.001", "--guard", f"{folder / 'general'}=0.3", "--alpha", "0.1"]
+    options += ["--price-cpu-hour", "0.04"]
+    assert compare(folder, spoiled_bundle, minilm_bundle, *options) == 0
+    said = capsys.readouterr().out
+    assert "verdict: blocked" in said
+    assert "5 of 30 queries were trained on." in said
+    assert "The report is of other queries" in said
+    assert "Blocked by latency: " in said
+    record = tmp_path / "decision.json"
+    options += ["--waive", "leakage=checked by hand", "--waive", "latency=as agreed", "--decision", record]
+    assert compare(folder, spoiled_bundle, minilm_bundle, *options) == 0
+    assert "verdict: ship it" in capsys.readouterr().out
+    held = json.loads(record.read_text(encoding="utf-8"))
+    assert held["evidence"]["candidate"]["cost"]["per_million_queries"] > 0
+    assert held["protocol"]["alpha"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--protocol", "none.toml"], "none.toml: no such file"),
+        (["--alpha", "2"], "alpha is 2.0"),
+        (["--guard", "general"], "expected DIR=MARGIN"),
+        (["--guard", "general=x"], "expected DIR=MARGIN"),
+        (["--waive", "latency"], "expected NAME=REASON"),
+        (["--waive", "latency=x"], "names no gate"),
+        (["--slice-field", "team"], "no judged query has the field 'team'"),
+        (["--decision", "/proc/x.json"], "cannot write /proc/x.json"),
+    ],
+)
+def test_what_cannot_be_declared_is_one_line(
+    folder: Path, minilm_bundle: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert compare(folder, minilm_bundle, minilm_bundle, *options) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert message in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "cannot be read as JSON"), ("{}", "no record of a decision"), ("[]", "no record of a decision")],
+)
+def test_what_cannot_be_read_has_another_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, message: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(content, encoding="utf-8")
+    assert run(["decision", "verify", str(path)]) == 2
+    assert message in capsys.readouterr().err
+    assert run(["decision", "verify", str(tmp_path / "none.json")]) == 2
+
+
+def test_a_frontier_of_two_models_and_words(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--dataset", folder / "topics", "--model", minilm_bundle, "--model", f"noise={spoiled_bundle}"]
+    options = ["--lexical", "--cache", folder / "cache", "--price-cpu-hour", "0.04", "--json", tmp_path / "out.json"]
+    assert run(["frontier", *map(str, [*places, *options])]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "frontier" in said.out
+    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    points = {point["name"]: point for point in record["points"]}
+    assert points.keys() == {"minilm", "noise", "BM25"}
+    assert points["minilm"]["pareto"]
+    assert record["points"][0]["name"] == "minilm"
+    for wrong, message in (
+        (places, "costs need a price"),
+        ([*places[:4], "--price-cpu-hour", "1"], "two models or more"),
+        ([*places, "--model", minilm_bundle, "--price-cpu-hour", "1"], "two models are named 'minilm'"),
+    ):
+        assert run(["frontier", *map(str, wrong)]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_base_that_was_measured_before(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "topics"
+    shutil.copytree(folder / "topics", data)
+    record, ranked = tmp_path / "base.json", tmp_path / "base.trec"
+    options = ["--dataset", data, "--model", spoiled_bundle, "--cache", folder / "cache"]
+    assert run(["evaluate", *map(str, options), "--json", str(record), "--run-out", str(ranked)]) == 0
+    base = ["--baseline", record, "--baseline-run", ranked]
+    new = [
+        "--dataset",
+        data,
+        "--candidate",
+        minilm_bundle,
+        "--cache",
+        folder / "cache",
+        "--decision",
+        tmp_path / "d.json",
+    ]
+
+    def decided() -> dict[str, Any]:
+        assert run(["compare", *map(str, [*new, *base])]) == 0
+        found: dict[str, Any] = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+        assert run(["decision", "verify", str(tmp_path / "d.json")]) == 0
+        return found
+
+    found = decided()
+    assert found["outcome"]["verdict"] == "ship"
+    assert found["evidence"]["base"]["created"] == json.loads(record.read_text(encoding="utf-8"))["settings"]["created"]
+    assert "baseline" in found["evidence"]["files"]
+    # A document more: the base has not seen it, and its record says so.
+    corpus = data / "corpus.jsonl"
+    corpus.write_text(corpus.read_text(encoding="utf-8") + '{"_id": "new", "text": "New."}\n', encoding="utf-8")
+    later = corpus.stat().st_mtime + 10
+    os.utime(corpus, (later, later))
+    found = decided()
+    assert found["outcome"]["verdict"] == "blocked"
+    failed = {gate["name"] for gate in found["outcome"]["gates"] if not gate["passed"]}
+    assert failed == {"match", "baseline"}
+    capsys.readouterr()
+    for wrong, message in (
+        ([*base[:2]], "--baseline and --baseline-run go together"),
+        ([*base, "--base", minilm_bundle], "both name the base"),
+        ([*base, "--guard", f"{folder / 'general'}=0.1"], "give the base model, not a record of it"),
+        (["--baseline", tmp_path / "d.json", *base[2:]], "no record of `crossfade evaluate`"),
+        (["--baseline", tmp_path / "none", *base[2:]], "none: no such file"),
+    ):
+        assert run(["compare", *map(str, [*new, *wrong])]) == 2
+        assert message in capsys.readouterr().err
+    lines = ranked.read_text(encoding="utf-8").splitlines()
+    ranked.write_text("\n".join(line for line in lines if line.split()[3] != "1"), encoding="utf-8")
+    assert run(["compare", *map(str, [*new, *base])]) == 2
+    assert "give the run of that record" in capsys.readouterr().err

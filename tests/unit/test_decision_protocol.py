@@ -1,0 +1,146 @@
+"""Protocols: read strictly, refused by name, hashed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.decision.protocol import GuardSet, Protocol, SliceRule, Waiver
+from crossfade.evaluation.decision.protocol_file import read_protocol, with_waivers
+
+FULL = """
+format = 1
+primary = "NDCG@10"
+measures = ["R@100"]
+alpha = 0.1
+superiority_margin = 0.01
+
+[[guards]]
+name = "general"
+dataset = "general"
+margin = 0.02
+
+[[slices]]
+name = "short"
+words = [1, 3]
+
+[[slices]]
+name = "team"
+field = "metadata.team"
+margin = 0.05
+require = "non_inferiority"
+
+[gates]
+least_queries = 50
+least_judged = 0.8
+leakage = "required"
+
+[expected]
+base = "cf1-abc"
+
+[prices]
+cpu_hour = 0.04
+
+[[waivers]]
+name = "slice:short"
+reason = "agreed"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "protocol.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_says_everything(tmp_path: Path) -> None:
+    protocol = read_protocol(written(tmp_path, FULL))
+    assert protocol.primary == "nDCG@10"
+    assert protocol.measures == ["nDCG@10", "R@100"]
+    assert protocol.needed_measures(["AP"]) == ["nDCG@10", "R@100"]
+    assert protocol.guards == [GuardSet("general", "general", 0.02)]
+    assert protocol.slices[0] == SliceRule("short", least_words=1, most_words=3)
+    assert protocol.slices[1].require == "non_inferiority"
+    assert protocol.gates.least_queries == 50
+    assert protocol.prices is not None
+    assert Protocol.from_json(protocol.to_json()) == protocol
+    assert Protocol.from_json(protocol.to_json()).sha256() == protocol.sha256()
+
+
+def test_the_hash_moves_with_every_margin_and_not_with_spelling(tmp_path: Path) -> None:
+    first = read_protocol(written(tmp_path, FULL)).sha256()
+    assert read_protocol(written(tmp_path, FULL.replace("NDCG@10", "nDCG@10"))).sha256() == first
+    assert read_protocol(written(tmp_path, FULL.replace("0.02", "0.021"))).sha256() != first
+    assert len(first) == 64
+
+
+def test_measures_come_from_the_command_where_the_protocol_names_none() -> None:
+    protocol = Protocol(primary="RR", slices=[SliceRule("long", least_words=9, measure="P@5")])
+    assert protocol.needed_measures(["nDCG@10", "RR"]) == ["RR", "nDCG@10", "P@5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "format is missing; this crossfade reads format = 1"),
+        ("format = 2", "format is 2"),
+        ("format = 1\nalfa = 0.1", "unknown key alfa: remove it, or use one of primary, measures, alpha"),
+        ("format = 1\n[gates]\nleast = 3", "unknown key gates.least"),
+        ("format = 1\n[[slices]]\nname = 'a'\nlength = 3", r"unknown key slices\[0\].length"),
+        ("format = 1\n[[guards]]\nname = 'a'\ndataset = 'b'", r"guards\[0\].margin is missing"),
+        ("format = 1\nalpha = 'a'", "alpha: 'a' is not a finite number"),
+        ("format = 1\nalpha = 0", "alpha is 0.0; expected a number between 0 and 0.5"),
+        ("format = 1\nalpha = nan", "alpha"),
+        ("format = 1\nprimary = 'nDGC@10'", "nDGC"),
+        ("format = 1\nprimary = 'Judged@10'", "describes the judgments only"),
+        ("format = 1\nsuperiority_margin = -0.1", "superiority_margin is -0.1; expected a number at least 0"),
+        ("format = 1\nseed = -1", "seed is -1"),
+        ("format = 1\npermutations = 0", "permutations is 0"),
+        ("format = 1\n[[slices]]\nname = 'a'", "must say its queries by one of words, identifiers, field, file; given"),
+        ("format = 1\n[[slices]]\nname = 'a'\nwords=[1, 2]\nfield='x'", "given: words, field"),
+        ("format = 1\n[[slices]]\nname = 'a'\nwords=[3]", r"words is \[3\]; expected \[least, most\]"),
+        ("format = 1\n[[slices]]\nname = 'a'\nwords=[3, 2]", "from 3 to 2 words: swap the two"),
+        ("format = 1\n[[slices]]\nname = 'a'\nidentifiers=true\nequals='x'", "has equals and no field"),
+        ("format = 1\n[[slices]]\nname = 'a:b'\nidentifiers=true", "'a:b' is no name"),
+        (
+            "format = 1\n[[slices]]\nname = 'a'\nidentifiers=true\n[[slices]]\nname='a'\nwords=[1,2]",
+            "two are named 'a'",
+        ),
+        (
+            "format = 1\n[[slices]]\nname = 'a'\nidentifiers=true\nrequire='non_inferiority'",
+            "within a margin of 0, which no equal candidate shows",
+        ),
+        ("format = 1\n[[slices]]\nname = 'a'\nidentifiers=true\nrequire='hope'", "one of no_harm, non_inferiority"),
+        ("format = 1\n[[guards]]\nname = 'a'\ndataset = 'b'\nmargin = 0", "margin of guard set 'a' is 0.0"),
+        ("format = 1\n[gates]\nleast_judged = 1.5", "gates.least_judged is 1.5"),
+        ("format = 1\n[gates]\ncost_per_million_queries = 3", "a cost budget needs prices"),
+        ("format = 1\n[[waivers]]\nname = 'slice:a'\nreason = ' '", "gives no reason"),
+        ("format = 1\n[[waivers]]\nname = 'match'\nreason = 'x'", "match cannot be waived"),
+        ("format = 1\ngates = 3", "gates must be a table"),
+        ("format = 1\n[[gates]]", "gates"),
+        ("format = 1\nslices = 3", "slices"),
+        ("format = ", "cannot be read as TOML"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(DataError, match=message) as caught:
+        read_protocol(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        read_protocol(tmp_path / "none.toml")
+
+
+def test_waivers_from_the_command_line() -> None:
+    protocol = Protocol(waivers=[Waiver("latency", "known")])
+    assert with_waivers(protocol, ["slice:team=legal=moved away"]) == [
+        Waiver("latency", "known"),
+        Waiver("slice:team=legal", "moved away"),
+    ]
+    with pytest.raises(InvalidInput, match="expected NAME=REASON"):
+        with_waivers(protocol, ["slice:short"])
