@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.judgments.patterns import Cells, Counts
+from crossfade.evaluation.judgments.patterns import Cells, Counts, Level, Weights
 from crossfade.evaluation.judgments.resampling import coefficient
 from crossfade.evaluation.judgments.results import (
     AgreementReport,
@@ -37,8 +37,8 @@ def agreement(judgments: Judgments, bootstrap: Bootstrap | None = None) -> Agree
     with bootstrap intervals over pairs of query and document; and each model against the people's majority and each
     of them. What the data do not define is None with the reason.
 
-    `bootstrap`: 2,000 resamples with seed 17 unless said; its method is "percentile". Fleiss' kappa takes units with the
-    same number of judgments: the number that most units have, 2 or more.
+    `bootstrap`: 2,000 resamples with seed 17 unless said; its method is "percentile". Fleiss' kappa takes units with
+    the same number of judgments: the number that most units have, 2 or more.
 
     Raises InvalidInput for settings out of range, LimitExceeded for more than 1,000 different grades.
     """
@@ -101,7 +101,7 @@ def _group(counts: Counts, bootstrap: Bootstrap) -> GroupAgreement:
     number = counts.commonest_number()
     same = counts.with_judgments(number)
 
-    def alpha(level: str) -> Coefficient:
+    def alpha(level: Level) -> Coefficient:
         return coefficient(partial(counts.alpha, level=level), counts.frequency, bootstrap, otherwise=_ONE_GRADE)
 
     return GroupAgreement(
@@ -121,7 +121,7 @@ def _pair(
     sides = [np.array([grades[pair] for pair in both], dtype=np.int64) for grades in (first_grades, second_grades)]
     cells = Cells.of(*sides)
 
-    def kappa(weights: str) -> Coefficient:
+    def kappa(weights: Weights) -> Coefficient:
         return coefficient(partial(cells.kappa, kind=weights), cells.frequency, bootstrap, otherwise=_BOTH_ONE_GRADE)
 
     return PairAgreement(

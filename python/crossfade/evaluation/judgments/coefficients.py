@@ -10,16 +10,13 @@ whether or not 1 and 2 were ever given.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.judgments.patterns import Cells, Counts, Floats
-
-Weights = Literal["none", "linear", "quadratic"]
-Level = Literal["nominal", "ordinal", "interval"]
+from crossfade.evaluation.judgments.patterns import Cells, Counts, Floats, Level, Weights
 
 
 class UndefinedCoefficient(InvalidInput):
@@ -37,9 +34,9 @@ def percent_agreement(first: ArrayLike, second: ArrayLike) -> float:
 def cohen_kappa(first: ArrayLike, second: ArrayLike, *, weights: Weights = "none") -> float:
     """Cohen's kappa of two judges (Cohen 1960), or weighted kappa (Cohen 1968). From -1 to 1; 0 is what chance gives.
 
-    `first`, `second`: integers of shape (units,), paired by unit. 1 - Σ v_ij o_ij / Σ v_ij e_ij over all pairs of grades,
-    with o the shares observed, e_ij = o_i. o_.j those expected of two judges who keep their habits and choose at random,
-    and v the disagreement: 1 for different grades ("none"), |i - j| ("linear") or (i - j)² ("quadratic").
+    `first`, `second`: integers of shape (units,), paired by unit. 1 - Σ v_ij o_ij / Σ v_ij e_ij over all pairs of
+    grades, with o the shares observed, e_ij = o_i. o_.j those expected of two judges who keep their habits and choose
+    at random, and v the disagreement: 1 for different grades ("none"), |i - j| ("linear") or (i - j)² ("quadratic").
 
     Raises InvalidInput for other shapes and values, UndefinedCoefficient when there is no unit, or both judges gave one
     and the same grade throughout.
@@ -74,13 +71,13 @@ def fleiss_kappa(counts: ArrayLike) -> float:
 
 
 def krippendorff_alpha(grades: ArrayLike, *, level: Level = "nominal") -> float:
-    """Krippendorff's alpha of any number of judges, judgments missing or not (Krippendorff 2011). At most 1; 0 is chance.
+    """Krippendorff's alpha of any number of judges, judgments missing or not (Krippendorff 2011). At most 1; 0: chance.
 
-    `grades`: shape (units, judges), whole numbers, NaN where a judge gave none. Units with fewer than two judgments play
-    no part. 1 - D_o / D_e: D_o is the mean of δ² over all pairs of judgments of one unit, each unit weighted by its
-    number of judgments, D_e that over all pairs of judgments whatever their unit. δ² is 1 for different grades
-    ("nominal"), (c - k)² ("interval"), or the squared number of judgments that lie between the two grades, half of those
-    of either grade counted ("ordinal").
+    `grades`: shape (units, judges), whole numbers, NaN where a judge gave none. Units with fewer than two judgments
+    play no part. 1 - D_o / D_e: D_o is the mean of δ² over all pairs of judgments of one unit, each unit weighted by
+    its number of judgments, D_e that over all pairs of judgments whatever their unit. δ² is 1 for different grades
+    ("nominal"), (c - k)² ("interval"), or the squared number of judgments that lie between the two grades, half of
+    those of either grade counted ("ordinal").
 
     Raises InvalidInput for other shapes and values, UndefinedCoefficient when no unit was judged twice, or one grade is
     all.
@@ -102,7 +99,7 @@ def _defined(values: Floats, otherwise: str) -> float:
 
 def _counts(counts: ArrayLike) -> NDArray[np.int64]:
     table = np.asarray(counts)
-    if table.ndim != 2 or table.dtype.kind not in "iu" and table.size:
+    if table.ndim != 2 or (table.dtype.kind not in "iu" and table.size):
         raise InvalidInput(f"counts must be integers of shape (units, grades), not {table.dtype} of {table.shape}")
     if table.size and table.min() < 0:
         raise InvalidInput(f"counts must be 0 or more, not {table.min()}")

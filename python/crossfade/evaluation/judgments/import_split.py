@@ -38,8 +38,8 @@ def import_split(
     changed since is told by its `qrels_hash`. A split that is there is kept unless `replace` says otherwise.
 
     Raises DataError, naming file and line, for a judgment of a query that queries.jsonl lacks and, without
-    `allow_absent`, of a document that the corpus lacks. Raises InvalidInput as `merge` does, and when the split is there
-    already or its name is no file name.
+    `allow_absent`, of a document that the corpus lacks. Raises InvalidInput as `merge` does, and when the split is
+    there already or its name is no file name.
     """
     settings = settings or MergeSettings()
     target = check_split(directory, split, replace=replace)
@@ -60,7 +60,8 @@ def import_split(
             ),
         )
     absent = sum(1 for judged in merged.qrels.values() for document_id in judged if document_id not in documents)
-    record = _record(judgments, merged, settings, Dataset(directory.resolve().name, split, [], {}, merged.qrels), absent)
+    written = Dataset(directory.resolve().name, split, [], {}, merged.qrels)
+    record = _record(judgments, merged, settings, written, absent)
     target.parent.mkdir(exist_ok=True)
     check_writable(target)
     with write_atomically(record_path(directory, split)) as stream:
@@ -70,7 +71,7 @@ def import_split(
 
 
 def check_split(directory: Path, split: str, *, replace: bool) -> Path:
-    """Where the split's judgments go. Raises DataError for no data set there, InvalidInput for a name that cannot be."""
+    """Where the split's judgments go. Raises DataError for no data set, InvalidInput for a name that cannot be."""
     if not directory.is_dir():
         raise DataError(directory, "no such directory: expected one with corpus.jsonl and queries.jsonl")
     if not split or Path(split).name != split:
@@ -88,9 +89,7 @@ def _check_known(unknown: Iterable[Judgment], reason: Callable[[Judgment], str])
         raise DataError(rows[0].path, reason(rows[0]) + more, line=rows[0].line)
 
 
-def _record(
-    judgments: Judgments, merged: Merged, settings: MergeSettings, split: Dataset, absent: int
-) -> MergeRecord:
+def _record(judgments: Judgments, merged: Merged, settings: MergeSettings, split: Dataset, absent: int) -> MergeRecord:
     adjudicated = settings.rule == "adjudicated"
     return MergeRecord(
         dataset=split.name,

@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossfade.errors import InvalidInput, LimitExceeded
 
+Weights = Literal["none", "linear", "quadratic"]
+Level = Literal["nominal", "ordinal", "interval"]
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -56,7 +59,7 @@ class Cells:
         weights = self._weights(weights)
         return _ratio(weights @ (self.first == self.second), weights.sum(axis=1))
 
-    def kappa(self, weights: Floats | None, kind: Literal["none", "linear", "quadratic"]) -> Floats:
+    def kappa(self, weights: Floats | None, kind: Weights) -> Floats:
         """See `coefficients.cohen_kappa`."""
         weights = self._weights(weights)
         total = weights.sum(axis=1)
@@ -101,7 +104,7 @@ class Counts:
 
     @classmethod
     def of_grades(cls, grades: ArrayLike) -> Counts:
-        """From grades, shape (units, judges), NaN where there is none. Raises InvalidInput for other shapes and values."""
+        """From grades, shape (units, judges), NaN where there is none. Raises InvalidInput for other values."""
         array = np.asarray(grades, dtype=np.float64)
         if array.ndim != 2:
             raise InvalidInput(f"grades must have the axes (units, judges), not shape {array.shape}")
@@ -146,7 +149,7 @@ class Counts:
         observed = weights @ (self.counts * (judges - self.counts)).sum(axis=1)
         return 1 - _ratio(observed * every, (judges - 1) * (every**2 - (totals**2).sum(axis=1)))
 
-    def alpha(self, weights: Floats | None, level: Literal["nominal", "ordinal", "interval"]) -> Floats:
+    def alpha(self, weights: Floats | None, level: Level) -> Floats:
         """See `coefficients.krippendorff_alpha`."""
         weights = self._weights(weights)
         judges = self.counts.sum(axis=1)
@@ -195,4 +198,5 @@ def _indicator(places: Integers, size: int) -> Floats:
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """NaN where the divisor is 0."""
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
+    found: Floats = np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
+    return found

@@ -37,7 +37,7 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 @dataclass(frozen=True, slots=True)
 class JudgmentSource:
-    """A file, and the judge of its rows that name none. A BEIR file names none: by default its own name stands for it."""
+    """A file, and the judge of its rows that name none; of a BEIR file, by default the name of the file."""
 
     path: Path
     judge: str = ""
@@ -60,8 +60,8 @@ class _Row:
 def read_judgments(
     sources: Sequence[Path | JudgmentSource], *, last: bool = False, models: Collection[str] = ()
 ) -> Judgments:
-    """Read judgment files by their endings: .jsonl, .csv, .tsv, each also with .gz. A .tsv without the columns' names is
-    a BEIR file.
+    """Read judgment files by their endings: .jsonl, .csv, .tsv, each also with .gz. A .tsv without the columns' names
+    is a BEIR file.
 
     `last`: of two judgments of one judge on one pair, the later counts, by the order of files and lines; otherwise two
     are refused. `models`: judges that are models, where files do not say so themselves.
@@ -228,7 +228,9 @@ def _checked(source: JudgmentSource, line: int, texts: Mapping[str, Any], grade:
         raise DataError(path, f'judge_kind {kind!r} is not known: use "human" or "model"', line=line)
     if grade is not None:
         if not 0 <= grade <= GREATEST_GRADE:
-            reason = f"grade {grade}: expected a whole number from 0 to {GREATEST_GRADE:,}; leave it empty where none is"
+            reason = (
+                f"grade {grade}: expected a whole number from 0 to {GREATEST_GRADE:,}; leave it empty where none is"
+            )
             raise DataError(path, reason, line=line)
         if not values["judge"]:
             raise DataError(path, "no judge: fill in the column, or name the judge of the file (JUDGE=FILE)", line=line)

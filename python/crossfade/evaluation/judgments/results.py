@@ -48,7 +48,7 @@ class MergeRecord:
 
     `pairs` were written, of `queries` queries; `grades` counts them by grade. `undecided` were left out because of a
     tie, `too_few` because fewer than `min_judges` judged them. `absent`: pairs whose document the corpus lacks.
-    `qrels_hash` is that of a data set (`Dataset.qrels_hash`), so that it can be told whether the split was changed since.
+    `qrels_hash` is that of a data set (`Dataset.qrels_hash`), so that a change of the split can be told.
     """
 
     dataset: str
@@ -110,7 +110,7 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class GroupAgreement:
-    """All people together. `fleiss_judgments`: the number of judgments that each pair has over which `fleiss` is taken."""
+    """All people together. `fleiss_judgments`: how many judgments each pair has over which `fleiss` is."""
 
     percent: Coefficient
     fleiss: Coefficient
@@ -122,7 +122,7 @@ class GroupAgreement:
 
 @dataclass(frozen=True, slots=True)
 class ModelAgreement:
-    """A model that judges, against people: their majority (pairs on which it is tied are left out), and each of them."""
+    """A model that judges, against people: their majority (without the pairs on which it is tied), and each."""
 
     judge: str
     majority: PairAgreement

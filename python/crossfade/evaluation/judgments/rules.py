@@ -3,7 +3,7 @@
 | rule | the grade | a tie |
 |---|---|---|
 | majority | the one that most judges gave | several were given equally often |
-| median | the middle one; of an even number, the mean of both middle ones | that mean lies half way between two grades |
+| median | the middle one, or the mean of both middle ones | that mean lies half way between two grades |
 | mean | the mean, rounded to the nearest grade | it lies half way between two grades |
 | max, min | the greatest, the least | none |
 
@@ -67,8 +67,8 @@ def merge_grades(grades: Sequence[int], rule: PlainRule = "majority", ties: Ties
             return None
         case "refuse":
             raise InvalidInput(
-                f"the {rule} of {', '.join(map(str, sorted(grades)))} is a tie: say which grade counts (lower, higher), "
-                "or leave such pairs out (drop)"
+                f"the {rule} of {', '.join(map(str, sorted(grades)))} is a tie: say which grade counts "
+                "(lower, higher), or leave such pairs out (drop)"
             )
     raise InvalidInput(f"ties {ties!r} is not known: use lower, higher, drop or refuse")
 
