@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import compare, evaluate, model, quantize, serve, store, train
+from crossfade.cli import compare, evaluate, judgments, model, quantize, serve, store, train
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -30,6 +30,7 @@ model.app.command("quantize")(quantize.quantize)
 app.add_typer(model.app)
 app.add_typer(store.app)
 app.add_typer(train.app)
+app.add_typer(judgments.app)
 app.command("serve")(serve.command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

@@ -1,5 +1,4 @@
-"""Rank-biased overlap of two runs: how alike their rankings are, where the top counts most (Webber, Moffat and Zobel
-2010).
+"""Rank-biased overlap of two runs (Webber, Moffat and Zobel 2010): how alike they are, where the top counts most.
 
 `crossfade.correlation.rbo` is the same of one pair of rankings; this is of all queries at once.
 """

@@ -83,9 +83,6 @@ def _of_record(source: RunSource, depth: int) -> list[System]:
     if base == candidate:  # two arms of one model
         base, candidate = f"{base} (base)", f"{candidate} (candidate)"
     prefix = f"{source.name}:" if source.name else ""
-    return [
-        System(f"{prefix}{base}", {q.query_id: [d.id for d in q.base_results[:depth]] for q in record.queries}),
-        System(
-            f"{prefix}{candidate}", {q.query_id: [d.id for d in q.candidate_results[:depth]] for q in record.queries}
-        ),
-    ]
+    first = {query.query_id: [each.id for each in query.base_results[:depth]] for query in record.queries}
+    second = {query.query_id: [each.id for each in query.candidate_results[:depth]] for query in record.queries}
+    return [System(f"{prefix}{base}", first), System(f"{prefix}{candidate}", second)]
