@@ -57,7 +57,12 @@ def test_a_merge_counts_what_it_did(tmp_path: Path) -> None:
     assert (found.unanimous, found.single, found.undecided, found.too_few, found.pairs) == (1, 2, 0, 0, 4)
     assert found.grades == {"0": 1, "1": 1, "2": 1, "3": 1}
     (open_one,) = found.disagreements
-    assert (open_one.document_id, open_one.grades, open_one.merged, open_one.by) == ("d2", {"anna": 0, "ben": 1}, 0, "tie")
+    assert (open_one.document_id, open_one.grades, open_one.merged, open_one.by) == (
+        "d2",
+        {"anna": 0, "ben": 1},
+        0,
+        "tie",
+    )
     assert [(each.name, each.kind, each.judgments, each.used) for each in found.judges] == [
         ("anna", "human", 3, True),
         ("ben", "human", 3, True),
@@ -87,7 +92,9 @@ def test_an_adjudicator_overrules_and_the_rest_goes_by_another_rule(tmp_path: Pa
     assert found.qrels == {"q1": {"d1": 2, "d2": 3}, "q2": {"d1": 1}}
     assert found.too_few == 1
     assert {each.document_id: each.by for each in found.disagreements} == {"d1": "max", "d2": "adjudicated"}
-    alone = merge(judged(tmp_path, {"chief": {"q1/d1": 1}}), MergeSettings("adjudicated", adjudicator="chief", min_judges=2))
+    alone = merge(
+        judged(tmp_path, {"chief": {"q1/d1": 1}}), MergeSettings("adjudicated", adjudicator="chief", min_judges=2)
+    )
     assert alone.qrels == {"q1": {"d1": 1}}
     with pytest.raises(InvalidInput, match="the adjudicator 'm' is a model: include it by name"):
         merge(judged(tmp_path, GRADES, models=("m",)), MergeSettings("adjudicated", adjudicator="m"))

@@ -110,21 +110,33 @@ HEAD = "query_id,document_id,judge,grade\n"
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", '{"query_id": "q"}\n', ':1: no "document_id"; found \'query_id\''),
+        ("a.jsonl", '{"query_id": "q"}\n', ":1: no \"document_id\"; found 'query_id'"),
         ("a.jsonl", '{"query_id": "q", "document_id": 1}\n', ':1: "document_id" is a number; expected a string'),
         ("a.jsonl", '{"query_id": "", "document_id": "d"}\n', ':1: "query_id" is empty'),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a", "grade": 1.0}\n', ':1: "grade" is 1.0; expected'),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a", "grade": true}\n', '"grade" is a boolean'),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a", "grade": "1"}\n', '"grade" is a string'),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a", "grade": -1}\n', ":1: grade -1: expected a whole"),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a", "grade": 3000000000}\n', "grade 3000000000"),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "grade": 1}\n', ":1: no judge: fill in the column"),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a\\nb", "grade": 1}\n', "cannot be printed"),
-        ("a.jsonl", '{"query_id": "q\\ud800", "document_id": "d", "judge": "a", "grade": 1}\n', "surrogate"),
-        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a", "grade": 1, "time": "noon"}\n', "not ISO 8601"),
         (
             "a.jsonl",
-            '{"query_id": "q", "document_id": "d", "judge": "a", "grade": 1, "judge_kind": "cat"}\n',
+            '{@, "grade": 1.0}\n',
+            ':1: "grade" is 1.0; expected',
+        ),
+        ("a.jsonl", '{@, "grade": true}\n', '"grade" is a boolean'),
+        ("a.jsonl", '{@, "grade": "1"}\n', '"grade" is a string'),
+        (
+            "a.jsonl",
+            '{@, "grade": -1}\n',
+            ":1: grade -1: expected a whole",
+        ),
+        ("a.jsonl", '{@, "grade": 3000000000}\n', "grade 3000000000"),
+        ("a.jsonl", '{#, "grade": 1}\n', ":1: no judge: fill in the column"),
+        ("a.jsonl", '{"query_id": "q", "document_id": "d", "judge": "a\\nb", "grade": 1}\n', "cannot be printed"),
+        ("a.jsonl", '{"query_id": "q\\ud800", "document_id": "d", "judge": "a", "grade": 1}\n', "surrogate"),
+        (
+            "a.jsonl",
+            '{@, "grade": 1, "time": "noon"}\n',
+            "not ISO 8601",
+        ),
+        (
+            "a.jsonl",
+            '{@, "grade": 1, "judge_kind": "cat"}\n',
             "judge_kind 'cat' is not known",
         ),
         ("a.jsonl", "[]\n", ":1: an array; expected a JSON object"),
@@ -143,7 +155,11 @@ HEAD = "query_id,document_id,judge,grade\n"
     ],
 )
 def test_faults_are_named(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+    """In a line, @ stands for a pair with a judge, # for a pair alone."""
     path = tmp_path / name
+    if isinstance(content, str):
+        pair = '"query_id": "q", "document_id": "d"'
+        content = content.replace("@", f'{pair}, "judge": "a"').replace("#", pair)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError) as caught:
         read_judgments([path])
