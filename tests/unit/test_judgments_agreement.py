@@ -123,11 +123,8 @@ def grades(given: str) -> dict[str, int]:
 
 def test_a_report(tmp_path: Path) -> None:
     people = {"a": "0120120101", "b": "0120110201", "c": "01..1.02.."}
-    judgments = judged(
-        tmp_path,
-        {**{name: grades(name, given) for name, given in people.items()}, "m": grades("m", "0122222222")},
-        ("m",),
-    )
+    given = {judge: grades(row) for judge, row in {**people, "m": "0122222222"}.items()}
+    judgments = judged(tmp_path, given, ("m",))
     report = agreement(judgments, Bootstrap(resamples=500, seed=3))
     assert [(judge.name, judge.kind, judge.used) for judge in report.judges][-1] == ("m", "model", False)
     assert (report.units, report.grades) == (10, [0, 1, 2])
