@@ -123,6 +123,7 @@ def test_a_cut_is_what_aligning_less_deep_gives(
     cut = deep.cut(less)
     for name in ("base_lengths", "candidate_lengths", "positions"):
         np.testing.assert_array_equal(getattr(cut, name), getattr(shallow, name))
+    assert (cut.depth, shallow.depth) == (less, less)
     assert churn_of(deep, depth=less).documents == churn_of(shallow).documents
 
 
@@ -158,7 +159,7 @@ def test_bad_input_is_refused() -> None:
     for p in (0.0, 1.0, float("nan")):
         with pytest.raises(InvalidInput, match="p must be between 0 and 1"):
             rank_overlap(run, run, p=p)
-    with pytest.raises(InvalidInput, match="depth must be 1 or more, not 0"):
+    with pytest.raises(InvalidInput, match="depth must be at least 1 and at most 2147483647, not 0"):
         churn(run, run, depth=0)
     with pytest.raises(InvalidInput, match="the candidate run has no queries"):
         churn(run, {})
@@ -166,4 +167,14 @@ def test_bad_input_is_refused() -> None:
         churn_of(align(run, run, depth=10), depth=11)
     with pytest.raises(InvalidInput, match="finite"):
         align(run, {"q": {"a": float("nan")}})
+    with pytest.raises(InvalidInput, match=r"coin.* is not known"):
+        align(run, run, ties="coin")  # type: ignore[arg-type]
     assert overlap_of(align(run, {"q": {}})).only_base == 1
+
+
+def test_empty_rankings_are_alike() -> None:
+    empty: Scores = {"q": {}}
+    found = align(empty, empty, depth=10**9)
+    assert overlap_of(found).per_query == {"q": 1.0}
+    still = churn_of(found)
+    assert (still.documents, still.positions, still.first, still.any) == (0, None, 0, 0)

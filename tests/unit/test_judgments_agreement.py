@@ -125,7 +125,10 @@ def test_a_report(tmp_path: Path) -> None:
     people = {"a": "0120120101", "b": "0120110201", "c": "01..1.02.."}
     given = {judge: grades(row) for judge, row in {**people, "m": "0122222222"}.items()}
     judgments = judged(tmp_path, given, ("m",))
-    report = agreement(judgments, Bootstrap(resamples=500, seed=3))
+    told: list[tuple[str, int, int]] = []
+    report = agreement(judgments, Bootstrap(resamples=500, seed=3), progress=lambda *now: told.append(now))
+    assert [done for _, done, _ in told] == [*range(1, 8), 8]
+    assert {total for _, _, total in told} == {8}
     assert [(judge.name, judge.kind, judge.used) for judge in report.judges][-1] == ("m", "model", False)
     assert (report.units, report.grades) == (10, [0, 1, 2])
     table = matrix(list(people.values()))

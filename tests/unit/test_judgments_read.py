@@ -97,6 +97,12 @@ def test_the_later_one_counts_where_that_is_said(tmp_path: Path) -> None:
     assert found.grades(["anna"]) == {("q1", "d1"): {"anna": 0}, ("q1", "d2"): {"anna": 0}}
 
 
+def test_progress_is_told_by_lines(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    read_judgments([write_rows(tmp_path / "a.jsonl", ROWS)], progress=lambda *now: told.append(now))
+    assert told == [("reading judgments", 1, 3), ("reading judgments", 3, 3)]
+
+
 def test_a_long_text_beside_a_judgment(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     (tmp_path / "a.csv").write_text(f"query_id,document_id,judge,grade,text\nq,d,anna,1,{'x' * 200_000}\n")
@@ -182,5 +188,8 @@ def test_nothing_judged_is_refused(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "a.jsonl", [row("q", "d", "", None)])
     with pytest.raises(InvalidInput, match=r"no judgment in a\.jsonl: none of the 1 rows has a grade yet"):
         read_judgments([path])
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(DataError, match="not a plain file"):
+        read_judgments([tmp_path / "folder.jsonl"], progress=print)
     with pytest.raises(DataError, match="no such file"):
         read_judgments([tmp_path / "absent.jsonl"])

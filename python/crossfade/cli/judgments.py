@@ -77,7 +77,7 @@ def import_(
     check_split(dataset, out, replace=replace)
     settings = MergeSettings(merge, ties, adjudicator, otherwise, min_judges, tuple(include or ()))
     with StageBars() as bars:
-        judgments = read(files, last=last, models=models)
+        judgments = read(files, bars, last=last, models=models)
         record = import_split(
             judgments, dataset, out, settings, allow_absent=allow_absent, replace=replace, progress=bars
         )

@@ -27,11 +27,13 @@ def agreement(
 
     Judges that are models are held against people, and are in no figure about people.
     """
+    from crossfade.cli.progress import StageBars
     from crossfade.evaluation.judgments.agreement import agreement as measure
     from crossfade.intervals import Bootstrap
 
-    judgments = read(files, last=last, models=models)
-    report = measure(judgments, Bootstrap(resamples=resamples, seed=seed))
+    with StageBars() as bars:
+        judgments = read(files, bars, last=last, models=models)
+        report = measure(judgments, Bootstrap(resamples=resamples, seed=seed), progress=bars)
     if as_json:
         print(json.dumps(report.to_json(), indent=2, allow_nan=False))
     else:

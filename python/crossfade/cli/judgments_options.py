@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from crossfade.cli.progress import StageBars
     from crossfade.evaluation.judgments.types import Judgments
 
 Files = Annotated[
@@ -34,11 +35,11 @@ def named(argument: str) -> tuple[str, Path]:
     return "", Path(argument)
 
 
-def read(files: Sequence[str], *, last: bool, models: Sequence[str] | None) -> Judgments:
+def read(files: Sequence[str], bars: StageBars, *, last: bool, models: Sequence[str] | None) -> Judgments:
     from crossfade.evaluation.judgments.read import JudgmentSource, read_judgments
 
     sources = [JudgmentSource(path, name) for name, path in map(named, files)]
-    return read_judgments(sources, last=last, models=models or ())
+    return read_judgments(sources, last=last, models=models or (), progress=bars)
 
 
 def said_blank(judgments: Judgments) -> list[str]:

@@ -80,7 +80,7 @@ def pool(
             PoolOutput(out, judge, blind),
             PoolSettings(depth, source, limit, seed),
             judged_splits=judged_splits,
-            judgments=read(judged, last=True, models=None) if judged else None,
+            judgments=read(judged, bars, last=True, models=None) if judged else None,
             progress=bars,
         )
     if as_json:

@@ -43,9 +43,10 @@ def churn_of(aligned: AlignedRuns, *, depth: int | None = None) -> Churn:
     shared = runs.positions >= 0
     longer = np.maximum(runs.base_lengths, runs.candidate_lengths)
     kept = shared.sum(axis=1)
-    moved = np.abs(runs.positions - np.arange(runs.depth))[shared]
+    ranks = np.arange(runs.positions.shape[1], dtype=np.int32)
+    moved = np.abs(runs.positions - ranks)[shared]
     alike = (runs.base_lengths == runs.candidate_lengths) & (kept == longer)
-    alike &= ((runs.positions == np.arange(runs.depth)) | ~shared).all(axis=1)
+    alike &= ((runs.positions == ranks) | ~shared).all(axis=1)
     return Churn(
         queries=len(runs.query_ids),
         depth=runs.depth,

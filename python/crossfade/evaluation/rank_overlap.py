@@ -72,7 +72,7 @@ def overlaps(aligned: AlignedRuns, p: float) -> NDArray[np.float64]:
     """
     if not 0 < p < 1:
         raise InvalidInput(f"p must be between 0 and 1 (0.9 looks at ten documents on average), not {p}")
-    depths = np.arange(1, aligned.depth + 1)
+    depths = np.arange(1, aligned.positions.shape[1] + 1)
     weights = p ** (depths - 1.0)
     by_depth = np.concatenate([[0.0], np.cumsum(weights / depths)])  # Σ p^(d-1) / d up to d
     plain = np.concatenate([[0.0], np.cumsum(weights)])

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.dataset import Progress
 from crossfade.evaluation.judgments.patterns import Cells, Counts, Level, Weights
 from crossfade.evaluation.judgments.resampling import coefficient
 from crossfade.evaluation.judgments.results import (
@@ -32,7 +33,9 @@ _ONE_GRADE = "one grade is all that was given"
 _BOTH_ONE_GRADE = "both judges gave one and the same grade throughout"
 
 
-def agreement(judgments: Judgments, bootstrap: Bootstrap | None = None) -> AgreementReport:
+def agreement(
+    judgments: Judgments, bootstrap: Bootstrap | None = None, *, progress: Progress | None = None
+) -> AgreementReport:
     """Percent agreement, Cohen's kappa of each pair of people, Fleiss' kappa and Krippendorff's alpha of all of them,
     with bootstrap intervals over pairs of query and document; and each model against the people's majority and each
     of them. What the data do not define is None with the reason.
@@ -54,24 +57,37 @@ def agreement(judgments: Judgments, bootstrap: Bootstrap | None = None) -> Agree
         if (grade := merge_grades(list(given.values()), "majority", "drop")) is not None
     }
     counts = Counter(row.judge for row in judgments.rows)
+    total = 1 + len(humans) * (len(humans) - 1) // 2 + len(models) * (1 + len(humans))
+    done = 0
+
+    def pair(first: str, second: str, second_grades: Mapping[Pair, int]) -> PairAgreement:
+        nonlocal done
+        found = _pair(first, by_judge[first], second, second_grades, bootstrap)
+        done += 1
+        if progress:
+            progress("measuring agreement", done, total)
+        return found
+
+    pairs = [pair(first, second, by_judge[second]) for first, second in combinations(humans, 2)]
+    against = [
+        ModelAgreement(
+            model,
+            pair(model, MAJORITY, majority),
+            [pair(model, human, by_judge[human]) for human in humans],
+        )
+        for model in models
+    ]
+    group = _group(_counts(human_grades, humans), bootstrap)
+    if progress:
+        progress("measuring agreement", total, total)
     return AgreementReport(
         judges=[Judge(name, kind, counts[name], kind == "human") for name, kind in judgments.judges.items()],
         files=judgments.files,
         grades=sorted({row.grade for row in judgments.rows}),
         units=len({row.pair for row in judgments.rows}),
-        humans=_group(_counts(human_grades, humans), bootstrap),
-        pairs=[
-            _pair(first, by_judge[first], second, by_judge[second], bootstrap)
-            for first, second in combinations(humans, 2)
-        ],
-        models=[
-            ModelAgreement(
-                model,
-                _pair(model, by_judge[model], MAJORITY, majority, bootstrap),
-                [_pair(model, by_judge[model], human, by_judge[human], bootstrap) for human in humans],
-            )
-            for model in models
-        ],
+        humans=group,
+        pairs=pairs,
+        models=against,
         settings={**asdict(bootstrap), "unit": "pair of query and document", "crossfade": version("crossfade")},
     )
 

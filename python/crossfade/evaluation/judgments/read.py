@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 from crossfade import tables
 from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.dataset import Progress
 from crossfade.evaluation.json_lines import json_objects, kind_of
 from crossfade.evaluation.judgments.types import (
     GREATEST_GRADE,
@@ -29,6 +30,7 @@ from crossfade.evaluation.judgments.types import (
 )
 from crossfade.evaluation.lines import read_lines, read_text
 
+_REPORT_EVERY = 4096
 _NEEDED = ("query_id", "document_id", "grade")
 _TEXTS = ("judge", "judge_kind", "note", "time")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
@@ -58,7 +60,11 @@ class _Row:
 
 
 def read_judgments(
-    sources: Sequence[Path | JudgmentSource], *, last: bool = False, models: Collection[str] = ()
+    sources: Sequence[Path | JudgmentSource],
+    *,
+    last: bool = False,
+    models: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> Judgments:
     """Read judgment files by their endings: .jsonl, .csv, .tsv, each also with .gz. A .tsv without the columns' names
     is a BEIR file.
@@ -78,7 +84,10 @@ def read_judgments(
     for each in sources:
         source = each if isinstance(each, JudgmentSource) else JudgmentSource(each)
         judged = blank = 0
+        lines = _lines(source.path) if progress else 0
         for row in _rows(source):
+            if progress and (judged + blank) % _REPORT_EVERY == 0:
+                progress("reading judgments", min(row.line, lines), lines)
             if row.grade is None:
                 blank += 1
                 continue
@@ -98,6 +107,8 @@ def read_judgments(
             rows[key] = Judgment(
                 row.query_id, row.document_id, row.judge, row.grade, source.path, row.line, row.note, row.time
             )
+        if progress:
+            progress("reading judgments", lines, lines)
         files.append(JudgmentFile(source.path.name, _sha256(source.path), judged, blank))
     if not rows:
         raise InvalidInput(_nothing(files))
@@ -123,6 +134,8 @@ def _note_kind(said: dict[str, tuple[str, Path, int]], row: _Row, path: Path, mo
 
 def _rows(source: JudgmentSource) -> Iterator[_Row]:
     path = source.path
+    if path.exists() and not path.is_file():
+        raise DataError(path, "not a plain file: judgments are read more than once, and their hash is recorded")
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
         yield from _json_rows(source)
@@ -252,6 +265,17 @@ def _nothing(files: Sequence[JudgmentFile]) -> str:
     blank = sum(file.blank for file in files)
     names = ", ".join(file.name for file in files)
     return f"no judgment in {names}" + (f": none of the {blank:,} rows has a grade yet" if blank else "")
+
+
+def _lines(path: Path) -> int:
+    """How many lines there are; of a packed file fewer, so that its bar stands at its end for a while."""
+    if not path.is_file():
+        return 0
+    try:
+        with path.open("rb") as stream:
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    except OSError:  # the reading itself will say what is wrong
+        return 0
 
 
 def _sha256(path: Path) -> str:
