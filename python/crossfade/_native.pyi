@@ -22,6 +22,7 @@ __all__ = [
     "TextTail",
     "TextView",
     "__version__",
+    "align_runs",
     "ap_correlation",
     "benjamini_hochberg",
     "bootstrap_difference",
@@ -291,6 +292,11 @@ def detectable_effect(deviation: float, n: int, alpha: float, power: float) -> f
 def queries_needed(effect: float, deviation: float, alpha: float, power: float) -> int: ...
 def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> float: ...
 def ap_correlation(x: NDArray[np.float64], y: NDArray[np.float64], ties: str) -> float: ...
+def align_runs(
+    first: Run, second: Run, depth: int, ties: str
+) -> tuple[tuple[str, ...], list[NDArray[np.uint32]], NDArray[np.int32], NDArray[np.bool_]]:
+    """Ids of queries that only the second has, lengths of both, positions of shape (queries, ranks), ties."""
+
 def rank_biased_overlap(first: list[Hashable], second: list[Hashable], persistence: float) -> float: ...
 def fuse_runs(
     runs: list[Mapping[str, Mapping[str, float]]], settings: tuple[str, str, list[float], float, int]

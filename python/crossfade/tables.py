@@ -161,6 +161,23 @@ class Run:
         """Query id to document id to score, best first."""
         return self.native.to_dict()
 
+    def align(
+        self, other: Run, depth: int, *, ties: str = "float32"
+    ) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
+        """The first `depth` documents of this run, and where another has them; linear in their number.
+
+        Ties are ordered as trec_eval does, at the precision that `ties` names ("float32" or "float64"): score
+        descending, then document id descending. Returns the query ids, this run's and then those that only the other
+        has; the numbers of documents in either, shape (2, queries); the ranks from 0 that the other gives to this
+        run's documents, shape (queries, ranks), at most `depth` ranks, -1 where the other lacks the document or there
+        is none; and whether scores tie in either ranking's first `depth` or where it is cut, shape (queries,).
+
+        Raises InvalidInput for a depth below 1 and a precision that is not known.
+        """
+        arguments.whole(depth, "depth", 1, 2**31 - 1)
+        only, lengths, positions, tied = _native.align_runs(self.native, other.native, depth, ties)
+        return self.query_ids + only, np.stack(lengths).astype(np.int64), positions, tied
+
     def __len__(self) -> int:
         """How many queries there are, those without results included."""
         return len(self.native)

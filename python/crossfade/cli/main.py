@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import compare, decision, evaluate, frontier, model, quantize, serve, store, train
+from crossfade.cli import compare, decision, evaluate, frontier, judgments, model, quantize, serve, store, train
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -32,6 +32,7 @@ app.add_typer(model.app)
 app.add_typer(store.app)
 app.add_typer(train.app)
 app.add_typer(decision.app)
+app.add_typer(judgments.app)
 app.command("serve")(serve.command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

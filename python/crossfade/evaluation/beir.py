@@ -14,7 +14,8 @@ from typing import Any
 from crossfade import tables
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
-from crossfade.evaluation.lines import decode, read_lines
+from crossfade.evaluation.json_lines import json_objects, kind_of
+from crossfade.evaluation.lines import read_lines
 from crossfade.files import write_atomically
 from crossfade.store.checks import MAX_ID_BYTES
 from crossfade.store.types import Document
@@ -37,13 +38,13 @@ def read_beir(
         raise DataError(directory, "no such directory: expected one with corpus.jsonl, queries.jsonl and qrels/")
     qrels_path = _split_path(directory, split)
     qrels = read_qrels_tsv(qrels_path)
-    queries_path = _jsonl_path(directory, "queries.jsonl")
+    queries_path = jsonl_path(directory, "queries.jsonl")
     texts = {query_id: text for query_id, text in read_queries(queries_path) if query_id in qrels}
     for query_id in qrels:
         if query_id not in texts:
             line, _ = _first_line(qrels_path, 0, {query_id}.__contains__)
             raise DataError(qrels_path, f"query {query_id!r} is not in {queries_path.name}", line=line)
-    documents = list(read_corpus(_jsonl_path(directory, "corpus.jsonl"), progress=progress))
+    documents = list(read_corpus(jsonl_path(directory, "corpus.jsonl"), progress=progress))
     known = {document.id for document in documents}
     absent = sum(1 for grades in qrels.values() for document_id in grades if document_id not in known)
     if absent and not allow_absent:
@@ -73,7 +74,7 @@ def read_corpus(path: Path, *, progress: Progress | None = None) -> Iterator[Doc
         if title is None:
             title = ""
         elif not isinstance(title, str):
-            raise DataError(path, f'"title" is {_kind(title)}; expected a string', line=line)
+            raise DataError(path, f'"title" is {kind_of(title)}; expected a string', line=line)
         size_of_id = len(record["_id"].encode())
         if size_of_id > MAX_ID_BYTES:
             # Here, where the line is known, and not when the store refuses it after the corpus is embedded.
@@ -125,11 +126,16 @@ def write_beir(
     _write_jsonl(directory / "corpus.jsonl", ({"_id": d.id, "title": d.title, "text": d.text} for d in documents))
     _write_jsonl(directory / "queries.jsonl", ({"_id": query_id, "text": text} for query_id, text in queries.items()))
     for split, judged in qrels.items():
-        with write_atomically(directory / "qrels" / f"{split}.tsv") as stream:
-            stream.write(("\t".join(_HEADER) + "\n").encode())
-            for query_id, grades in judged.items():
-                for document_id, grade in grades.items():
-                    stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
+        write_qrels_tsv(directory / "qrels" / f"{split}.tsv", judged)
+
+
+def write_qrels_tsv(path: Path, qrels: Qrels) -> None:
+    """Write the judgments of one split, whole or not at all. Raises InvalidInput as `write_beir` does."""
+    with write_atomically(path) as stream:
+        stream.write(("\t".join(_HEADER) + "\n").encode())
+        for query_id, grades in qrels.items():
+            for document_id, grade in grades.items():
+                stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
 
 
 def _split_path(directory: Path, split: str) -> Path:
@@ -140,7 +146,8 @@ def _split_path(directory: Path, split: str) -> Path:
     return directory / "qrels" / f"{split}.tsv"
 
 
-def _jsonl_path(directory: Path, name: str) -> Path:
+def jsonl_path(directory: Path, name: str) -> Path:
+    """The file of this name, or its gzipped form where only that is there."""
     packed = directory / f"{name}.gz"
     return packed if packed.is_file() and not (directory / name).exists() else directory / name
 
@@ -148,22 +155,13 @@ def _jsonl_path(directory: Path, name: str) -> Path:
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
     """Yield (line number, object with string "_id" and "text", bytes of the line)."""
     first_lines: dict[str, int] = {}
-    for line, content in read_lines(path):
-        text = decode(path, line, content)
-        try:
-            record = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise DataError(path, f"not JSON: {error.msg} at column {error.colno}", line=line) from None
-        except (ValueError, RecursionError) as error:  # an integer of 5,000 digits, ten thousand brackets
-            raise DataError(path, f"not usable JSON: {error}", line=line) from None
-        if not isinstance(record, dict):
-            raise DataError(path, f"{_kind(record)}; expected a JSON object", line=line)
+    for line, content, record in json_objects(path):
         for key in ("_id", "text"):
             if key not in record:
                 found = ", ".join(map(repr, record)) or "nothing"
                 raise DataError(path, f'no "{key}"; found {found}', line=line)
             if not isinstance(record[key], str):
-                raise DataError(path, f'"{key}" is {_kind(record[key])}; expected a string', line=line)
+                raise DataError(path, f'"{key}" is {kind_of(record[key])}; expected a string', line=line)
         # Valid UTF-8 cannot spell half a surrogate pair, but a JSON escape can; no tokenizer takes it.
         if b"\\ud" in content or b"\\uD" in content:
             _check_surrogates(path, line, record)
@@ -207,16 +205,3 @@ def _checked_id(identifier: str) -> str:
     if not identifier or any(character in identifier for character in "\t\r\n"):
         raise InvalidInput(f"id {identifier!r} cannot be written: an id is not empty and holds no tab or line end")
     return identifier
-
-
-def _kind(value: object) -> str:
-    """What JSON calls a value."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    return "an array" if isinstance(value, list) else "an object"

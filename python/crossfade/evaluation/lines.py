@@ -21,19 +21,18 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     Lines end at LF or CRLF only, whatever other separators a text holds. A UTF-8 byte order mark is dropped.
     Raises DataError when the file is missing, cannot be read, or is a damaged gzip file.
     """
-    number = 0
-    try:
-        with path.open("rb") as raw, _unpacked(raw) as stream:
-            for number, line in enumerate(stream, start=1):
-                content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
-                if content.strip():
-                    yield number, content.rstrip(b"\r\n")
-    except FileNotFoundError:
-        raise DataError(path, "no such file") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(path, f"damaged gzip file: {error}", line=number + 1) from None
-    except OSError as error:
-        raise DataError(path, f"cannot be read: {error.strerror or error}") from None
+    for number, line in _numbered(path):
+        if line.strip():
+            yield number, line.rstrip(b"\r\n")
+
+
+def read_text(path: Path) -> Iterator[str]:
+    """Yield every line as text with its line end, blank ones too: what `csv.reader` takes.
+
+    Raises DataError as `read_lines` does, and for what is not UTF-8.
+    """
+    for number, line in _numbered(path):
+        yield decode(path, number, line)
 
 
 def decode(path: Path, line: int, content: bytes) -> str:
@@ -57,3 +56,18 @@ def _unpacked(raw: BinaryIO) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", stream)
     else:
         yield raw
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, line with its end). Raises DataError as `read_lines` does."""
+    number = 0
+    try:
+        with path.open("rb") as raw, _unpacked(raw) as stream:
+            for number, line in enumerate(stream, start=1):
+                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+    except FileNotFoundError:
+        raise DataError(path, "no such file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(path, f"damaged gzip file: {error}", line=number + 1) from None
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror or error}") from None

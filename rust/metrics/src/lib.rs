@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod align;
 mod bounds;
 mod columns;
 mod compute;
@@ -35,6 +36,7 @@ mod texts;
 mod threads;
 mod vocabulary;
 
+pub use align::{Alignment, align};
 pub use correlation::{ApTies, ap_correlation, kendall_tau, rank_biased_overlap};
 pub use error::Error;
 pub use evaluate::{Bounds, Missing, Options, Table, evaluate, tie_bounds};

@@ -31,11 +31,16 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
+    /// The ranking of a query that a run lacks.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.ties.clear();
+    }
+
     /// Order the rows of a group up to `depth` and on to the end of the tie there. The group holds them by score as
     /// given, which orders them by rounded score too: only where unequal scores tie are ids to be compared.
     pub(crate) fn read(&mut self, group: &Group<'_, f64>, ties: Ties, depth: usize) {
-        self.rows.clear();
-        self.ties.clear();
+        self.clear();
         let scores = group.values;
         let depth = depth.min(scores.len());
         // One row further: the last one wanted may tie with the next.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands every argument over by value")]
 
+mod alignment;
 mod arrow;
 mod correlation;
 mod files;
@@ -31,6 +32,8 @@ fn invalid(error: &crossfade_metrics::Error) -> PyErr {
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::alignment::align_runs;
     #[pymodule_export]
     use crate::correlation::{ap_correlation, kendall_tau, rank_biased_overlap};
     #[pymodule_export]

@@ -54,13 +54,7 @@ pub(crate) fn tie_bounds<'py>(
 fn settings(measures: &[String], ties: &str, missing: &str) -> PyResult<(Vec<Measure>, Options)> {
     let measures =
         measures.iter().map(|name| name.parse().map_err(|error| invalid(&error))).collect::<PyResult<_>>()?;
-    let ties = match ties {
-        "float32" => Ties::Float32,
-        "float64" => Ties::Float64,
-        other => {
-            return Err(InvalidInput::new_err(format!("ties {other:?} is not known: use \"float32\" or \"float64\"")));
-        }
-    };
+    let ties = ties_of(ties)?;
     let missing = match missing {
         "skip" => Missing::Skip,
         "zero" => Missing::Zero,
@@ -69,6 +63,15 @@ fn settings(measures: &[String], ties: &str, missing: &str) -> PyResult<(Vec<Mea
         }
     };
     Ok((measures, Options { ties, missing, threads: 0 }))
+}
+
+/// Which scores tie, by name.
+pub(crate) fn ties_of(name: &str) -> PyResult<Ties> {
+    match name {
+        "float32" => Ok(Ties::Float32),
+        "float64" => Ok(Ties::Float64),
+        other => Err(InvalidInput::new_err(format!("ties {other:?} is not known: use \"float32\" or \"float64\""))),
+    }
 }
 
 fn to_python<'py>(py: Python<'py>, judgments: &Judgments, table: Table, measures: usize) -> PyResult<Evaluated<'py>> {

@@ -1,6 +1,7 @@
 //! Measures and parsers against naive twins, ties against all their orders, tests against enumeration and simulation,
 //! fusion and correlation by their definitions.
 
+mod alignment;
 mod correlation;
 mod data;
 mod evaluation;

@@ -1,0 +1,42 @@
+"""JSON lines in: one object a line, every fault by file and line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from crossfade.errors import DataError
+from crossfade.evaluation.lines import decode, read_lines
+
+
+def json_objects(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
+    """Yield (line number from 1, the line, the object it holds); blank lines are left out, gzip is unpacked.
+
+    Raises DataError on what is not UTF-8, not JSON, or no object, and as `read_lines` does.
+    """
+    for line, content in read_lines(path):
+        text = decode(path, line, content)
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(path, f"not JSON: {error.msg} at column {error.colno}", line=line) from None
+        except (ValueError, RecursionError) as error:  # an integer of 5,000 digits, ten thousand brackets
+            raise DataError(path, f"not usable JSON: {error}", line=line) from None
+        if not isinstance(record, dict):
+            raise DataError(path, f"{kind_of(record)}; expected a JSON object", line=line)
+        yield line, content, record
+
+
+def kind_of(value: object) -> str:
+    """What JSON calls a value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
