@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
-BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "mapping", "measures", "niceness", "tables"}
+BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "mapping", "measures", "niceness", "overlap", "tables"}
 BASE |= STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "lexical": {"errors", "arguments", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},
+    "overlap": {"errors", "arguments", "_native"},
     "arguments": {"errors"},
     "chunking": {"errors", "arguments"},
     "niceness": set(),
