@@ -40,8 +40,8 @@ class Kind(IntEnum):
 class OverlapSettings:
     """From when on two texts are near-copies. Similarities are shares, above 0 and at most 1.
 
-    `characters`: least Jaccard similarity |A ∩ B| / |A ∪ B| of the sets of 4-character pieces of the words of two texts,
-    whatever the order of their words; of texts of at most `short_words` words, since all long texts share most pieces.
+    `characters`: least Jaccard similarity |A ∩ B| / |A ∪ B| of the sets of 4-character pieces of the words of two
+    texts, whatever the order of their words; of texts of at most `short_words` words, since all long texts share most.
 
     `phrases`: least Jaccard similarity of the sets of 3-word sequences of two texts of at least `least_words` words.
     `containment`: least |A ∩ B| / min(|A|, |B|) of the same sets, where containment is asked for.
@@ -69,18 +69,14 @@ class OverlapSettings:
 class Matches(NamedTuple):
     """Pairs of a text and a known text, by text, then by known text; one axis each, of equal length.
 
-    `texts`, `known`: places, int64. `kinds`: uint8, of `Kind`. `similarities`: float64, by the kind's own measure; 1 for
-    exact and normalised copies.
+    `texts`, `known`: places, int64. `kinds`: uint8, of `Kind`. `similarities`: float64, by the kind's own measure; 1
+    for exact and normalised copies.
     """
 
     texts: NDArray[np.int64]
     known: NDArray[np.int64]
     kinds: NDArray[np.uint8]
     similarities: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        """How many pairs, not how many columns."""
-        return len(self.texts)
 
 
 class Overlap:
@@ -101,9 +97,7 @@ class Overlap:
     def __len__(self) -> int:
         return len(self._native)
 
-    def find(
-        self, texts: Iterable[str], *, containment: bool = True, threads: SupportsIndex | None = None
-    ) -> Matches:
+    def find(self, texts: Iterable[str], *, containment: bool = True, threads: SupportsIndex | None = None) -> Matches:
         """Every pair of a text and a known one that are copies or near-copies.
 
         With `containment`, a text that lies within another is a near-copy of it. The result depends neither on threads

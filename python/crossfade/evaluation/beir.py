@@ -117,11 +117,19 @@ def write_beir(
     _write_jsonl(directory / "corpus.jsonl", ({"_id": d.id, "title": d.title, "text": d.text} for d in documents))
     _write_jsonl(directory / "queries.jsonl", ({"_id": query_id, "text": text} for query_id, text in queries.items()))
     for split, judged in qrels.items():
-        with write_atomically(directory / "qrels" / f"{split}.tsv") as stream:
-            stream.write(("\t".join(_HEADER) + "\n").encode())
-            for query_id, grades in judged.items():
-                for document_id, grade in grades.items():
-                    stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
+        write_qrels_tsv(directory / "qrels" / f"{split}.tsv", judged)
+
+
+def write_qrels_tsv(path: Path, qrels: Qrels) -> None:
+    """Write the judgments of one split; the file appears whole or not at all.
+
+    Raises InvalidInput when an id cannot stand in the format, or the place cannot be written.
+    """
+    with write_atomically(path) as stream:
+        stream.write(("\t".join(_HEADER) + "\n").encode())
+        for query_id, grades in qrels.items():
+            for document_id, grade in grades.items():
+                stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
 
 
 def _split_path(directory: Path, split: str) -> Path:

@@ -40,14 +40,14 @@ def encode(value: Any, *, path: str = "") -> Any:
     raise InvalidInput(f"{path}: {type(value).__name__} cannot be recorded as JSON")
 
 
-def check_schema(data: Any) -> None:
-    """Raises InvalidInput when the record is newer than this reader."""
-    version = data.get("schema", SCHEMA) if isinstance(data, Mapping) else SCHEMA
+def check_schema(data: Any, newest: int = SCHEMA) -> None:
+    """Raises InvalidInput when the record is newer than this reader, whose own version is `newest`."""
+    version = data.get("schema", newest) if isinstance(data, Mapping) else newest
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InvalidInput(f"schema: {version!r} is no version; expected an integer from 1 to {SCHEMA}")
-    if version > SCHEMA:
+        raise InvalidInput(f"schema: {version!r} is no version; expected an integer from 1 to {newest}")
+    if version > newest:
         raise InvalidInput(
-            f"schema: this record has version {version}, this crossfade reads {SCHEMA}: upgrade crossfade"
+            f"schema: this record has version {version}, this crossfade reads {newest}: upgrade crossfade"
         )
 
 
