@@ -6,6 +6,7 @@ reaches a threshold is found, and none that does not: nothing is sampled or appr
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -19,6 +20,7 @@ from crossfade.arguments import real, whole
 from crossfade.errors import InvalidInput
 
 _MOST = 2**63 - 1
+_AGREEMENT = 0.9
 
 
 class Kind(IntEnum):
@@ -116,6 +118,18 @@ def normalise(text: str) -> str:
     ("C++", "C#"). A text without any word keeps its symbols.
     """
     return _native.normalise_texts([text])[0]
+
+
+def agree_in_numbers(text: str, other: str) -> bool:
+    """Whether nine tenths of the words with a digit of the text that has fewer of them are in the other, as
+    `OverlapSettings.numbers` asks: for what finds copies by other means than `Overlap`."""
+    some, more = sorted((_numbers(text), _numbers(other)), key=len)
+    return not some or len(some & more) / len(some) >= _AGREEMENT
+
+
+def _numbers(text: str) -> set[str]:
+    words = normalise(text).split(" ")
+    return {word for word in words if any(unicodedata.category(character)[0] == "N" for character in word)}
 
 
 def _listed(texts: Iterable[str]) -> list[str]:

@@ -125,8 +125,8 @@ def _show(report: LeakageReport, settings: LeakageSettings, clean_out: list[Path
     console = table_console()
     print_paragraph(
         console,
-        f"{report.dataset}/{report.split}: {report.queries:,} queries, {report.relevant_documents:,} documents relevant "
-        f"to them; {report.rows:,} training rows",
+        f"{report.dataset}/{report.split}: {report.queries:,} queries, {report.relevant_documents:,} documents "
+        f"relevant to them; {report.rows:,} training rows",
     )
     for file in report.files:
         found = "; ".join(f"{role}: {', '.join(names)}" for role, names in file.fields.items() if names)

@@ -8,12 +8,12 @@ from crossfade.evaluation.leakage.results import KINDS, LeakageReport, PairCount
 from crossfade.evaluation.leakage.settings import LeakageSettings, Pair
 
 _SAID: Mapping[Pair, str] = {
-    "query-query": "have a query that is an evaluation query",
-    "positive-relevant": "have a positive that is relevant to an evaluation query",
-    "query-relevant": "have a query that is a document relevant to an evaluation query",
-    "positive-query": "have a positive that is an evaluation query",
-    "negative-relevant": "have a negative that is relevant to an evaluation query",
-    "contradiction": "have as a negative what is relevant to the evaluation query that they ask",
+    "query-query": "the query is an evaluation query",
+    "positive-relevant": "a positive is relevant to an evaluation query",
+    "query-relevant": "the query is a document relevant to an evaluation query",
+    "positive-query": "a positive is an evaluation query",
+    "negative-relevant": "a negative is relevant to an evaluation query",
+    "contradiction": "a negative is relevant to the very evaluation query that is asked",
 }
 
 
@@ -34,7 +34,7 @@ def reasons(pairs: Mapping[Pair, PairCounts], touched: int, queries: int, settin
         kinds = ", ".join(f"{counts.rows[kind]:,} {kind}" for kind in KINDS if counts.rows[kind])
         rows = "1 row" if counts.total == 1 else f"{counts.total:,} rows"
         aside = "" if pair in settings.counted else " This does not count."
-        found.append(f"{rows} {_SAID[pair]} ({kinds}); {_queries(counts.evaluation_queries)}.{aside}")
+        found.append(f"In {rows} {_SAID[pair]} ({kinds}); {_queries(counts.evaluation_queries)}.{aside}")
     return found
 
 

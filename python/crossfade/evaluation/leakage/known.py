@@ -12,7 +12,7 @@ from crossfade.evaluation.dataset import Dataset
 from crossfade.kernels import top_k
 from crossfade.models.encoder import Encoder
 from crossfade.models.types import InputType
-from crossfade.overlap import Kind, Overlap, OverlapSettings
+from crossfade.overlap import Kind, Overlap, OverlapSettings, agree_in_numbers
 
 _NEIGHBOURS = 3  # of a text by vectors: evaluation texts have near-copies among themselves
 
@@ -41,6 +41,7 @@ class Known:
 
     _places: list[int]
     _overlap: Overlap
+    _numbers: bool
 
     def __init__(self, ids: list[str], texts: list[str], queries: list[list[int]], input_type: InputType) -> None:
         self.ids = ids
@@ -53,6 +54,7 @@ class Known:
         """`variants`: each text, and in what other forms a training file may have it, by place."""
         self._places = [place for place, _ in variants]
         self._overlap = Overlap([text for _, text in variants], settings, threads=threads)
+        self._numbers = settings.numbers
 
     def embed(self, encoder: Encoder) -> None:
         self._vectors = encoder.encode(self.texts, self._input_type).vectors
@@ -77,13 +79,18 @@ class Known:
         return {text: list(best.values()) for text, best in found.items()}
 
     def find_by_vectors(self, texts: list[str], encoder: Encoder, cosine: float, threads: int) -> dict[str, list[Hit]]:
-        """Texts whose vectors are nearly those of known ones: exact search, the nearest three of each."""
+        """Texts whose vectors are nearly those of known ones: exact search, the nearest three of each.
+
+        Numbers must agree as they must for words: a model sees little difference between two years.
+        """
         if self._vectors is None or not texts or not len(self._vectors):
             return {}
         vectors = encoder.encode(texts, self._input_type).vectors
         scores, rows = top_k(vectors, self._vectors, min(_NEIGHBOURS, len(self._vectors)), threads=threads)
         found: dict[str, list[Hit]] = {}
         for text, place in np.argwhere(scores >= cosine).tolist():
+            if self._numbers and not agree_in_numbers(texts[text], self.texts[rows[text, place]]):
+                continue
             # A cosine in single precision may pass 1 by its rounding.
             similarity = min(float(scores[text, place]), 1.0)
             found.setdefault(texts[text], []).append(Hit(int(rows[text, place]), 3, "cosine", similarity))
