@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::normalise::normalise;
+use crate::parts::Parts;
 use crate::sets::prefix;
 use crate::share_out::share_out;
 use crate::shingles::{Shingles, hash};
@@ -29,7 +30,8 @@ pub struct Index {
     normals: Vec<Box<str>>,
     by_normal: Hashed<Vec<u32>>,
     numbers: Vec<Vec<u64>>,
-    pieces: Table,
+    pieces: Vec<Vec<u64>>,
+    parts: Parts,
     phrases: Table,
 }
 
@@ -38,6 +40,7 @@ pub struct Index {
 struct Scratch {
     shingles: Shingles,
     present: Vec<(u32, u64, Span)>,
+    sums: Vec<u64>,
     /// For each known text, the last text for which it was a candidate, plus one.
     seen: Vec<u64>,
     candidates: Vec<u32>,
@@ -73,7 +76,8 @@ impl Index {
         // Of like sets, each has at least a share `phrases` of the other; of one that lies within another, `containment`.
         let least = settings.phrases.min(settings.containment);
         Ok(Self {
-            pieces: Table::build(&pieces, |size| prefix(size, settings.characters))?,
+            parts: Parts::build(&pieces, settings.characters)?,
+            pieces,
             phrases: Table::build(&phrases, |size| prefix(size, least))?,
             texts: texts.iter().map(|text| text.as_ref().into()).collect(),
             settings,
@@ -139,7 +143,7 @@ impl Index {
         self.candidates(contained, stamp, scratch);
         for &known in &scratch.candidates {
             let sets = Known {
-                pieces: self.pieces.set(known),
+                pieces: &self.pieces[known as usize],
                 phrases: self.phrases.set(known),
                 numbers: &self.numbers[known as usize],
             };
@@ -152,10 +156,10 @@ impl Index {
 
     /// Known texts that can be near-copies.
     ///
-    /// Let both sets be in one order, the rarest first. If they share as much as a threshold asks of either, then the
-    /// first of those that they share is in the prefix of both: `prefix` elements cannot all be missing.
+    /// Of word sequences: `prefix` elements of a set cannot all be missing in one that has as much of it as a threshold
+    /// asks for. So one of its rarest must be found there.
     fn candidates(&self, contained: bool, stamp: u64, scratch: &mut Scratch) {
-        let Scratch { shingles, present, seen, candidates } = scratch;
+        let Scratch { shingles, present, sums, seen, candidates } = scratch;
         let mut take = |some: &[u32]| {
             for &known in some {
                 if seen[known as usize] != stamp {
@@ -164,13 +168,7 @@ impl Index {
                 }
             }
         };
-        // Like sets: the prefix of one against the prefix of the other.
-        rarest_first(&self.pieces, &shingles.pieces, present);
-        let absent = shingles.pieces.len() - present.len();
-        let reach = prefix(shingles.pieces.len(), self.settings.characters).saturating_sub(absent);
-        for (_, _, span) in present.iter().take(reach) {
-            take(self.pieces.rare(*span));
-        }
+        self.parts.candidates(&shingles.pieces, sums, &mut take);
         // A known text within this one: its prefix against all of this. This one within a known text: the reverse.
         rarest_first(&self.phrases, &shingles.phrases, present);
         let absent = shingles.phrases.len() - present.len();

@@ -2,9 +2,10 @@
 //!
 //! An [`Index`] holds the known texts, which are few (the queries and the relevant documents of an evaluation), and any
 //! number of others is held against it, batch by batch ([`Index::find`]): memory does not grow with those. Nothing is
-//! sampled and no signature is compared: a prefix filter (Chaudhuri, Ganti and Kaushik 2006; Bayardo, Ma and Srikant
-//! 2007) gives every pair that can reach a threshold, and the shingles of each such pair are then counted. So no pair
-//! is missed, as `MinHash` would miss some, and none is found that is below its threshold.
+//! sampled: filters that are exact (a prefix filter: Chaudhuri, Ganti and Kaushik 2006; Bayardo, Ma and Srikant 2007;
+//! and one by parts: Arasu, Ganti and Kaushik 2006) give every pair that can reach a threshold, and the shingles of each
+//! such pair are then counted. So no pair is missed, as `MinHash` would miss some, and none is found that is below its
+//! threshold.
 //!
 //! | module | idea |
 //! |---|---|
@@ -12,7 +13,8 @@
 //! | `normalise` | one spelling for what reads the same |
 //! | `shingles` | a text as sets: pieces of words, sequences of words, numbers |
 //! | `sets` | sorted sets: overlap, and how much of it a threshold asks for |
-//! | `table` | which known texts have a shingle, the rarest first |
+//! | `table` | which known texts have a sequence of words, the rarest first |
+//! | `parts` | which known texts can have nearly the same pieces |
 //! | `index`, `verify` | the known texts; candidates and what becomes of them |
 //! | `share_out` | threads |
 
@@ -21,6 +23,7 @@
 mod error;
 mod index;
 mod normalise;
+mod parts;
 mod sets;
 mod settings;
 mod share_out;

@@ -1,6 +1,6 @@
 //! What becomes of a candidate: the shingles of both texts are counted.
 
-use crate::sets::{containment, jaccard, overlap, share};
+use crate::sets::{containment, fewest_for_containment, fewest_for_jaccard, jaccard, overlap, share};
 use crate::{Settings, shingles::Shingles};
 
 /// The share of numbers that must agree.
@@ -43,31 +43,41 @@ pub(crate) struct Known<'a> {
 
 /// Whether the text is a near-copy, by what measure, and its value.
 pub(crate) fn verify(text: &Shingles, known: &Known<'_>, settings: &Settings, contained: bool) -> Option<(Kind, f64)> {
-    if settings.numbers && !agree(&text.numbers, known.numbers) {
+    by_pieces(text, known, settings)
+        .map(|similarity| (Kind::Characters, similarity))
+        .or_else(|| by_phrases(text, known, settings, contained))
+        .filter(|_| !settings.numbers || agree(&text.numbers, known.numbers))
+}
+
+fn by_pieces(text: &Shingles, known: &Known<'_>, settings: &Settings) -> Option<f64> {
+    let (a, b) = (text.pieces.len(), known.pieces.len());
+    if a.min(b) == 0 {
         return None;
     }
-    let (a, b) = (text.pieces.len(), known.pieces.len());
-    if a.min(b) > 0 {
-        let similarity = jaccard(overlap(&text.pieces, known.pieces), a, b);
-        if similarity >= settings.characters {
-            return Some((Kind::Characters, similarity));
-        }
-    }
+    let shared = overlap(&text.pieces, known.pieces, fewest_for_jaccard(a, b, settings.characters))?;
+    Some(jaccard(shared, a, b))
+}
+
+fn by_phrases(text: &Shingles, known: &Known<'_>, settings: &Settings, contained: bool) -> Option<(Kind, f64)> {
     let (a, b) = (text.phrases.len(), known.phrases.len());
     if a.min(b) == 0 {
         return None;
     }
-    let shared = overlap(&text.phrases, known.phrases);
-    let similarity = jaccard(shared, a, b);
-    if similarity >= settings.phrases {
-        return Some((Kind::Phrases, similarity));
+    let for_jaccard = fewest_for_jaccard(a, b, settings.phrases);
+    let within = if contained { fewest_for_containment(a, b, settings.containment) } else { usize::MAX };
+    let shared = overlap(&text.phrases, known.phrases, for_jaccard.min(within))?;
+    let jaccard = jaccard(shared, a, b);
+    if jaccard >= settings.phrases {
+        return Some((Kind::Phrases, jaccard));
     }
-    let similarity = containment(shared, a, b);
-    (contained && similarity >= settings.containment).then_some((Kind::Containment, similarity))
+    (shared >= within).then(|| (Kind::Containment, containment(shared, a, b)))
 }
 
 /// Nine tenths of the numbers of the text that has fewer are in the other. So texts with few numbers (a model, a year)
 /// must not have different ones, either may have more, and in a table of many one may have been changed.
 pub(crate) fn agree(a: &[u64], b: &[u64]) -> bool {
-    a.is_empty() || b.is_empty() || share(overlap(a, b), a.len().min(b.len())) >= AGREEMENT
+    a.is_empty() || b.is_empty() || {
+        let shared = overlap(a, b, 0).unwrap_or(0);
+        share(shared, a.len().min(b.len())) >= AGREEMENT
+    }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config as ProptestConfig;
 
 use super::oracle;
-use crate::sets::{containment, jaccard, overlap, prefix, share};
+use crate::sets::{containment, fewest_for_containment, fewest_for_jaccard, jaccard, overlap, prefix, share};
 use crate::{Error, Index, Options, Settings};
 
 /// `cases` of a property, or as many as `PROPTEST_CASES` says.
@@ -95,8 +95,23 @@ proptest! {
     fn overlap_is_that_of_sets(a in prop::collection::btree_set(0..60_u64, 0..40), b in prop::collection::btree_set(0..60_u64, 0..40)) {
         let (x, y): (Vec<_>, Vec<_>) = (a.iter().copied().collect(), b.iter().copied().collect());
         let shared = a.intersection(&b).count();
-        prop_assert_eq!(overlap(&x, &y), shared);
+        for least in 0..=shared {
+            prop_assert_eq!(overlap(&x, &y, least), Some(shared));
+        }
+        prop_assert_eq!(overlap(&x, &y, shared + 1), None);
         prop_assert!(jaccard(shared, x.len(), y.len()) <= containment(shared, x.len(), y.len()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_fewest_shared_are_just_enough(a in 1..400_usize, b in 1..400_usize, least in 0.001..=1.0_f64) {
+        let found = fewest_for_jaccard(a, b, least);
+        prop_assert!(found > a.min(b) || jaccard(found, a, b) >= least);
+        prop_assert!(found == 0 || jaccard(found - 1, a, b) < least);
+        let found = fewest_for_containment(a, b, least);
+        prop_assert!(containment(found, a, b) >= least);
+        prop_assert!(containment(found - 1, a, b) < least);
     }
 }
 
@@ -114,17 +129,17 @@ fn nothing_known_and_nothing_asked() {
 
 #[test]
 fn it_stops_when_asked() {
-    let texts = vec!["some words in a text".to_owned(); 5_000];
-    let asked = Cell::new(0);
-    let interrupted = || {
-        asked.set(asked.get() + 1);
-        asked.get() > 2
-    };
-    let options = Options { interrupted: Some(&interrupted), threads: 2, ..Options::default() };
+    let texts = vec!["some words in a text".to_owned(); 500];
     let index = Index::build(&texts[..3], Settings::default(), Options::default()).unwrap();
-    assert_eq!(index.find(&texts, options).unwrap_err(), Error::Interrupted);
-    asked.set(0);
-    assert_eq!(Index::build(&texts, Settings::default(), options).unwrap_err(), Error::Interrupted);
+    // Two threads: the other one may be done before the first question, but that comes.
+    for (threads, patience) in [(1, 3), (2, 0)] {
+        let asked = Cell::new(0);
+        let interrupted = || asked.replace(asked.get() + 1) >= patience;
+        let options = Options { interrupted: Some(&interrupted), threads, ..Options::default() };
+        assert!(index.find(&texts, options).is_err_and(|error| error == Error::Interrupted));
+        asked.set(0);
+        assert!(Index::build(&texts, Settings::default(), options).is_err_and(|error| error == Error::Interrupted));
+    }
 }
 
 #[test]
