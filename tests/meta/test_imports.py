@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": BASE,
     "ingest": BASE | {"models", "store"},
     "retrieval": BASE | {"models", "store"},
-    "evaluation": BASE | {"models", "store", "retrieval"},
+    "evaluation": BASE | {"arguments", "models", "store", "retrieval"},
     "training": BASE | {"models", "store", "retrieval"},
     "report": BASE | {"evaluation.results"},
     "protocol": {"errors", "chunking", "lexical", "store", "_pb"},

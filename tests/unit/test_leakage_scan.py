@@ -172,6 +172,8 @@ def test_places_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "train.jsonl", CLEAN)
     with pytest.raises(InvalidInput, match="no training file"):
         find_leakage(DATA, [])
+    with pytest.raises(InvalidInput, match="judges no query"):
+        find_leakage(replace(DATA, queries={}, qrels={}), [path])
     with pytest.raises(InvalidInput, match="one for each"):
         find_leakage(DATA, [path], clean_out=[tmp_path / "a", tmp_path / "b"])
     with pytest.raises(InvalidInput, match="is a training file"):
@@ -192,6 +194,14 @@ def test_the_record_reads_back(tmp_path: Path) -> None:
         LeakageReport.from_json({**record, "verdict": "perhaps"})
     with pytest.raises(InvalidInput, match="touched: missing"):
         LeakageReport.from_json({key: value for key, value in record.items() if key != "touched"})
+
+
+def test_a_record_of_version_1_is_read() -> None:
+    """The committed sample: whoever changes the format sees here what was promised."""
+    sample = json.loads((Path(__file__).parent / "data" / "leakage_1.json").read_text("utf-8"))
+    report = LeakageReport.from_json(sample)
+    assert (report.verdict, report.touched, report.pairs["contradiction"].rows["near"]) == ("leak", ["q0"], 1)
+    assert report.to_json() == sample
 
 
 def test_the_result_does_not_depend_on_batches_and_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

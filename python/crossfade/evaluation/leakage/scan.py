@@ -43,10 +43,12 @@ def find_leakage(
     documents. `clean_out`: a path for each file, where it is written without its leaking rows and those that were
     skipped, every other line byte for byte, whole or not at all; packed when its name ends in .gz.
 
-    Raises DataError by file and line for what cannot be used, InvalidInput when there is no file, or places to write to
-    are not one for each, or one of them is a training file.
+    Raises DataError by file and line for what cannot be used, InvalidInput when there is no file or no judged query, or
+    places to write to are not one for each, or one of them is a training file.
     """
     settings = settings or LeakageSettings()
+    if not dataset.queries:
+        raise InvalidInput(f"{dataset.name}/{dataset.split} judges no query: there is nothing to hold files against")
     _check(files, clean_out)
     threads = settings.threads
     sides = Sides(
