@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Call",
     "Graph",
+    "OverlapIndex",
     "Qrels",
     "Run",
     "SearchCall",
@@ -42,6 +43,7 @@ __all__ = [
     "instruction_set",
     "kendall_tau",
     "max_sim",
+    "normalise_texts",
     "power",
     "queries_needed",
     "randomisation_test",
@@ -199,6 +201,18 @@ def graph_build(
 ) -> tuple[list[NDArray[Any]], int, str]:
     """The parts of its file, uint8 and uint32; rows that no walk reaches; the form."""
 
+@final
+class OverlapIndex:
+    """Known texts. `settings`: characters, phrases, containment, short_words, least_words, numbers."""
+
+    def __new__(cls, texts: list[str], settings: Mapping[str, Any], threads: int) -> OverlapIndex: ...
+    def __len__(self) -> int: ...
+    def find(
+        self, texts: list[str], containment: bool, threads: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]:
+        """Places of the texts, places of the known ones, kinds, similarities; by text, then by known one."""
+
+def normalise_texts(texts: list[str]) -> list[str]: ...
 def canonical_measure(name: str) -> str: ...
 
 @final

@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
 BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "mapping", "measures", "niceness", "tables"}
+BASE |= {"overlap"}
 BASE |= STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -21,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "lexical": {"errors", "arguments", "_native"},
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},
+    "overlap": {"errors", "arguments", "_native"},
     "arguments": {"errors"},
     "chunking": {"errors", "arguments"},
     "niceness": set(),
@@ -29,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": BASE,
     "ingest": BASE | {"models", "store"},
     "retrieval": BASE | {"models", "store"},
-    "evaluation": BASE | {"models", "store", "retrieval"},
+    "evaluation": BASE | {"arguments", "models", "store", "retrieval"},
     "training": BASE | {"models", "store", "retrieval"},
     "report": BASE | {"evaluation.results"},
     "protocol": {"errors", "chunking", "lexical", "store", "_pb"},

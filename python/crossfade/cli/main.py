@@ -1,7 +1,7 @@
 """The command line's door: registers the commands and turns every expected error into one line and an exit code.
 
-Exit codes: 0 done · 1 a check does not hold · 2 the input cannot be used · 130 interrupted. Data goes to stdout, talk
-to stderr.
+Exit codes: 0 done · 1 a check does not hold (decision verify, leakage --fail-on-leak) · 2 the input cannot be used ·
+130 interrupted. Data goes to stdout, talk to stderr.
 """
 
 from __future__ import annotations
@@ -15,7 +15,20 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import compare, decision, evaluate, frontier, judgments, model, quantize, serve, store, train
+from crossfade.cli import (
+    compare,
+    dataset,
+    decision,
+    evaluate,
+    frontier,
+    judgments,
+    leakage,
+    model,
+    quantize,
+    serve,
+    store,
+    train,
+)
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -29,6 +42,7 @@ app = typer.Typer(
 )
 model.app.command("quantize")(quantize.quantize)
 app.add_typer(model.app)
+app.add_typer(dataset.app)
 app.add_typer(store.app)
 app.add_typer(train.app)
 app.add_typer(decision.app)
@@ -37,6 +51,7 @@ app.command("serve")(serve.command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("frontier")(frontier.frontier)
+app.command("leakage")(leakage.leakage)
 
 
 def _print_version(wanted: bool) -> None:

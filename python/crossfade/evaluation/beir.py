@@ -130,7 +130,10 @@ def write_beir(
 
 
 def write_qrels_tsv(path: Path, qrels: Qrels) -> None:
-    """Write the judgments of one split, whole or not at all. Raises InvalidInput as `write_beir` does."""
+    """Write the judgments of one split; the file appears whole or not at all.
+
+    Raises InvalidInput when an id cannot stand in the format, or the place cannot be written.
+    """
     with write_atomically(path) as stream:
         stream.write(("\t".join(_HEADER) + "\n").encode())
         for query_id, grades in qrels.items():

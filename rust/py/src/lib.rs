@@ -13,6 +13,7 @@ mod intervals;
 mod kernels;
 mod mappings;
 mod measures;
+mod overlap;
 mod ranked_lists;
 mod server;
 mod significance;
@@ -46,6 +47,8 @@ mod _native {
     use crate::kernels::{instruction_set, max_sim, rescore, to_binary, to_int8, to_words, top_k, top_k_binary};
     #[pymodule_export]
     use crate::measures::{canonical_measure, evaluate, tie_bounds};
+    #[pymodule_export]
+    use crate::overlap::{OverlapIndex, normalise_texts};
     #[pymodule_export]
     use crate::server::{Call, SearchCall, Server, check_bindable, status_code};
     #[pymodule_export]

@@ -244,7 +244,7 @@ fn borrow<'a>(parts: &'a [MaskedPart<'_>]) -> PyResult<Vec<Part<'a>>> {
     parts.iter().map(one).collect()
 }
 
-fn strings(texts: &Bound<'_, PyList>, name: &str) -> PyResult<Vec<PyBackedStr>> {
+pub(crate) fn strings(texts: &Bound<'_, PyList>, name: &str) -> PyResult<Vec<PyBackedStr>> {
     let one = |(place, text): (usize, Bound<'_, PyAny>)| {
         text.extract::<PyBackedStr>().map_err(|_| {
             let kind = text.get_type();
