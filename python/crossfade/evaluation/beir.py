@@ -100,7 +100,7 @@ def read_query_fields(directory: Path) -> dict[str, dict[str, Any]]:
 
     Raises DataError as `read_queries` does.
     """
-    return {record["_id"]: record for _, record, _ in _records(_jsonl_path(directory, "queries.jsonl"))}
+    return {record["_id"]: record for _, record, _ in _records(jsonl_path(directory, "queries.jsonl"))}
 
 
 def read_qrels_tsv(path: Path) -> Qrels:
