@@ -97,7 +97,10 @@ def test_a_better_model_ships_with_its_evidence(decided: Decided, dataset: Datas
     cost = evidence.candidate.cost
     assert cost.per_million_queries == pytest.approx(1e6 / cost.queries_per_second * cost.cores * 0.1 / 3600)
     assert record.protocol.measures == ["nDCG@10", "RR", "R@5", "Judged@10"]
-    assert record.rank_overlap is record.churn is None
+    assert record.rank_overlap is not None
+    assert record.rank_overlap["per_query"].keys() == dataset.queries.keys()
+    assert record.churn is not None
+    assert record.churn["depth"] == 10
     means = {name: float(np.mean(values.candidate)) for name, values in evidence.values.items()}
     assert means == pytest.approx(decided.candidate.evaluation.measures)
 

@@ -59,7 +59,9 @@ def test_a_better_model_ships_and_the_reverse_does_not() -> None:
     assert gain.wins > gain.losses
     assert gain.wins + gain.losses + gain.ties == 30
     assert gain.ci95[0] > 0 > loss.ci95[1]
-    assert forth.reasons[-1].startswith("Both models embed documents alike")
+    assert forth.reasons[-2].startswith("Both models embed documents alike")
+    assert forth.reasons[-1].startswith("What users will see change: another first result for ")
+    assert 0 < forth.settings["churn"]["documents"] < 1 > forth.settings["rank_overlap"]
 
 
 def test_a_model_against_itself_is_inconclusive() -> None:
@@ -68,12 +70,16 @@ def test_a_model_against_itself_is_inconclusive() -> None:
     for found in result.difference.values():
         assert (found.delta, found.ci95, found.p, found.p_holm, found.ties) == (0.0, (0.0, 0.0), 1.0, 1.0, 30)
         assert found.minimum_detectable == 0.0
-    assert result.reasons[-1] == "Base and candidate are the same model: they have the same fingerprints."
+    assert result.reasons[-2:] == [
+        "Base and candidate are the same model: they have the same fingerprints.",
+        "Users see no change: the first 10 results are the same for every query.",
+    ]
+    assert result.settings["rank_overlap"] == pytest.approx(1, abs=1e-12)
 
 
 def test_another_document_encoder_means_embedding_again() -> None:
     result = compare(toy_dataset(), POOR, OTHER, settings=QUICK)
-    assert result.reasons[-1].startswith("Shipping the candidate means embedding all 40 documents again")
+    assert result.reasons[-2].startswith("Shipping the candidate means embedding all 40 documents again")
 
 
 def test_figures_agree_with_scipy() -> None:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.arms import Arm
+from crossfade.evaluation.changes import changes
 from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.evaluate import EvaluationSettings, evaluate_all
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
+from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Comparison, Difference, Evaluation
 from crossfade.evaluation.showcase import query_comparisons
 from crossfade.evaluation.verdict import ALPHA, MIN_QUERIES, decide, decides
@@ -98,13 +100,14 @@ def compare_runs(
     difference = paired_differences(base.per_query, candidate.per_query, settings, progress=progress)
     decision = decide(base, candidate, difference, min_queries=settings.min_queries)
     shares = judged_shares(dataset.qrels, base_run, candidate_run)
+    seen = changes(base_run, candidate_run)
     return Comparison(
         base=base,
         candidate=candidate,
         primary=primary,
         difference=difference,
         verdict=decision.verdict,
-        reasons=[*decision.reasons, *accompanying_facts(base, candidate, shares)],
+        reasons=[*decision.reasons, *accompanying_facts(base, candidate, shares), seen.sentence()],
         queries=query_comparisons(
             dataset,
             {"base": base_run, "candidate": candidate_run},
@@ -121,6 +124,8 @@ def compare_runs(
             "test": "paired randomisation (sign flips), two-sided",
             "correction": "Holm over the declared measures",
             "judged_at_10": {"base": shares[0], "candidate": shares[1]},
+            "rank_overlap": seen.rank_overlap.mean,
+            "churn": encode(seen.churn),
         },
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.arms import Arm
 from crossfade.evaluation.beir import read_query_fields
+from crossfade.evaluation.changes import changes
 from crossfade.evaluation.compare import ComparisonSettings, compare_runs
 from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.costs import measure_cost
@@ -20,6 +21,7 @@ from crossfade.evaluation.decision.record import DecisionRecord, Regression, mak
 from crossfade.evaluation.decision.rule import Outcome, conclude
 from crossfade.evaluation.evaluate import Evaluated, EvaluationSettings, evaluate_all, measure_subjects, open_subjects
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
+from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Comparison
 
 _REGRESSIONS_SHOWN, _OF_A_SLICE = 10, 3
@@ -144,8 +146,14 @@ def decide_runs(
     )
     evidence = gather(dataset, base, candidate, protocol, extras)
     outcome = conclude(protocol, evidence)
+    seen = changes(base.run, candidate.run)
     record = make_record(
-        protocol, evidence, outcome=outcome, regressions=worst_regressions(comparison, evidence, outcome)
+        protocol,
+        evidence,
+        outcome=outcome,
+        regressions=worst_regressions(comparison, evidence, outcome),
+        rank_overlap=encode(seen.rank_overlap),
+        churn=encode(seen.churn),
     )
     shares = judged_shares(dataset.qrels, base.run, candidate.run)
     decides = protocol.gates.latency_p99_ms is not None or protocol.gates.latency_p99_ratio is not None
@@ -153,7 +161,7 @@ def decide_runs(
     comparison = replace(
         comparison,
         verdict=outcome.verdict,
-        reasons=[*outcome.reasons, *facts],
+        reasons=[*outcome.reasons, *facts, seen.sentence()],
         settings={**comparison.settings, "decision": {"rule": outcome.rule, "protocol_sha256": record.protocol_sha256}},
     )
     return Decided(comparison, record, base, candidate)
