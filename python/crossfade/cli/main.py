@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli import compare, evaluate, model, quantize, serve, store, train
+from crossfade.cli import compare, diagnose, evaluate, model, quantize, serve, store, train
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -33,6 +33,7 @@ app.add_typer(train.app)
 app.command("serve")(serve.command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("diagnose")(diagnose.diagnose)
 
 
 def _print_version(wanted: bool) -> None:
