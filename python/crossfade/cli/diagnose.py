@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,7 +28,16 @@ if TYPE_CHECKING:
     from crossfade.models import Encoder
     from crossfade.retrieval import Reranker
 
-SkipName = Literal["chunking", "hybrid", "lexical", "reranking", "quantised"]
+
+class SkipName(StrEnum):
+    """Kinds of arms that are measured unless they are named here."""
+
+    CHUNKING = "chunking"
+    LEXICAL = "lexical"
+    HYBRID = "hybrid"
+    RERANKING = "reranking"
+    QUANTISED = "quantised"
+
 
 _CACHE_HELP = "Keep vectors and finished arms in this directory: a second run measures only what has changed."
 _SKIPPED = "left out (--skip)"
