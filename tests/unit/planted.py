@@ -128,14 +128,14 @@ class Planted:
         )
 
 
-def plant(seed: int, each: int = 20, kinds: Sequence[str] | None = None, answered: int = 120) -> Planted:
+def plant(seed: int, each: int = 12, kinds: Sequence[str] | None = None, answered: int = 60) -> Planted:
     """So many failures of each kind (all of them unless they are named), among queries that are answered."""
     rng = random.Random(seed)
     words, planted = Words(rng), Planted()
     for _ in range(answered):
         mine = words.some(12)
         planted.query("", " ".join(mine[:5]), planted.document(sentence(mine)))
-    for _ in range(900):  # what everything lies among
+    for _ in range(600):  # what everything lies among
         planted.document(sentence(words.some(12)))
     for kind in PLANTERS if kinds is None else kinds:
         for _ in range(each):

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("crossfade._native", reason="the Rust extension is not built: run `make setup`")
 
 from crossfade.errors import InvalidInput
-from crossfade.training.query_adapter import TrainingSet, joined_folds, _solve, fit_query_adapter
+from crossfade.training.query_adapter import TrainingSet, _solve, fit_query_adapter, joined_folds
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

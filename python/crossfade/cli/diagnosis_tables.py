@@ -23,8 +23,8 @@ _ACTIONS = {
     "fine_tune": "fine-tune",
     "nothing_is_wrong": "nothing is wrong",
 }
-_NAME = 30  # characters of an arm's
-_TEXT = 70
+_NAME = 27  # characters of an arm's
+_TEXT = 60
 _TERMS = 10
 _CLUSTERS = 5
 _WIDTH = 100
@@ -54,10 +54,13 @@ def show(found: Diagnosis) -> None:
 
 
 def _ladder(found: Diagnosis) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=None)
-    table.add_column("arm", no_wrap=True, max_width=_NAME)
-    for heading in (found.primary, "change", "95% interval", "Holm p", "p50 ms", "p99 ms", "CPU ms", "MB"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    caption = (
+        "p50, p99: milliseconds of one query, timed in turns with the baseline; CPU: of one query; MB: of the index"
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption=caption, caption_justify="left")
+    table.add_column("arm", max_width=_NAME, overflow="fold")
+    for heading in (found.primary, "change", "95% interval", "Holm p", "p50", "p99", "CPU", "MB"):
+        table.add_column(f"  {heading}", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for arm in found.arms:
         table.add_row(*_row(arm, found.primary))
@@ -72,7 +75,7 @@ def _row(arm: ArmFigures, primary: str) -> list[str]:
         changed = [f"{difference.delta:+.3f}", f"{low:+.3f} {high:+.3f}", f"{difference.p_holm:.3f}"]
     times = [f"{arm.latency_ms.p50:.1f}", f"{arm.latency_ms.p99:.1f}", f"{arm.cost.query_cpu_ms:.1f}"]
     size = f"{arm.cost.index_bytes / 1e6:.1f}"
-    return [arm.name, f"{arm.measures[primary].mean:.3f}", *changed, *times, size, _mark(arm)]
+    return [arm.name, f"{arm.measures[primary].mean:.3f}", *changed, *times, size, f"  {_mark(arm)}"]
 
 
 def _mark(arm: ArmFigures) -> str:
@@ -88,10 +91,10 @@ def _causes(console: Console, found: Diagnosis) -> None:
     )
     if not found.failed:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("cause", no_wrap=True)
-    table.add_column("queries", justify="right", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("cause", no_wrap=True, min_width=18)
+    table.add_column("queries", justify="right", no_wrap=True, min_width=7)
+    table.add_column("share", justify="right", no_wrap=True, min_width=5)
     table.add_column("for example", overflow="ellipsis", no_wrap=True, max_width=_TEXT)
     by_id = {each.query_id: each for each in found.failures}
     for each in found.causes:

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crossfade.evaluation.diagnosis.ladder import is_better, is_worse
-from crossfade.evaluation.diagnosis.types import Answer, ArmFigures, ArmKind, CauseCount, CheckItem, LeftOut
+from crossfade.evaluation.diagnosis.types import (
+    Answer,
+    ArmFigures,
+    ArmKind,
+    CauseCount,
+    CheckItem,
+    LeftOut,
+    Recommendation,
+)
 from crossfade.evaluation.verdict import MIN_QUERIES
 
 ENOUGH_PAIRS = 1_000
@@ -51,6 +59,7 @@ class Known:
     left_out: Sequence[LeftOut]
     causes: Sequence[CauseCount]
     others: Sequence[OtherSplit]
+    recommendation: Recommendation
 
     @property
     def failed(self) -> int:
@@ -188,6 +197,10 @@ def _worth(known: Known) -> CheckItem:
     before = best.baseline_latency_ms.p50 if best.baseline_latency_ms else 0.0
     delta = 0.0 if best.difference is None else best.difference.delta
     figure = f"{best.name}: {known.primary} {delta:+.3f}, {best.latency_ms.p50:.1f} ms a query against {before:.1f}"
+    first = next((each for each in known.arms if each.name == known.recommendation.arm), None)
+    if is_better(best.difference) and known.recommendation.action != "fine_tune":
+        simpler = "something else comes first" if first is None else f"{first.name}, which is simpler, comes first"
+        return CheckItem(question, "no", f"{figure}; {simpler}", f"arm {best.name}")
     if is_better(best.difference):
         how = "the gain is proven; whether it is worth embedding the corpus again, only you can say"
         answer: Answer = "yes" if best.kind == "adapter" else "unknown"

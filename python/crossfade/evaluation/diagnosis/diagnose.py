@@ -73,6 +73,7 @@ def diagnose(
     causes = _counts(failures, settings.examples)
     answerable = len(case.dataset.queries) - unanswerable(case.dataset)
     dataset = case.dataset
+    recommendation = recommend(ladder.figures, causes, answerable=answerable, settings=settings)
     known = Known(
         dataset=dataset.name,
         split=dataset.split,
@@ -84,6 +85,7 @@ def diagnose(
         left_out=ladder.left_out,
         causes=causes,
         others=others,
+        recommendation=recommendation,
     )
     run = ladder.runs[ladder.figures[0].name]
     return Diagnosis(
@@ -102,7 +104,7 @@ def diagnose(
         terms=_terms(facts, failures),
         clusters=_clusters(facts, failures),
         checklist=checklist(known),
-        recommendation=recommend(ladder.figures, causes, answerable=answerable, settings=settings),
+        recommendation=recommendation,
         answers=None if answers is None else judge_answers(answers, dataset, dict(run), settings.k, settings.examples),
         notes=_notes(facts, plan),
         settings={

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossfade.evaluation.diagnosis.inputs import DiagnosisSettings
-from crossfade.evaluation.diagnosis.ladder import against, is_better
+from crossfade.evaluation.diagnosis.ladder import against, is_better, is_worse
 from crossfade.evaluation.diagnosis.types import Action, ArmFigures, ArmKind, Cause, CauseCount, Recommendation
 from crossfade.evaluation.results import Difference
 from crossfade.evaluation.verdict import MIN_QUERIES
@@ -100,8 +100,8 @@ def _simplest(helping: Sequence[ArmFigures], settings: DiagnosisSettings, said: 
         others = [each for each in others if helping.index(each) > helping.index(chosen)]
     reasons = [f"{said}.", f"{chosen.name}: {settings.primary} {_change(chosen.difference)} over the baseline."]
     reasons += [
-        f"{each.name} is better than the baseline too ({_delta(each):+.3f}), but not proven better than {chosen.name} "
-        f"({_change(difference)})."
+        f"{each.name} is better than the baseline too ({_delta(each):+.3f}), but "
+        f"{'worse' if is_worse(difference) else 'not proven better'} than {chosen.name} ({_change(difference)})."
         for each, difference in passed
     ]
     simpler = [each for each in helping if helping.index(each) < helping.index(chosen)]
