@@ -16,7 +16,7 @@ from crossfade.evaluation.diagnosis.causes import explain
 from crossfade.evaluation.diagnosis.diagnose import diagnose
 from crossfade.evaluation.diagnosis.duplicates import resemblance, shingles
 from crossfade.evaluation.diagnosis.evidence import Facts, Look
-from crossfade.evaluation.diagnosis.identifiers import Vocabulary
+from crossfade.evaluation.diagnosis.identifiers import Vocabulary, spelled_otherwise
 from crossfade.evaluation.diagnosis.inputs import Cutter, DiagnosisSettings
 from crossfade.evaluation.diagnosis.ladder import Ladder
 from crossfade.evaluation.diagnosis.reading import Reading
@@ -163,6 +163,14 @@ def test_a_border_through_what_is_asked_for() -> None:
 def test_what_is_an_identifier(query: str, codes: set[str]) -> None:
     vocabulary = Vocabulary(["common words " * 3] * 10)
     assert vocabulary.identifiers(query).codes == codes
+
+
+def test_codes_that_are_spelled_otherwise() -> None:
+    held = {"kxtg6313s", "dvd", "2930ci", "ab-12"}
+    assert spelled_otherwise({"kx-tg6313s", "tg6313s"}, held) == {"kx-tg6313s": "kxtg6313s"}
+    assert spelled_otherwise({"kxtg6313s"}, held) == {}  # as it is: BM25 sees that
+    assert spelled_otherwise({"ab12"}, held) == {}  # four letters and digits are too few
+    assert spelled_otherwise({"d-v-d"}, held) == {}
 
 
 def test_rare_words_are_those_that_few_documents_have_and_some_do() -> None:

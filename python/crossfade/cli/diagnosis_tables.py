@@ -23,7 +23,7 @@ _ACTIONS = {
     "fine_tune": "fine-tune",
     "nothing_is_wrong": "nothing is wrong",
 }
-_NAME = 27  # characters of an arm's
+_NAME = 20  # characters of an arm's
 _TEXT = 60
 _TERMS = 10
 _CLUSTERS = 5
@@ -54,12 +54,10 @@ def show(found: Diagnosis) -> None:
 
 
 def _ladder(found: Diagnosis) -> Table:
-    caption = (
-        "p50, p99: milliseconds of one query, timed in turns with the baseline; CPU: of one query; MB: of the index"
-    )
+    caption = "p50, p99, CPU: milliseconds of a query; x base: p50 over the baseline's, timed in turns; MB: index"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption=caption, caption_justify="left")
     table.add_column("arm", max_width=_NAME, overflow="fold")
-    for heading in (found.primary, "change", "95% interval", "Holm p", "p50", "p99", "CPU", "MB"):
+    for heading in (found.primary, "change", "95% interval", "Holm p", "p50", "x base", "p99", "CPU", "MB"):
         table.add_column(f"  {heading}", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for arm in found.arms:
@@ -73,7 +71,9 @@ def _row(arm: ArmFigures, primary: str) -> list[str]:
     if difference is not None:
         low, high = difference.ci95
         changed = [f"{difference.delta:+.3f}", f"{low:+.3f} {high:+.3f}", f"{difference.p_holm:.3f}"]
-    times = [f"{arm.latency_ms.p50:.1f}", f"{arm.latency_ms.p99:.1f}", f"{arm.cost.query_cpu_ms:.1f}"]
+    beside = arm.baseline_latency_ms
+    ratio = "" if beside is None or not beside.p50 else f"{arm.latency_ms.p50 / beside.p50:.1f}"
+    times = [f"{arm.latency_ms.p50:.1f}", ratio, f"{arm.latency_ms.p99:.1f}", f"{arm.cost.query_cpu_ms:.1f}"]
     size = f"{arm.cost.index_bytes / 1e6:.1f}"
     return [arm.name, f"{arm.measures[primary].mean:.3f}", *changed, *times, size, f"  {_mark(arm)}"]
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.errors import InvalidInput
 from crossfade.training.query_adapter import TrainingSet, fit_query_adapter, joined_folds
 
 FOLDS = 5
 _SEED = 20_261_126
+_FEWEST = 10  # two a fold of the ridge's own cross-validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,28 @@ def cross_fit(data: TrainingSet, texts: Sequence[str], *, folds: int = FOLDS, se
         own = {f"\0{text}": 1}
         judged.append({**data.qrels.get(query_id, {}), **own})
     fold_of = joined_folds(judged, folds, seed)
+    _check_left(data, fold_of, folds)
     fits = [fit_query_adapter(_others(data, fold_of != fold)) for fold in range(folds)]
     weights = np.stack([fit.weight for fit in fits])
     return CrossFit(weights, dict(zip(texts, fold_of.tolist(), strict=True)), [fit.ridge for fit in fits])
+
+
+def _check_left(data: TrainingSet, fold_of: NDArray[np.int64], folds: int) -> None:
+    known = set(data.document_ids)
+    usable = np.array(
+        [
+            any(grade > 0 and each in known for each, grade in data.qrels.get(query_id, {}).items())
+            for query_id in data.query_ids
+        ],
+        dtype=np.bool_,
+    )
+    left = min(int((usable & (fold_of != fold)).sum()) for fold in range(folds))
+    if left < _FEWEST:
+        raise InvalidInput(
+            f"of {int(usable.sum())} queries with a relevant document, {left} are left to learn from when one of "
+            f"{folds} folds is held out, and an adapter needs at least {_FEWEST}: queries that share a document "
+            "stay together; judge more queries"
+        )
 
 
 def _others(data: TrainingSet, kept: NDArray[np.bool_]) -> TrainingSet:

@@ -139,6 +139,8 @@ def _answer(path: Path, line: int, text: str, dataset: Dataset, by_text: Mapping
         if not question:
             raise DataError(path, 'no "query_id" and no "question": one must say what was asked', line=line)
         query_id = by_text.get(_plain(question))
+    elif not isinstance(query_id, str):
+        raise DataError(path, '"query_id" must be a string', line=line)
     elif query_id not in dataset.queries:
         raise DataError(path, f"query {query_id!r} is not among those that {dataset.split} judges", line=line)
     else:

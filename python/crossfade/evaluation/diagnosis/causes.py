@@ -15,7 +15,8 @@ this order, faults of the data before faults of reading before faults of matchin
 6. chunk_border: where the baseline cuts documents, a piece around a border scores at least as high as the k-th result,
    and higher than every chunk of that document.
 7. exact_match: BM25 has a relevant document in its first k that has an identifier or a rare word of the query (see
-   `identifiers`).
+   `identifiers`); or a relevant document has an identifier of the query with other signs in it (`kx-tg6313s` for
+   `kxtg6313s`), which BM25 does not find either.
 8. ranked_low: a relevant document is within reach of a second look (the first 100, in a corpus of fewer than a thousand
    documents the first tenth), and an arm that reranks, or hybrid search, has it in its first k.
 9. semantic_mismatch: what is left. The model does not put query and document together.
@@ -29,7 +30,7 @@ from typing import Any
 
 from crossfade.evaluation.diagnosis.duplicates import NEAR, resemblance
 from crossfade.evaluation.diagnosis.evidence import Facts, Look
-from crossfade.evaluation.diagnosis.identifiers import words_of
+from crossfade.evaluation.diagnosis.identifiers import spelled_otherwise, words_of
 from crossfade.evaluation.diagnosis.types import Cause
 from crossfade.evaluation.showcase import snippet
 
@@ -90,7 +91,9 @@ def _duplicate(look: Look) -> Evidence | None:
                 continue
             ours, theirs = words_of([document.content]), words_of([rival.content])
             meant = look.facts.vocabulary.identifiers(look.text).all
-            if (meant & ours) - theirs:
+            if (meant & ours) - theirs or (
+                spelled_otherwise(meant, ours) and not spelled_otherwise(meant, theirs) and not meant & theirs
+            ):
                 continue  # the query says which of the two it means
             return {"document": document.id, "rival": rival_id, "rank": rank, "resemblance": round(alike, 3)}
     return None
@@ -170,14 +173,19 @@ def _border(look: Look) -> Evidence | None:
 
 def _exact(look: Look) -> Evidence | None:
     found = look.found_in(look.facts.run_of("lexical"))
-    if found is None:
-        return None
     meant = look.facts.vocabulary.identifiers(look.text)
+    if found is None:
+        for document in look.present:
+            other = spelled_otherwise(meant.codes, words_of([document.content]))
+            if other:
+                return {"document": document.id, "spelled_otherwise": other}
+        return None
     held = words_of([look.facts.dataset.documents_by_id[found].content])
     codes, rare = sorted(meant.codes & held), sorted(meant.rare & held)
-    if not codes and not rare:
+    other = spelled_otherwise(meant.codes, held)
+    if not codes and not rare and not other:
         return None
-    return {"document": found, "identifiers": codes, "rare_words": rare}
+    return {"document": found, "identifiers": codes, "rare_words": rare, "spelled_otherwise": other}
 
 
 def _low(look: Look) -> Evidence | None:

@@ -23,7 +23,9 @@ from crossfade.evaluation.diagnosis.types import (
 from crossfade.evaluation.verdict import MIN_QUERIES
 
 ENOUGH_PAIRS = 1_000
+ENOUGH_QUERIES = 200
 TOO_FEW_PAIRS = 100
+TOO_FEW_QUERIES = 50
 _Z = 1.959963984540054  # two-sided, 95%
 _WORTH = 0.05  # of all queries
 _REMEDIES: dict[ArmKind, str] = {
@@ -152,12 +154,17 @@ def _training(known: Known) -> CheckItem:
         how = "put judgments to learn from beside the others, as qrels/train.tsv"
         return CheckItem(question, "unknown", "no other split is there", f"{known.dataset}/qrels", how)
     best = max(known.others, key=lambda each: (each.pairs, each.name))
-    answer: Answer = "yes" if best.pairs >= ENOUGH_PAIRS else "no" if best.pairs < TOO_FEW_PAIRS else "unknown"
+    answer: Answer = "unknown"
+    if best.pairs >= ENOUGH_PAIRS and best.queries >= ENOUGH_QUERIES:
+        answer = "yes"
+    elif best.pairs < TOO_FEW_PAIRS or best.queries < TOO_FEW_QUERIES:
+        answer = "no"
     figure = f"{best.pairs:,} pairs of a query and a relevant document, of {best.queries:,} queries"
     how = (
         ""
         if answer == "yes"
-        else f"full tuning usually wants {ENOUGH_PAIRS:,} pairs or more; an adapter does with fewer"
+        else f"full tuning usually wants {ENOUGH_PAIRS:,} pairs of {ENOUGH_QUERIES:,} queries or more; an adapter does "
+        "with fewer"
     )
     return CheckItem(question, answer, figure, f"{known.dataset}/qrels/{best.name}.tsv", how)
 

@@ -23,6 +23,7 @@ _RARE_LEAST = 2
 _COMMON_SHARE = 0.05
 _COMMON_LEAST = 5
 _MOSTLY = 0.7
+_LEAST_BARE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,22 @@ class Vocabulary:
     def _tells(self, token: str) -> bool:
         """Of the tokens of a code, which are its words too (`dvd-2930ci`: also `dvd`), those that are codes."""
         return _is_mixed(token) or _is_long_number(token) or bool(_JOINT.search(token)) or self.rare(token)
+
+
+def spelled_otherwise(codes: Iterable[str], words: Iterable[str]) -> dict[str, str]:
+    """Codes that are among the words but for the signs within them: `kx-tg6313s` for `kxtg6313s`. Of letters and
+    digits, five at least; neither the model nor BM25 takes the two for one."""
+    held = {_squeezed(word): word for word in sorted(words) if _is_mixed(word)}
+    found = {}
+    for code in sorted(codes):
+        bare = _squeezed(code)
+        if len(bare) >= _LEAST_BARE and _is_mixed(code) and held.get(bare, code) != code:
+            found[code] = held[bare]
+    return found
+
+
+def _squeezed(code: str) -> str:
+    return "".join(letter for letter in code.casefold() if letter.isalnum())
 
 
 def words_of(texts: Iterable[str]) -> set[str]:

@@ -66,7 +66,11 @@ def make_plan(case: Case) -> Plan:
         left_out.append(LeftOut("filters", "filters", "no query carries a filter", inapplicable=True))
     add(Rung("BM25", "lexical", replace(baseline, mode="lexical", chunking=ChunkingSettings()), None))
     add(Rung("hybrid", "hybrid", replace(baseline, mode="hybrid"), base))
+    known_rerankers: dict[str, str] = {}
     for name, reranker in remedies.rerankers.items():
+        if (same := known_rerankers.setdefault(reranker.fingerprint, name)) != name:
+            left_out.append(LeftOut(f"rerank: {name}", "reranking", f"the same as {same}", inapplicable=True))
+            continue
         add(Rung(f"rerank: {name}", "reranking", replace(baseline, reranker=reranker, reranker_name=name), base))
     if not remedies.rerankers:
         reason = remedies.left_out.get("reranking", "no reranker was given")

@@ -9,8 +9,8 @@ from crossfade.chunking import ChunkingSettings, Method, chunk
 from crossfade.evaluation.diagnosis.inputs import Cutter
 from crossfade.store.types import Document
 
-_PASSAGE_TOKENS = 64
-"""A few sentences: small enough that one matter fills it."""
+_PASSAGE_TOKENS = (64, 24)
+"""A few sentences, and one or two: small enough that one matter fills it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,13 @@ class Reading:
         return whole.read_end if whole.truncated else len(document.text)
 
     def passages(self, document: Document) -> list[Passage]:
-        """The whole text in passages of whole sentences."""
+        """The whole text in passages of whole sentences, larger ones and smaller ones."""
         if self._cutter is None:
             return []
-        size = min(_PASSAGE_TOKENS, max(self._cutter.budget.max_tokens // 2, 1))
-        return self._cut(document, ChunkingSettings(Method.SENTENCES, size=size))
+        most = max(self._cutter.budget.max_tokens // 2, 1)
+        sizes = dict.fromkeys(min(size, most) for size in _PASSAGE_TOKENS)
+        cuts = [self._cut(document, ChunkingSettings(Method.SENTENCES, size=size)) for size in sizes]
+        return [passage for cut in cuts for passage in cut]
 
     def straddling(self, document: Document) -> list[Passage]:
         """Around each border between two of the baseline's chunks: the latter half of the one before it with the first

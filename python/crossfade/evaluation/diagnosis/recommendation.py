@@ -7,8 +7,8 @@
 4. Among the remedies that are better than the baseline, the simplest: filters, chunking, words (BM25 or hybrid search),
    reranking, another base model, a query adapter, a tuned model, in this order. A less simple one takes its place only
    where it is better than that too. An adapter or tuned model that is chosen so means: fine-tune.
-5. No remedy is better, and semantic mismatch is the most frequent cause: another base model, where none was measured;
-   else fine-tune.
+5. No remedy is better, semantic mismatch is the most frequent cause, and the 95% Wilson interval of the share of
+   queries that fail for it lies above `tolerated`: another base model, where none was measured; else fine-tune.
 6. Otherwise nothing is proven: fix the data, by judging more queries, and see what the failures are.
 
 "Better" is said of an arm only where the 95% interval of its difference on the primary measure lies above zero and its
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crossfade.evaluation.diagnosis.checklist import wilson
 from crossfade.evaluation.diagnosis.inputs import DiagnosisSettings
 from crossfade.evaluation.diagnosis.ladder import against, is_better, is_worse
 from crossfade.evaluation.diagnosis.types import Action, ArmFigures, ArmKind, Cause, CauseCount, Recommendation
@@ -75,12 +76,16 @@ def recommend(
         )
     if helping:
         return _simplest(helping, settings, said)
-    if causes and causes[0].cause == "semantic_mismatch":
+    low, high = wilson(causes[0].count, answerable)
+    if causes[0].cause == "semantic_mismatch" and low > settings.tolerated:
         tried = any(each.kind == "base_model" for each in arms)
-        top = f"{said}; no remedy is proven better, and {causes[0].share:.0%} of the failures are semantic mismatches"
+        top = (
+            f"{said}; no remedy is proven better, and {causes[0].count:,} ({causes[0].share:.0%}) of them are semantic "
+            f"mismatches: {low:.1%} to {high:.1%} of all such queries"
+        )
         if not tried:
-            return Recommendation("base_model", None, [f"{top}: measure another base model before any tuning."])
-        return Recommendation("fine_tune", None, [f"{top}, and another base model is not better either."])
+            return Recommendation("base_model", None, [f"{top}. Measure another base model before any tuning."])
+        return Recommendation("fine_tune", None, [f"{top}. Another base model is not better either."])
     return Recommendation(
         "fix_data", None, [f"{said}, and no remedy is proven better: judge more queries to see which is.", _power(arms)]
     )

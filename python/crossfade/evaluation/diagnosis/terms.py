@@ -12,7 +12,12 @@ from collections.abc import Iterable, Sequence
 from crossfade.evaluation.diagnosis.types import Term
 from crossfade.lexical import AnalyserSettings, tokens
 
-_WORDS = AnalyserSettings("plain", "english")
+_ASKING = (
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
+    "to was will with about can could did do does from get give had has have how i me my our should some tell us use "
+    "used using we were what when where which who why would you your"
+)
+_WORDS = AnalyserSettings("plain", tuple(_ASKING.split()))
 _PRIOR = 20.0  # words that the prior weighs as much as, shared out as all queries have them
 _LEAST_QUERIES = 2
 _LEAST_Z = 1.645  # one-sided, 5%
