@@ -95,8 +95,8 @@ def long(at: Planting, title: str, text: str) -> None:
 
 def numbers(at: Planting, title: str, text: str) -> None:
     codes = [f"{at.rng.choice('abcdef')}{at.rng.choice('xyz')}-{at.rng.randrange(1000, 9999)}" for _ in range(25)]
-    names = [at.document(f"{title}, type {code}. {' '.join(text.split()[:30])}") for code in codes]
-    # The model does see something of a number; whichever the wanted one, most of its like must score higher to fail.
+    # At the end of a text the model makes little of a number; each text is another, so that it has more to go by.
+    names = [at.document(f"{title}. {at.altered(text, 20)} Type {code}.") for code in codes]
     for code, name in zip(codes[:3], names[:3], strict=True):
         at.ask("exact_match", f"{title} {code}", name)
 

@@ -181,17 +181,17 @@ class _Given:
         from crossfade.config import load_settings
 
         settings = load_settings(threads=self.threads)
-        named = {"MaxSim": self.model, **_named(self.rerankers)}
+        named = {"MaxSim": self.model, **_named(self.rerankers, taken="MaxSim")}
         return {name: open_reranker(str(path), settings) for name, path in named.items()}
 
 
-def _named(paths: list[Path]) -> dict[str, Path]:
+def _named(paths: list[Path], *, taken: str = "") -> dict[str, Path]:
     """By the last part of each path; a number is put behind one that is taken."""
     found: dict[str, Path] = {}
     for path in paths:
         name = base = path.resolve().name
         number = 2
-        while name in found:
+        while name in found or name == taken:
             name, number = f"{base}-{number}", number + 1
         found[name] = path
     return found
