@@ -182,7 +182,7 @@ def _separate(known: Known) -> CheckItem:
 
 
 def _reindex(known: Known) -> CheckItem:
-    tokens = max((each.cost.corpus_tokens for each in known.arms), default=0)
+    tokens = known.arms[0].cost.corpus_tokens
     figure = f"{known.documents:,} documents, about {tokens:,} tokens to embed once"
     how = "build a second index version beside the one in use, which stays as it is (docs/versions.md)"
     question = "Can the corpus be re-embedded and re-indexed safely?"
