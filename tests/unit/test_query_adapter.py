@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("crossfade._native", reason="the Rust extension is not built: run `make setup`")
 
 from crossfade.errors import InvalidInput
-from crossfade.training.query_adapter import TrainingSet, _folds, _solve, fit_query_adapter
+from crossfade.training.query_adapter import TrainingSet, _solve, fit_query_adapter, joined_folds
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_the_same_data_gives_the_same_adapter() -> None:
 
 def test_queries_that_share_a_document_are_in_one_fold() -> None:
     judged = [{f"d{i // 3}": 1, f"e{i}": 0} for i in range(60)] + [{"d0": 2, "d1": 1}]
-    folds = _folds(judged, 5, seed=1)
+    folds = joined_folds(judged, 5, seed=1)
     for start in range(0, 60, 3):
         assert len(set(folds[start : start + 3])) == 1
     assert len({folds[0], folds[3], folds[60]}) == 1

@@ -19,6 +19,7 @@ from crossfade.cli import (
     compare,
     dataset,
     decision,
+    diagnose,
     evaluate,
     frontier,
     judgments,
@@ -50,6 +51,7 @@ app.add_typer(judgments.app)
 app.command("serve")(serve.command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("diagnose")(diagnose.diagnose)
 app.command("frontier")(frontier.frontier)
 app.command("leakage")(leakage.leakage)
 

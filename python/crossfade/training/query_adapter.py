@@ -79,7 +79,7 @@ def fit_query_adapter(
             f"{len(used)} training queries have a relevant document in the corpus; an adapter needs at least "
             f"{2 * folds}: judge more queries or take another split"
         )
-    fold_of = _folds([data.qrels[query_id] for query_id in used], folds, seed)
+    fold_of = joined_folds([data.qrels[query_id] for query_id in used], folds, seed)
     scores = {
         float(ridge): _held_out_score(data, queries, targets, used, fold_of, folds, float(ridge)) for ridge in ridges
     }
@@ -127,10 +127,12 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.divide(exact, norms, out=np.zeros_like(exact), where=norms > 0))
 
 
-def _folds(judged: Sequence[Mapping[str, int]], folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold for each query; queries joined by relevant documents they share, however far, are in one fold.
+def joined_folds(judged: Sequence[Mapping[str, int]], folds: int, seed: int) -> NDArray[np.int64]:
+    """A fold, from 0, for each query, int64, shape (len(judged),); queries joined by relevant documents they share,
+    however far, are in one fold.
 
-    Groups are dealt in a shuffled order, larger ones first, each to the fold that holds the fewest queries.
+    `judged[i]`: grades of query i by document. Groups are dealt in a shuffled order, larger ones first, each to the
+    fold that holds the fewest queries.
     """
     group = list(range(len(judged)))
 
