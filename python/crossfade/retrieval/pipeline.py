@@ -32,6 +32,9 @@ class Query:
     vectors: NDArray[np.float32] | None
     texts: Sequence[str] | None
 
+    def __len__(self) -> int:
+        return len(self.vectors if self.vectors is not None else self.texts or ())
+
 
 @dataclass(slots=True)
 class Found:

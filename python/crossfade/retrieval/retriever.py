@@ -13,6 +13,7 @@ from crossfade.errors import FingerprintMismatch, InvalidInput
 from crossfade.models.types import InputType
 from crossfade.retrieval.options import SearchOptions
 from crossfade.retrieval.pipeline import Pipeline, Query
+from crossfade.retrieval.shares import share
 from crossfade.retrieval.types import SearchResult, TextEncoder, VectorMaker
 from crossfade.store.checks import finite_matrix
 from crossfade.store.metadata import bind
@@ -119,10 +120,9 @@ class Retriever:
         collection = self._collection
         snapshot = collection.snapshot()
         condition = None if options.filter is None else bind(options.filter, collection.fields)
-        pipeline = Pipeline(
-            snapshot, collection.spec.metric, condition, collection.documents, self._threads, self._check
-        )
-        found = pipeline.run(query, k, options)
+        with share(self._threads, len(query)) as threads:
+            pipeline = Pipeline(snapshot, collection.spec.metric, condition, collection.documents, threads, self._check)
+            found = pipeline.run(query, k, options)
         return SearchResult(
             hits=found.hits,
             query_fingerprint=fingerprint,

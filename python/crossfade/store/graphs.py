@@ -26,6 +26,7 @@ from crossfade.files import write_atomically
 from crossfade.kernels import Effort, Graph, build_graph, open_graph
 from crossfade.niceness import behind
 from crossfade.store import faults
+from crossfade.store.building import building
 from crossfade.store.precision import GRAPH_FORMS
 from crossfade.store.segment import Segment, sync_directory
 from crossfade.store.settings import GraphSettings
@@ -70,7 +71,8 @@ def build(
             settings.recall, settings.recall_at, sample=settings.sample, threads=settings.threads
         )
 
-    made = behind(settings.niceness, work)
+    with building():
+        made = behind(settings.niceness, work)
     if made is None:
         return None
     graph, effort = made
