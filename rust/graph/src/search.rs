@@ -1,7 +1,7 @@
 //! Batches of queries.
 
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crossfade_kernels::{
     Corpus, Error as Fault, Mask, Metric, Options, Rows, Space, TopK, for_each, rescore, threads, top_k,
@@ -284,13 +284,10 @@ const TOGETHER: usize = 4;
 
 /// How many that is of `count`: no thread is to be left without one.
 fn together(count: usize, options: Options<'_>) -> usize {
-    // To count the cores takes tens of microseconds, as long as a walk: once is enough for this.
-    static CORES: OnceLock<usize> = OnceLock::new();
     if count <= 1 {
         return 1;
     }
-    let threads = if options.threads == 0 { *CORES.get_or_init(|| threads(options)) } else { options.threads };
-    TOGETHER.min(count.div_ceil(threads.max(1)))
+    TOGETHER.min(count.div_ceil(threads(options).max(1)))
 }
 
 /// Candidates that are scored exactly, for each result asked for, where a walk compares codes.

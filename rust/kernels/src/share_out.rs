@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::{Error, Options, pool};
@@ -72,17 +72,18 @@ pub fn for_each<S>(
     share_out(parts, options, |_| 0, state, part)
 }
 
-/// How many threads the options ask for.
+/// How many threads the options ask for: 0 is one for every core that there was for the process at its first search.
 #[must_use]
 pub fn threads(options: Options<'_>) -> usize {
+    // To count the cores takes files to be read, tens of microseconds, which is as long as a search may take.
+    static CORES: OnceLock<usize> = OnceLock::new();
     match options.threads {
-        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        0 => *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get)),
         threads => threads,
     }
 }
 
-/// The same, for work that no more than `most` can share. To count the cores takes files to be read, tens of microseconds:
-/// what one thread does needs no count.
+/// The same, for work that no more than `most` can share.
 pub(crate) fn threads_for(options: Options<'_>, most: usize) -> usize {
     if most <= 1 { 1 } else { threads(options).min(most) }
 }
