@@ -83,6 +83,11 @@ def test_texts_of_unknown_fields_are_compared_unless_they_are_to_be_passed_over(
     reader = RowReader(FieldNames(ignored=("input", "meta", "label")))
     assert reader.read(record).others == []
     assert reader.ignored == {"input", "source", "meta", "score", "label"}
+    nested = {"query": "q", "pos": [[{"text": "p", "title": "a title that is long", "body": long, "id": 3}]]}
+    reader = RowReader(FieldNames())
+    assert reader.read(nested) == (["q"], ["a title that is long p"], [], [long])
+    assert (reader.fields["unknown"], reader.ignored) == ({"pos.body"}, {"pos.id"})
+    assert RowReader(FieldNames(ignored=("pos.body",))).read(nested).others == []
     assert RowReader(FieldNames()).read({"set": ["a", "b"], "input": long}) == (["a"], ["b"], [], [long])
     assert RowReader(FieldNames(query=("frage",))).read({"frage": "q", "query": long}).others == [long]
 

@@ -99,6 +99,9 @@ class RowReader:
             positives, refused = _scored(shape.score, positives, record[shape.score])
             negatives += refused
         others = self._unknown(record, shape.unknown)
+        for name in (*shape.query, *shape.positive, *shape.negative):
+            if isinstance(value := record[name], list | dict):
+                others += self._beside(name, value)
         if not (queries or positives or sure or negatives or others):
             raise InvalidInput("every field of it is empty; expected a query, a positive or a negative")
         return Texts(queries, [*sure, *positives], negatives, others)
@@ -146,6 +149,18 @@ class RowReader:
             if found := [text for text in _strings(record[name]) if len(text.encode()) >= _LEAST_BYTES]:
                 self.fields["unknown"].add(name)
                 texts += found
+        return texts
+
+    def _beside(self, name: str, value: Any) -> list[str]:
+        """What objects in a field hold beside "text" and "title"; the output calls it FIELD.KEY."""
+        texts: list[str] = []
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict) and len(one) > 1:
+                held = {f"{name}.{key}": within for key, within in one.items() if key not in ("text", "title")}
+                self._others.update(held)
+                texts += self._unknown(held, [key for key in held if key not in self._names.ignored])
+            elif isinstance(one, list):
+                texts += self._beside(name, one)
         return texts
 
     def _unnamed(self, record: Mapping[str, Any]) -> Texts:
