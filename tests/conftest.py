@@ -8,10 +8,12 @@ fewer random cases, and the run's header says so.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,23 +21,24 @@ import pytest
 SHARED_MEMORY = Path("/dev/shm")
 LEAST_ROOM = 4 << 30
 PREFIX = "crossfade-tests-"
+LOCK = ".lock"
 SLOW_SYNC_SECONDS = 0.003
 FEWER = {"CROSSFADE_SEQUENCES": "60", "CROSSFADE_CRASHES": "40"}
 _ROUNDS = 20
 
 _made: Path | None = None
+_lock = -1
 _sync_seconds = 0.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything asks for a temporary directory."""
-    global _made, _sync_seconds
+    global _made, _lock, _sync_seconds
     named = os.environ.get("CROSSFADE_TEST_DIRECTORY")
     parent = Path(named) if named else SHARED_MEMORY
     if config.option.basetemp is None and (named or _has_room(parent)):
-        _remove_left(parent)
-        _made = parent / f"{PREFIX}{os.getpid()}"
-        _made.mkdir(mode=0o700)
+        remove_left(parent)
+        _made, _lock = make_directory(parent)
         os.environ["TMPDIR"] = str(_made)
         tempfile.tempdir = None
     _sync_seconds = sync_seconds(_place(config))
@@ -55,7 +58,53 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_unconfigure() -> None:
     """What failed tests have left is looked at with --basetemp."""
     if _made is not None:
-        shutil.rmtree(_made, ignore_errors=True)
+        with suppress(OSError):
+            _remove(_made)
+        os.close(_lock)
+
+
+def make_directory(parent: Path) -> tuple[Path, int]:
+    """A new directory, and the descriptor that keeps it locked: until it is closed, or the process ends however.
+
+    A process's number would not tell whether that lives: numbers come again, and other containers that share /dev/shm
+    have their own.
+    """
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # a file system without locks: no other run can take it either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Another run may have taken it for left between the two calls.
+        if (path / LOCK).exists():
+            return path, descriptor
+        os.close(descriptor)
+
+
+def remove_left(parent: Path) -> None:
+    """Of runs that were killed: those whose lock can be taken. One without a lock is being made, or not of such a run.
+
+    What cannot be opened is another user's.
+    """
+    for path in parent.glob(f"{PREFIX}*"):
+        if path.is_symlink():
+            continue
+        with suppress(OSError):
+            descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(path)
+            finally:
+                os.close(descriptor)
+
+
+def _remove(directory: Path) -> None:
+    """The lock last: what is left of it when that is cut short must be found again."""
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def sync_seconds(directory: Path) -> float:
@@ -78,11 +127,3 @@ def _place(config: pytest.Config) -> Path:
 
 def _has_room(directory: Path) -> bool:
     return directory.is_dir() and os.access(directory, os.W_OK) and shutil.disk_usage(directory).free >= LEAST_ROOM
-
-
-def _remove_left(parent: Path) -> None:
-    """Of runs that were killed."""
-    for path in parent.glob(f"{PREFIX}*"):
-        number = path.name.removeprefix(PREFIX)
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
-            shutil.rmtree(path, ignore_errors=True)

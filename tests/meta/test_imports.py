@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
 BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "mapping", "measures", "niceness", "tables"}
-BASE |= {"overlap"}
+BASE |= {"lookalikes", "overlap"}
 BASE |= STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "measures": {"errors", "tables", "_native"},
     "tables": {"errors", "files", "arguments", "_native"},
     "overlap": {"errors", "arguments", "_native"},
+    "lookalikes": {"overlap"},
     "arguments": {"errors"},
     "chunking": {"errors", "arguments"},
     "niceness": set(),

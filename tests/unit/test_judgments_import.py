@@ -64,5 +64,7 @@ def test_no_data_set_and_no_name(tmp_path: Path) -> None:
     judgments = judged(tmp_path, GRADES)
     with pytest.raises(DataError, match="no such directory"):
         import_split(judgments, tmp_path / "nowhere", "pool")
-    with pytest.raises(InvalidInput, match="split 'a/b' cannot be a file's name"):
-        import_split(judgments, write_notes(tmp_path / "notes"), "a/b")
+    notes = write_notes(tmp_path / "notes")
+    for name in ("a/b", "", ".", "..", "a\n"):
+        with pytest.raises(InvalidInput, match=r"split '.*' cannot be a file's name"):
+            import_split(judgments, notes, name)

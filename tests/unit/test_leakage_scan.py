@@ -50,6 +50,11 @@ def test_clean_rows_are_clean(tmp_path: Path) -> None:
         ({"anchor": QUERY, "negative": RELEVANT.text}, {"query-query", "negative-relevant", "contradiction"}),
         # Document 1 was judged not relevant to query 0, but is relevant to query 1.
         ({"anchor": QUERY, "negative": DATA.documents_by_id["d1"].text}, {"query-query", "negative-relevant"}),
+        ({"anchor": "who knows", "text": RELEVANT.text, "title": "T"}, {"positive-relevant"}),
+        ({"anchor": "who knows", "output": RELEVANT.text}, {"positive-relevant"}),
+        ({"anchor": "who knows", "meta": [{"input": QUERY}]}, {"query-query"}),
+        ({"anchor": "who knows", "positive": RELEVANT.text, "score": -0.7}, {"positive-relevant"}),
+        ({"anchor": QUERY.replace("e", "é").replace("a", "а"), "positive": "x"}, {"query-query"}),
         # Not relevant to any query.
         ({"anchor": "who knows", "positive": DATA.documents_by_id["d70"].content}, set()),
     ],
@@ -110,9 +115,42 @@ def test_the_clean_file_is_the_file_without_the_leaking_lines(tmp_path: Path) ->
     path.write_bytes(b"".join(lines))
     report = find_leakage(DATA, [path], LeakageSettings(skip_bad=True), clean_out=[out])
     assert out.read_bytes() == b"".join([lines[0], lines[1], lines[3], lines[5], lines[6]])
-    assert (report.rows, report.skipped, report.leaking_rows) == (5, 1, 1)
+    assert (report.rows, report.skipped, report.leaking_rows, report.verdict) == (5, 1, 1, "leak")
     assert f"{path}:5: not JSON" in report.files[0].first_fault
     assert find_leakage(DATA, [out]).verdict == "clean"
+
+
+def test_where_lines_are_skipped_nothing_is_clean(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "train.jsonl", [*CLEAN, {"query": QUERY, "negative": 3}])
+    report = find_leakage(DATA, [path], LeakageSettings(skip_bad=True))
+    assert (report.verdict, report.skipped, report.leaking_rows) == ("unclear", 1, 0)
+    assert gate(report) == [
+        "0 of 60 evaluation queries are touched by the training data (0.00%); none may be.",
+        "1 line was skipped, and held against nothing.",
+    ]
+    assert LeakageReport.from_json(report.to_json()).verdict == "unclear"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"query": "a", "query": "b"}',
+        '{"query": "a", "qu\\u0065ry": "b"}',
+        '{"fräge": "a", "query": "a", "fr\\u00e4ge": "b"}',
+        '{"query": "a", "pos": [{"text": "p", "text": "r"}]}',
+        '{"query": "a", "a/b": "p", "a\\/b": "r"}',
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r":1: '.*' stands twice in one object"):
+        find_leakage(DATA, [path])
+
+
+def test_a_name_may_be_a_text_too(tmp_path: Path) -> None:
+    rows = [{"query": "query", "pos": [{"text": "text", "title": "query"}, {"text": "pos"}], "type": "pos"}]
+    assert scan(tmp_path, rows).verdict == "clean"
 
 
 def test_files_may_be_packed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,44 @@ def test_where_the_new_splits_go(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "out" / "corpus.jsonl").read_bytes() == (directory / "corpus.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("packed", ["", "corpus.jsonl", "queries.jsonl"])
+def test_another_data_set_is_not_replaced_unasked(tmp_path: Path, packed: str) -> None:
+    directory = write(tmp_path / "data", tangled())
+    other = write(tmp_path / "other", planted_dataset(30), "old")
+    if packed:
+        (other / f"{packed}.gz").write_bytes(gzip.compress((other / packed).read_bytes()))
+        for name in (packed, *({"corpus.jsonl", "queries.jsonl"} - {packed})):
+            (other / name).unlink()
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    with pytest.raises(InvalidInput, match=r"jsonl(\.gz)? is there already and is not a copy of .*--overwrite"):
+        split(directory, other)
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+    split(directory, other, overwrite=True)
+    assert not list(other.glob("*.gz"))
+    assert {name: (other / name).read_bytes() for name in ("corpus.jsonl", "queries.jsonl")} == {
+        name: (directory / name).read_bytes() for name in ("corpus.jsonl", "queries.jsonl")
+    }
+
+
+def test_the_same_data_set_may_be_there(tmp_path: Path) -> None:
+    directory = write(tmp_path / "data", tangled())
+    split(directory, tmp_path / "out")
+    again = split(directory, tmp_path / "out", shares={"a": 0.5, "b": 0.5})
+    assert again.files == ["qrels/a.tsv", "qrels/b.tsv"]
+
+
+def test_of_a_plain_and_a_packed_file_the_one_that_was_read_is_copied(tmp_path: Path) -> None:
+    directory = write(tmp_path / "data", tangled())
+    (directory / "corpus.jsonl.gz").write_bytes(gzip.compress(b"of another time"))
+    assert split(directory, tmp_path / "out").files[:2] == ["corpus.jsonl", "queries.jsonl"]
+    (directory / "corpus.jsonl.gz").write_bytes(gzip.compress((directory / "corpus.jsonl").read_bytes()))
+    (directory / "corpus.jsonl").unlink()
+    with pytest.raises(InvalidInput, match=r"out/corpus\.jsonl is there already"):
+        split(directory, tmp_path / "out", shares={"a": 0.5, "b": 0.5})
+    split(directory, tmp_path / "out", shares={"a": 0.5, "b": 0.5}, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["corpus.jsonl.gz", "qrels", "queries.jsonl"]
+
+
 def test_several_sources_become_one(tmp_path: Path) -> None:
     data = tangled()
     ids = list(data.queries)
@@ -166,6 +205,8 @@ def test_several_sources_become_one(tmp_path: Path) -> None:
         ({"a": 1.5, "b": -0.5}, "share of a is 1.5"),
         ({"a": float("nan"), "b": 0.5}, "share of a is nan"),
         ({"../a": 0.5, "b": 0.5}, "cannot be a file's name"),
+        ({"..": 0.5, "b": 0.5}, "cannot be a file's name"),
+        ({"a\0": 0.5, "b": 0.5}, "cannot be a file's name"),
     ],
 )
 def test_shares_that_cannot_be_had_are_refused(tmp_path: Path, shares: dict[str, float], says: str) -> None:

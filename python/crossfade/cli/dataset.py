@@ -53,7 +53,9 @@ def split(
     phrases: Phrases = 0.7,
     containment: Containment = 0.9,
     ignore_numbers: IgnoreNumbers = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace splits that are there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace splits that are there, and another corpus or queries.")
+    ] = False,
     allow_absent: AbsentOption = False,
     threads: ThreadsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,

@@ -37,6 +37,10 @@ _NegativeField = Annotated[
     list[str] | None,
     typer.Option("--negative-field", help="The field of negatives; repeatable.", show_default=False),
 ]
+_IgnoreField = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-field", help="Pass over this field, whatever is in it; repeatable.", show_default=False),
+]
 
 
 def leakage(
@@ -65,6 +69,7 @@ def leakage(
     query_field: _QueryField = None,
     positive_field: _PositiveField = None,
     negative_field: _NegativeField = None,
+    ignore_field: _IgnoreField = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count lines that cannot be used, and go on.")] = False,
     clean_out: Annotated[
         list[Path] | None,
@@ -77,7 +82,7 @@ def leakage(
     ] = None,
     examples: Annotated[int, typer.Option("--examples", help="Shown of each pair of sides and kind.")] = 3,
     fail_on_leak: Annotated[
-        bool, typer.Option("--fail-on-leak", help="Exit with code 1 when there is a leak.")
+        bool, typer.Option("--fail-on-leak", help="Exit with code 1 unless the verdict is clean.")
     ] = False,
     json: JsonOption = None,
     allow_absent: AbsentOption = False,
@@ -96,7 +101,12 @@ def leakage(
         counted=COUNTED if counted is None else _pairs(counted),
         limit=limit,
         examples=examples,
-        names=FieldNames(tuple(query_field or ()), tuple(positive_field or ()), tuple(negative_field or ())),
+        names=FieldNames(
+            tuple(query_field or ()),
+            tuple(positive_field or ()),
+            tuple(negative_field or ()),
+            tuple(ignore_field or ()),
+        ),
         skip_bad=skip_bad,
         threads=load_settings(threads=threads).threads,
     )
@@ -110,7 +120,7 @@ def leakage(
         _show(report, settings, clean_out)
     if json is not None:
         write_json(json, report.to_json())
-    if fail_on_leak and report.verdict == "leak":
+    if fail_on_leak and report.verdict != "clean":
         raise typer.Exit(LEAK)
 
 

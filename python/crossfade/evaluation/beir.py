@@ -120,8 +120,7 @@ def write_beir(
     no file name, or a place cannot be written.
     """
     for split in qrels:
-        if Path(split).name != split:
-            raise InvalidInput(f"split {split!r} cannot be a file's name")
+        check_split_name(split)
     (directory / "qrels").mkdir(parents=True, exist_ok=True)
     _write_jsonl(directory / "corpus.jsonl", ({"_id": d.id, "title": d.title, "text": d.text} for d in documents))
     _write_jsonl(directory / "queries.jsonl", ({"_id": query_id, "text": text} for query_id, text in queries.items()))
@@ -139,6 +138,12 @@ def write_qrels_tsv(path: Path, qrels: Qrels) -> None:
         for query_id, grades in qrels.items():
             for document_id, grade in grades.items():
                 stream.write(f"{_checked_id(query_id)}\t{_checked_id(document_id)}\t{grade}\n".encode())
+
+
+def check_split_name(split: str) -> None:
+    """Raises InvalidInput for what cannot be a split's name: it is a file's, so no path, "." or "..", and printable."""
+    if split in ("", ".", "..") or Path(split).name != split or not split.isprintable():
+        raise InvalidInput(f"split {split!r} cannot be a file's name")
 
 
 def _split_path(directory: Path, split: str) -> Path:

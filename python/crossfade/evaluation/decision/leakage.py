@@ -18,8 +18,8 @@ def read_leakage(path: Path, dataset: Dataset) -> Leakage:
     is no such report.
     """
     report = read_json(path)
-    if not isinstance(report, dict) or report.get("verdict") not in ("leak", "clean"):
-        raise DataError(path, 'no leakage report: expected an object whose verdict is "leak" or "clean"')
+    if not isinstance(report, dict) or report.get("verdict") not in ("leak", "clean", "unclear"):
+        raise DataError(path, 'no leakage report: expected an object whose verdict is "leak", "clean" or "unclear"')
     reasons = report.get("reasons")
     if not isinstance(reasons, list) or not all(isinstance(reason, str) for reason in reasons):
         raise DataError(path, "no leakage report: reasons must be a list of texts")
@@ -33,6 +33,6 @@ def read_leakage(path: Path, dataset: Dataset) -> Leakage:
         )
         if hashes.get(name) != there
     ]
-    if report["verdict"] == "leak":
-        blocked += reasons or ["The report's verdict is leak."]
+    if report["verdict"] != "clean":
+        blocked += reasons or [f"The report's verdict is {report['verdict']}."]
     return Leakage(hashlib.sha256(path.read_bytes()).hexdigest(), blocked)

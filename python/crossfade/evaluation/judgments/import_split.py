@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from crossfade.errors import DataError, InvalidInput
-from crossfade.evaluation.beir import jsonl_path, read_corpus, read_queries, write_qrels_tsv
+from crossfade.evaluation.beir import check_split_name, jsonl_path, read_corpus, read_queries, write_qrels_tsv
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.judgments.merge import Merged, MergeSettings, merge
 from crossfade.evaluation.judgments.results import MergeRecord
@@ -74,8 +74,7 @@ def check_split(directory: Path, split: str, *, replace: bool) -> Path:
     """Where the split's judgments go. Raises DataError for no data set, InvalidInput for a name that cannot be."""
     if not directory.is_dir():
         raise DataError(directory, "no such directory: expected one with corpus.jsonl and queries.jsonl")
-    if not split or Path(split).name != split:
-        raise InvalidInput(f"split {split!r} cannot be a file's name")
+    check_split_name(split)
     target = directory / "qrels" / f"{split}.tsv"
     if target.exists() and not replace:
         raise InvalidInput(f"split {split!r} is there already: give another name, or --replace it")

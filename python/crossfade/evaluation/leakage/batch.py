@@ -50,14 +50,17 @@ def _search(rows: list[TrainingRow], sides: Sides, settings: LeakageSettings) ->
     queries = _distinct(text for each in texts for text in each.queries)
     positives = _distinct(text for each in texts for text in each.positives)
     negatives = _distinct(text for each in texts for text in each.negatives)
+    # What has no known role is held against both sides, each as its own kind.
+    as_queries = _distinct(text for each in texts for text in (*each.queries, *each.others))
+    as_positives = _distinct(text for each in texts for text in (*each.positives, *each.others))
     threads = settings.threads
-    query_query = sides.queries.find(queries, containment=True, threads=threads)
-    positive_relevant = sides.documents.find(positives, containment=True, threads=threads)
+    query_query = sides.queries.find(as_queries, containment=True, threads=threads)
+    positive_relevant = sides.documents.find(as_positives, containment=True, threads=threads)
     if sides.encoder is not None:
         # Where words have told already, vectors are not asked.
         for known, some, found in (
-            (sides.queries, queries, query_query),
-            (sides.documents, positives, positive_relevant),
+            (sides.queries, as_queries, query_query),
+            (sides.documents, as_positives, positive_relevant),
         ):
             rest = [text for text in some if text not in found]
             found.update(known.find_by_vectors(rest, sides.encoder, settings.cosine, threads))
@@ -81,8 +84,8 @@ def _row(row: TrainingRow, file: str, found: _Batch, sides: Sides, tally: Tally)
         return
     queries, documents = sides.queries, sides.documents
     plan: tuple[tuple[Pair, list[str], Found, Known], ...] = (
-        ("query-query", texts.queries, found.query_query, queries),
-        ("positive-relevant", texts.positives, found.positive_relevant, documents),
+        ("query-query", [*texts.queries, *texts.others], found.query_query, queries),
+        ("positive-relevant", [*texts.positives, *texts.others], found.positive_relevant, documents),
         ("query-relevant", texts.queries, found.query_relevant, documents),
         ("positive-query", texts.positives, found.positive_query, queries),
         ("negative-relevant", texts.negatives, found.negative_relevant, documents),

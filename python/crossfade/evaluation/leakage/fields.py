@@ -1,13 +1,15 @@
 """Training rows as people have them: which fields hold queries, positives and negatives.
 
 Known are the names of sentence-transformers, FlagEmbedding, Tevatron, DPR and BEIR. Where a row has several names of
-one role, all are taken: a text too many is compared, and none is left out.
+one role, all are taken: a text too many is compared, and none is left out. For the same reason texts in fields of other
+names are compared in both roles, unless the caller says that they are to be passed over.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,27 +24,33 @@ NEGATIVE_NAMES = (
     "negative", "negatives", "neg", "hard_negative", "hard_negatives", "negative_passages", "negative_ctxs",
     "hard_negative_ctxs",
 )  # fmt: skip
+# Whatever a score beside them says, these are what their names say.
+_SURELY_POSITIVE = {"positive", "positives", "pos", "positive_passages", "positive_ctxs"}
 _NUMBERED_NEGATIVE = re.compile(r"(hard_)?neg(ative)?s?_?\d+")
 _SCORE_NAMES = ("score", "label", "similarity", "labels")
 _SET = "set"
 _MOST_SHAPES = 1_000
+_LEAST_BYTES = 8  # of a text in an unknown field: shorter ones are labels, ids and numbers
 
 
 @dataclass(frozen=True, slots=True)
 class FieldNames:
-    """Names given by the caller: a role that has any takes those and no others. Empty: the known names."""
+    """Names given by the caller: a role that has any takes those and no others. Empty: the known names. `ignored`:
+    fields that are passed over, whatever is in them."""
 
     query: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 class Texts(NamedTuple):
-    """What a row holds. Each is a list of str, perhaps empty."""
+    """What a row holds. Each is a list of str, perhaps empty. `others`: of fields that no name tells the role of."""
 
     queries: list[str]
     positives: list[str]
     negatives: list[str]
+    others: list[str]
 
 
 class _Shape(NamedTuple):
@@ -52,7 +60,7 @@ class _Shape(NamedTuple):
     positive: tuple[str, ...]
     negative: tuple[str, ...]
     score: str | None
-    ignored: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 class RowReader:
@@ -61,8 +69,13 @@ class RowReader:
     def __init__(self, names: FieldNames) -> None:
         self._names = names
         self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self.fields: dict[str, set[str]] = {"query": set(), "positive": set(), "negative": set()}
-        self.ignored: set[str] = set()
+        self.fields: dict[str, set[str]] = {"query": set(), "positive": set(), "negative": set(), "unknown": set()}
+        self._others: set[str] = set()
+
+    @property
+    def ignored(self) -> set[str]:
+        """Fields that were passed over: as asked, or because no row had a text in them."""
+        return self._others - self.fields["unknown"]
 
     def read(self, record: Any) -> Texts:
         """A row's texts. Raises InvalidInput when it holds none, or a field is of another type than texts are."""
@@ -77,17 +90,25 @@ class RowReader:
         if not (shape.query or shape.positive or shape.negative):
             return self._unnamed(record)
         queries = [text for name in shape.query for text in _texts(name, record[name])]
-        positives = [text for name in shape.positive for text in _texts(name, record[name])]
+        sure = [text for name in shape.positive if name in _SURELY_POSITIVE for text in _texts(name, record[name])]
+        positives = [
+            text for name in shape.positive if name not in _SURELY_POSITIVE for text in _texts(name, record[name])
+        ]
         negatives = [text for name in shape.negative for text in _texts(name, record[name])]
         if shape.score is not None:
-            positives, refused = _scored(positives, record[shape.score])
+            positives, refused = _scored(shape.score, positives, record[shape.score])
             negatives += refused
-        if not (queries or positives or negatives):
+        others = self._unknown(record, shape.unknown)
+        for name in (*shape.query, *shape.positive, *shape.negative):
+            if isinstance(value := record[name], list | dict):
+                others += self._beside(name, value)
+        if not (queries or positives or sure or negatives or others):
             raise InvalidInput("every field of it is empty; expected a query, a positive or a negative")
-        return Texts(queries, positives, negatives)
+        return Texts(queries, [*sure, *positives], negatives, others)
 
     def _shaped(self, keys: tuple[str, ...]) -> _Shape:
-        names = self._names
+        names, given = self._names, keys
+        keys = tuple(key for key in keys if key not in names.ignored)
         query = names.query or QUERY_NAMES
         positive = names.positive or POSITIVE_NAMES
         negative = names.negative or NEGATIVE_NAMES
@@ -100,30 +121,56 @@ class RowReader:
             if key not in taken and (key in negative or (not names.negative and _NUMBERED_NEGATIVE.fullmatch(key)))
         )
         taken.update(as_negative)
-        if "text" in keys and "text" not in taken and not names.query and not as_query:
-            # With a title it is a document, as in a corpus; otherwise it asks, as in BEIR's queries.
-            if "title" in keys and not names.positive:
-                as_positive = (*as_positive, "text")
-            elif "title" not in keys:
+        if "text" in keys and "text" not in taken:
+            # With a title, or beside what asks, it is a document; otherwise it asks, as in BEIR's queries.
+            if "title" in keys or as_query:
+                if not names.positive:
+                    as_positive = (*as_positive, "text")
+                    taken.add("text")
+            elif not names.query:
                 as_query = ("text",)
-            taken.add("text")
+                taken.add("text")
         score = next((key for key in keys if key in _SCORE_NAMES and key not in taken), None) if as_positive else None
-        ignored = tuple(key for key in keys if key not in taken and key != score)
-        shape = _Shape(as_query, as_positive, as_negative, score, ignored)
+        # What stands under the score's name may be a text as well.
+        unknown = tuple(key for key in keys if key not in taken)
+        shape = _Shape(as_query, as_positive, as_negative, score, unknown)
         if len(self._shapes) == _MOST_SHAPES:
             self._shapes.clear()
-        self._shapes[keys] = shape
+        self._shapes[given] = shape
         for role, found in (("query", as_query), ("positive", as_positive), ("negative", as_negative)):
             self.fields[role].update(found)
         if taken:
-            self.ignored.update(ignored)
+            self._others.update(key for key in given if key not in taken and key != score)
         return shape
+
+    def _unknown(self, record: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+        texts = []
+        for name in names:
+            if found := [text for text in _strings(record[name]) if len(text.encode()) >= _LEAST_BYTES]:
+                self.fields["unknown"].add(name)
+                texts += found
+        return texts
+
+    def _beside(self, name: str, value: Any) -> list[str]:
+        """What objects in a field hold beside "text" and "title"; the output calls it FIELD.KEY."""
+        texts: list[str] = []
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict) and len(one) > 1:
+                held = {f"{name}.{key}": within for key, within in one.items() if key not in ("text", "title")}
+                self._others.update(held)
+                texts += self._unknown(held, [key for key in held if key not in self._names.ignored])
+            elif isinstance(one, list):
+                texts += self._beside(name, one)
+        return texts
 
     def _unnamed(self, record: Mapping[str, Any]) -> Texts:
         if isinstance(record.get(_SET), list):
             # sentence-transformers' sets: texts that all mean the same.
             first, *others = _texts(_SET, record[_SET]) or [""]
-            return Texts([first], others, [])
+            beside = [name for name in record if name != _SET]
+            self._others.update(beside)
+            beside = [name for name in beside if name not in self._names.ignored]
+            return Texts([first], others, [], self._unknown(record, beside))
         found = ", ".join(map(repr, record)) or "nothing"
         raise InvalidInput(
             f"no field of it is known as a query, a positive or a negative; found {found}: name them with "
@@ -135,7 +182,7 @@ def _tuple(record: Sequence[Any]) -> Texts:
     """An array of texts: anchor, positive, negatives."""
     if not record or not all(isinstance(text, str) for text in record):
         raise InvalidInput("an array stands for anchor, positive and negatives: expected texts in it, and nothing else")
-    return Texts(list(record[:1]), list(record[1:2]), list(record[2:]))
+    return Texts(list(record[:1]), list(record[1:2]), list(record[2:]), [])
 
 
 def _texts(name: str, value: Any) -> list[str]:
@@ -152,14 +199,33 @@ def _texts(name: str, value: Any) -> list[str]:
     raise InvalidInput(f'"{name}" holds {_kind(value)}; expected a text, an object with "text", or a list of these')
 
 
-def _scored(positives: list[str], score: Any) -> tuple[list[str], list[str]]:
-    """Positives that are scored above 0, and the others. A list of scores has one for each; other types say nothing."""
-    if isinstance(score, int | float):
-        return (positives, []) if score > 0 else ([], positives)
-    if isinstance(score, list) and len(score) == len(positives) and all(isinstance(s, int | float) for s in score):
-        pairs = list(zip(positives, score, strict=True))
-        return [text for text, s in pairs if s > 0], [text for text, s in pairs if s <= 0]
-    return positives, []
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list):
+            waiting += reversed(one)
+        elif isinstance(one, dict):
+            waiting += reversed(one.values())
+
+
+def _scored(name: str, positives: list[str], score: Any) -> tuple[list[str], list[str]]:
+    """Positives, and those whose score is 0. A list of scores has one for each; other types say nothing, and neither
+    do scores of which one is below 0: those of a model, of which 0 is not the least.
+
+    Raises InvalidInput for a score that is NaN or infinite.
+    """
+    scores = score if isinstance(score, list) else [score] * len(positives)
+    for one in score if isinstance(score, list) else [score]:
+        if isinstance(one, float) and not math.isfinite(one):
+            raise InvalidInput(f'"{name}" holds {one}; expected a finite number')
+    if len(scores) != len(positives) or not all(isinstance(one, int | float) and one >= 0 for one in scores):
+        return positives, []
+    pairs = list(zip(positives, scores, strict=True))
+    return [text for text, one in pairs if one > 0], [text for text, one in pairs if one == 0]
 
 
 def _kind(value: object) -> str:

@@ -19,15 +19,20 @@ _SAID: Mapping[Pair, str] = {
 
 def gate(report: LeakageReport) -> list[str]:
     """Why a decision that stands on this split is blocked; empty when it is not. Sentences with figures in them."""
-    return list(report.reasons) if report.verdict == "leak" else []
+    return [] if report.verdict == "clean" else list(report.reasons)
 
 
-def reasons(pairs: Mapping[Pair, PairCounts], touched: int, queries: int, settings: LeakageSettings) -> list[str]:
+def reasons(
+    pairs: Mapping[Pair, PairCounts], touched: int, queries: int, settings: LeakageSettings, skipped: int = 0
+) -> list[str]:
     """The verdict in sentences, the counted pairs first."""
     share = touched / queries
     limit = f"the limit is {settings.limit:.2%}" if settings.limit else "none may be"
     what = "query is" if queries == 1 else "queries are"
     found = [f"{touched:,} of {queries:,} evaluation {what} touched by the training data ({share:.2%}); {limit}."]
+    if skipped:
+        lines = "1 line was" if skipped == 1 else f"{skipped:,} lines were"
+        found.append(f"{lines} skipped, and held against nothing.")
     for pair, counts in pairs.items():
         if not counts.total:
             continue

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from crossfade.evaluation.dataset import Dataset
 from crossfade.kernels import top_k
+from crossfade.lookalikes import PlainOverlap
 from crossfade.models.encoder import Encoder
 from crossfade.models.types import InputType
-from crossfade.overlap import Kind, Overlap, OverlapSettings, agree_in_numbers
+from crossfade.overlap import Kind, OverlapSettings, agree_in_numbers
 
 _NEIGHBOURS = 3  # of a text by vectors: evaluation texts have near-copies among themselves
 
@@ -40,7 +41,7 @@ class Known:
     """Queries, or documents. `ids` and `texts` go together; `queries`: places of the queries that each stands for."""
 
     _places: list[int]
-    _overlap: Overlap
+    _overlap: PlainOverlap
     _numbers: bool
 
     def __init__(self, ids: list[str], texts: list[str], queries: list[list[int]], input_type: InputType) -> None:
@@ -53,7 +54,7 @@ class Known:
     def index(self, variants: Sequence[tuple[int, str]], settings: OverlapSettings, threads: int) -> None:
         """`variants`: each text, and in what other forms a training file may have it, by place."""
         self._places = [place for place, _ in variants]
-        self._overlap = Overlap([text for _, text in variants], settings, threads=threads)
+        self._overlap = PlainOverlap([text for _, text in variants], settings, threads=threads)
         self._numbers = settings.numbers
 
     def embed(self, encoder: Encoder) -> None:

@@ -59,7 +59,8 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """A training file. `fields`: role to the names of the fields taken as that; `ignored`: names that were passed over.
+    """A training file. `fields`: role to the names of the fields taken as that, "unknown" for those compared as query
+    and as positive; `ignored`: names that were passed over.
     `sha256`: of its content, unpacked. `leaking_rows`: of the counted pairs. `first_fault`: of the skipped lines."""
 
     path: str
@@ -77,7 +78,8 @@ class LeakageReport:
     """Training data held against one split.
 
     `pairs`: every pair of sides that was looked at. `leaking_rows` and `queries_touched` are of the counted ones;
-    `touched` names those queries. `settings`: thresholds, limit, hashes, versions, date.
+    `touched` names those queries. `verdict`: "unclear" where no leak was found and lines were skipped. `settings`:
+    thresholds, limit, hashes, versions, date.
     """
 
     dataset: str
@@ -89,7 +91,7 @@ class LeakageReport:
     leaking_rows: int
     queries_touched: int
     share_touched: float
-    verdict: Literal["leak", "clean"]
+    verdict: Literal["leak", "clean", "unclear"]
     reasons: list[str]
     pairs: dict[str, PairCounts]
     files: list[FileSummary]

@@ -142,18 +142,19 @@ def _report(
     touched = sorted(tally.queries(settings.counted))
     queries = len(sides.queries.ids)
     share = len(touched) / queries
+    skipped = sum(file.skipped for file in files)
     return LeakageReport(
         dataset=dataset.name,
         split=dataset.split,
         queries=queries,
         relevant_documents=len(sides.documents.ids),
         rows=sum(file.rows for file in files),
-        skipped=sum(file.skipped for file in files),
+        skipped=skipped,
         leaking_rows=sum(file.leaking_rows for file in files),
         queries_touched=len(touched),
         share_touched=share,
-        verdict="leak" if share > settings.limit else "clean",
-        reasons=reasons(counts, len(touched), queries, settings),
+        verdict="leak" if share > settings.limit else "unclear" if skipped else "clean",
+        reasons=reasons(counts, len(touched), queries, settings, skipped),
         pairs=dict(counts.items()),
         files=files,
         touched=[sides.queries.ids[place] for place in touched],

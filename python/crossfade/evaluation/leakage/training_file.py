@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from crossfade.evaluation.leakage.fields import FieldNames, RowReader, Texts
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _READ_BYTES = 1 << 20
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_ASCII_ESCAPE = re.compile(rb"\\u00[2-7]")
 
 
 class TrainingRow(NamedTuple):
@@ -90,11 +93,14 @@ class TrainingFile:
 
 def _loaded(line: bytes) -> object:
     try:
-        return from_json(line)
+        record = from_json(line)
     except ValueError:
         pass  # what it refuses json either takes (great depth) or names better
+    else:
+        if _names_once(record, line):
+            return record
     try:
-        record = json.loads(line.decode())
+        record = json.loads(line.decode(), object_pairs_hook=_named_once)
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"invalid UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}; convert the file to UTF-8"
@@ -110,3 +116,22 @@ def _loaded(line: bytes) -> object:
     except RecursionError as error:
         raise InvalidInput(f"not usable JSON: {error}") from None
     return record
+
+
+def _names_once(record: object, line: bytes) -> bool:
+    """Whether it is plain that no object in the line has a name twice, of which the parser keeps the last: one object
+    at most, whose names are spelt in one way, each once."""
+    if line.count(b"{") > 1 or _ASCII_ESCAPE.search(line):
+        return False
+    return not isinstance(record, dict) or all(
+        _PLAIN_NAME.fullmatch(name) and line.count(b'"%b"' % name.encode()) == 1 for name in record
+    )
+
+
+def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(f"{twice!r} stands twice in one object; expected each name once")
+    return found

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossfade.evaluation.dataset import Dataset
-from crossfade.overlap import Overlap, OverlapSettings
+from crossfade.lookalikes import PlainOverlap
+from crossfade.overlap import OverlapSettings
 
 GroupBy = Literal["target", "query"]
 """`query`: near-copies of each other. `target`: also those with a relevant document in common, or near-copies of one,
@@ -38,7 +39,7 @@ def group_queries(
     ids = sorted(dataset.queries)
     texts = [dataset.queries[query_id] for query_id in ids]
     forest = _Forest(len(ids))
-    queries = Overlap(texts, settings, threads=threads)
+    queries = PlainOverlap(texts, settings, threads=threads)
     for one, other in _pairs(queries, texts, containment=True, threads=threads):
         forest.join(one, other)
     relevant = _relevant(dataset, ids)
@@ -67,7 +68,7 @@ def _relevant(dataset: Dataset, ids: list[str]) -> dict[str, list[int]]:
 def _join_by_documents(
     dataset: Dataset,
     relevant: dict[str, list[int]],
-    queries: Overlap,
+    queries: PlainOverlap,
     query_texts: list[str],
     forest: _Forest,
     settings: OverlapSettings,
@@ -82,7 +83,7 @@ def _join_by_documents(
             forms = dict.fromkeys((document.content, document.text))
             texts += forms
             asking += [relevant[document_id][0]] * len(forms)
-    documents = Overlap(texts, settings, threads=threads)
+    documents = PlainOverlap(texts, settings, threads=threads)
     for one, other in _pairs(documents, texts, containment=True, threads=threads):
         forest.join(asking[one], asking[other])
     for text, query in _pairs(queries, texts, containment=False, threads=threads):
@@ -91,7 +92,7 @@ def _join_by_documents(
         forest.join(query, asking[text])
 
 
-def _pairs(known: Overlap, texts: list[str], *, containment: bool, threads: int) -> list[tuple[int, int]]:
+def _pairs(known: PlainOverlap, texts: list[str], *, containment: bool, threads: int) -> list[tuple[int, int]]:
     found = known.find(texts, containment=containment, threads=threads)
     return list(zip(found.texts.tolist(), found.known.tolist(), strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.beir import read_beir, splits, write_qrels_tsv
+from crossfade.evaluation.beir import check_split_name, jsonl_path, read_beir, splits, write_qrels_tsv
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.splitting.allot import Allotment, allot
@@ -17,13 +18,14 @@ from crossfade.evaluation.splitting.groups import GroupBy, Groups, group_queries
 from crossfade.files import write_atomically
 from crossfade.overlap import OverlapSettings
 
-_FILES = ("corpus.jsonl", "corpus.jsonl.gz", "queries.jsonl", "queries.jsonl.gz")
+_FILES = ("corpus.jsonl", "queries.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
     """`shares`: name of a new split to its share of the queries. `by`: what keeps queries together. `tolerance`: how
-    far a split's share may be from what was asked. `overwrite`: whether splits that are there may be replaced.
+    far a split's share may be from what was asked. `overwrite`: whether splits that are there may be replaced, and
+    another corpus and other queries.
     """
 
     shares: Mapping[str, float] = field(default_factory=lambda: {"train": 0.8, "dev": 0.1, "test": 0.1})
@@ -69,14 +71,16 @@ def split_dataset(
     """Put the judged queries of the splits `sources` into new splits that do not leak into each other.
 
     Writes `out`/qrels/NAME.tsv with all judgments of each query, and, where `out` is another directory, copies of
-    corpus and queries. Each file appears whole or not at all.
+    corpus and queries as they were read: of a plain file and a packed one, one. Each file appears whole or not at all.
 
-    Raises DataError for what a BEIR directory may not hold, and InvalidInput when a split is there already, a query is
-    judged differently in two sources, or the groups are too large for the shares.
+    Raises DataError for what a BEIR directory may not hold, and InvalidInput when a split is there already, or another
+    corpus or other queries, a query is judged differently in two sources, or the groups are too large for the shares.
     """
     settings = settings or SplitSettings()
     new = out.resolve() != directory.resolve()
     _check_names(out, settings)
+    if new and not settings.overwrite:
+        _check_place(directory, out)
     dataset = _read(directory, sources, settings, progress)
     groups = group_queries(dataset, settings.by, settings.overlap, threads=settings.threads)
     if len(groups.members) < len(settings.shares):
@@ -90,9 +94,11 @@ def split_dataset(
         raise InvalidInput(f"cannot write {out}: {error.strerror or error}; choose another place") from None
     written = []
     for name in _FILES if new else ():
-        if (directory / name).is_file():
-            _copy(directory / name, out / name)
-            written.append(name)
+        source = jsonl_path(directory, name)
+        if _copy(source, out / source.name):
+            written.append(source.name)
+        for other in _others(source, out, name):
+            other.unlink()
     for name, ids in allotment.queries.items():
         write_qrels_tsv(out / "qrels" / f"{name}.tsv", {query_id: dataset.qrels[query_id] for query_id in ids})
         written.append(f"qrels/{name}.tsv")
@@ -112,13 +118,41 @@ def split_dataset(
 
 def _check_names(out: Path, settings: SplitSettings) -> None:
     for name in settings.shares:
-        if not name or Path(name).name != name:
-            raise InvalidInput(f"split {name!r} cannot be a file's name")
+        check_split_name(name)
     taken = sorted(set(splits(out)) & set(settings.shares))
     if taken and not settings.overwrite:
         raise InvalidInput(
             f"{out} has a split {taken[0]} already: choose another name or another --out, or replace it (--overwrite)"
         )
+
+
+def _check_place(directory: Path, out: Path) -> None:
+    """Raises InvalidInput where copies would take another data set's place, or lie beside it."""
+    for name in _FILES:
+        source = jsonl_path(directory, name)
+        target = out / source.name
+        there = [*_others(source, out, name), *([target] if target.exists() and not _same(source, target) else [])]
+        if source.is_file() and there:
+            raise InvalidInput(
+                f"{there[0]} is there already and is not a copy of {source}: choose another --out, or replace it "
+                "(--overwrite)"
+            )
+
+
+def _others(source: Path, out: Path, name: str) -> list[Path]:
+    """What is in `out` under the name that the copy does not have: packed beside plain, or plain beside packed."""
+    return [out / other for other in (name, f"{name}.gz") if other != source.name and (out / other).exists()]
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are files of the same bytes."""
+    if not (one.is_file() and other.is_file()) or one.stat().st_size != other.stat().st_size:
+        return False
+    digests = []
+    for path in (one, other):
+        with path.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").digest())
+    return digests[0] == digests[1]
 
 
 def _read(directory: Path, sources: Sequence[str], settings: SplitSettings, progress: Progress | None) -> Dataset:
@@ -162,6 +196,10 @@ def _too_large(what: str, groups: Groups, settings: SplitSettings) -> str:
     return f"{found} choose other shares, or a larger --tolerance"
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> bool:
+    """Whether there was anything to copy."""
+    if _same(source, target):
+        return False
     with source.open("rb") as content, write_atomically(target) as stream:
         shutil.copyfileobj(content, stream)
+    return True
