@@ -19,11 +19,12 @@ from crossfade.evaluation.beir import read_beir, write_beir
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision import signing
 from crossfade.evaluation.decision.canonical import canonical_bytes
+from crossfade.evaluation.decision.checks import Check, Sources
 from crossfade.evaluation.decision.decide import Conditions, Decided, compare_and_decide, decide_runs
 from crossfade.evaluation.decision.protocol import Gates, GuardSet, Prices, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.record import DecisionRecord, content_sha256, read_json, write_record
 from crossfade.evaluation.decision.schema import decision_schema
-from crossfade.evaluation.decision.verify import Check, Sources, verify
+from crossfade.evaluation.decision.verify import verify
 from crossfade.evaluation.evaluate import EvaluationSettings
 from crossfade.evaluation.trec import read_run, write_run
 

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossfade.evaluation.decision.verify import Check
+    from crossfade.evaluation.decision.checks import Check
 
 app = typer.Typer(name="decision", help="Check and sign the records of decisions.", rich_markup_mode=None)
 
@@ -53,8 +53,10 @@ def verify(
 
     from crossfade.errors import DataError, InvalidInput
     from crossfade.evaluation.beir import read_beir
+    from crossfade.evaluation.decision.checks import Sources
+    from crossfade.evaluation.decision.declared import declared_as
     from crossfade.evaluation.decision.record import read_json
-    from crossfade.evaluation.decision.verify import Sources, declared_as, verify
+    from crossfade.evaluation.decision.verify import verify
     from crossfade.evaluation.trec import read_run
 
     data = read_json(file)
