@@ -84,9 +84,14 @@ def test_a_decision_is_written_signed_and_verified(
     assert len(pool) == held["evidence"]["judged"]["pool"]
     assert {"query_id", "query", "document_id", "title", "text", "base_rank", "candidate_rank"} == pool[0].keys()
 
+    capsys.readouterr()
     assert run(["decision", "verify", str(record)]) == 0
+    said = capsys.readouterr().out
+    assert f"what was checked holds; {said.count(' not checked: ')} parts were not checked" in said
+    assert said.count(" not checked: ") > 10
     sources = ["--dataset", folder / "topics", "--protocol", folder / "protocol.toml"]
     sources += ["--base-run", runs[0], "--candidate-run", runs[1], "--json"]
+    sources += ["--guard", f"general={folder / 'general'}"]
     capsys.readouterr()
     assert run(["decision", "verify", str(record), *map(str, sources)]) == 0
     checked = json.loads(capsys.readouterr().out)
@@ -94,9 +99,12 @@ def test_a_decision_is_written_signed_and_verified(
     assert checked["verdict"] == "ship"
     assert {check["name"]: check["holds"] for check in checked["checks"]} == {
         **dict.fromkeys(
-            ["content", "protocol", "verdict", "findings", "gates", "reasons", "regressions", "data", "slices"], True
+            ["content", "fields", "protocol", "verdict", "findings", "gates", "reasons", "regressions", "data"], True
         ),
-        **dict.fromkeys(["base run", "candidate run", "judged", "declared"], True),
+        **dict.fromkeys(["slices", "base run", "candidate run", "judged", "rank overlap", "churn"], True),
+        **({"shown rankings": True} if held["regressions"] else {}),
+        **dict.fromkeys(["guard general data", "file protocol", "declared"], True),
+        **dict.fromkeys(["guard general values", "latency", "dates", "models", "environment"], None),
         "signature": None,
     }
 
@@ -107,14 +115,14 @@ def test_a_decision_is_written_signed_and_verified(
     assert run(["decision", "verify", str(record), *signed]) == 0
     assert run(["decision", "sign", str(record), "--key", str(key)]) == 0
     assert run(["decision", "verify", str(record), *signed[:2]]) == 0
-    assert "signature      holds" in capsys.readouterr().out
+    assert "signature        holds" in capsys.readouterr().out
 
     held["outcome"]["verdict"] = "do_not_ship"
     record.write_text(json.dumps(held), encoding="utf-8")
     assert run(["decision", "verify", str(record), *signed[:2]]) == 1
     said = capsys.readouterr()
     assert said.err == ""
-    assert "verdict        DOES NOT HOLD: ship follows from the values by query" in said.out
+    assert "verdict          DOES NOT HOLD: ship follows from the values by query" in said.out
     assert "the record does not hold" in said.out
     assert run(["decision", "sign", str(record), "--key", str(key)]) == 2
     assert "does not hold (content, verdict)" in capsys.readouterr().err
@@ -183,6 +191,7 @@ def test_what_cannot_be_read_has_another_exit_code(
     assert run(["decision", "verify", str(path)]) == 2
     assert message in capsys.readouterr().err
     assert run(["decision", "verify", str(tmp_path / "none.json")]) == 2
+    assert run(["decision", "verify", str(path), "--guard", "general"]) == 2
 
 
 def test_a_frontier_of_two_models_and_words(
