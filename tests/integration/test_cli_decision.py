@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -116,6 +117,24 @@ def test_a_decision_is_written_signed_and_verified(
     assert run(["decision", "sign", str(record), "--key", str(key)]) == 0
     assert run(["decision", "verify", str(record), *signed[:2]]) == 0
     assert "signature        holds" in capsys.readouterr().out
+
+    # What a record holds is never obeyed by a terminal: not its names, nor its dates, nor keys that are unknown.
+    spoiled = copy.deepcopy(held)
+    spoiled["evidence"]["candidate"]["name"] = "good\x1b[2J\u202e"
+    spoiled["evidence"]["candidate"]["fingerprint"] = "cf1\rcontent holds\n"
+    spoiled["evidence"]["decided"] = "\x9b31m"
+    spoiled["\x1b]0;title\x07"] = 1
+    record.write_text(json.dumps(spoiled), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["decision", "verify", str(record)]) == 1
+    said = capsys.readouterr()
+    assert all(character.isprintable() or character == "\n" for character in said.out)
+    assert r"good\x1b[2J\u202e (cf1\rcontent holds\n)" in said.out
+    assert r"no field of a record: \x1b]0;title\x07" in said.out
+    spoiled["evidence"]["values"]["\x1b[2J"] = 3
+    record.write_text(json.dumps(spoiled), encoding="utf-8")
+    assert run(["decision", "verify", str(record)]) == 2
+    assert r"evidence.values.\x1b[2J" in capsys.readouterr().err
 
     held["outcome"]["verdict"] = "do_not_ship"
     record.write_text(json.dumps(held), encoding="utf-8")

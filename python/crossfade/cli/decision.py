@@ -168,15 +168,18 @@ def _signature(data: Any, public_key: Path | None, signature: Path | None) -> Ch
 
 def _show(data: Any, checks: Sequence[Check], *, holds: bool) -> None:
     from crossfade.cli.output import print_paragraph, table_console
+    from crossfade.cli.printable import printable
 
+    # Whoever wrote the record may have written what a terminal obeys: a line erased, "holds" painted over another.
     console = table_console()
     evidence = data["evidence"]
     sides = " against ".join(
         f"{evidence[side]['name']} ({evidence[side]['fingerprint']})" for side in ("candidate", "base")
     )
-    print_paragraph(console, f"{sides}, decided {evidence['decided']}: {data['outcome']['verdict']}")
+    print_paragraph(console, printable(f"{sides}, decided {evidence['decided']}: {data['outcome']['verdict']}"))
     for check in checks:
-        print_paragraph(console, f"{check.name:<16} {_WORDS[check.holds]}{f': {check.detail}' if check.detail else ''}")
+        detail = f": {check.detail}" if check.detail else ""
+        print_paragraph(console, printable(f"{check.name:<16} {_WORDS[check.holds]}{detail}"))
     unseen = sum(check.holds is None for check in checks)
     parts = f"{unseen:,} part{'' if unseen == 1 else 's'}"
     print_paragraph(
