@@ -39,7 +39,7 @@ words = [5, 0]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("decision")
     write_topics(made / "topics")
-    write_topics(made / "general")
+    write_topics(made / "general", asked=28)
     (made / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
     return made
 
@@ -182,6 +182,9 @@ def test_gates_block_and_are_waived_by_name(
         (["--alpha", "2"], "alpha is 2.0"),
         (["--guard", "general"], "expected DIR=MARGIN"),
         (["--guard", "general=x"], "expected DIR=MARGIN"),
+        (["--guard", ":general=0.1"], "expected DIR=MARGIN or NAME:DIR=MARGIN"),
+        (["--guard", "general:=0.1"], "expected DIR=MARGIN or NAME:DIR=MARGIN"),
+        (["--guard", "a/test=0.1", "--guard", "b/test=0.1"], "two are named 'test'"),
         (["--waive", "latency"], "expected NAME=REASON"),
         (["--waive", "latency=x"], "names no gate"),
         (["--slice-field", "team"], "no judged query has the field 'team'"),
@@ -196,6 +199,24 @@ def test_what_cannot_be_declared_is_one_line(
     assert said.out == ""
     assert message in said.err
     assert said.err.count("\n") == 1
+
+
+def test_guard_sets_are_named_and_are_other_data(
+    folder: Path, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = tmp_path / "decision.json"
+    for name, asked in (("a", 27), ("b", 26)):
+        write_topics(tmp_path / name / "test", asked=asked)
+    options = ["--guard", f"first:{tmp_path}/a/test=0.3", "--guard", f"second:{tmp_path}/b/test=0.2"]
+    options += ["--waive", "guard:first=agreed: margin=0.3 is wide", "--decision", record]
+    assert compare(folder, minilm_bundle, minilm_bundle, *options) == 0
+    held = json.loads(record.read_text(encoding="utf-8"))
+    assert {guard["name"]: len(guard["queries"]) for guard in held["evidence"]["guards"]} == {"first": 27, "second": 26}
+    assert [guard["margin"] for guard in held["protocol"]["guards"]] == [0.3, 0.2]
+    assert held["protocol"]["waivers"] == [{"name": "guard:first", "reason": "agreed: margin=0.3 is wide"}]
+    capsys.readouterr()
+    assert compare(folder, minilm_bundle, minilm_bundle, "--guard", f"{folder / 'topics'}=0.3") == 2
+    assert "guard set 'topics' is the data set that is evaluated" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

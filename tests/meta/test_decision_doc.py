@@ -30,8 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, tiny in {"base": Tiny(), "tuned": Tiny(seed=8)}.items():
         import_model(str(write_model(tmp_path / f"{name}-source", tiny)), tmp_path / "models" / name)
     (tmp_path / "data").mkdir()
-    for name in ("docs", "general"):
-        queries = write_topics(tmp_path / "data" / name) / "queries.jsonl"
+    for name, asked in {"docs": None, "general": 28}.items():
+        queries = write_topics(tmp_path / "data" / name, asked=asked) / "queries.jsonl"
         rows = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines()]
         rows = [{**row, "team": ["legal", "sales"][number % 2]} for number, row in enumerate(rows)]
         queries.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")

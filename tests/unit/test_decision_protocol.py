@@ -140,13 +140,30 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_waivers_from_the_command_line() -> None:
-    protocol = Protocol(waivers=[Waiver("latency", "known")])
-    assert with_waivers(protocol, ["slice:team=legal=moved away"]) == [
-        Waiver("latency", "known"),
-        Waiver("slice:team=legal", "moved away"),
-    ]
-    with pytest.raises(InvalidInput, match="expected NAME=REASON"):
-        with_waivers(protocol, ["slice:short"])
+    protocol = Protocol(
+        slices=[
+            SliceRule("team", field="team"),
+            SliceRule("one", field="team", equals="x"),
+            SliceRule("kind", file="kinds.tsv"),
+            SliceRule("short", most_words=3),
+        ],
+        waivers=[Waiver("latency", "known")],
+    )
+    for text, name, reason in (
+        ("slice:team=legal=moved away", "slice:team=legal", "moved away"),
+        ("slice:team=legal=agreed: n=3", "slice:team=legal", "agreed: n=3"),
+        ("slice:kind=a= b ", "slice:kind=a", "b"),
+        ("slice:one=until k=5", "slice:one", "until k=5"),
+        ("slice:short=agreed: k=5", "slice:short", "agreed: k=5"),
+        ("baseline=agreed: age=3 days ok", "baseline", "agreed: age=3 days ok"),
+        ("guard:general=margin=0.1 is tight", "guard:general", "margin=0.1 is tight"),
+    ):
+        assert with_waivers(protocol, [text]) == [Waiver("latency", "known"), Waiver(name, reason)]
+    for text in ("slice:short", "slice:short= ", "=x", "slice:short="):
+        with pytest.raises(InvalidInput, match="expected NAME=REASON"):
+            with_waivers(protocol, [text])
+    with pytest.raises(InvalidInput, match="expected slice:team=VALUE=REASON"):
+        with_waivers(protocol, ["slice:team=legal"])
 
 
 @pytest.mark.parametrize(

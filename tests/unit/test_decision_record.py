@@ -21,6 +21,7 @@ from crossfade.evaluation.decision import signing
 from crossfade.evaluation.decision.canonical import canonical_bytes
 from crossfade.evaluation.decision.checks import Check, Sources
 from crossfade.evaluation.decision.decide import Conditions, Decided, compare_and_decide, decide_runs
+from crossfade.evaluation.decision.gather import Extras, GuardRuns
 from crossfade.evaluation.decision.leakage import read_leakage
 from crossfade.evaluation.decision.protocol import Gates, GuardSet, Prices, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.record import DecisionRecord, content_sha256, read_json, write_record
@@ -409,6 +410,14 @@ def test_waivers_and_guards_that_were_not_given(dataset: Dataset, directory: Pat
         decide(dataset, directory, POOR, GOOD, waivers=[Waiver("slice:none", "x")])
     with pytest.raises(InvalidInput, match="guard set 'general' \\(general\\) was not given"):
         compare_and_decide(dataset, POOR, GOOD, PROTOCOL)
+
+
+def test_the_data_set_itself_guards_nothing(dataset: Dataset, directory: Path, decided: Decided) -> None:
+    with pytest.raises(InvalidInput, match="guard set 'general' is the data set that is evaluated"):
+        compare_and_decide(dataset, POOR, GOOD, PROTOCOL, conditions=Conditions(guards={"general": (dataset, None)}))
+    runs = GuardRuns("general", replace(dataset, name="other"), decided.base, decided.candidate)
+    with pytest.raises(InvalidInput, match="guard set 'general' is the data set that is evaluated"):
+        decide_runs(dataset, decided.base, decided.candidate, PROTOCOL, Extras(guards=[runs]))
 
 
 def test_evaluations_with_more_measures_than_were_declared(decided: Decided, dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.costs import measure_cost
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.decision.evidence import Cost, Evidence, Leakage
-from crossfade.evaluation.decision.gather import Extras, GuardRuns, gather
+from crossfade.evaluation.decision.gather import Extras, GuardRuns, check_guard, gather
 from crossfade.evaluation.decision.losses import greatest_losses
 from crossfade.evaluation.decision.protocol import Protocol
 from crossfade.evaluation.decision.record import DecisionRecord, Regression, make_record
@@ -83,6 +83,7 @@ def compare_and_decide(
     for guard in protocol.guards:
         if guard.name not in conditions.guards:
             raise InvalidInput(f"guard set {guard.name!r} ({guard.dataset}) was not given: read its data set too")
+        check_guard(guard.name, conditions.guards[guard.name][0], dataset)
     encoders, both = [base, candidate], list(arms or (Arm(), Arm()))
     new = slice(1, 2) if conditions.baseline is not None else slice(0, 2)
     indexes = CorpusIndexes(dataset, cache=conditions.cache, progress=progress)
