@@ -216,6 +216,9 @@ def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
         (lambda data: data["evidence"]["judged"].update(note="reviewed"), {"fields"}),
         (change("evidence", "candidate", "cost", "per_million_queries", to=0.01), {"costs"}),
         (change("evidence", "candidate", "cost", "queries_per_second", to=0), {"costs"}),
+        (change("evidence", "judged", "measure", to="RR"), {"judged"}),
+        (change("evidence", "judged", "k", to=1), {"judged"}),
+        (lambda data: data["evidence"]["guards"][0].update(data=data["evidence"]["data"]), {"guard general data"}),
     ],
 )
 def test_what_was_changed_and_hashed_again_is_named(

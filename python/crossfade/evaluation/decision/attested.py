@@ -54,7 +54,9 @@ def _guards(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
             yield Check(f"guard {name} data", False, "the record has no guard set of this name")
     for name, guard in held.items():
         dataset = sources.guards.get(name)
-        if dataset is None:
+        if _hashes(guard.data) == _hashes(record.evidence.data):
+            yield Check(f"guard {name} data", False, "it is the data set that was evaluated, which cannot guard itself")
+        elif dataset is None:
             yield Check(f"guard {name} data", None, f"give its data set (--guard {name}=DIR) to hold its hashes")
         else:
             unlike = data_unlike(guard.data, dataset)
@@ -62,6 +64,10 @@ def _guards(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
                 unlike.append("the queries by value are not the data set's, in its order")
             yield Check(f"guard {name} data", not unlike, named(unlike))
         yield Check(f"guard {name} values", None, "its rankings are not kept, so they are not measured again")
+
+
+def _hashes(data: DataRef) -> tuple[str, str, str]:
+    return data.corpus_sha256, data.queries_sha256, data.qrels_sha256
 
 
 def _leakage(record: DecisionRecord, sources: Sources) -> Iterator[Check]:

@@ -238,8 +238,11 @@ def _runs(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
         else:
             unlike = list(_measured_again(evidence, side, run, sources.dataset))
             yield Check(name, not unlike, named(unlike))
-    if sources.dataset is not None and sources.base_run is not None and sources.candidate_run is not None:
-        judged = evidence.judged
+    judged, protocol = evidence.judged, record.protocol
+    if (judged.measure, judged.k) != (protocol.primary, protocol.gates.judged_at):
+        said = f"the protocol asks for {protocol.primary} at {protocol.gates.judged_at}"
+        yield Check("judged", False, f"it is of {judged.measure} at {judged.k}, and {said}")
+    elif sources.dataset is not None and sources.base_run is not None and sources.candidate_run is not None:
         try:
             again = judged_shares(sources.dataset, sources.base_run, sources.candidate_run, judged.measure, judged.k)
         except InvalidInput as error:
