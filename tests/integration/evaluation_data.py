@@ -42,10 +42,10 @@ TOPICS = [
 ]
 
 
-def write_topics(directory: Path) -> Path:
-    """Write the data set as a BEIR directory; one empty document is in it."""
+def write_topics(directory: Path, *, asked: int | None = None) -> Path:
+    """Write the data set as a BEIR directory; one empty document is in it. `asked`: judge the first queries only."""
     documents = [Document(f"d{row}", title, text) for row, (title, text, _) in enumerate(TOPICS)]
-    queries = {f"q{row}": query for row, (_, _, query) in enumerate(TOPICS)}
-    qrels = {f"q{row}": {f"d{row}": 2, f"d{(row + 1) % len(TOPICS)}": 0} for row in range(len(TOPICS))}
+    queries = {f"q{row}": query for row, (_, _, query) in enumerate(TOPICS[:asked])}
+    qrels = {f"q{row}": {f"d{row}": 2, f"d{(row + 1) % len(TOPICS)}": 0} for row in range(len(queries))}
     write_beir(directory, [*documents, Document("empty")], queries, {"test": qrels})
     return directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -38,7 +39,7 @@ words = [5, 0]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("decision")
     write_topics(made / "topics")
-    write_topics(made / "general")
+    write_topics(made / "general", asked=28)
     (made / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
     return made
 
@@ -84,9 +85,14 @@ def test_a_decision_is_written_signed_and_verified(
     assert len(pool) == held["evidence"]["judged"]["pool"]
     assert {"query_id", "query", "document_id", "title", "text", "base_rank", "candidate_rank"} == pool[0].keys()
 
+    capsys.readouterr()
     assert run(["decision", "verify", str(record)]) == 0
+    said = capsys.readouterr().out
+    assert f"what was checked holds; {said.count(' not checked: ')} parts were not checked" in said
+    assert said.count(" not checked: ") > 10
     sources = ["--dataset", folder / "topics", "--protocol", folder / "protocol.toml"]
     sources += ["--base-run", runs[0], "--candidate-run", runs[1], "--json"]
+    sources += ["--guard", f"general={folder / 'general'}"]
     capsys.readouterr()
     assert run(["decision", "verify", str(record), *map(str, sources)]) == 0
     checked = json.loads(capsys.readouterr().out)
@@ -94,9 +100,12 @@ def test_a_decision_is_written_signed_and_verified(
     assert checked["verdict"] == "ship"
     assert {check["name"]: check["holds"] for check in checked["checks"]} == {
         **dict.fromkeys(
-            ["content", "protocol", "verdict", "findings", "gates", "reasons", "regressions", "data", "slices"], True
+            ["content", "fields", "protocol", "verdict", "findings", "gates", "reasons", "regressions", "data"], True
         ),
-        **dict.fromkeys(["base run", "candidate run", "judged", "declared"], True),
+        **dict.fromkeys(["slices", "base run", "candidate run", "judged", "rank overlap", "churn"], True),
+        **({"shown rankings": True} if held["regressions"] else {}),
+        **dict.fromkeys(["guard general data", "file protocol", "declared"], True),
+        **dict.fromkeys(["guard general values", "latency", "dates", "models", "environment"], None),
         "signature": None,
     }
 
@@ -107,14 +116,32 @@ def test_a_decision_is_written_signed_and_verified(
     assert run(["decision", "verify", str(record), *signed]) == 0
     assert run(["decision", "sign", str(record), "--key", str(key)]) == 0
     assert run(["decision", "verify", str(record), *signed[:2]]) == 0
-    assert "signature      holds" in capsys.readouterr().out
+    assert "signature        holds" in capsys.readouterr().out
+
+    # What a record holds is never obeyed by a terminal: not its names, nor its dates, nor keys that are unknown.
+    spoiled = copy.deepcopy(held)
+    spoiled["evidence"]["candidate"]["name"] = "good\x1b[2J\u202e"
+    spoiled["evidence"]["candidate"]["fingerprint"] = "cf1\rcontent holds\n"
+    spoiled["evidence"]["decided"] = "\x9b31m"
+    spoiled["\x1b]0;title\x07"] = 1
+    record.write_text(json.dumps(spoiled), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["decision", "verify", str(record)]) == 1
+    said = capsys.readouterr()
+    assert all(character.isprintable() or character == "\n" for character in said.out)
+    assert r"good\x1b[2J\u202e (cf1\rcontent holds\n)" in said.out
+    assert r"no field of a record: \x1b]0;title\x07" in said.out
+    spoiled["evidence"]["values"]["\x1b[2J"] = 3
+    record.write_text(json.dumps(spoiled), encoding="utf-8")
+    assert run(["decision", "verify", str(record)]) == 2
+    assert r"evidence.values.\x1b[2J" in capsys.readouterr().err
 
     held["outcome"]["verdict"] = "do_not_ship"
     record.write_text(json.dumps(held), encoding="utf-8")
     assert run(["decision", "verify", str(record), *signed[:2]]) == 1
     said = capsys.readouterr()
     assert said.err == ""
-    assert "verdict        DOES NOT HOLD: ship follows from the values by query" in said.out
+    assert "verdict          DOES NOT HOLD: ship follows from the values by query" in said.out
     assert "the record does not hold" in said.out
     assert run(["decision", "sign", str(record), "--key", str(key)]) == 2
     assert "does not hold (content, verdict)" in capsys.readouterr().err
@@ -155,6 +182,9 @@ def test_gates_block_and_are_waived_by_name(
         (["--alpha", "2"], "alpha is 2.0"),
         (["--guard", "general"], "expected DIR=MARGIN"),
         (["--guard", "general=x"], "expected DIR=MARGIN"),
+        (["--guard", ":general=0.1"], "expected DIR=MARGIN or NAME:DIR=MARGIN"),
+        (["--guard", "general:=0.1"], "expected DIR=MARGIN or NAME:DIR=MARGIN"),
+        (["--guard", "a/test=0.1", "--guard", "b/test=0.1"], "two are named 'test'"),
         (["--waive", "latency"], "expected NAME=REASON"),
         (["--waive", "latency=x"], "names no gate"),
         (["--slice-field", "team"], "no judged query has the field 'team'"),
@@ -171,6 +201,24 @@ def test_what_cannot_be_declared_is_one_line(
     assert said.err.count("\n") == 1
 
 
+def test_guard_sets_are_named_and_are_other_data(
+    folder: Path, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = tmp_path / "decision.json"
+    for name, asked in (("a", 27), ("b", 26)):
+        write_topics(tmp_path / name / "test", asked=asked)
+    options = ["--guard", f"first:{tmp_path}/a/test=0.3", "--guard", f"second:{tmp_path}/b/test=0.2"]
+    options += ["--waive", "guard:first=agreed: margin=0.3 is wide", "--decision", record]
+    assert compare(folder, minilm_bundle, minilm_bundle, *options) == 0
+    held = json.loads(record.read_text(encoding="utf-8"))
+    assert {guard["name"]: len(guard["queries"]) for guard in held["evidence"]["guards"]} == {"first": 27, "second": 26}
+    assert [guard["margin"] for guard in held["protocol"]["guards"]] == [0.3, 0.2]
+    assert held["protocol"]["waivers"] == [{"name": "guard:first", "reason": "agreed: margin=0.3 is wide"}]
+    capsys.readouterr()
+    assert compare(folder, minilm_bundle, minilm_bundle, "--guard", f"{folder / 'topics'}=0.3") == 2
+    assert "guard set 'topics' is the data set that is evaluated" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("{", "cannot be read as JSON"), ("{}", "no record of a decision"), ("[]", "no record of a decision")],
@@ -183,6 +231,7 @@ def test_what_cannot_be_read_has_another_exit_code(
     assert run(["decision", "verify", str(path)]) == 2
     assert message in capsys.readouterr().err
     assert run(["decision", "verify", str(tmp_path / "none.json")]) == 2
+    assert run(["decision", "verify", str(path), "--guard", "general"]) == 2
 
 
 def test_a_frontier_of_two_models_and_words(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.decision.declared import declared_as
 from crossfade.evaluation.decision.protocol import GuardSet, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.protocol_file import read_protocol, with_waivers
 
@@ -137,10 +140,78 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_waivers_from_the_command_line() -> None:
-    protocol = Protocol(waivers=[Waiver("latency", "known")])
-    assert with_waivers(protocol, ["slice:team=legal=moved away"]) == [
-        Waiver("latency", "known"),
-        Waiver("slice:team=legal", "moved away"),
-    ]
-    with pytest.raises(InvalidInput, match="expected NAME=REASON"):
-        with_waivers(protocol, ["slice:short"])
+    protocol = Protocol(
+        slices=[
+            SliceRule("team", field="team"),
+            SliceRule("one", field="team", equals="x"),
+            SliceRule("kind", file="kinds.tsv"),
+            SliceRule("short", most_words=3),
+        ],
+        waivers=[Waiver("latency", "known")],
+    )
+    for text, name, reason in (
+        ("slice:team=legal=moved away", "slice:team=legal", "moved away"),
+        ("slice:team=legal=agreed: n=3", "slice:team=legal", "agreed: n=3"),
+        ("slice:kind=a= b ", "slice:kind=a", "b"),
+        ("slice:one=until k=5", "slice:one", "until k=5"),
+        ("slice:short=agreed: k=5", "slice:short", "agreed: k=5"),
+        ("baseline=agreed: age=3 days ok", "baseline", "agreed: age=3 days ok"),
+        ("guard:general=margin=0.1 is tight", "guard:general", "margin=0.1 is tight"),
+    ):
+        assert with_waivers(protocol, [text]) == [Waiver("latency", "known"), Waiver(name, reason)]
+    for text in ("slice:short", "slice:short= ", "=x", "slice:short="):
+        with pytest.raises(InvalidInput, match="expected NAME=REASON"):
+            with_waivers(protocol, [text])
+    with pytest.raises(InvalidInput, match="expected slice:team=VALUE=REASON"):
+        with_waivers(protocol, ["slice:team=legal"])
+
+
+@pytest.mark.parametrize(
+    ("change", "holds", "detail"),
+    [
+        ({}, True, ""),
+        ({"alpha": 0.2}, False, "protocol.alpha is 0.2, and 0.1 was declared"),
+        ({"seed": 18}, False, "protocol.seed is 18, and 17 was declared"),
+        ({"superiority_margin": 0.02}, True, "stricter than declared: superiority_margin is 0.02"),
+        ({"superiority_margin": 0.0}, False, "superiority_margin is 0.0, and 0.01 was declared"),
+        ({"gates": {"least_queries": 60}}, True, "stricter than declared: gates.least_queries is 60, not 50"),
+        ({"gates": {"least_queries": 49}}, False, "gates.least_queries is 49, and 50 was declared"),
+        ({"gates": {"least_judged": None}}, False, "gates.least_judged is None"),
+        ({"gates": {"latency_p99_ms": 5.0}}, True, "gates.latency_p99_ms is 5.0, not None"),
+        ({"gates": {"judged_at": 5}}, False, "gates.judged_at is 5"),
+        ({"gates": {"leakage": "optional"}}, False, "gates.leakage is 'optional'"),
+        ({"measures": ["nDCG@10"]}, False, "protocol.measures"),
+        ({"waivers": [Waiver("slice:short", "agreed"), Waiver("latency", "x")]}, False,
+         "waived beyond the declaration: latency"),
+        ({"waivers": [Waiver("slice:short", "another")]}, False, "waived beyond the declaration: slice:short"),
+        ({"waivers": []}, False, "waivers lacks slice:short as declared"),
+        ({"slices": []}, False, "slices lacks short as declared; slices lacks team as declared"),
+    ],
+)  # fmt: skip
+def test_a_protocol_is_as_declared_or_stricter(
+    tmp_path: Path, change: dict[str, Any], holds: bool, detail: str
+) -> None:
+    path = written(tmp_path, FULL)
+    protocol = read_protocol(path)
+    gates = change.pop("gates", {})
+    held = replace(protocol, **change, gates=replace(protocol.gates, **gates))
+    check = declared_as({"protocol": held.to_json()}, path)
+    assert check.holds is holds
+    assert detail in check.detail
+
+
+def test_slices_may_be_added_and_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path, FULL)
+    protocol = read_protocol(path)
+    more = replace(protocol, slices=[*protocol.slices, SliceRule("more", least_words=2)])
+    check = declared_as({"protocol": more.to_json()}, path)
+    assert (check.holds, check.detail) == (True, "slices beside the declaration: more")
+
+
+def test_a_silent_file_takes_any_measures_and_only_stricter_limits(tmp_path: Path) -> None:
+    path = written(tmp_path, "format = 1")
+    protocol = replace(read_protocol(path), measures=["nDCG@10", "RR"])
+    assert declared_as({"protocol": protocol.to_json()}, path).holds
+    for looser in (replace(protocol, alpha=0.4), replace(protocol, waivers=[Waiver("queries", "x")])):
+        assert declared_as({"protocol": looser.to_json()}, path).holds is False
+    assert declared_as({"protocol": replace(protocol, primary="RR").to_json()}, path).holds is False

@@ -19,11 +19,14 @@ from crossfade.evaluation.beir import read_beir, write_beir
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision import signing
 from crossfade.evaluation.decision.canonical import canonical_bytes
+from crossfade.evaluation.decision.checks import Check, Sources
 from crossfade.evaluation.decision.decide import Conditions, Decided, compare_and_decide, decide_runs
+from crossfade.evaluation.decision.gather import Extras, GuardRuns
+from crossfade.evaluation.decision.leakage import read_leakage
 from crossfade.evaluation.decision.protocol import Gates, GuardSet, Prices, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.record import DecisionRecord, content_sha256, read_json, write_record
 from crossfade.evaluation.decision.schema import decision_schema
-from crossfade.evaluation.decision.verify import Check, Sources, verify
+from crossfade.evaluation.decision.verify import verify
 from crossfade.evaluation.evaluate import EvaluationSettings
 from crossfade.evaluation.trec import read_run, write_run
 
@@ -156,15 +159,20 @@ def test_a_record_holds(
 ) -> None:
     checks = verify(data)
     assert not fallen(checks)
-    assert {check.name for check in checks if check.holds is None} == {"data", "base run", "candidate run"}
+    shown = {"shown rankings"} if data["regressions"] else set()
+    never = {"guard general values", "throughput", "latency", "dates", "models", "environment"}
+    given = {"data", "slices", "base run", "candidate run", "judged", "rank overlap", "churn", "guard general data"}
+    assert {check.name for check in checks if check.holds is None} == never | given | shown
     runs = {}
     for side in ("base", "candidate"):
         path = tmp_path / f"{side}.trec.gz"
         write_run(path, getattr(decided, side).run, tag="any")
         runs[f"{side}_run"] = read_run(path)
-    checks = verify(data, Sources(dataset, directory, **runs))
-    assert all(check.holds for check in checks), checks
-    assert {"data", "slices", "base run", "candidate run", "judged"} <= {check.name for check in checks}
+    general = replace(toy_dataset(queries=25), name="general")
+    checks = verify(data, Sources(dataset, directory, **runs, guards={"general": general}))
+    assert not fallen(checks)
+    assert {check.name for check in checks if check.holds is None} == never
+    assert given | shown <= {check.name for check in checks if check.holds}
 
 
 def rehashed(data: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +210,15 @@ def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("protocol", "superiority_margin", to=0.9), {"protocol", "verdict", "findings", "reasons"}),
         (lambda data: data["protocol"].update(note=1), {"protocol"}),
         (change("protocol_sha256", to="0" * 64), {"protocol"}),
-        (lambda data: data["outcome"]["findings"][0].update(extra=1), {"findings"}),
+        (lambda data: data["outcome"]["findings"][0].update(extra=1), {"findings", "fields"}),
+        (lambda data: data.update(approved_by="the board"), {"fields"}),
+        (lambda data: data["outcome"].update(note="reviewed"), {"fields"}),
+        (lambda data: data["evidence"]["judged"].update(note="reviewed"), {"fields"}),
+        (change("evidence", "candidate", "cost", "per_million_queries", to=0.01), {"costs"}),
+        (change("evidence", "candidate", "cost", "queries_per_second", to=0), {"costs"}),
+        (change("evidence", "judged", "measure", to="RR"), {"judged"}),
+        (change("evidence", "judged", "k", to=1), {"judged"}),
+        (lambda data: data["evidence"]["guards"][0].update(data=data["evidence"]["data"]), {"guard general data"}),
     ],
 )
 def test_what_was_changed_and_hashed_again_is_named(
@@ -223,6 +239,73 @@ def test_regressions_that_are_shown_otherwise_are_named(dataset: Dataset, direct
     detail = fallen(verify(rehashed(data)))["regressions"]
     assert "is shown with other values" in detail
     assert "'nobody' has no values" in detail
+
+
+def test_the_greatest_losses_must_be_shown(dataset: Dataset, directory: Path) -> None:
+    reverse = decide(dataset, directory, GOOD, POOR)
+    held = json.loads(json.dumps(reverse.record.to_json()))
+    sources = Sources(dataset, directory, base_run=reverse.base.run, candidate_run=reverse.candidate.run)
+    assert not fallen(verify(held, sources))
+    for spoil, check, message in (
+        (change("regressions", to=[]), "regressions", "greatest losses are not those that are shown; lacking: "),
+        (change("regressions", to=lambda rows: rows[1:]), "regressions", "lacking: "),
+        (change("regressions", to=lambda rows: rows[::-1]), "regressions", "in another order"),
+        (change("regressions", 0, "slices", to=["other"]), "regressions", "of other slices"),
+        (change("regressions", 0, "query", "text", to="another text"), "shown rankings", "another text"),
+        (change("regressions", 0, "query", "base_results", 0, "title", to="x"), "shown rankings", "title is 'x'"),
+    ):
+        data = copy.deepcopy(held)
+        spoil(data)
+        assert message in fallen(verify(rehashed(data), sources))[check]
+
+
+def test_what_users_will_see_is_computed_again(
+    data: dict[str, Any], dataset: Dataset, directory: Path, decided: Decided
+) -> None:
+    runs = Sources(base_run=decided.base.run, candidate_run=decided.candidate.run)
+    data["churn"]["first"] = 0.0
+    data["rank_overlap"] = None
+    assert {"churn", "rank overlap"} == fallen(verify(rehashed(data), runs)).keys()
+
+
+def test_what_was_given_beside_the_data_is_held_against_the_record(
+    dataset: Dataset, directory: Path, tmp_path: Path, data: dict[str, Any]
+) -> None:
+    report, notes = tmp_path / "leakage.json", tmp_path / "notes.toml"
+    settings = {"queries_hash": dataset.queries_hash, "qrels_hash": dataset.qrels_hash}
+    report.write_text(
+        json.dumps({"verdict": "leak", "reasons": ["5 were trained on."], "settings": settings}), encoding="utf-8"
+    )
+    notes.write_text("# kept", encoding="utf-8")
+    general = replace(toy_dataset(queries=25), name="general")
+    found = read_leakage(report, dataset)
+    held = compare_and_decide(
+        dataset,
+        POOR,
+        GOOD,
+        PROTOCOL,
+        EvaluationSettings(["nDCG@10"]),
+        conditions=Conditions(directory, guards={"general": (general, None)}, leakage=found, files={"protocol": notes}),
+    ).record.to_json()
+    sources = Sources(dataset, directory, leakage=report, guards={"general": general}, files={"protocol": notes})
+    held = json.loads(json.dumps(held))
+    checks = {check.name: check.holds for check in verify(held, sources)}
+    assert checks["leakage"] is checks["guard general data"] is checks["file protocol"] is True
+    blind = {check.name: check.holds for check in verify(held)}
+    assert blind["leakage"] is blind["guard general data"] is blind["file protocol"] is None
+    assert {check.name: check.holds for check in verify(held, Sources(leakage=report))}["leakage"] is None
+    for spoil, name in (
+        (change("evidence", "leakage", "blocked", to=[]), "leakage"),
+        (change("evidence", "leakage", "report_sha256", to="0" * 64), "leakage"),
+        (change("evidence", "leakage", to=None), "leakage"),
+        (change("evidence", "guards", 0, "data", "corpus_sha256", to="f" * 64), "guard general data"),
+        (change("evidence", "files", "protocol", to="0" * 64), "file protocol"),
+        (change("evidence", "files", to={}), "file protocol"),
+    ):
+        forged = copy.deepcopy(held)
+        spoil(forged)
+        assert name in fallen(verify(rehashed(forged), sources))
+    assert "guard none data" in fallen(verify(data, Sources(guards={"none": general})))
 
 
 def test_other_data_and_runs_are_named(
@@ -330,6 +413,14 @@ def test_waivers_and_guards_that_were_not_given(dataset: Dataset, directory: Pat
         decide(dataset, directory, POOR, GOOD, waivers=[Waiver("slice:none", "x")])
     with pytest.raises(InvalidInput, match="guard set 'general' \\(general\\) was not given"):
         compare_and_decide(dataset, POOR, GOOD, PROTOCOL)
+
+
+def test_the_data_set_itself_guards_nothing(dataset: Dataset, directory: Path, decided: Decided) -> None:
+    with pytest.raises(InvalidInput, match="guard set 'general' is the data set that is evaluated"):
+        compare_and_decide(dataset, POOR, GOOD, PROTOCOL, conditions=Conditions(guards={"general": (dataset, None)}))
+    runs = GuardRuns("general", replace(dataset, name="other"), decided.base, decided.candidate)
+    with pytest.raises(InvalidInput, match="guard set 'general' is the data set that is evaluated"):
+        decide_runs(dataset, decided.base, decided.candidate, PROTOCOL, Extras(guards=[runs]))
 
 
 def test_evaluations_with_more_measures_than_were_declared(decided: Decided, dataset: Dataset) -> None:

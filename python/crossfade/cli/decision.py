@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossfade.evaluation.decision.verify import Check
+    from crossfade.evaluation.decision.checks import Check
 
 app = typer.Typer(name="decision", help="Check and sign the records of decisions.", rich_markup_mode=None)
 
@@ -37,6 +37,18 @@ def verify(
         Path | None,
         typer.Option("--candidate-run", help="The candidate's rankings, to measure again.", show_default=False),
     ] = None,
+    leakage: Annotated[
+        Path | None, typer.Option("--leakage", help="The leakage report, to read again.", show_default=False)
+    ] = None,
+    guard: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--guard",
+            metavar="NAME=DIR",
+            help="A guard set's data, to hold its hashes; again for more.",
+            show_default=False,
+        ),
+    ] = None,
     public_key: Annotated[
         Path | None, typer.Option("--public-key", help="The key that must have signed it (PEM).", show_default=False)
     ] = None,
@@ -47,27 +59,36 @@ def verify(
 ) -> None:
     """Compute a record's hashes and its verdict again, from the values by query, and name what does not agree.
 
-    Exit codes: 0 it holds, 1 it does not, 2 it cannot be read.
+    Exit codes: 0 what was checked holds, 1 it does not, 2 it cannot be read.
     """
     from dataclasses import asdict
 
     from crossfade.errors import DataError, InvalidInput
     from crossfade.evaluation.beir import read_beir
+    from crossfade.evaluation.decision.checks import Sources
+    from crossfade.evaluation.decision.declared import declared_as
     from crossfade.evaluation.decision.record import read_json
-    from crossfade.evaluation.decision.verify import Sources, declared_as, verify
+    from crossfade.evaluation.decision.verify import verify
     from crossfade.evaluation.trec import read_run
 
     data = read_json(file)
     try:
         split = data["evidence"]["data"]["split"] if dataset is not None else ""
+        splits = {each["name"]: str(each["data"]["split"]) for each in data["evidence"]["guards"]} if guard else {}
     except (KeyError, TypeError):
-        raise DataError(file, "no record of a decision: it does not say its split") from None
+        raise DataError(file, "no record of a decision: it does not say its splits") from None
     sources = Sources(
         dataset=None if dataset is None else read_beir(dataset, str(split), allow_absent=True),
         directory=dataset,
         folder=None if protocol is None else protocol.parent,
         base_run=None if base_run is None else read_run(base_run),
         candidate_run=None if candidate_run is None else read_run(candidate_run),
+        leakage=leakage,
+        guards={
+            name: read_beir(place, splits.get(name, "test"), allow_absent=True)
+            for name, place in map(_named_place, guard or [])
+        },
+        files={} if protocol is None else {"protocol": protocol},
     )
     try:
         checks = verify(data, sources)
@@ -128,6 +149,15 @@ def keygen(
     print(signing.make_keys(file))
 
 
+def _named_place(text: str) -> tuple[str, Path]:
+    from crossfade.errors import InvalidInput
+
+    name, _, place = text.partition("=")  # no guard set's name holds "="
+    if not name or not place:
+        raise InvalidInput(f"--guard {text!r}: expected NAME=DIR, such as general=data/general")
+    return name, Path(place)
+
+
 def _signature(data: Any, public_key: Path | None, signature: Path | None) -> Check:
     from crossfade.evaluation.decision.record import read_json
     from crossfade.evaluation.decision.signing import check_signature
@@ -138,13 +168,23 @@ def _signature(data: Any, public_key: Path | None, signature: Path | None) -> Ch
 
 def _show(data: Any, checks: Sequence[Check], *, holds: bool) -> None:
     from crossfade.cli.output import print_paragraph, table_console
+    from crossfade.cli.printable import printable
 
+    # Whoever wrote the record may have written what a terminal obeys: a line erased, "holds" painted over another.
     console = table_console()
     evidence = data["evidence"]
     sides = " against ".join(
         f"{evidence[side]['name']} ({evidence[side]['fingerprint']})" for side in ("candidate", "base")
     )
-    print_paragraph(console, f"{sides}, decided {evidence['decided']}: {data['outcome']['verdict']}")
+    print_paragraph(console, printable(f"{sides}, decided {evidence['decided']}: {data['outcome']['verdict']}"))
     for check in checks:
-        print_paragraph(console, f"{check.name:<14} {_WORDS[check.holds]}{f': {check.detail}' if check.detail else ''}")
-    print_paragraph(console, "the record holds" if holds else "the record does not hold")
+        detail = f": {check.detail}" if check.detail else ""
+        print_paragraph(console, printable(f"{check.name:<16} {_WORDS[check.holds]}{detail}"))
+    unseen = sum(check.holds is None for check in checks)
+    parts = f"{unseen:,} part{'' if unseen == 1 else 's'}"
+    print_paragraph(
+        console,
+        f"what was checked holds; {parts} {'was' if unseen == 1 else 'were'} not checked"
+        if holds
+        else "the record does not hold",
+    )

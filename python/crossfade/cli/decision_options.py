@@ -32,7 +32,8 @@ SuperiorityOption = Annotated[
 GuardOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--guard", metavar="DIR=MARGIN", help="A data set that must not degrade by MARGIN; again for more.",
+        "--guard", metavar="[NAME:]DIR=MARGIN",
+        help="A data set that must not degrade by MARGIN, named as its directory unless NAME is given; again for more.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -148,20 +149,20 @@ class DecisionOptions:
             "least_judged": self.least_judged,
             "latency_p99_ms": self.max_p99_ms,
         }
-        guards = [GuardSet(_name(place), place, margin) for place, margin in map(_guard, self.guards)]
+        guards = [GuardSet(name, place, margin) for name, place, margin in map(_guard, self.guards)]
         slices = [SliceRule(field, field=field) for field in self.slice_fields]
         prices = found.prices
         if self.price_cpu_hour is not None:
             prices = replace(prices or Prices(), cpu_hour=self.price_cpu_hour)
-        return replace(
+        whole = replace(
             found,
             **_said(given),
             gates=replace(found.gates, **_said(gates)),
             guards=[*found.guards, *guards],
             slices=[*found.slices, *slices],
             prices=prices,
-            waivers=with_waivers(found, self.waivers),
         )
+        return replace(whole, waivers=with_waivers(whole, self.waivers))
 
     def conditions(
         self,
@@ -179,7 +180,7 @@ class DecisionOptions:
         from crossfade.evaluation.decision.leakage import read_leakage
 
         folder = self.protocol.parent if self.protocol is not None else Path()
-        given = {_name(place): Path(place) for place, _ in map(_guard, self.guards)}
+        given = {name: Path(place) for name, place, _ in map(_guard, self.guards)}
         guards = {}
         for guard in protocol.guards:
             # A file's places are relative to it, those of the command line to where it is given.
@@ -222,17 +223,19 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _guard(text: str) -> tuple[str, float]:
+def _guard(text: str) -> tuple[str, str, float]:
+    """Name, directory and margin."""
     from crossfade.errors import InvalidInput
 
     place, _, margin = text.rpartition("=")
+    # No guard set's name holds ":", and a directory that does can be given as ./a:b.
+    name, colon, rest = place.partition(":")
+    named = bool(colon) and "/" not in name
     try:
-        if not place:
+        if not place or (named and not (name and rest)):
             raise ValueError(text)
-        return place, float(margin)
+        return (name, rest, float(margin)) if named else (Path(place).resolve().name, place, float(margin))
     except ValueError:
-        raise InvalidInput(f"--guard {text!r}: expected DIR=MARGIN, such as data/general=0.01") from None
-
-
-def _name(place: str) -> str:
-    return Path(place).resolve().name
+        raise InvalidInput(
+            f"--guard {text!r}: expected DIR=MARGIN or NAME:DIR=MARGIN, such as data/general=0.01"
+        ) from None

@@ -30,6 +30,7 @@ from crossfade.cli import (
     store,
     train,
 )
+from crossfade.cli.printable import printable
 from crossfade.errors import CrossfadeError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -108,7 +109,7 @@ def _give_up_stdout() -> None:
 
 
 def _fail(message: str) -> int:
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     print(f"crossfade: error: {line}", file=sys.stderr)
     return 2
 

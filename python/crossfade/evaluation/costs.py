@@ -31,8 +31,7 @@ def measure_cost(
     is not in it. They have no figure where nothing is embedded. Raises InvalidInput when nothing is priced.
     """
     cores = threads or usable_cores()
-    per_second = (cores * prices.cpu_hour + gpus * prices.gpu_hour) / _HOUR
-    if per_second <= 0:
+    if cores * prices.cpu_hour + gpus * prices.gpu_hour <= 0:
         raise InvalidInput("the prices come to nothing: give an hour of a CPU core (--price-cpu-hour), or of a GPU")
     retriever, encoder = subject.retriever(threads), subject.encoder
     queries = spread(list(dataset.queries.values()), MOST_QUERIES)
@@ -41,13 +40,21 @@ def measure_cost(
     if encoder is not None and subject.arm.mode != "lexical":
         texts = [document.content for document in dataset.documents]
         document_rate = _rate(spread(texts, MOST_DOCUMENTS), lambda batch: encoder.encode(batch, InputType.DOCUMENT))
+    return cost_of(prices, query_rate, document_rate, cores=cores, gpus=gpus)
+
+
+def cost_of(
+    prices: Prices, queries_per_second: float, documents_per_second: float | None, *, cores: int, gpus: int
+) -> Cost:
+    """What follows from a measured throughput."""
+    per_second = (cores * prices.cpu_hour + gpus * prices.gpu_hour) / _HOUR
     return Cost(
-        queries_per_second=query_rate,
-        documents_per_second=document_rate,
+        queries_per_second=queries_per_second,
+        documents_per_second=documents_per_second,
         cores=cores,
         gpus=gpus,
-        per_million_queries=_MILLION / query_rate * per_second,
-        per_million_documents=None if document_rate is None else _MILLION / document_rate * per_second,
+        per_million_queries=_MILLION / queries_per_second * per_second,
+        per_million_documents=None if documents_per_second is None else _MILLION / documents_per_second * per_second,
         currency=prices.currency,
     )
 

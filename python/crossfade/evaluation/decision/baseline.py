@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from crossfade.evaluation.results import Evaluation
 from crossfade.evaluation.trec import read_run
 
 _NEAR = 1e-9
+_HASHES = ("corpus_hash", "queries_hash", "qrels_hash")
 
 
 def read_baseline(record: Path, run: Path, dataset: Dataset, measures: Sequence[str]) -> Evaluated:
     """The evaluation with the rankings measured again, by these measures, against today's judgments.
 
-    Where the record's data are today's its own values must come out again, or the two files do not belong together.
-    Where they are not, the hashes in its settings say so, and a decision's gate blocks. Raises DataError when a file
-    cannot be read or the two do not belong together.
+    The record must hold values by query and say which data they are of. Where its judgments are today's, every value
+    of every judged query must come out again, or the two files do not belong together. Where they are not, the hashes
+    in its settings say so, and a decision's gate blocks. Raises DataError when a file cannot be read or the two do not
+    belong together.
     """
     try:
         evaluation = Evaluation.from_json(read_json(record))
@@ -30,20 +33,19 @@ def read_baseline(record: Path, run: Path, dataset: Dataset, measures: Sequence[
         raise
     except InvalidInput as error:
         raise DataError(record, f"no record of `crossfade evaluate`: {error}") from None
+    _check_whole(record, evaluation)
     rankings = read_run(run)
     unknown = next((query for query in rankings if query not in dataset.queries), None)
     if unknown is not None:
         raise DataError(run, f"query {unknown!r} is none that {dataset.name}/{dataset.split} judges: of other data")
     kept = [name for name in evaluation.per_query if name not in measures]
-    table = ir.evaluate(dataset.qrels, rankings, [*measures, *kept], ties=TIES, missing="zero")
-    if evaluation.settings.get("qrels_hash") == dataset.qrels_hash:
+    try:
+        table = ir.evaluate(dataset.qrels, rankings, [*measures, *kept], ties=TIES, missing="zero")
+    except InvalidInput as error:
+        raise DataError(record, f"what it says was measured cannot be measured again: {error}") from None
+    if evaluation.settings["qrels_hash"] == dataset.qrels_hash:
         for name, values in evaluation.per_query.items():
-            again = table.per_query(name)
-            other = next((query for query in again if abs(again[query] - values.get(query, -1.0)) > _NEAR), None)
-            if other is not None:
-                raise DataError(
-                    run, f"{name} of query {other!r} is not what {record} says: give the run of that record"
-                )
+            _check_values(record, run, name, values, table.per_query(name), evaluation.measures.get(name))
     return Evaluated(
         replace(
             evaluation,
@@ -53,3 +55,32 @@ def read_baseline(record: Path, run: Path, dataset: Dataset, measures: Sequence[
         ),
         rankings,
     )
+
+
+def _check_whole(record: Path, evaluation: Evaluation) -> None:
+    """Without values or hashes any rankings would do."""
+    lacking = [name for name in _HASHES if not isinstance(evaluation.settings.get(name), str)]
+    if lacking:
+        raise DataError(record, f"settings lack {', '.join(lacking)}: it does not say its data; evaluate again")
+    if not evaluation.per_query:
+        raise DataError(record, "per_query is empty: no value says that the rankings are its own; evaluate again")
+    bare = next((name for name in evaluation.measures if name not in evaluation.per_query), None)
+    if bare is not None:
+        raise DataError(record, f"per_query lacks {bare}, which has a mean: evaluate again")
+
+
+def _check_values(
+    record: Path, run: Path, name: str, values: Mapping[str, float], again: Mapping[str, float], mean: float | None
+) -> None:
+    """Raises DataError where values are of other queries than are measured, or other values."""
+    if values.keys() != again.keys():
+        missing, more = sorted(again.keys() - values.keys()), sorted(values.keys() - again.keys())
+        what = (
+            f"lacks query {missing[0]!r}, which is judged" if missing else f"has query {more[0]!r}, which is not judged"
+        )
+        raise DataError(record, f"per_query.{name} {what} judged: evaluate again")
+    other = next((query for query, value in again.items() if abs(value - values[query]) > _NEAR), None)
+    if other is not None:
+        raise DataError(run, f"{name} of query {other!r} is not what {record} says: give the run of that record")
+    if mean is not None and abs(mean - math.fsum(again.values()) / len(again)) > _NEAR:
+        raise DataError(record, f"measures.{name} is {mean}, which is not the mean of its values: evaluate again")

@@ -15,7 +15,8 @@ from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.costs import measure_cost
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.decision.evidence import Cost, Evidence, Leakage
-from crossfade.evaluation.decision.gather import Extras, GuardRuns, gather
+from crossfade.evaluation.decision.gather import Extras, GuardRuns, check_guard, gather
+from crossfade.evaluation.decision.losses import greatest_losses
 from crossfade.evaluation.decision.protocol import Protocol
 from crossfade.evaluation.decision.record import DecisionRecord, Regression, make_record
 from crossfade.evaluation.decision.rule import Outcome, conclude
@@ -23,8 +24,6 @@ from crossfade.evaluation.evaluate import Evaluated, EvaluationSettings, evaluat
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Comparison
-
-_REGRESSIONS_SHOWN, _OF_A_SLICE = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,7 @@ def compare_and_decide(
     for guard in protocol.guards:
         if guard.name not in conditions.guards:
             raise InvalidInput(f"guard set {guard.name!r} ({guard.dataset}) was not given: read its data set too")
+        check_guard(guard.name, conditions.guards[guard.name][0], dataset)
     encoders, both = [base, candidate], list(arms or (Arm(), Arm()))
     new = slice(1, 2) if conditions.baseline is not None else slice(0, 2)
     indexes = CorpusIndexes(dataset, cache=conditions.cache, progress=progress)
@@ -171,18 +171,9 @@ def worst_regressions(comparison: Comparison, evidence: Evidence, outcome: Outco
     """The queries that lost most of the primary measure, the greatest loss first: ten of all, and three of every slice
     that is shown to fall.
     """
-    lost = sorted((query for query in comparison.queries if query.delta < 0), key=lambda q: (q.delta, q.query_id))
-    fallen = {finding.name for finding in outcome.findings if finding.subject == "slice" and finding.harmed}
-    members = {each.name: set(each.queries) for each in evidence.slices}
-    chosen = {query.query_id for query in lost[:_REGRESSIONS_SHOWN]}
-    for name in fallen:
-        inside = [query.query_id for query in lost if query.query_id in members[name]]
-        chosen.update(inside[:_OF_A_SLICE])
-    return [
-        Regression([name for name, queries in members.items() if query.query_id in queries], query)
-        for query in lost
-        if query.query_id in chosen
-    ]
+    by_id = {query.query_id: query for query in comparison.queries}
+    values = {query.query_id: (query.base_value, query.candidate_value) for query in comparison.queries}
+    return [Regression(slices, by_id[query]) for query, slices in greatest_losses(values, evidence, outcome)]
 
 
 def _primary_first(evaluated: Evaluated, protocol: Protocol) -> Evaluated:

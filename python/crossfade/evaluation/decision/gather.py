@@ -66,6 +66,8 @@ def gather(
     refuses.
     """
     extras = extras or Extras()
+    for guard in extras.guards:
+        check_guard(guard.name, guard.dataset, dataset)
     queries = list(dataset.queries)
     first, second = base.evaluation, candidate.evaluation
     lacking = [name for name in protocol.needed_measures() if name not in first.per_query]
@@ -89,6 +91,15 @@ def gather(
         leakage=extras.leakage,
         files={name: _file_sha256(path) for name, path in files.items()},
     )
+
+
+def check_guard(name: str, guard: Dataset, dataset: Dataset) -> None:
+    """Raises InvalidInput where a guard set is the data set that is decided on: it would guard nothing more."""
+    same = (dataset.corpus_hash, dataset.queries_hash, dataset.qrels_hash)
+    if (guard.corpus_hash, guard.queries_hash, guard.qrels_hash) == same:
+        raise InvalidInput(
+            f"guard set {name!r} is the data set that is evaluated: give other queries, of another split or data set"
+        )
 
 
 def data_ref(dataset: Dataset, directory: Path | None = None) -> DataRef:

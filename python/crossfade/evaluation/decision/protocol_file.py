@@ -49,13 +49,22 @@ def protocol_of(table: Mapping[str, Any], path: Path) -> Protocol:
 
 
 def with_waivers(protocol: Protocol, waivers: Iterable[str]) -> list[Waiver]:
-    """The protocol's waivers and those of the command line, NAME=REASON. Raises InvalidInput."""
+    """The protocol's waivers and those of the command line, NAME=REASON; a reason may hold "=".
+
+    The name ends at the first "=", but for a slice of the protocol that is one a value ("slice:team=legal=REASON"):
+    there at the second. (A value that holds "=" itself is waived in a protocol file.) Raises InvalidInput.
+    """
+    by_value = {f"slice:{rule.name}" for rule in protocol.slices if rule.file or (rule.field and rule.equals is None)}
     found = list(protocol.waivers)
     for text in waivers:
-        # A slice's own name may hold "=": "slice:team=legal=reason" is cut where the reason begins.
-        name, _, reason = text.rpartition("=")
+        name, _, reason = text.partition("=")
+        expected = "NAME=REASON, such as slice:short=agreed with search team"
+        if name in by_value:
+            value, _, reason = reason.partition("=")
+            expected = f"{name}=VALUE=REASON, for that slice is one a value"
+            name = f"{name}={value}"
         if not name or not reason.strip():
-            raise InvalidInput(f"--waive {text!r}: expected NAME=REASON, such as slice:short=agreed with search team")
+            raise InvalidInput(f"--waive {text!r}: expected {expected}")
         found.append(Waiver(name, reason.strip()))
     return found
 

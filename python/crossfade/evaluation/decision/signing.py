@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfade.errors import AlreadyExists, DataError, InvalidInput
+from crossfade.evaluation.decision.checks import Check
 from crossfade.evaluation.decision.record import Signature, content_bytes
-from crossfade.evaluation.decision.verify import Check
 from crossfade.evaluation.record import decode
 
 if TYPE_CHECKING:

@@ -1,0 +1,134 @@
+"""What no value by query shows: guard sets, the leakage report, latency, costs, dates, models, files. Each is held
+against what was given, and where nothing can be computed again, that is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from crossfade.errors import DataError
+from crossfade.evaluation.costs import cost_of
+from crossfade.evaluation.dataset import Dataset
+from crossfade.evaluation.decision.checks import Check, Sources, differences, named
+from crossfade.evaluation.decision.evidence import DataRef
+from crossfade.evaluation.decision.leakage import read_leakage
+from crossfade.evaluation.decision.record import DecisionRecord
+from crossfade.evaluation.record import encode
+
+
+def attested(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
+    """A check of each part. Raises DataError when a file that was given cannot be read."""
+    yield from _guards(record, sources)
+    yield from _leakage(record, sources)
+    yield from _costs(record)
+    evidence = record.evidence
+    yield Check("latency", None, "it was timed when it was decided, and cannot be timed again by a record")
+    yield Check(
+        "dates", None, "when the sides were measured, the data changed and it was decided is as the record says"
+    )
+    yield Check("models", None, "names, fingerprints and settings are as the record says: no model is run again")
+    yield Check("environment", None, "versions and machine are as the record says")
+    for name in dict.fromkeys([*evidence.files, *sources.files]):
+        yield _file(name, evidence.files.get(name), sources)
+
+
+def data_unlike(stored: DataRef, dataset: Dataset) -> list[str]:
+    """Which hashes of a data set are not those that are recorded."""
+    return [
+        f"the {what}'s SHA-256 is {found}, the record says {said}"
+        for what, said, found in (
+            ("corpus", stored.corpus_sha256, dataset.corpus_hash),
+            ("queries file", stored.queries_sha256, dataset.queries_hash),
+            ("judgments file", stored.qrels_sha256, dataset.qrels_hash),
+        )
+        if said != found
+    ]
+
+
+def _guards(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
+    held = {guard.name: guard for guard in record.evidence.guards}
+    for name in sources.guards:
+        if name not in held:
+            yield Check(f"guard {name} data", False, "the record has no guard set of this name")
+    for name, guard in held.items():
+        dataset = sources.guards.get(name)
+        if _hashes(guard.data) == _hashes(record.evidence.data):
+            yield Check(f"guard {name} data", False, "it is the data set that was evaluated, which cannot guard itself")
+        elif dataset is None:
+            yield Check(f"guard {name} data", None, f"give its data set (--guard {name}=DIR) to hold its hashes")
+        else:
+            unlike = data_unlike(guard.data, dataset)
+            if list(dataset.queries) != guard.queries:
+                unlike.append("the queries by value are not the data set's, in its order")
+            yield Check(f"guard {name} data", not unlike, named(unlike))
+        yield Check(f"guard {name} values", None, "its rankings are not kept, so they are not measured again")
+
+
+def _hashes(data: DataRef) -> tuple[str, str, str]:
+    return data.corpus_sha256, data.queries_sha256, data.qrels_sha256
+
+
+def _leakage(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
+    held, path = record.evidence.leakage, sources.leakage
+    if held is None:
+        if path is not None:
+            yield Check("leakage", False, "a report was given, and the record holds none")
+        return
+    if path is None:
+        yield Check("leakage", None, "give the report (--leakage) to hash it and read it again")
+        return
+    found = _sha256(path)
+    if found != held.report_sha256:
+        yield Check("leakage", False, f"the report's SHA-256 is {found}, the record says {held.report_sha256}")
+    elif sources.dataset is None:
+        yield Check("leakage", None, "the report's hash agrees; give the data set too to read it again")
+    else:
+        again = read_leakage(path, sources.dataset)
+        unlike = list(differences(held.blocked, again.blocked, "evidence.leakage.blocked"))
+        yield Check("leakage", not unlike, named(unlike))
+
+
+def _costs(record: DecisionRecord) -> Iterator[Check]:
+    sides = {"base": record.evidence.base.cost, "candidate": record.evidence.candidate.cost}
+    unlike: list[str] = []
+    for side, cost in sides.items():
+        if cost is None:
+            continue
+        prices = record.protocol.prices
+        if prices is None:
+            unlike.append(f"the {side} has a cost, and the protocol no prices")
+            continue
+        try:
+            again = cost_of(
+                prices, cost.queries_per_second, cost.documents_per_second, cores=cost.cores, gpus=cost.gpus
+            )
+        except (ZeroDivisionError, OverflowError):
+            unlike.append(f"the {side}'s throughput is none")
+            continue
+        unlike += differences(encode(cost), encode(again), f"evidence.{side}.cost")
+    if any(sides.values()):
+        yield Check("costs", not unlike, named(unlike))
+        yield Check("throughput", None, "it was measured when it was decided; costs follow from it")
+
+
+def _file(name: str, stored: str | None, sources: Sources) -> Check:
+    label = f"file {name}"
+    path = sources.files.get(name)
+    if path is None and sources.folder is not None and name not in ("protocol", "baseline"):
+        path = sources.folder / name
+    if stored is None:
+        return Check(label, False, "it was given, and the record names no such file")
+    if path is None:
+        return Check(label, None, "it was not given: its hash is as the record says")
+    found = _sha256(path)
+    said = "" if found == stored else f"its SHA-256 is {found}, the record says {stored}"
+    return Check(label, not said, said)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror or error}") from None
