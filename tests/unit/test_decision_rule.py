@@ -149,9 +149,11 @@ def test_holm_runs_over_measures_slices_and_guards_together() -> None:
 @pytest.mark.parametrize(
     ("guard", "verdict"),
     [
-        (moved(N, 0.0, 0.02), "ship"),
-        (moved(N, 0.03), "ship"),
-        (SAME, "ship"),
+        (moved(300, 0.0, 0.02), "ship"),
+        (moved(300, 0.03), "ship"),
+        (([0.5] * 300, [0.5] * 300), "ship"),
+        (SAME, "blocked"),  # so few ties show no less than a loss of 0.05
+        (([1.0] * 50, [1.0] * 49 + [0.0]), "blocked"),  # one large loss: the interval ends at -0.06
         (moved(N, -0.01, 0.1), "blocked"),  # neither shown to fall nor shown not to
         (moved(12, 0.0, 0.1), "blocked"),  # too few to show it
         (moved(N, -0.2), "do_not_ship"),
@@ -164,6 +166,24 @@ def test_a_guard_set_must_be_shown_not_to_degrade(guard: Any, verdict: str) -> N
     assert gate(outcome, "guard:general").passed == (verdict == "ship")
     waived = replace(protocol, waivers=[Waiver("guard:general", "replaced next week")])
     assert decided(protocol=waived, guards={"general": guard}).verdict == "ship"
+
+
+def test_a_guard_set_of_fewer_queries_than_declared_shows_nothing() -> None:
+    same = ([0.5] * 30, [0.5] * 30)
+    protocol = replace(QUICK, guards=[GuardSet("general", "elsewhere", 0.3)])
+    assert decided(protocol=protocol, guards={"general": same}).verdict == "ship"
+    more = replace(protocol, gates=replace(protocol.gates, least_guard_queries=31))
+    outcome = decided(protocol=more, guards={"general": same})
+    assert outcome.verdict == "blocked"
+    assert "fewer than 31 queries show nothing" in gate(outcome, "guard:general").reason
+
+
+def test_differences_beyond_1_have_no_bound_and_show_nothing() -> None:
+    wide = ([0.0] * 300, [1.5] * 300)
+    outcome = decided(protocol=replace(QUICK, guards=[GUARD]), guards={"general": wide})
+    assert outcome.findings[-1].bound is None
+    assert outcome.verdict == "blocked"
+    assert "has no bound, for it leaves the range from 0 to 1" in gate(outcome, "guard:general").reason
 
 
 def test_a_guard_set_that_was_not_measured_is_refused() -> None:

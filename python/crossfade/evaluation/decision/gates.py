@@ -219,14 +219,22 @@ def _cost(name: str, limit: float, cost: Cost | None) -> Gate:
 
 def _non_inferiority(protocol: Protocol, finding: Finding) -> Gate:
     what = "Guard set" if finding.subject == "guard" else "Slice"
-    confidence = f"{1 - protocol.alpha:.4g}"
+    confidence, least = f"{1 - protocol.alpha:.4g}", protocol.gates.least_guard_queries
     figures = (
         f"{finding.measure} went from {finding.base:.3f} to {finding.candidate:.3f} over {finding.n:,} queries, "
         f"the interval of the difference (confidence {confidence}) from {finding.low:+.3f} to {finding.high:+.3f}"
     )
+    lowest = finding.low
+    if finding.bound is None:
+        figures += f", and {finding.measure} has no bound, for it leaves the range from 0 to 1"
+    else:
+        lowest = min(lowest, finding.bound)
+        figures += f", and whatever the distribution it lies above {finding.bound:+.3f}"
     if finding.non_inferior:
         reason = f"{what} {finding.name} is shown to lose less than {finding.margin:g}: {figures}."
-        return Gate(finding.label, "release", True, reason, "", -finding.margin, finding.low)
+        return Gate(finding.label, "release", True, reason, "", -finding.margin, lowest)
+    if finding.n < least:
+        figures += f"; fewer than {least:,} queries show nothing"
     return Gate(
         finding.label,
         "release",
@@ -234,7 +242,7 @@ def _non_inferiority(protocol: Protocol, finding: Finding) -> Gate:
         f"{what} {finding.name} is not shown to lose less than {finding.margin:g}: {figures}.",
         "Judge more queries of it (that narrows the interval), or mend what falls.",
         -finding.margin,
-        finding.low,
+        lowest,
     )
 
 
