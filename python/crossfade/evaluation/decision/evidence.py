@@ -96,8 +96,10 @@ class GuardValues:
 class Bounds:
     """What the mean of a measure would be for other judgments of the unjudged documents in the top k.
 
-    `as_judged`: unjudged is irrelevant, as reported. `all_relevant`: every one relevant, those of both rankings. `low`,
-    `high`: no judgments of them give less or more; reached by judgments of each query's own.
+    `as_judged`: unjudged is irrelevant, as reported. `all_relevant`: every one relevant, those of both rankings, and
+    of `JudgedShares.greatest_grade` for a measure that weighs grades. `low`, `high`: no judgments of them with grades
+    up to that give less or more. Reached by judgments of each query's own, but for `high` of nDCG where grades go
+    above 1.
     """
 
     as_judged: float
@@ -111,8 +113,9 @@ class JudgedShares:
     """Judged@k by query, in the order of the queries, and bounds of the primary measure by side.
 
     `difference_low`, `difference_high`: no judgments put candidate minus base outside; not all of it need be reachable.
-    `pool`: unjudged documents in the top k of either, over all queries. Bounds are None for a measure that does not
-    take unjudged documents for irrelevant (Bpref, infAP).
+    `pool`: unjudged documents in the top k of either, over all queries; a grade below 0 is no judgment.
+    `greatest_grade`: of the split, which bounds of nDCG and ERR take no grade to exceed. Bounds are
+    None for a measure that does not take unjudged documents for irrelevant (Bpref, infAP).
     """
 
     k: int
@@ -124,6 +127,7 @@ class JudgedShares:
     candidate_bounds: Bounds | None = None
     difference_low: float | None = None
     difference_high: float | None = None
+    greatest_grade: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,10 @@ def _bounded(judged: JudgedShares) -> str:
     base, candidate = judged.base_bounds, judged.candidate_bounds
     low, high = judged.difference_low, judged.difference_high
     if base is None or candidate is None or low is None or high is None:
-        return ""
+        return (
+            f" How far the other {judged.pool:,} results could move {judged.measure} has no bound: it tells documents "
+            "that were judged irrelevant from those that nobody judged."
+        )
     return (
         f" By how the other {judged.pool:,} results are judged, {judged.measure} lies between {base.low:.3f} and "
         f"{base.high:.3f} for the base, between {candidate.low:.3f} and {candidate.high:.3f} for the candidate, and "
