@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decision_samples import DATA, evidence, moved, side
+from decision_samples import DATA, LEAKAGE, evidence, moved, side
 from scipy import stats
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.decision.evidence import Cost, Evidence, Leakage
+from crossfade.evaluation.decision.evidence import Cost, Evidence
 from crossfade.evaluation.decision.gates import Gate
 from crossfade.evaluation.decision.protocol import Expected, Gates, GuardSet, Prices, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.rule import Outcome, conclude
 from crossfade.evaluation.results import Latency
+from crossfade.overlap import OverlapSettings
 
 N = 120
 GAIN, LOSS, FLAT = moved(N, 0.05), moved(N, -0.05, seed=4), moved(N, 0.002, seed=5)
@@ -192,6 +193,12 @@ def test_a_guard_set_that_was_not_measured_is_refused() -> None:
 
 
 COST = Cost(100.0, 50.0, 2, 0, 5.0, 9.0, "USD")
+
+
+def leaked(**changes: Any) -> dict[str, Any]:
+    return {"leakage": replace(LEAKAGE, **changes)}
+
+
 PRICED = replace(QUICK, prices=Prices(0.1))
 
 
@@ -204,7 +211,17 @@ PRICED = replace(QUICK, prices=Prices(0.1))
         ("match", QUICK, {"candidate": side("tuned", settings={"depth": 10})}, "depth is 100 for the base and 10"),
         ("judged", replace(QUICK, gates=Gates(least_judged=0.9)), {"judged": 0.5}, "the difference between -0.300"),
         ("leakage", replace(QUICK, gates=Gates(leakage="required")), {}, "none was given"),
-        ("leakage", QUICK, {"leakage": Leakage("0", ["12 queries were trained on."])}, "12 queries were trained on."),
+        ("leakage", QUICK, leaked(queries_touched=12), "12 of 40 evaluation queries are touched by the training"),
+        ("leakage", replace(QUICK, gates=Gates(leakage_limit=0.1)), leaked(queries_touched=5), "at most 10.00% may be"),
+        ("leakage", QUICK, leaked(limit=1.0, queries_touched=1), "(2.50%); none may be."),
+        ("leakage", QUICK, leaked(corpus_sha256="1"), "of other documents"),
+        ("leakage", QUICK, leaked(counted=["query-query"]), "does not count positive-relevant, query-relevant,"),
+        ("leakage", QUICK, leaked(counted=[]), "does not count query-query,"),
+        ("leakage", QUICK, leaked(overlap=OverlapSettings(phrases=1.0)), "phrases 1 (usual: 0.7)"),
+        ("leakage", QUICK, leaked(overlap=OverlapSettings(short_words=3)), "short_words 3 (usual: 500)"),
+        ("leakage", QUICK, leaked(cosine=0.99), "cosine 0.99 (usual: 0.95)"),
+        ("leakage", QUICK, leaked(skipped=2), "2 rows were skipped"),
+        ("leakage", QUICK, leaked(rows=0), "of no training row"),
         (
             "baseline",
             QUICK,
@@ -272,7 +289,7 @@ def test_gates_that_pass_are_recorded() -> None:
             least_judged=0.5, leakage="required", baseline_max_age_days=3,
         ),
     )  # fmt: skip
-    outcome = decided(protocol=protocol, candidate=side("tuned", cost=COST), leakage=Leakage("0", []))
+    outcome = decided(protocol=protocol, candidate=side("tuned", cost=COST), leakage=LEAKAGE)
     assert outcome.verdict == "ship"
     assert [each.name for each in outcome.gates] == [
         "match", "queries", "baseline", "judged", "leakage", "latency", "latency_ratio", "cost_queries",

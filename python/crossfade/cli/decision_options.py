@@ -189,7 +189,7 @@ class DecisionOptions:
             directory=directory,
             folder=folder,
             guards=guards,
-            leakage=None if self.leakage is None else read_leakage(self.leakage, data),
+            leakage=None if self.leakage is None else read_leakage(self.leakage),
             files={
                 name: path
                 for name, path in {"protocol": self.protocol, "baseline": self.baseline}.items()

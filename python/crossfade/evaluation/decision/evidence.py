@@ -11,6 +11,7 @@ from typing import Any
 
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.results import Latency
+from crossfade.overlap import OverlapSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,39 @@ class JudgedShares:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingFile:
+    """A file that a leakage report read. `sha256`: of its content, unpacked. `ignored`: fields passed over."""
+
+    path: str
+    sha256: str
+    rows: int
+    skipped: int
+    ignored: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Leakage:
-    """What a leakage report says: `blocked` holds its reasons against these data, none where they are clean."""
+    """What a leakage report counted. Hashes of the data that it is of, as `DataRef` has them.
+
+    `queries_touched`: of `queries`, by the pairs of sides in `counted`. `leaking_rows`: by pair, counted or not.
+    `limit`: the report's own, which the protocol's stands above. `overlap` and `cosine`: thresholds, the latter None
+    where no model looked for paraphrases.
+    """
 
     report_sha256: str
-    blocked: list[str]
+    corpus_sha256: str
+    queries_sha256: str
+    qrels_sha256: str
+    queries: int
+    queries_touched: int
+    rows: int
+    skipped: int
+    leaking_rows: dict[str, int]
+    limit: float
+    counted: list[str]
+    overlap: OverlapSettings
+    cosine: float | None
+    files: list[TrainingFile]
 
 
 @dataclass(frozen=True, slots=True)

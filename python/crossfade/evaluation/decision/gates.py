@@ -12,6 +12,7 @@ import numpy as np
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.decision.evidence import Cost, Evidence, JudgedShares
 from crossfade.evaluation.decision.findings import Finding
+from crossfade.evaluation.decision.leakage_gate import objections
 from crossfade.evaluation.decision.protocol import Protocol
 
 Kind = Literal["evidence", "release"]
@@ -68,7 +69,7 @@ def _evidence_gates(protocol: Protocol, evidence: Evidence) -> Iterator[Gate]:
     if protocol.gates.least_judged is not None:
         yield _judged(protocol.gates.least_judged, evidence)
     if evidence.leakage is not None or protocol.gates.leakage == "required":
-        yield _leakage(evidence)
+        yield _leakage(protocol, evidence)
 
 
 def _release_gates(protocol: Protocol, evidence: Evidence, findings: list[Finding]) -> Iterator[Gate]:
@@ -160,18 +161,25 @@ def _bounded(judged: JudgedShares) -> str:
     )
 
 
-def _leakage(evidence: Evidence) -> Gate:
-    if evidence.leakage is None:
+def _leakage(protocol: Protocol, evidence: Evidence) -> Gate:
+    found, limit = evidence.leakage, protocol.gates.leakage_limit
+    if found is None:
         return Gate(
             "leakage", "evidence", False, "The protocol requires a leakage report, and none was given.",
-            "Look for overlap of training and evaluation data, and give the report with --leakage.",
+            "Look for overlap of training and evaluation data, and give the report with --leakage.", limit,
         )  # fmt: skip
-    if evidence.leakage.blocked:
+    share = found.queries_touched / found.queries if found.queries else None
+    if against := objections(found, evidence.data, limit):
         return Gate(
-            "leakage", "evidence", False, f"Training data overlap these: {' '.join(evidence.leakage.blocked)}",
-            "Train without the rows that the report names, or evaluate on queries that were not trained on.",
+            "leakage", "evidence", False, f"The leakage report does not clear these data: {' '.join(against)}",
+            "Train without the rows that the report names, or evaluate on queries that were not trained on; and look "
+            "with the usual settings, at every row.", limit, share,
         )  # fmt: skip
-    return Gate("leakage", "evidence", True, "The leakage report finds nothing against these data.")
+    reason = (
+        f"In {found.rows:,} training rows the leakage report finds {found.queries_touched:,} of {found.queries:,} "
+        f"evaluation queries touched; at most {limit:.2%} may be."
+    )
+    return Gate("leakage", "evidence", True, reason, "", limit, share)
 
 
 def _baseline(protocol: Protocol, evidence: Evidence) -> Gate:

@@ -2,8 +2,8 @@
 
 1. **blocked** when an evidence gate fails that is not waived: data, settings or fingerprints that do not match; fewer
    judged queries than declared; a base measured before the data were changed, or too long ago; less of the top k judged
-   than declared; a leakage report that finds overlap, or is required and missing. The figures are then not relied on,
-   for harm as little as for gain.
+   than declared; a leakage report that finds overlap, looked too little, is of other data, or is required and missing.
+   The figures are then not relied on, for harm as little as for gain.
 2. **do_not_ship** when harm is shown that is not waived. One family of hypotheses: for each declared measure (the
    primary among them) that the candidate is not worse over all queries; for each slice of at least
    `least_slice_queries` queries, and for each guard set, that it is not worse by more than its margin. Harm is shown
