@@ -257,11 +257,12 @@ def test_a_base_that_was_measured_before(
     failed = {gate["name"] for gate in found["outcome"]["gates"] if not gate["passed"]}
     assert failed == {"match", "baseline"}
     capsys.readouterr()
+    shutil.copy(tmp_path / "d.json", tmp_path / "other.json")
     for wrong, message in (
         ([*base[:2]], "--baseline and --baseline-run go together"),
         ([*base, "--base", minilm_bundle], "both name the base"),
         ([*base, "--guard", f"{folder / 'general'}=0.1"], "give the base model, not a record of it"),
-        (["--baseline", tmp_path / "d.json", *base[2:]], "no record of `crossfade evaluate`"),
+        (["--baseline", tmp_path / "other.json", *base[2:]], "no record of `crossfade evaluate`"),
         (["--baseline", tmp_path / "none", *base[2:]], "none: no such file"),
     ):
         assert run(["compare", *map(str, [*new, *wrong])]) == 2
