@@ -157,14 +157,23 @@ def test_gates_block_and_are_waived_by_name(
     folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leaky = tmp_path / "leakage.json"
-    leaky.write_text(json.dumps({"verdict": "leak", "reasons": ["5 of 30 queries were trained on."]}), encoding="utf-8")
+    train = tmp_path / "train.jsonl"
+    queries = (folder / "general" / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{"query": json.loads(line)["text"], "positive": "nothing of the kind"} for line in queries[:5]]
+    train.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    data = tmp_path / "other"
+    shutil.copytree(folder / "general", data)
+    with (data / "corpus.jsonl").open("a", encoding="utf-8") as corpus:
+        corpus.write(json.dumps({"_id": "more", "title": "", "text": "another document"}) + "\n")
+    assert run(["leakage", "--dataset", str(data), "--train", str(train), "--limit", "1", "--json", str(leaky)]) == 0
+    capsys.readouterr()
     options = ["--leakage", leaky, "--max-p99-ms", "0.001", "--guard", f"{folder / 'general'}=0.3", "--alpha", "0.1"]
     options += ["--price-cpu-hour", "0.04"]
     assert compare(folder, spoiled_bundle, minilm_bundle, *options) == 0
     said = capsys.readouterr().out
     assert "verdict: blocked" in said
-    assert "5 of 30 queries were trained on." in said
-    assert "The report is of other queries" in said
+    assert "evaluation queries are touched by the training data" in said
+    assert "The report is of other documents" in said
     assert "Blocked by latency: " in said
     record = tmp_path / "decision.json"
     options += ["--waive", "leakage=checked by hand", "--waive", "latency=as agreed", "--decision", record]
@@ -297,11 +306,12 @@ def test_a_base_that_was_measured_before(
     failed = {gate["name"] for gate in found["outcome"]["gates"] if not gate["passed"]}
     assert failed == {"match", "baseline"}
     capsys.readouterr()
+    shutil.copy(tmp_path / "d.json", tmp_path / "other.json")
     for wrong, message in (
         ([*base[:2]], "--baseline and --baseline-run go together"),
         ([*base, "--base", minilm_bundle], "both name the base"),
         ([*base, "--guard", f"{folder / 'general'}=0.1"], "give the base model, not a record of it"),
-        (["--baseline", tmp_path / "d.json", *base[2:]], "no record of `crossfade evaluate`"),
+        (["--baseline", tmp_path / "other.json", *base[2:]], "no record of `crossfade evaluate`"),
         (["--baseline", tmp_path / "none", *base[2:]], "none: no such file"),
     ):
         assert run(["compare", *map(str, [*new, *wrong])]) == 2

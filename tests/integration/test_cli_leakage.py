@@ -59,7 +59,7 @@ def test_the_record_and_the_clean_file(folder: Path, capsys: pytest.CaptureFixtu
         (["--train", "clean.jsonl", "--split", "dev"], "no split 'dev'"),
         (["--train", "clean.jsonl", "--counted", "query"], "no such pair of sides: 'query'"),
         (["--train", "clean.jsonl", "--phrases", "1.2"], "phrases must be above 0 and at most 1"),
-        (["--train", "clean.jsonl", "--clean-out", "clean.jsonl"], "is a training file"),
+        (["--train", "clean.jsonl", "--clean-out", "clean.jsonl"], "would overwrite clean.jsonl, which --train reads"),
         (["--train", "clean.jsonl", "--clean-out", "no/where.jsonl"], "there is no directory no"),
         (["--train", "clean.jsonl", "--query-field", "frage", "--positive-field", "a", "--negative-field", "b"],
          "clean.jsonl:1: no field of it is known"),

@@ -15,14 +15,22 @@ from crossfade.evaluation.decision.evidence import (
     Evidence,
     GuardValues,
     JudgedShares,
+    Leakage,
     SideRef,
     SliceMembers,
+    TrainingFile,
     Values,
 )
+from crossfade.evaluation.leakage import COUNTED, PAIRS
 from crossfade.evaluation.results import Latency
+from crossfade.overlap import OverlapSettings
 
 HASH = "0" * 64
 DATA = DataRef("toy", "test", 40, HASH, HASH, HASH, modified="2026-01-01T00:00:00+00:00")
+LEAKAGE = Leakage(
+    HASH, HASH, HASH, HASH, 40, 0, 500, 0, dict.fromkeys(PAIRS, 0), 0.0, list(COUNTED), OverlapSettings(),
+    None, [TrainingFile("train.jsonl", HASH, 500, 0, [])],
+)  # fmt: skip
 BOUNDS = Bounds(0.4, 0.5, 0.3, 0.6)
 
 

@@ -13,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 from evaluation_fakes import FakeBundle, FakeEncoder, toy_dataset
+from leakage_samples import write_rows
 
 from crossfade.errors import AlreadyExists, DataError, InvalidInput
 from crossfade.evaluation.beir import read_beir, write_beir
@@ -28,6 +29,7 @@ from crossfade.evaluation.decision.record import DecisionRecord, content_sha256,
 from crossfade.evaluation.decision.schema import decision_schema
 from crossfade.evaluation.decision.verify import verify
 from crossfade.evaluation.evaluate import EvaluationSettings
+from crossfade.evaluation.leakage import LeakageSettings, find_leakage
 from crossfade.evaluation.trec import read_run, write_run
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "decision-1.json"
@@ -272,13 +274,12 @@ def test_what_was_given_beside_the_data_is_held_against_the_record(
     dataset: Dataset, directory: Path, tmp_path: Path, data: dict[str, Any]
 ) -> None:
     report, notes = tmp_path / "leakage.json", tmp_path / "notes.toml"
-    settings = {"queries_hash": dataset.queries_hash, "qrels_hash": dataset.qrels_hash}
-    report.write_text(
-        json.dumps({"verdict": "leak", "reasons": ["5 were trained on."], "settings": settings}), encoding="utf-8"
-    )
+    rows = [{"anchor": text, "positive": "nothing of the kind"} for text in list(dataset.queries.values())[:5]]
+    leaky = find_leakage(dataset, [write_rows(tmp_path / "train.jsonl", rows)], LeakageSettings())
+    report.write_text(json.dumps(leaky.to_json()), encoding="utf-8")
     notes.write_text("# kept", encoding="utf-8")
     general = replace(toy_dataset(queries=25), name="general")
-    found = read_leakage(report, dataset)
+    found = read_leakage(report)
     held = compare_and_decide(
         dataset,
         POOR,
@@ -293,9 +294,9 @@ def test_what_was_given_beside_the_data_is_held_against_the_record(
     assert checks["leakage"] is checks["guard general data"] is checks["file protocol"] is True
     blind = {check.name: check.holds for check in verify(held)}
     assert blind["leakage"] is blind["guard general data"] is blind["file protocol"] is None
-    assert {check.name: check.holds for check in verify(held, Sources(leakage=report))}["leakage"] is None
+    assert {check.name: check.holds for check in verify(held, Sources(leakage=report))}["leakage"] is True
     for spoil, name in (
-        (change("evidence", "leakage", "blocked", to=[]), "leakage"),
+        (change("evidence", "leakage", "queries_touched", to=0), "leakage"),
         (change("evidence", "leakage", "report_sha256", to="0" * 64), "leakage"),
         (change("evidence", "leakage", to=None), "leakage"),
         (change("evidence", "guards", 0, "data", "corpus_sha256", to="f" * 64), "guard general data"),

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decision_samples import DATA, evidence, moved, side
+from decision_samples import DATA, LEAKAGE, evidence, moved, side
 from scipy import stats
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.decision.evidence import Cost, Evidence, Leakage
+from crossfade.evaluation.decision.evidence import Cost, Evidence
 from crossfade.evaluation.decision.gates import Gate
 from crossfade.evaluation.decision.protocol import Expected, Gates, GuardSet, Prices, Protocol, SliceRule, Waiver
 from crossfade.evaluation.decision.rule import Outcome, conclude
 from crossfade.evaluation.results import Latency
+from crossfade.overlap import OverlapSettings
 
 N = 120
 GAIN, LOSS, FLAT = moved(N, 0.05), moved(N, -0.05, seed=4), moved(N, 0.002, seed=5)
@@ -149,9 +150,11 @@ def test_holm_runs_over_measures_slices_and_guards_together() -> None:
 @pytest.mark.parametrize(
     ("guard", "verdict"),
     [
-        (moved(N, 0.0, 0.02), "ship"),
-        (moved(N, 0.03), "ship"),
-        (SAME, "ship"),
+        (moved(300, 0.0, 0.02), "ship"),
+        (moved(300, 0.03), "ship"),
+        (([0.5] * 300, [0.5] * 300), "ship"),
+        (SAME, "blocked"),  # so few ties show no less than a loss of 0.05
+        (([1.0] * 50, [1.0] * 49 + [0.0]), "blocked"),  # one large loss: the interval ends at -0.06
         (moved(N, -0.01, 0.1), "blocked"),  # neither shown to fall nor shown not to
         (moved(12, 0.0, 0.1), "blocked"),  # too few to show it
         (moved(N, -0.2), "do_not_ship"),
@@ -166,12 +169,36 @@ def test_a_guard_set_must_be_shown_not_to_degrade(guard: Any, verdict: str) -> N
     assert decided(protocol=waived, guards={"general": guard}).verdict == "ship"
 
 
+def test_a_guard_set_of_fewer_queries_than_declared_shows_nothing() -> None:
+    same = ([0.5] * 30, [0.5] * 30)
+    protocol = replace(QUICK, guards=[GuardSet("general", "elsewhere", 0.3)])
+    assert decided(protocol=protocol, guards={"general": same}).verdict == "ship"
+    more = replace(protocol, gates=replace(protocol.gates, least_guard_queries=31))
+    outcome = decided(protocol=more, guards={"general": same})
+    assert outcome.verdict == "blocked"
+    assert "fewer than 31 queries show nothing" in gate(outcome, "guard:general").reason
+
+
+def test_differences_beyond_1_have_no_bound_and_show_nothing() -> None:
+    wide = ([0.0] * 300, [1.5] * 300)
+    outcome = decided(protocol=replace(QUICK, guards=[GUARD]), guards={"general": wide})
+    assert outcome.findings[-1].bound is None
+    assert outcome.verdict == "blocked"
+    assert "has no bound, for it leaves the range from 0 to 1" in gate(outcome, "guard:general").reason
+
+
 def test_a_guard_set_that_was_not_measured_is_refused() -> None:
     with pytest.raises(InvalidInput, match="guard set 'general' was not measured: evaluate both models on elsewhere"):
         decided(protocol=replace(QUICK, guards=[GUARD]))
 
 
 COST = Cost(100.0, 50.0, 2, 0, 5.0, 9.0, "USD")
+
+
+def leaked(**changes: Any) -> dict[str, Any]:
+    return {"leakage": replace(LEAKAGE, **changes)}
+
+
 PRICED = replace(QUICK, prices=Prices(0.1))
 
 
@@ -184,7 +211,17 @@ PRICED = replace(QUICK, prices=Prices(0.1))
         ("match", QUICK, {"candidate": side("tuned", settings={"depth": 10})}, "depth is 100 for the base and 10"),
         ("judged", replace(QUICK, gates=Gates(least_judged=0.9)), {"judged": 0.5}, "the difference between -0.300"),
         ("leakage", replace(QUICK, gates=Gates(leakage="required")), {}, "none was given"),
-        ("leakage", QUICK, {"leakage": Leakage("0", ["12 queries were trained on."])}, "12 queries were trained on."),
+        ("leakage", QUICK, leaked(queries_touched=12), "12 of 40 evaluation queries are touched by the training"),
+        ("leakage", replace(QUICK, gates=Gates(leakage_limit=0.1)), leaked(queries_touched=5), "at most 10.00% may be"),
+        ("leakage", QUICK, leaked(limit=1.0, queries_touched=1), "(2.50%); none may be."),
+        ("leakage", QUICK, leaked(corpus_sha256="1"), "of other documents"),
+        ("leakage", QUICK, leaked(counted=["query-query"]), "does not count positive-relevant, query-relevant,"),
+        ("leakage", QUICK, leaked(counted=[]), "does not count query-query,"),
+        ("leakage", QUICK, leaked(overlap=OverlapSettings(phrases=1.0)), "phrases 1 (usual: 0.7)"),
+        ("leakage", QUICK, leaked(overlap=OverlapSettings(short_words=3)), "short_words 3 (usual: 500)"),
+        ("leakage", QUICK, leaked(cosine=0.99), "cosine 0.99 (usual: 0.95)"),
+        ("leakage", QUICK, leaked(skipped=2), "2 rows were skipped"),
+        ("leakage", QUICK, leaked(rows=0), "of no training row"),
         (
             "baseline",
             QUICK,
@@ -252,7 +289,7 @@ def test_gates_that_pass_are_recorded() -> None:
             least_judged=0.5, leakage="required", baseline_max_age_days=3,
         ),
     )  # fmt: skip
-    outcome = decided(protocol=protocol, candidate=side("tuned", cost=COST), leakage=Leakage("0", []))
+    outcome = decided(protocol=protocol, candidate=side("tuned", cost=COST), leakage=LEAKAGE)
     assert outcome.verdict == "ship"
     assert [each.name for each in outcome.gates] == [
         "match", "queries", "baseline", "judged", "leakage", "latency", "latency_ratio", "cost_queries",

@@ -130,7 +130,7 @@ def compare(
     """
     from dataclasses import replace
 
-    from crossfade.cli.output import STDOUT, check_outputs, write_json, write_text
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json, write_text
     from crossfade.cli.progress import StageBars
     from crossfade.evaluation.compare import ComparisonSettings, check_primary
     from crossfade.evaluation.compare import compare as compare_models
@@ -160,7 +160,15 @@ def compare(
     if baseline is None:
         first.check(base, "--base")
     second.check(candidate, "--candidate")
-    check_outputs({"--json": json, "--report": report, **asked.outputs()}, stdout="--json")
+    inputs = [
+        *dataset_inputs("--dataset", dataset),
+        ("--base", base),
+        ("--candidate", candidate),
+        ("--base-reranker", base_reranker),
+        ("--candidate-reranker", candidate_reranker),
+        *asked.inputs(declared),
+    ]
+    check_outputs({"--json": json, "--report": report, **asked.outputs()}, stdout="--json", inputs=inputs)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         given = {"base": first.needed(base), "candidate": second.needed(candidate)}

@@ -121,12 +121,14 @@ def sign(
     ] = None,
 ) -> None:
     """Sign a record that holds; the signature goes into it, or beside it with --detached."""
+    from crossfade.cli.output import check_outputs
     from crossfade.errors import InvalidInput
     from crossfade.evaluation.decision import signing
     from crossfade.evaluation.decision.record import read_json, write_record
     from crossfade.evaluation.decision.verify import verify as check
     from crossfade.evaluation.record import encode
 
+    check_outputs({"--detached": detached}, stdout="", inputs=[("the record", file), ("--key", key)])
     data = read_json(file)
     fallen = [each.name for each in check(data) if each.holds is False]
     if fallen:

@@ -137,6 +137,33 @@ class DecisionOptions:
             "--candidate-run-out": self.candidate_run,
         }
 
+    def inputs(self, protocol: Protocol | None) -> list[tuple[str, Path | None]]:
+        """Option and path of all that is read for a decision, the protocol's guard sets and slices among it."""
+        from crossfade.cli.output import dataset_inputs
+
+        given: list[tuple[str, Path | None]] = [
+            ("--protocol", self.protocol),
+            ("--leakage", self.leakage),
+            ("--baseline", self.baseline),
+            ("--baseline-run", self.baseline_run),
+        ]
+        if protocol is None:
+            return given
+        folder = self._folder()
+        places = self._guard_places()
+        for guard in protocol.guards:
+            given += dataset_inputs(f"guard set {guard.name}", places.get(guard.name, folder / guard.dataset))
+        given += [(f"slice {rule.name}", folder / rule.file) for rule in protocol.slices if rule.file]
+        return given
+
+    def _folder(self) -> Path:
+        """What a protocol file's places are relative to."""
+        return self.protocol.parent if self.protocol is not None else Path()
+
+    def _guard_places(self) -> dict[str, Path]:
+        """Of the command line, by name."""
+        return {name: Path(place) for name, place, _ in map(_guard, self.guards)}
+
     def declared(self, measures: Sequence[str], seed: int) -> Protocol:
         """The file's protocol with what the options say instead. Raises InvalidInput."""
         from crossfade.evaluation.decision.protocol import GuardSet, Prices, Protocol, SliceRule
@@ -179,8 +206,7 @@ class DecisionOptions:
         from crossfade.evaluation.decision.decide import Conditions
         from crossfade.evaluation.decision.leakage import read_leakage
 
-        folder = self.protocol.parent if self.protocol is not None else Path()
-        given = {name: Path(place) for name, place, _ in map(_guard, self.guards)}
+        folder, given = self._folder(), self._guard_places()
         guards = {}
         for guard in protocol.guards:
             # A file's places are relative to it, those of the command line to where it is given.
@@ -190,7 +216,7 @@ class DecisionOptions:
             directory=directory,
             folder=folder,
             guards=guards,
-            leakage=None if self.leakage is None else read_leakage(self.leakage, data),
+            leakage=None if self.leakage is None else read_leakage(self.leakage),
             files={
                 name: path
                 for name, path in {"protocol": self.protocol, "baseline": self.baseline}.items()

@@ -93,7 +93,7 @@ def diagnose(
     Judgments of documents that the corpus lacks are kept: they are one of the causes.
     """
     from crossfade.cli.diagnosis_tables import show
-    from crossfade.cli.output import STDOUT, check_outputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
     from crossfade.config import load_settings
     from crossfade.evaluation.diagnosis.answers import read_answers
@@ -112,7 +112,10 @@ def diagnose(
         seed=seed,
         threads=load_settings(threads=threads).threads,
     )
-    check_outputs({"--json": json}, stdout="--json")
+    inputs = [*dataset_inputs("--dataset", dataset), ("--model", model), ("--answers", answers)]
+    for option, paths in (("--also", also), ("--reranker", reranker), ("--tuned", tuned)):
+        inputs += [(option, path) for path in paths or []]
+    check_outputs({"--json": json}, stdout="--json", inputs=inputs)
     given = _Given(model, also or [], reranker or [], tuned or [], set(skip or []), threads, adapter)
     with StageBars() as bars, ExitStack() as held:
         data = load_dataset(dataset, split, allow_absent=True, bars=bars)

@@ -74,7 +74,7 @@ def evaluate(
 
     By default by exact search of whole documents' vectors; or as the options say, or in a store's collection.
     """
-    from crossfade.cli.output import STDOUT, check_outputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
     from crossfade.cli.store_options import opened
     from crossfade.evaluation.evaluate import evaluate as evaluate_model
@@ -87,7 +87,8 @@ def evaluate(
     options.check(model, "--model")
     model = options.needed(model)
     _check_place(options, store, collection, cache, exact=exact)
-    check_outputs({"--run-out": run_out, "--json": json}, stdout="--json")
+    inputs = [*dataset_inputs("--dataset", dataset), ("--model", model), ("--reranker", reranker), ("--store", store)]
+    check_outputs({"--run-out": run_out, "--json": json}, stdout="--json", inputs=inputs)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         if store is not None and collection is not None:

@@ -57,7 +57,7 @@ def frontier(
 
     A model is marked that no other beats in all four. Costs are measured throughput at the prices given.
     """
-    from crossfade.cli.output import STDOUT, check_outputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
     from crossfade.config import load_settings
     from crossfade.errors import InvalidInput
@@ -75,7 +75,8 @@ def frontier(
         raise InvalidInput(f"two are named {_LEXICAL}: name the model otherwise, NAME=BUNDLE")
     if len(bundles) + lexical < 2:
         raise InvalidInput("a frontier is of two models or more: give --model again, or --lexical")
-    check_outputs({"--json": json}, stdout="--json")
+    inputs = [*dataset_inputs("--dataset", dataset), *(("--model", path) for path in bundles.values())]
+    check_outputs({"--json": json}, stdout="--json", inputs=inputs)
     settings = load_settings(threads=threads)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)

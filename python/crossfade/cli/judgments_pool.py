@@ -64,7 +64,7 @@ def pool(
 
     What tells systems apart comes first; judges see neither systems nor ranks unless --no-blind says so.
     """
-    from crossfade.cli.output import check_outputs
+    from crossfade.cli.output import check_outputs, dataset_inputs
     from crossfade.cli.progress import StageBars
     from crossfade.evaluation.judgments.pool import PoolSettings
     from crossfade.evaluation.judgments.pool_dataset import PoolOutput, pool_dataset
@@ -72,7 +72,9 @@ def pool(
     from crossfade.evaluation.judgments.systems import RunSource, read_systems
 
     check_ending(out)
-    check_outputs({"--out": out}, stdout="")
+    inputs = [*dataset_inputs("--dataset", dataset), *(("--run", named(run)[1]) for run in runs)]
+    inputs += [("--judged", named(file)[1]) for file in judged or []]
+    check_outputs({"--out": out}, stdout="", inputs=inputs)
     with StageBars() as bars:
         found = pool_dataset(
             dataset,

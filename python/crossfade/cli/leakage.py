@@ -90,7 +90,7 @@ def leakage(
 ) -> None:
     """Say which training rows are copies, or nearly, of a split's queries and of what is relevant to them."""
     from crossfade.cli.evaluation_options import load_dataset, load_models
-    from crossfade.cli.output import STDOUT, check_outputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
     from crossfade.config import load_settings
     from crossfade.evaluation.leakage import COUNTED, FieldNames, LeakageSettings, find_leakage
@@ -111,7 +111,8 @@ def leakage(
         threads=load_settings(threads=threads).threads,
     )
     places = {f"--clean-out {path}": path for path in clean_out or ()}
-    check_outputs({"--json": json, **places}, stdout="--json")
+    inputs = [*dataset_inputs("--dataset", dataset), ("--model", model), *(("--train", path) for path in train)]
+    check_outputs({"--json": json, **places}, stdout="--json", inputs=inputs)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         encoder = None if model is None else load_models({"model": model}, threads)["model"]

@@ -36,11 +36,24 @@ def print_paragraph(console: Console, text: str, *, style: str | None = None) ->
     console.print(text, style=style, soft_wrap=not console.is_terminal)
 
 
-def check_outputs(outputs: Mapping[str, Path | None], *, stdout: str) -> None:
+Given = Iterable[tuple[str, Path | None]]
+"""Option and path of what a command reads, None when not given; an option may be there more than once."""
+
+
+def dataset_inputs(option: str, directory: Path) -> list[tuple[str, Path | None]]:
+    """What is read of a BEIR directory. Results may lie beside it."""
+    names = ("corpus.jsonl", "corpus.jsonl.gz", "queries.jsonl", "queries.jsonl.gz", "qrels")
+    return [(option, directory / name) for name in names]
+
+
+def check_outputs(outputs: Mapping[str, Path | None], *, stdout: str, inputs: Given = ()) -> None:
     """Check before long work that every output can be written. `outputs`: option -> its path, None when not given.
 
-    The option named by `stdout` takes "-". Raises InvalidInput when a place cannot be written or two are the same.
+    The option named by `stdout` takes "-". Raises InvalidInput when a place cannot be written, two are the same, or one
+    is an input, or lies within an input that is a directory (a bundle, a store): a result must not take the place of
+    what it stands on.
     """
+    read = [(option, path, path.resolve()) for option, path in inputs if path is not None and path.exists()]
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
         if path is None or (option == stdout and path == STDOUT):
@@ -52,6 +65,11 @@ def check_outputs(outputs: Mapping[str, Path | None], *, stdout: str) -> None:
         if place in taken and not place.is_char_device():
             raise InvalidInput(f"{taken[place]} and {option} name the same file {path}: give each its own")
         taken[place] = option
+        for source, given, found in read:
+            if place == found and not place.is_char_device():
+                raise InvalidInput(f"{option} would overwrite {given}, which {source} reads: choose another place")
+            if found.is_dir() and place.is_relative_to(found):
+                raise InvalidInput(f"{option} would write into {given}, which {source} reads: choose another place")
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.results import Latency
+from crossfade.overlap import OverlapSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,10 @@ class GuardValues:
 class Bounds:
     """What the mean of a measure would be for other judgments of the unjudged documents in the top k.
 
-    `as_judged`: unjudged is irrelevant, as reported. `all_relevant`: every one relevant, those of both rankings. `low`,
-    `high`: no judgments of them give less or more; reached by judgments of each query's own.
+    `as_judged`: unjudged is irrelevant, as reported. `all_relevant`: every one relevant, those of both rankings, and
+    of `JudgedShares.greatest_grade` for a measure that weighs grades. `low`, `high`: no judgments of them with grades
+    up to that give less or more. Reached by judgments of each query's own, but for `high` of nDCG where grades go
+    above 1.
     """
 
     as_judged: float
@@ -111,8 +114,9 @@ class JudgedShares:
     """Judged@k by query, in the order of the queries, and bounds of the primary measure by side.
 
     `difference_low`, `difference_high`: no judgments put candidate minus base outside; not all of it need be reachable.
-    `pool`: unjudged documents in the top k of either, over all queries. Bounds are None for a measure that does not
-    take unjudged documents for irrelevant (Bpref, infAP).
+    `pool`: unjudged documents in the top k of either, over all queries; a grade below 0 is no judgment.
+    `greatest_grade`: of the split, which bounds of nDCG and ERR take no grade to exceed. Bounds are
+    None for a measure that does not take unjudged documents for irrelevant (Bpref, infAP).
     """
 
     k: int
@@ -124,14 +128,43 @@ class JudgedShares:
     candidate_bounds: Bounds | None = None
     difference_low: float | None = None
     difference_high: float | None = None
+    greatest_grade: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFile:
+    """A file that a leakage report read. `sha256`: of its content, unpacked. `ignored`: fields passed over."""
+
+    path: str
+    sha256: str
+    rows: int
+    skipped: int
+    ignored: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Leakage:
-    """What a leakage report says: `blocked` holds its reasons against these data, none where they are clean."""
+    """What a leakage report counted. Hashes of the data that it is of, as `DataRef` has them.
+
+    `queries_touched`: of `queries`, by the pairs of sides in `counted`. `leaking_rows`: by pair, counted or not.
+    `limit`: the report's own, which the protocol's stands above. `overlap` and `cosine`: thresholds, the latter None
+    where no model looked for paraphrases.
+    """
 
     report_sha256: str
-    blocked: list[str]
+    corpus_sha256: str
+    queries_sha256: str
+    qrels_sha256: str
+    queries: int
+    queries_touched: int
+    rows: int
+    skipped: int
+    leaking_rows: dict[str, int]
+    limit: float
+    counted: list[str]
+    overlap: OverlapSettings
+    cosine: float | None
+    files: list[TrainingFile]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.decision.bounded import lower_bound
 from crossfade.evaluation.decision.evidence import Evidence, Values, check_evidence
 from crossfade.evaluation.decision.protocol import Protocol, Requirement
 from crossfade.evaluation.verdict import decides
@@ -33,7 +34,11 @@ class Finding:
     `p_inferior` of a true loss of `margin` or more (where non-inferiority is required). None: not tested.
     `minimum_detectable`: the true difference that a t test at this level finds with probability 0.8.
 
-    `gained`, `harmed`, `non_inferior`: what is shown; `non_inferior` is None where it is not asked.
+    `bound`: where non-inferiority is required, what the true difference lies above at confidence 1 - alpha / 2 whatever
+    the distribution (`bounded.lower_bound`); None too for a measure whose differences leave -1 to 1.
+
+    `gained`, `harmed`, `non_inferior`: what is shown; `non_inferior` is None where it is not asked. It needs
+    `least_guard_queries`, and interval, p and bound to agree.
     """
 
     subject: Subject
@@ -54,6 +59,7 @@ class Finding:
     p_harm: float | None = None
     p_harm_holm: float | None = None
     p_inferior: float | None = None
+    bound: float | None = None
     gained: bool = False
     harmed: bool = False
     non_inferior: bool | None = None
@@ -137,6 +143,13 @@ def _examine(
     tested = subject != "slice" or change.size >= protocol.gates.least_slice_queries
     asked = require == "non_inferiority"
     deviation = float(change.std(ddof=1)) if change.size > 1 else 0.0
+    bound = lower_bound(change, protocol.alpha / 2) if asked else None
+    holds = (
+        change.size >= protocol.gates.least_guard_queries
+        and bound is not None
+        and min(bound, interval.low) > -margin
+        and p_above <= protocol.alpha / 2
+    )
     return Finding(
         subject=subject,
         name=name,
@@ -156,7 +169,8 @@ def _examine(
         else 0.0,
         p_harm=p_below if tested else None,
         p_inferior=p_above if asked else None,
-        non_inferior=interval.low > -margin and p_above <= protocol.alpha / 2 if asked else None,
+        bound=bound,
+        non_inferior=holds if asked else None,
     )
 
 

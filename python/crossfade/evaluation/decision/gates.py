@@ -12,6 +12,7 @@ import numpy as np
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.decision.evidence import Cost, Evidence, JudgedShares
 from crossfade.evaluation.decision.findings import Finding
+from crossfade.evaluation.decision.leakage_gate import objections
 from crossfade.evaluation.decision.protocol import Protocol
 
 Kind = Literal["evidence", "release"]
@@ -68,7 +69,7 @@ def _evidence_gates(protocol: Protocol, evidence: Evidence) -> Iterator[Gate]:
     if protocol.gates.least_judged is not None:
         yield _judged(protocol.gates.least_judged, evidence)
     if evidence.leakage is not None or protocol.gates.leakage == "required":
-        yield _leakage(evidence)
+        yield _leakage(protocol, evidence)
 
 
 def _release_gates(protocol: Protocol, evidence: Evidence, findings: list[Finding]) -> Iterator[Gate]:
@@ -149,7 +150,10 @@ def _bounded(judged: JudgedShares) -> str:
     base, candidate = judged.base_bounds, judged.candidate_bounds
     low, high = judged.difference_low, judged.difference_high
     if base is None or candidate is None or low is None or high is None:
-        return ""
+        return (
+            f" How far the other {judged.pool:,} results could move {judged.measure} has no bound: it tells documents "
+            "that were judged irrelevant from those that nobody judged."
+        )
     return (
         f" By how the other {judged.pool:,} results are judged, {judged.measure} lies between {base.low:.3f} and "
         f"{base.high:.3f} for the base, between {candidate.low:.3f} and {candidate.high:.3f} for the candidate, and "
@@ -157,18 +161,25 @@ def _bounded(judged: JudgedShares) -> str:
     )
 
 
-def _leakage(evidence: Evidence) -> Gate:
-    if evidence.leakage is None:
+def _leakage(protocol: Protocol, evidence: Evidence) -> Gate:
+    found, limit = evidence.leakage, protocol.gates.leakage_limit
+    if found is None:
         return Gate(
             "leakage", "evidence", False, "The protocol requires a leakage report, and none was given.",
-            "Look for overlap of training and evaluation data, and give the report with --leakage.",
+            "Look for overlap of training and evaluation data, and give the report with --leakage.", limit,
         )  # fmt: skip
-    if evidence.leakage.blocked:
+    share = found.queries_touched / found.queries if found.queries else None
+    if against := objections(found, evidence.data, limit):
         return Gate(
-            "leakage", "evidence", False, f"Training data overlap these: {' '.join(evidence.leakage.blocked)}",
-            "Train without the rows that the report names, or evaluate on queries that were not trained on.",
+            "leakage", "evidence", False, f"The leakage report does not clear these data: {' '.join(against)}",
+            "Train without the rows that the report names, or evaluate on queries that were not trained on; and look "
+            "with the usual settings, at every row.", limit, share,
         )  # fmt: skip
-    return Gate("leakage", "evidence", True, "The leakage report finds nothing against these data.")
+    reason = (
+        f"In {found.rows:,} training rows the leakage report finds {found.queries_touched:,} of {found.queries:,} "
+        f"evaluation queries touched; at most {limit:.2%} may be."
+    )
+    return Gate("leakage", "evidence", True, reason, "", limit, share)
 
 
 def _baseline(protocol: Protocol, evidence: Evidence) -> Gate:
@@ -219,14 +230,22 @@ def _cost(name: str, limit: float, cost: Cost | None) -> Gate:
 
 def _non_inferiority(protocol: Protocol, finding: Finding) -> Gate:
     what = "Guard set" if finding.subject == "guard" else "Slice"
-    confidence = f"{1 - protocol.alpha:.4g}"
+    confidence, least = f"{1 - protocol.alpha:.4g}", protocol.gates.least_guard_queries
     figures = (
         f"{finding.measure} went from {finding.base:.3f} to {finding.candidate:.3f} over {finding.n:,} queries, "
         f"the interval of the difference (confidence {confidence}) from {finding.low:+.3f} to {finding.high:+.3f}"
     )
+    lowest = finding.low
+    if finding.bound is None:
+        figures += f", and {finding.measure} has no bound, for it leaves the range from 0 to 1"
+    else:
+        lowest = min(lowest, finding.bound)
+        figures += f", and whatever the distribution it lies above {finding.bound:+.3f}"
     if finding.non_inferior:
         reason = f"{what} {finding.name} is shown to lose less than {finding.margin:g}: {figures}."
-        return Gate(finding.label, "release", True, reason, "", -finding.margin, finding.low)
+        return Gate(finding.label, "release", True, reason, "", -finding.margin, lowest)
+    if finding.n < least:
+        figures += f"; fewer than {least:,} queries show nothing"
     return Gate(
         finding.label,
         "release",
@@ -234,7 +253,7 @@ def _non_inferiority(protocol: Protocol, finding: Finding) -> Gate:
         f"{what} {finding.name} is not shown to lose less than {finding.margin:g}: {figures}.",
         "Judge more queries of it (that narrows the interval), or mend what falls.",
         -finding.margin,
-        finding.low,
+        lowest,
     )
 
 

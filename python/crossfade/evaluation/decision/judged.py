@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ Judged = Mapping[str, int]
 
 # These look at documents that were judged irrelevant, so that an unjudged one is not the same as an irrelevant one.
 _UNBOUNDED = ("Bpref", "infAP")
+
+# To these a document of a greater grade is worth more.
+_WEIGHED = ("nDCG", "ERR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,30 @@ def judged_shares(
 ) -> JudgedShares:
     """Judged@k of both runs by query, and how far judgments of the pool (`unjudged`) could move `measure`.
 
+    A grade below 0 is no judgment ("in the pool, not judged"), as in `judgments.pool`.
+
     Values of retrieval measures depend on where relevant documents stand and how many there are. Of a fixed number of
     relevant ones among the pool a measure is greatest when they are those that stand first, and least when they are
     those that stand last or were not found: each query's bounds are the extremes over that number, 0 to the pool's
-    size. A relevant document is one of the least relevant grade. Queries are independent, so bounds of the mean are
-    means of bounds. Raises InvalidInput for a measure that is not known.
+    size. Queries are independent, so bounds of the mean are means of bounds.
+
+    To most measures a relevant document is relevant whatever its grade. ERR and nDCG weigh grades; for these a pool's
+    grades go up to the greatest of the split. ERR rises with every grade, so the same extremes are its. nDCG is the
+    quotient of a linear function of the gains and a convex one, the ideal ranking's: such a quotient is quasi-concave,
+    so it is least at a corner, where every grade is 0 or the greatest. It need not be greatest at one; where grades go
+    above 1 its upper bound is 1 for a query with an unjudged document in its ranking: none can be above, and it need
+    not be reached.
+
+    Raises InvalidInput for a measure that is not known.
     """
     name = f"Judged@{k}"
     runs = (base_run, candidate_run)
-    shares = [ir.evaluate(dataset.qrels, run, [name], missing="zero").per_query(name) for run in runs]
+    judged = {
+        query: {document: grade for document, grade in grades.items() if grade >= 0}
+        for query, grades in dataset.qrels.items()
+    }
+    row = {query: place for place, query in enumerate(dataset.queries)}
+    shares = [_values(judged, tables.Run.from_dict({q: r for q, r in run.items() if r}), name, row) for run in runs]
     pools = {
         query: found
         for query in dataset.queries
@@ -57,22 +75,19 @@ def judged_shares(
     }
     held = JudgedShares(
         k=k,
-        base=[shares[0][query] for query in dataset.queries],
-        candidate=[shares[1][query] for query in dataset.queries],
+        base=shares[0].tolist(),
+        candidate=shares[1].tolist(),
+        greatest_grade=_greatest_grade(dataset),
         pool=sum(map(len, pools.values())),
         measure=measure,
     )
     if measure.startswith(_UNBOUNDED):
         return held
     (base, base_ends), (candidate, candidate_ends) = (_bounds(dataset, run, pools, measure) for run in runs)
-    return JudgedShares(
-        held.k,
-        held.base,
-        held.candidate,
-        held.pool,
-        measure,
-        base,
-        candidate,
+    return replace(
+        held,
+        base_bounds=base,
+        candidate_bounds=candidate,
         difference_low=float((candidate_ends[0] - base_ends[1]).mean()),
         difference_high=float((candidate_ends[1] - base_ends[0]).mean()),
     )
@@ -104,7 +119,7 @@ def _ranks(ranking: Ranking, k: int) -> dict[str, int]:
 
 def _unjudged(grades: Judged, rankings: Iterable[Ranking], k: int) -> list[str]:
     heads = [document for ranking in rankings for document in _ranks(ranking, k)]
-    return [document for document in dict.fromkeys(heads) if document not in grades]
+    return [document for document in dict.fromkeys(heads) if grades.get(document, -1) < 0]
 
 
 def _bounds(
@@ -112,7 +127,8 @@ def _bounds(
 ) -> tuple[Bounds, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Of the mean, and low and high by query, shape (queries,)."""
     row = {query: place for place, query in enumerate(dataset.queries)}
-    grade = _relevant_grade(measure)
+    weighed = measure.startswith(_WEIGHED)
+    grade = _greatest_grade(dataset) if weighed else _relevant_grade(measure)
     cut = None if measure.startswith("IPrec") else re.search(r"@([0-9]+)$", measure)
     # What a measure does not look at need not be looked at again and again.
     runs = {
@@ -131,6 +147,9 @@ def _bounds(
         high[rows], low[rows] = np.maximum(high[rows], best), np.minimum(low[rows], worst)
         whole = [place for place, pool in enumerate(some.values()) if len(pool) == number]
         every[[rows[place] for place in whole]] = best[whole]
+    if weighed and grade > 1 and measure.startswith("nDCG"):
+        movable = [row[query] for query, pool in pools.items() if any(document in runs[query] for document in pool)]
+        high[movable] = 1.0
     means = (float(values.mean()) for values in (as_judged, every, low, high))
     return Bounds(*means), (low, high)
 
@@ -147,6 +166,11 @@ def _values(qrels: Mapping[str, Judged], run: tables.Run, measure: str, row: Map
     measured = ir.evaluate(qrels, run, [measure], ties=TIES, missing="zero")
     found[[row[query] for query in measured.query_ids]] = measured.column(measure)
     return found
+
+
+def _greatest_grade(dataset: Dataset) -> int:
+    """Of the split's judgments, at least 1."""
+    return max([1, *(grade for grades in dataset.qrels.values() for grade in grades.values())])
 
 
 def _relevant_grade(measure: str) -> int:

@@ -70,15 +70,18 @@ class SliceRule:
 class Gates:
     """Limits that hold a verdict up. None: that gate is not set, but for those that have a default.
 
-    `least_queries`: of the split. `least_slice_queries`: a smaller slice is reported and not tested. `least_judged`: of
-    Judged@`judged_at`, the mean over queries, for either side. `latency_p99_ms` and `latency_p99_ratio`: of the
-    candidate's single queries, and over the base's. `cost_per_million_queries`, `cost_per_million_documents`: of the
-    candidate, in the currency of the prices. `baseline_max_age_days`: since the base was measured. `leakage`: whether
-    there must be a report of it; one that is given always counts.
+    `least_queries`: of the split. `least_slice_queries`: a smaller slice is reported and not tested.
+    `least_guard_queries`: of a guard set, and of a slice that requires non-inferiority; fewer show nothing.
+    `least_judged`: of Judged@`judged_at`, the mean over queries, for either side. `latency_p99_ms` and
+    `latency_p99_ratio`: of the candidate's single queries, and over the base's. `cost_per_million_queries`,
+    `cost_per_million_documents`: of the candidate, in the currency of the prices. `baseline_max_age_days`: since the
+    base was measured. `leakage`: whether there must be a report of it; one that is given always counts.
+    `leakage_limit`: the share of the evaluation queries, 0 to 1, that training data may touch.
     """
 
     least_queries: int = MIN_QUERIES
     least_slice_queries: int = 10
+    least_guard_queries: int = MIN_QUERIES
     judged_at: int = 10
     least_judged: float | None = None
     latency_p99_ms: float | None = None
@@ -87,6 +90,7 @@ class Gates:
     cost_per_million_documents: float | None = None
     baseline_max_age_days: float | None = None
     leakage: Literal["required", "optional"] = "optional"
+    leakage_limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,9 @@ def _check(protocol: Protocol) -> None:
     gates = protocol.gates
     _whole("gates.least_queries", gates.least_queries, 1, MOST_WHOLE)
     _whole("gates.least_slice_queries", gates.least_slice_queries, 1, MOST_WHOLE)
+    _whole("gates.least_guard_queries", gates.least_guard_queries, 1, MOST_WHOLE)
     _whole("gates.judged_at", gates.judged_at, 1, MOST_WHOLE)
+    _number("gates.leakage_limit", gates.leakage_limit, 0.0, 1.0)
     if gates.least_judged is not None:
         _number("gates.least_judged", gates.least_judged, 0.0, 1.0)
     budgets = ("latency_p99_ms", "latency_p99_ratio", "cost_per_million_queries", "cost_per_million_documents")

@@ -2,16 +2,17 @@
 
 1. **blocked** when an evidence gate fails that is not waived: data, settings or fingerprints that do not match; fewer
    judged queries than declared; a base measured before the data were changed, or too long ago; less of the top k judged
-   than declared; a leakage report that finds overlap, or is required and missing. The figures are then not relied on,
-   for harm as little as for gain.
+   than declared; a leakage report that finds overlap, looked too little, is of other data, or is required and missing.
+   The figures are then not relied on, for harm as little as for gain.
 2. **do_not_ship** when harm is shown that is not waived. One family of hypotheses: for each declared measure (the
    primary among them) that the candidate is not worse over all queries; for each slice of at least
    `least_slice_queries` queries, and for each guard set, that it is not worse by more than its margin. Harm is shown
    where Holm's adjusted one-sided p is at most alpha / 2. Waived slices and guard sets stay in the family, so that a
    waiver changes what is asked of no other.
 3. **blocked** when a release gate fails that is not waived: a guard set, or a slice that requires it, that is not
-   *shown* to lose less than its margin (the lower end of the interval of confidence 1 - alpha lies above -margin and
-   the one-sided p of a loss of the margin or more is at most alpha / 2); latency or cost above budget.
+   *shown* to lose less than its margin (it has `least_guard_queries`; the lower end of the interval of confidence
+   1 - alpha and the bound of `bounded.lower_bound` at level alpha / 2 lie above -margin; and the one-sided p of a loss
+   of the margin or more is at most alpha / 2); latency or cost above budget.
 4. **ship** when gain is shown: the interval of confidence 1 - alpha of the primary measure's difference lies above the
    superiority margin, and the one-sided p of no gain above it is at most alpha / 2.
 5. **inconclusive** otherwise.
@@ -28,9 +29,10 @@ probability at most u for u up to 1/2. Then
 
 Gates, and waivers given beforehand, only take verdicts away. Non-inferiority is demanded of every guard set at once, an
 intersection-union test (Berger 1982), so that shipping past a guard set that truly loses its margin has probability at
-most alpha / 2 without a correction. Where the two are not equal, the p values ask that differences are symmetric about
-their mean, as every paired randomisation test of a mean does; the bootstrap interval, which does not, must agree on
-gain and on non-inferiority.
+most alpha / 2 without a correction, at any number of queries and whatever the distribution of the differences: the
+bound alone sees to that (`bounded`). Where the two are not equal, the p values of gain ask that differences are
+symmetric about their mean, as every paired randomisation test of a mean does; the bootstrap interval, which does not,
+must agree on gain.
 
 The rule has no clock and no randomness beyond the protocol's seed: equal input gives an equal outcome on every machine.
 """
