@@ -468,7 +468,8 @@ class DurableCollection:
             with self._database.reading() as connection:
                 yield connection
         except StoreError:
-            self._check_there()  # it may have been dropped since
+            with self._lock:  # a drop that has been committed says so before it lets go of it
+                self._check_there()
             raise
 
     def _check_there(self) -> None:

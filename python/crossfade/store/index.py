@@ -273,7 +273,9 @@ class Index:
         except NotFound:  # its drop has been committed, and says so in a moment
             pass
         except (CrossfadeError, OSError):
-            if not self._gone:
+            with self.lock:  # a drop that has been committed says so before it lets go of it
+                gone = self._gone
+            if not gone:
                 raise
         finally:
             # After the lock is free, and in `discard` after the flag is up: whoever is last of the two removes.
