@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluation_fakes import FakeBundle, FakeEncoder, toy_dataset
+from planted import Overlap
 from tiny_models import Tiny, write_model
 
 from crossfade.chunking import ChunkingSettings, Method
@@ -26,7 +27,6 @@ from crossfade.evaluation.results import Comparison, Evaluation, RerankerRef, Re
 from crossfade.models import Bundle, Encoder
 from crossfade.models.importing import import_model
 from crossfade.report import render
-from crossfade.retrieval import Candidate, Hit, Reranked
 from crossfade.store import CollectionSettings, CollectionSpec, Document, DurableStore
 from crossfade.store.metadata import MetadataSchema
 
@@ -35,20 +35,11 @@ NOISY = 3.0  # by vectors hardly anything is found
 CUT = ChunkingSettings(Method.SENTENCES, size=12)
 
 
-class FirstWords:
+class FirstWords(Overlap):
     """Scores a text by how many of the query's words it holds; looks at the first twelve."""
 
     fingerprint = "cf1-first-words"
     depth = 12
-
-    def rerank(self, query: str, candidates: Sequence[Candidate]) -> Reranked:
-        ordered = sorted(candidates, key=lambda each: (-each.score, each.id))
-        best, rest = ordered[: self.depth], ordered[self.depth :]
-        wanted = set(query.split())
-        hits = [Hit(each.id, float(len(wanted & set(each.text.split())))) for each in best]
-        hits.sort(key=lambda hit: (-hit.score, hit.id))
-        below = [Hit(each.id, -1.0 - at) for at, each in enumerate(rest)]
-        return Reranked(hits + below, len(hits), 0, 1, 1, 1)
 
 
 ARMS = {
