@@ -7,6 +7,7 @@ prefix `CROSSFADE_` (`CROSSFADE_MAX_TEXTS_PER_CALL=512`), and again by a command
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from crossfade.errors import InvalidInput
 
 
+class Device(StrEnum):
+    """Where a graph runs. TENSORRT is a GPU too, through TensorRT where it knows the operators, CUDA where not."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
 class Settings(BaseSettings):
     """Everything that may be tuned without changing a result's meaning."""
 
     model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="forbid", frozen=True)
 
+    device: Device = Field(default=Device.CPU, description="where models and rerankers run: cpu, cuda or tensorrt")
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads for inference and search; 0 = all cores")
     batch_tokens: int = Field(
         default=0, ge=0, description="padded tokens in one inference batch; 0 = what suits the device"

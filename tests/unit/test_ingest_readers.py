@@ -18,7 +18,9 @@ from ingest_samples import lines
 
 from crossfade.chunking import Method
 from crossfade.cli.arm_options import MethodName, ModeName
+from crossfade.cli.evaluation_options import DeviceName
 from crossfade.cli.store_ingest import FormatName
+from crossfade.config import Device
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest import FieldMapping, Format, Place, Record, Reject, open_source
 from crossfade.ingest.fields import DocumentMaker
@@ -316,7 +318,8 @@ def test_an_identity_tells_of_every_change(tmp_path: Path) -> None:
     assert identity(path) != first
 
 
-def test_the_command_line_knows_every_format_method_and_mode() -> None:
+def test_the_command_line_knows_every_format_method_mode_and_device() -> None:
     assert list(get_args(FormatName)) == list(Format)
     assert list(get_args(MethodName)) == list(Method)
     assert ModeName == Mode
+    assert list(get_args(DeviceName)) == list(Device)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from crossfade.cli.evaluation_options import DeviceName
     from crossfade.evaluation.arms import Arm
 
 # What enums hold, as literals, so that every other command starts sooner (a test holds them together).
@@ -72,7 +73,7 @@ class ArmOptions:
         except InvalidInput as error:
             raise InvalidInput(f"{option} is missing: {error}") from None
 
-    def arm(self, threads: int | None, *, exact: bool = True) -> Arm:
+    def arm(self, threads: int | None, device: DeviceName | None = None, *, exact: bool = True) -> Arm:
         """With the reranker opened. Raises InvalidInput, BundleError."""
         from dataclasses import replace
 
@@ -82,7 +83,7 @@ class ArmOptions:
         found = replace(self._arm(), exact=exact)
         if self.reranker is None:
             return found
-        opened = open_reranker(str(self.reranker), load_settings(threads=threads))
+        opened = open_reranker(str(self.reranker), load_settings(threads=threads, device=device))
         return replace(found, reranker=opened, reranker_name=self.reranker.resolve().name)
 
     def _arm(self) -> Arm:

@@ -50,6 +50,7 @@ from crossfade.cli.evaluation_options import (
     CacheOption,
     DatasetOption,
     DepthOption,
+    DeviceOption,
     JsonOption,
     MeasuresOption,
     SplitOption,
@@ -103,6 +104,7 @@ def compare(
     candidate_chunk_overlap: CandidateChunkOverlap = 0,
     candidate_heading_prefix: CandidateHeadingPrefix = False,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     protocol: ProtocolOption = None,
     decision: DecisionOption = None,
     alpha: AlphaOption = None,
@@ -173,8 +175,9 @@ def compare(
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         given = {"base": first.needed(base), "candidate": second.needed(candidate)}
         bundles = {name: path for name, path in given.items() if path is not None}
-        models = load_models(bundles, threads)
-        arms, pair = (first.arm(threads), second.arm(threads)), (models.get("base"), models.get("candidate"))
+        models = load_models(bundles, threads, device)
+        arms = (first.arm(threads, device), second.arm(threads, device))
+        pair = (models.get("base"), models.get("candidate"))
         decided = None
         if declared is None:
             result = compare_models(

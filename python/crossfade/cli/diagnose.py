@@ -16,6 +16,7 @@ from crossfade.cli.evaluation_options import (
     DEFAULT_DEPTH,
     DatasetOption,
     DepthOption,
+    DeviceOption,
     JsonOption,
     SplitOption,
     ThreadsOption,
@@ -24,6 +25,7 @@ from crossfade.cli.evaluation_options import (
 )
 
 if TYPE_CHECKING:
+    from crossfade.cli.evaluation_options import DeviceName
     from crossfade.evaluation.diagnosis.inputs import AdapterData, CrossFitting, FittedAdapters, Remedies
     from crossfade.models import Encoder
     from crossfade.retrieval import Reranker
@@ -86,6 +88,7 @@ def diagnose(
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap and the randomisation test.")] = 17,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
 ) -> None:
     """Say why queries fail, what the simpler remedies would give, and what to do first.
 
@@ -116,7 +119,7 @@ def diagnose(
     for option, paths in (("--also", also), ("--reranker", reranker), ("--tuned", tuned)):
         inputs += [(option, path) for path in paths or []]
     check_outputs({"--json": json}, stdout="--json", inputs=inputs)
-    given = _Given(model, also or [], reranker or [], tuned or [], set(skip or []), threads, adapter)
+    given = _Given(model, also or [], reranker or [], tuned or [], set(skip or []), threads, device, adapter)
     with StageBars() as bars, ExitStack() as held:
         data = load_dataset(dataset, split, allow_absent=True, bars=bars)
         filters = read_filters(dataset, data)
@@ -149,10 +152,12 @@ class _Given:
     tuned: list[Path]
     skip: set[SkipName]
     threads: int | None
+    device: DeviceName | None
     adapter: bool
 
     def opened(self, place: Path) -> tuple[Encoder, Remedies]:
         """The base model, and everything that is tried beside it. `place`: for the quantised variant."""
+        from crossfade.config import Device, load_settings
         from crossfade.errors import InvalidInput
         from crossfade.evaluation.diagnosis.inputs import Remedies
         from crossfade.evaluation.diagnosis.quantised import int8_bundle
@@ -163,13 +168,15 @@ class _Given:
         paths = {"base": self.model}
         if "quantised" not in self.skip:
             try:
+                if load_settings(device=self.device).device is not Device.CPU:
+                    raise InvalidInput("int8 runs on a CPU only, and models run on a GPU here")
                 paths["int8"] = int8_bundle(bundle, place).path
             except InvalidInput as error:
                 left_out["quantised"] = str(error)
         others, tuned = _named(self.also), _named(self.tuned)
         paths |= {f"also/{name}": path for name, path in others.items()}
         paths |= {f"tuned/{name}": path for name, path in tuned.items()}
-        models = load_models(paths, self.threads)
+        models = load_models(paths, self.threads, self.device)
         return models["base"], Remedies(
             rerankers={} if "reranking" in self.skip else self._rerankers(),
             base_models={name: models[f"also/{name}"] for name in others},
@@ -183,7 +190,7 @@ class _Given:
         from crossfade.cli.serve import open_reranker
         from crossfade.config import load_settings
 
-        settings = load_settings(threads=self.threads)
+        settings = load_settings(threads=self.threads, device=self.device)
         named = {"MaxSim": self.model, **_named(self.rerankers, taken="MaxSim")}
         return {name: open_reranker(str(path), settings) for name, path in named.items()}
 

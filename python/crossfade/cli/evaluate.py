@@ -23,6 +23,7 @@ from crossfade.cli.evaluation_options import (
     CacheOption,
     DatasetOption,
     DepthOption,
+    DeviceOption,
     JsonOption,
     MeasuresOption,
     SplitOption,
@@ -69,6 +70,7 @@ def evaluate(
         bool, typer.Option("--exact", help="Of a store: look at every vector, where its graphs would be walked.")
     ] = False,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
 ) -> None:
     """Measure one model on a split: embed, search, compare with the judgments, time single queries.
 
@@ -94,13 +96,13 @@ def evaluate(
         if store is not None and collection is not None:
             with opened(store, upkeep=False) as there:
                 found = there.get(collection)  # before the model is loaded: that takes seconds
-                encoder = None if model is None else load_models({"model": model}, threads)["model"]
-                arm = options.arm(threads, exact=exact)
+                encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
+                arm = options.arm(threads, device, exact=exact)
                 result = evaluate_collection(data, found, encoder, settings, arm=arm, progress=bars)
         else:
-            encoder = None if model is None else load_models({"model": model}, threads)["model"]
+            encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
             indexes = CorpusIndexes(data, cache=cache, progress=bars)
-            arm = options.arm(threads)
+            arm = options.arm(threads, device)
             result = evaluate_model(data, encoder, settings, arm=arm, indexes=indexes, progress=bars)
     if json != STDOUT:
         _show(result.evaluation)  # first: should a file fail now, the result is not lost with it

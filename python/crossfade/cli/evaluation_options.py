@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -44,6 +44,12 @@ AbsentOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 for all cores.", show_default=False)
 ]
+# What an enum holds, as literals: commands start sooner without the settings (a test holds them together).
+DeviceName = Literal["cpu", "cuda", "tensorrt"]
+DeviceOption = Annotated[
+    DeviceName | None,
+    typer.Option("--device", help="Where models and rerankers run; by default a CPU.", show_default=False),
+]
 
 DEFAULT_MEASURES = "nDCG@10,AP,RR,R@10,R@100,P@10"
 DEFAULT_DEPTH = 100
@@ -64,9 +70,12 @@ def load_dataset(directory: Path, split: str, *, allow_absent: bool, bars: Stage
     return read_beir(directory, split, allow_absent=allow_absent, progress=bars)
 
 
-def load_models(bundles: Mapping[str, Path], threads: int | None) -> dict[str, Encoder]:
+def load_models(
+    bundles: Mapping[str, Path], threads: int | None, device: DeviceName | None = None
+) -> dict[str, Encoder]:
+    """None stands for what the settings say. Raises BundleError, InvalidInput."""
     from crossfade.config import load_settings
     from crossfade.models.encoder import load_encoders
 
-    settings = load_settings(threads=threads)
-    return load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens)
+    settings = load_settings(threads=threads, device=device)
+    return load_encoders(bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=settings.device)

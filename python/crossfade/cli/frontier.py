@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,17 +14,18 @@ from crossfade.cli.evaluation_options import (
     CacheOption,
     DatasetOption,
     DepthOption,
+    DeviceOption,
     JsonOption,
     SplitOption,
     ThreadsOption,
     evaluation_settings,
     load_dataset,
+    load_models,
 )
 
 if TYPE_CHECKING:
     from crossfade.evaluation.frontier import Frontier
 
-DeviceName = Literal["cpu", "cuda", "tensorrt"]
 _LEXICAL = "BM25"
 
 
@@ -46,7 +47,7 @@ def frontier(
     split: SplitOption = "test",
     measure: Annotated[str, typer.Option("--measure", help="The quality, as ir-measures spells it.")] = "nDCG@10",
     depth: DepthOption = DEFAULT_DEPTH,
-    device: Annotated[DeviceName, typer.Option("--device", help="Where the models run.")] = "cpu",
+    device: DeviceOption = None,
     json: JsonOption = None,
     cache: CacheOption = None,
     allow_absent: AbsentOption = False,
@@ -59,13 +60,12 @@ def frontier(
     """
     from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
-    from crossfade.config import load_settings
+    from crossfade.config import Device, load_settings
     from crossfade.errors import InvalidInput
     from crossfade.evaluation.arms import Arm
     from crossfade.evaluation.decision.protocol import Prices
     from crossfade.evaluation.frontier import FrontierSettings, measure_frontier
     from crossfade.evaluation.index import ModelEncoder
-    from crossfade.models.encoder import Device, load_encoders
 
     evaluation = evaluation_settings(measure, depth, threads)
     bundles = _bundles(model)
@@ -77,12 +77,10 @@ def frontier(
         raise InvalidInput("a frontier is of two models or more: give --model again, or --lexical")
     inputs = [*dataset_inputs("--dataset", dataset), *(("--model", path) for path in bundles.values())]
     check_outputs({"--json": json}, stdout="--json", inputs=inputs)
-    settings = load_settings(threads=threads)
+    gpus = int(load_settings(device=device).device is not Device.CPU)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
-        encoders = load_encoders(
-            bundles, threads=settings.threads, batch_tokens=settings.batch_tokens, device=Device(device)
-        )
+        encoders = load_models(bundles, threads, device)
         arm = Arm(mode)
         models: dict[str, tuple[ModelEncoder | None, Arm]] = {name: (each, arm) for name, each in encoders.items()}
         if lexical:
@@ -90,7 +88,7 @@ def frontier(
         result = measure_frontier(
             data,
             models,
-            FrontierSettings(Prices(price_cpu_hour, price_gpu_hour, currency), int(device != "cpu"), seed=seed),
+            FrontierSettings(Prices(price_cpu_hour, price_gpu_hour, currency), gpus, seed=seed),
             evaluation,
             cache=cache,
             progress=bars,

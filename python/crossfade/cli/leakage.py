@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from crossfade.cli.evaluation_options import AbsentOption, DatasetOption, JsonOption, SplitOption, ThreadsOption
+from crossfade.cli.evaluation_options import (
+    AbsentOption,
+    DatasetOption,
+    DeviceOption,
+    JsonOption,
+    SplitOption,
+    ThreadsOption,
+)
 from crossfade.cli.overlap_options import Characters, Containment, IgnoreNumbers, Phrases, overlap_settings
 
 if TYPE_CHECKING:
@@ -87,6 +94,7 @@ def leakage(
     json: JsonOption = None,
     allow_absent: AbsentOption = False,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
 ) -> None:
     """Say which training rows are copies, or nearly, of a split's queries and of what is relevant to them."""
     from crossfade.cli.evaluation_options import load_dataset, load_models
@@ -115,7 +123,7 @@ def leakage(
     check_outputs({"--json": json, **places}, stdout="--json", inputs=inputs)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
-        encoder = None if model is None else load_models({"model": model}, threads)["model"]
+        encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
         report = find_leakage(data, train, settings, encoder=encoder, clean_out=clean_out, progress=bars)
     if json != STDOUT:
         _show(report, settings, clean_out)

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
+from crossfade.cli.evaluation_options import DeviceOption
 from crossfade.config import Settings, load_settings
 from crossfade.errors import InvalidInput
-from crossfade.models import Device
 from crossfade.retrieval import Reranker
 from crossfade.store import Store
 
@@ -29,7 +29,7 @@ def command(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to take calls; port 0 takes any free one.")
     ] = "127.0.0.1:50051",
-    device: Annotated[Device, typer.Option(help="Where the models run.")] = Device.CPU,
+    device: DeviceOption = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +66,11 @@ def command(
 
     logs.set_up()
     settings = load_settings(
-        replicas=replicas, threads=threads, max_concurrent_calls=max_concurrent_calls, drain_seconds=drain_seconds
+        device=device,
+        replicas=replicas,
+        threads=threads,
+        max_concurrent_calls=max_concurrent_calls,
+        drain_seconds=drain_seconds,
     )
     bundles = parse_models(model)
     check_bindable(listen)  # before the models load: that takes seconds
@@ -77,7 +81,7 @@ def command(
             bundles,
             threads=settings.threads,
             batch_tokens=settings.batch_tokens,
-            device=device,
+            device=settings.device,
             replicas=settings.replicas,
         ),
     )
@@ -123,8 +127,9 @@ def open_reranker(directory: str, settings: Settings) -> Reranker:
     from crossfade.retrieval import CrossEncoderReranker, MaxSimReranker
 
     if is_cross_encoder(directory):
-        return CrossEncoderReranker(CrossEncoder(CrossEncoderBundle.load(directory), threads=settings.threads))
-    encoder = TokenEncoder(Bundle.load(directory), threads=settings.threads)
+        cross = CrossEncoderBundle.load(directory)
+        return CrossEncoderReranker(CrossEncoder(cross, threads=settings.threads, device=settings.device))
+    encoder = TokenEncoder(Bundle.load(directory), threads=settings.threads, device=settings.device)
     return MaxSimReranker(CachedTokenEncoder(encoder, settings.reranker_cache_bytes), threads=settings.threads)
 
 

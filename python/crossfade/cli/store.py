@@ -10,7 +10,7 @@ import typer
 
 from crossfade.cli import store_alias, store_version
 from crossfade.cli.arm_options import MethodName, ModeName
-from crossfade.cli.evaluation_options import ThreadsOption
+from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_ingest import ingest
 from crossfade.cli.store_options import Directory, Json, Name, opened, space
 
@@ -158,6 +158,7 @@ def search(
         str | None, typer.Option("--tenant", help="Whose documents, in a collection of tenants.", show_default=False)
     ] = None,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     as_json: Json = False,
 ) -> None:
     """Find the documents nearest to a text, without a server: the same search that a server answers."""
@@ -176,7 +177,7 @@ def search(
         view = _view(collection, tenant)
         if isinstance(view, TenantCollection):
             condition = view.imposed(condition)
-        encoder = None if model is None else load_models({"model": model}, threads)["model"]
+        encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
         retriever = Retriever(view, encoder, load_settings(threads=threads).threads)
         hits = retriever.search_texts([text], k, SearchOptions(filter=condition, mode=mode)).hits[0]
         found = view.documents([hit.id for hit in hits])

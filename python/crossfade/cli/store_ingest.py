@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crossfade.cli.evaluation_options import ThreadsOption
+from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crossfade.cli.evaluation_options import DeviceName
     from crossfade.ingest import Cutter, EmbeddingCutter, IngestReport
 
 # The enum's values; here as literals, so that every other command starts sooner (a test holds them together).
@@ -75,6 +76,7 @@ def ingest(
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever an earlier run has taken.")] = False,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Add or replace the documents of files, embedded by a model or with vectors of their own.
@@ -92,8 +94,8 @@ def ingest(
     settings = IngestSettings(mapping, Format(kind), batch_rows, skip_bad, restart, tenant)
     with opened(directory) as store, IngestProgress() as progress:
         store.get(name)  # before the model is loaded: that takes seconds
-        cutter = _cutter(model, fingerprint, threads)
-        further = cutters(also or [], threads)
+        cutter = _cutter(model, fingerprint, threads, device)
+        further = cutters(also or [], threads, device)
         report = run(store, name, sources, cutter, settings, also=further, progress=progress, say=progress.say)
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
@@ -101,23 +103,23 @@ def ingest(
         _show(report, skip_bad)
 
 
-def cutters(models: Sequence[Path], threads: int | None) -> list[EmbeddingCutter]:
+def cutters(models: Sequence[Path], threads: int | None, device: DeviceName | None) -> list[EmbeddingCutter]:
     """Of bundles, in their order."""
     from crossfade.cli.evaluation_options import load_models
     from crossfade.ingest import EmbeddingCutter
 
-    loaded = load_models({str(path): path for path in models}, threads)
+    loaded = load_models({str(path): path for path in models}, threads, device)
     return [EmbeddingCutter.of(encoder) for encoder in loaded.values()]
 
 
-def _cutter(model: Path | None, fingerprint: str | None, threads: int | None) -> Cutter:
+def _cutter(model: Path | None, fingerprint: str | None, threads: int | None, device: DeviceName | None) -> Cutter:
     from crossfade.errors import InvalidInput
     from crossfade.ingest import GivenVectors
 
     if fingerprint is not None and model is None:
         return GivenVectors(fingerprint)
     if model is not None and fingerprint is None:
-        return cutters([model], threads)[0]
+        return cutters([model], threads, device)[0]
     raise InvalidInput(
         "give either --model, to embed the documents, or --fingerprint, when they come with vectors of that encoder"
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crossfade.cli.evaluation_options import ThreadsOption
+from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_options import Directory, Json, Name, opened, space
 
 app = typer.Typer(
@@ -95,6 +95,7 @@ def fill(
     model: Annotated[Path, typer.Option("--model", help="The version's model, a bundle.", show_default=False)],
     batch_rows: Annotated[int, typer.Option("--batch-rows", help="Rows that are written at once.")] = 1000,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     as_json: Json = False,
 ) -> None:
     """Embed the documents that an index version lacks.
@@ -108,7 +109,7 @@ def fill(
     with opened(directory) as store, IngestProgress() as progress:
         collection = store.collection(name)
         collection.at(version)  # before the model is loaded: that takes seconds
-        (cutter,) = cutters([model], threads)
+        (cutter,) = cutters([model], threads, device)
         report = run(collection, version, cutter, rows=batch_rows, progress=progress, say=progress.say)
     if as_json:
         print(json.dumps({"collection": name, "version": version, **report.to_json()}, indent=2))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossfade.cli.evaluation_options import AbsentOption, CacheOption, DatasetOption, ThreadsOption
+from crossfade.cli.evaluation_options import AbsentOption, CacheOption, DatasetOption, DeviceOption, ThreadsOption
 
 if TYPE_CHECKING:
     from crossfade.models.bundle import Bundle
@@ -35,6 +35,7 @@ def query_adapter(
     cache: CacheOption = None,
     allow_absent: AbsentOption = False,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Fit a linear map of query vectors in closed form and write it as a bundle.
@@ -56,7 +57,7 @@ def query_adapter(
         raise InvalidInput(f"{model} has a query adapter already: fit the new one on the bundle it came from")
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
-        encoder = load_models({"base": model}, threads)["base"]
+        encoder = load_models({"base": model}, threads, device)["base"]
         vectors = CorpusIndexes(data, cache=cache, progress=bars).vectors(encoder).vectors
         queries = encoder.encode(list(data.queries.values()), InputType.QUERY).vectors
         ids = [document.id for document in data.documents]

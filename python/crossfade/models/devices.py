@@ -5,19 +5,12 @@ from __future__ import annotations
 import ctypes
 import importlib
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
+from crossfade.config import Device
 from crossfade.errors import InvalidInput
 
-
-class Device(StrEnum):
-    """Where a graph runs. TENSORRT is a GPU too, through TensorRT where it knows the operators, CUDA where not."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-
+__all__ = ["Device", "check_available", "check_in_use", "first_provider", "gpus", "load_runtime", "providers"]
 
 _ERRORS = 3  # of its severities
 
