@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from crossfade.report.plots import WATERFALL_HEIGHT
+from crossfade.report.scatter import HEIGHT as SCATTER_HEIGHT
+from crossfade.report.sections.causes import cause_names
 from crossfade.report.text import FILTERS
 from crossfade.report.view import Page
 
@@ -27,6 +29,7 @@ def draw(page: Page) -> str:
             script=script,
             policy=_policy(style, script),
             waterfall_height=WATERFALL_HEIGHT,
+            scatter_height=SCATTER_HEIGHT,
         )
     )
 
@@ -58,5 +61,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update({**FILTERS, "cause_names": cause_names})
     return environment
