@@ -85,7 +85,9 @@ def value_axis(values: Sequence[float]) -> Axis:
     ticks = tick_values(low, high, 5)
     places = decimals(ticks[1] - ticks[0]) if len(ticks) > 1 else 3
     marks = [Tick(_percent(each, low, high), f"{each:.{places}f}".replace("-", MINUS)) for each in ticks]
-    return Axis(low, high, [Tick(mark.at, "0" if not float(mark.label.replace(MINUS, "-")) else mark.label) for mark in marks])
+    return Axis(
+        low, high, [Tick(mark.at, "0" if not float(mark.label.replace(MINUS, "-")) else mark.label) for mark in marks]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,9 @@ def _paths(bars: Sequence[Bar]) -> dict[str, str]:
     """One path an outcome instead of hundreds of rectangles that have nothing of their own to say."""
     found: dict[str, list[str]] = {}
     for bar in bars:
-        left, width = round(10 * bar.left, 2), round(10 * bar.width + 0.2, 2)  # a hair over: no seams between neighbours
+        left, width = (
+            round(10 * bar.left, 2),
+            round(10 * bar.width + 0.2, 2),
+        )  # a hair over: no seams between neighbours
         found.setdefault(bar.outcome, []).append(f"M{left} {bar.top}h{width}v{bar.height}h-{width}z")
     return {outcome: "".join(parts) for outcome, parts in found.items()}

@@ -6,7 +6,7 @@ others are cut to what a budget leaves, and beyond `MAX_RANKED` only their value
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crossfade.report.order import HIGHLIGHTS, MAX_LISTED, MAX_RANKED
@@ -82,7 +82,7 @@ class QueryGroups:
 def group_queries(
     queries: Sequence[Query],
     slices: Mapping[str, list[str]] | None = None,
-    fallen: Set[str] = frozenset(),
+    fallen: frozenset[str] = frozenset(),
     *,
     whole: bool = True,
 ) -> QueryGroups:
@@ -114,7 +114,10 @@ def group_queries(
         ("gains", "Largest gains", gains),
         ("others", "All other queries" if shown else "All queries", listed),
     ):
-        entries = [_entry(number + index, query, key, index == 0, within.get(query.id, [])) for index, query in enumerate(members)]
+        entries = [
+            _entry(number + index, query, key, index == 0, within.get(query.id, []))
+            for index, query in enumerate(members)
+        ]
         number += len(members)
         if entries:
             groups.append(Group(key, title, entries))

@@ -6,15 +6,16 @@ wide a label will be is not known then; so every label has a line of its own, an
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crossfade.report.plots import Tick, decimals, tick_values
 from crossfade.report.text import MINUS, clean
 
 HEIGHT = 260.0
-_TOP, _BOTTOM = 16.0, 12.0
+_TOP, _BOTTOM = 26.0, 12.0
 _LEFT, _RIGHT = 6.0, 94.0  # percent
 _LINE = 15.0  # pixels of a label
 _LOG_FROM = 5.0  # times: where the largest is as much more than the least, small ones would lie on one another
@@ -102,13 +103,13 @@ def scatter(title: str, unit: str, measure: str, dots: Sequence[Dot]) -> Scatter
     )
 
 
-def _across(values: Sequence[float], log: bool):  # type: ignore[no-untyped-def]
+def _across(values: Sequence[float], log: bool) -> tuple[Callable[[float], float], list[Tick]]:
     low, high = min(values), max(values)
     if log:
         ends = math.log10(low), math.log10(high)
         pad = 0.06 * (ends[1] - ends[0])
         low, high = ends[0] - pad, ends[1] + pad
-        ticks = [each for each in _log_ticks(10**low, 10**high)]
+        ticks = _log_ticks(10**low, 10**high)
         return (lambda value: _percent(math.log10(value), low, high)), [
             Tick(_percent(math.log10(value), low, high), _short(value)) for value in ticks
         ]
@@ -138,7 +139,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _upwards(values: Sequence[float]):  # type: ignore[no-untyped-def]
+def _upwards(values: Sequence[float]) -> tuple[Callable[[float], float], list[Tick]]:
     low, high = min(values), max(values)
     if high - low < 1e-9:
         low, high = low - 0.01, high + 0.01
@@ -180,7 +181,7 @@ def _steps(dots: Sequence[Dot], spots: Sequence[tuple[float, float]]) -> list[St
         if not front or dots[row].y > dots[front[-1]].y:
             front.append(row)
     steps = []
-    for here, there in zip(front, front[1:], strict=False):
+    for here, there in itertools.pairwise(front):
         (x1, y1), (x2, y2) = spots[here], spots[there]
         steps += [Step(x1, y1, x2, y1), Step(x2, y1, x2, y2)]
     return steps

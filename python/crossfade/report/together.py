@@ -70,7 +70,9 @@ def read_together(
     )
     subjects = list(_subjects(found))
     if not subjects:
-        raise InvalidInput("a report is drawn from a record: give a comparison, decision, diagnosis, frontier or leakage")
+        raise InvalidInput(
+            "a report is drawn from a record: give a comparison, decision, diagnosis, frontier or leakage"
+        )
     for other in subjects[1:]:
         _same_data(subjects[0], other)
     for index, one in enumerate(subjects):
@@ -106,9 +108,7 @@ def _subjects(found: Records) -> list[_Subject]:
         made.append(_Subject("comparison", base.dataset, base.split, base.queries, base.documents, models, hashes))
     if (two := found.decision) is not None:
         data, models = two.data, [two.base.model, two.candidate.model]
-        made.append(
-            _Subject("decision", data.dataset, data.split, two.queries, data.documents, models, data.hashes)
-        )
+        made.append(_Subject("decision", data.dataset, data.split, two.queries, data.documents, models, data.hashes))
     if (three := found.diagnosis) is not None:
         models = [three.baseline.model]
         made.append(
@@ -116,9 +116,7 @@ def _subjects(found: Records) -> list[_Subject]:
         )
     if (four := found.frontier) is not None:
         models = [point.model for point in four.points]
-        made.append(
-            _Subject("frontier", four.dataset, four.split, four.queries, four.documents, models, four.hashes)
-        )
+        made.append(_Subject("frontier", four.dataset, four.split, four.queries, four.documents, models, four.hashes))
     if (five := found.leakage) is not None:
         made.append(_Subject("leakage", five.dataset, five.split, five.queries, None, [], five.hashes))
     return made
@@ -135,8 +133,8 @@ def _same_data(one: _Subject, other: _Subject) -> None:
         ours, theirs = getattr(one, name), getattr(other, name)
         if ours is not None and theirs is not None and ours != theirs:
             raise InvalidInput(
-                f"{name}: {ours!r} in the {one.kind}, {theirs!r} in the {other.kind}: one report is of one data set and "
-                "split; draw two"
+                f"{name}: {ours!r} in the {one.kind}, {theirs!r} in the {other.kind}: one report is of one data set "
+                "and split; draw two"
             )
 
 
@@ -150,8 +148,8 @@ def _same_hashes(one: _Subject, other: _Subject) -> None:
             )
         if ours is not None and theirs is not None and ours != theirs:
             raise InvalidInput(
-                f"{what} of the {one.kind} and of the {other.kind} are not the same ({ours}, {theirs}): one report is of "
-                "one data set; measure again what is older"
+                f"{what} of the {one.kind} and of the {other.kind} are not the same ({ours}, {theirs}): one report is "
+                "of one data set; measure again what is older"
             )
 
 
@@ -176,8 +174,8 @@ def _same_decision(comparison: Record, decision: Decision) -> None:
         ours, theirs = getattr(comparison, what).model, getattr(decision, what).model
         if (ours.name, ours.fingerprint) != (theirs.name, theirs.fingerprint):
             raise InvalidInput(
-                f"the comparison's {what} is {_named([ours])}, the decision's is {_named([theirs])}: give the comparison "
-                "that was written beside the decision"
+                f"the comparison's {what} is {_named([ours])}, the decision's is {_named([theirs])}: give the "
+                "comparison that was written beside the decision"
             )
     if comparison.protocol_sha256 is not None and comparison.protocol_sha256 != decision.protocol_sha256:
         raise InvalidInput(
@@ -192,6 +190,6 @@ def _same_decision(comparison: Record, decision: Decision) -> None:
         for what, ours, theirs in zip(("base", "candidate"), found, (finding.base, finding.candidate), strict=True):
             if abs(ours - theirs) > _TOLERANCE:
                 raise InvalidInput(
-                    f"{finding.measure} of the {what} is {ours:.6f} in the comparison and {theirs:.6f} in the decision: "
-                    "they are of two runs; give the comparison that was written beside the decision"
+                    f"{finding.measure} of the {what} is {ours:.6f} in the comparison and {theirs:.6f} in the decision"
+                    ": they are of two runs; give the comparison that was written beside the decision"
                 )

@@ -112,7 +112,9 @@ def build(given: Records) -> Page:
 def _pair(record: Record, given: Records) -> Pair:
     decision, primary = given.decision, record.differences[0]
     tags = {loss.query.id: loss.slices for loss in decision.losses} if decision is not None else {}
-    fallen = {each.name for each in decision.of("slice") if each.harmed} if decision is not None else set()
+    fallen = (
+        frozenset(each.name for each in decision.of("slice") if each.harmed) if decision is not None else frozenset()
+    )
     known = {loss.query.id: loss.query for loss in decision.losses} if decision is not None else {}
     queries = [each if each.base_results or each.id not in known else known[each.id] for each in record.queries]
     groups = group_queries(queries, tags, fallen, whole=given.comparison is not None)

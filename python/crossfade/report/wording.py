@@ -83,8 +83,24 @@ ACTION_WORDS = {
     "fine_tune": ActionWords("Fine-tune", "The simpler remedies were measured; tuning is what is left.", "good"),
     "nothing_is_wrong": ActionWords("Nothing is wrong", "Few queries fail, and no remedy is better.", "good"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class LeakWords:
+    """A verdict on training data: as the page's own, and within a sentence."""
+
+    title: str
+    short: str
+    tone: str
+    advice: str
+
+
 LEAK_WORDS = {
-    "leak": ("Training data leak", "bad", "Do not believe a comparison on this split."),
-    "unclear": ("Unclear", "open", "No leak was found, but some lines were skipped and nobody looked at them."),
-    "clean": ("No leak found", "good", "No training row is a copy of what this split asks or answers."),
+    "leak": LeakWords("Training data leak", "a leak", "bad", "Do not believe a comparison on this split."),
+    "unclear": LeakWords(
+        "Unclear", "unclear", "open", "No leak was found, but some lines were skipped and nobody looked at them."
+    ),
+    "clean": LeakWords(
+        "No leak found", "no leak found", "good", "No training row is a copy of what this split asks or answers."
+    ),
 }

@@ -12,7 +12,7 @@ from crossfade.report.flat import flat, retrieval
 from crossfade.report.limits import LONG_LIST, NAME, REASON, REASONS
 from crossfade.report.parse import VERDICTS, read_latency, read_query
 from crossfade.report.reader import Fields, HasRecord, Place, as_json
-from crossfade.report.record import Latency, Model, Query, Side
+from crossfade.report.record import Model, Query, Side
 from crossfade.report.records.judged import Judged, read_judged
 from crossfade.report.records.trained import Touched, read_touched
 
@@ -228,7 +228,7 @@ def _side(fields: Fields, data: Data, ids: list[str], values: list[float]) -> Si
             fingerprint=fields.text("fingerprint", NAME),
             document_fingerprint=fields.text("document_fingerprint", NAME),
         ),
-        latency=cast(Latency, read_latency(fields.fields("latency_ms"))),
+        latency=read_latency(fields.fields("latency_ms")),
         per_query=dict(zip(ids, values, strict=True)),
         settings=retrieval(fields.optional_fields("retrieval")) | flat(fields.optional_fields("settings")),
     )

@@ -28,6 +28,7 @@ ANSWERS = ("yes", "no", "unknown")
 EXAMPLES = 3  # of each cause
 ARMS = 60
 _TERMS, _CLUSTERS = 20, 10
+_ALPHA = 0.05  # of `crossfade diagnose`
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class Diagnosis:
     reasons: list[str]
     answers: Answers | None
     notes: list[str]
+    alpha: float
     hashes: dict[str, str]
     facts: dict[str, str]
 
@@ -181,6 +183,7 @@ def read(record: Mapping[str, Any] | HasRecord) -> Diagnosis:
         reasons=advice.texts("reasons", REASON, REASONS),
         answers=read_answers(fields.optional_fields("answers")),
         notes=fields.texts("notes", REASON, REASONS) if "notes" in fields else [],
+        alpha=settings.probability("alpha") if settings and "alpha" in settings else _ALPHA,
         hashes=read_hashes(settings),
         facts=flat(settings),
     )

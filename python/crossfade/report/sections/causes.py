@@ -85,13 +85,15 @@ def _lead(diagnosis: Diagnosis) -> str:
     if not diagnosis.failed:
         return f"Each of {answerable:,} queries has a relevant document among the first {diagnosis.k}: none has failed."
     verb = "has" if diagnosis.failed == 1 else "have"
-    said = f"{diagnosis.failed:,} of {count(answerable, 'query', 'queries')} {verb} no relevant document among the first"
+    said = (
+        f"{diagnosis.failed:,} of {count(answerable, 'query', 'queries')} {verb} no relevant document among the first"
+    )
     return f"{said} {diagnosis.k}. Each failure is counted once, under the first cause that fits."
 
 
 def _faults(answers: Answers) -> list[Fault]:
     wrong = answers.wrong or 1
-    parts = (
+    parts: tuple[tuple[str, str, int, str, list[WrongAnswer]], ...] = (
         ("Retrieval", "no context was relevant", answers.not_retrieved, "retrieval", answers.not_retrieved_examples),
         ("Generation", "a relevant context was there", answers.not_used, "generation", answers.not_used_examples),
         ("Cannot be told", "nobody judged the question or the context", answers.unknown, "unknown", []),

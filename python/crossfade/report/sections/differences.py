@@ -53,8 +53,8 @@ def compared(record: Record) -> Differences:
     ]
     has_holm = any(row.p_holm is not None for row in record.differences)
     rule = (
-        f"▲ and ▼ mark a difference that chance hardly explains: for the primary measure, interval beyond zero and p at "
-        f"most {record.alpha:g}; for every other, p at most {record.alpha:g}"
+        "▲ and ▼ mark a difference that chance hardly explains: for the primary measure, interval beyond zero and p "
+        f"at most {record.alpha:g}; for every other, p at most {record.alpha:g}"
         f"{' after Holm’s correction for having looked at several' if has_holm else ''}. ○ is everything else."
     )
     return Differences(axis, rows, _table(record), "95%", rule + _detectable(record), "")
@@ -117,10 +117,10 @@ def decided(decision: Decision) -> Differences:
     level = f"{decision.alpha / 2:g}"
     rule = (
         f"▲ marks a gain in the primary measure that is shown: its interval lies above "
-        f"{f'the margin of {margin:g}' if margin else 'zero'}, and p (one-sided) is at most {level}. ▼ marks harm that "
-        f"is shown: p after Holm’s correction over all measures, slices and guard sets at most {level}. Gain is asked of "
-        "the primary measure alone; ○ is everything else. “Detectable” is the true difference that this many queries "
-        "would reveal four times out of five."
+        f"{f'the margin of {margin:g}' if margin else 'zero'}, and p (one-sided) is at most {level}. ▼ marks harm "
+        f"that is shown: p after Holm’s correction over all measures, slices and guard sets at most {level}. Gain is "
+        "asked of the primary measure alone; ○ is everything else. “Detectable” is the true difference that this many "
+        "queries would reveal four times out of five."
     )
     shown = f"┆ marks the gain that had to be exceeded, {signed(margin)}." if margin else ""
     return Differences(axis, rows, findings_table(found, confidence, "Measure"), confidence, rule, shown)
@@ -140,7 +140,10 @@ def _decided_row(found: Finding, primary: bool, axis: Axis, confidence: str, mar
         value=signed(found.delta),
         words=words,
         span=Span(
-            axis.at(found.low), axis.at(found.delta), axis.at(found.high), axis.at(margin) if primary and margin else None
+            axis.at(found.low),
+            axis.at(found.delta),
+            axis.at(found.high),
+            axis.at(margin) if primary and margin else None,
         ),
         alt=f"{found.measure}: {words}; difference {signed(found.delta)}, {confidence} interval {signed(found.low)} to "
         f"{signed(found.high)}",
@@ -176,6 +179,6 @@ def power_sentence(n: int, detectable: float | None, measure: str) -> str:
     if detectable is None:
         return ""
     return (
-        f"With {count(n, 'query', 'queries')}, a true difference of {value(detectable)} in {measure} would be found four "
-        "times out of five. Smaller ones mostly stay hidden, in either direction."
+        f"With {count(n, 'query', 'queries')}, a true difference of {value(detectable)} in {measure} would be found "
+        "four times out of five. Smaller ones mostly stay hidden, in either direction."
     )

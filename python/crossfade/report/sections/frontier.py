@@ -86,7 +86,9 @@ def money(amount: float | None, currency: str) -> str:
     """Three figures, no exponent."""
     if amount is None:
         return "–"
-    shown = f"{amount:,.0f}" if amount >= 1000 else f"{amount:.3g}" if amount >= 0.001 or not amount else f"{amount:.6f}"
+    shown = (
+        f"{amount:,.0f}" if amount >= 1000 else f"{amount:.3g}" if amount >= 0.001 or not amount else f"{amount:.6f}"
+    )
     return f"{shown} {currency}"
 
 

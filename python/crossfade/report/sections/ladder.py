@@ -9,8 +9,6 @@ from crossfade.report.records.diagnosis import Arm, Diagnosis, LeftOut
 from crossfade.report.shapes import SIGNS, Table, table, without_empty
 from crossfade.report.text import milliseconds, p_value, signed, value
 
-ALPHA = 0.05  # of `crossfade diagnose`, whose record does not hold it otherwise
-
 _KINDS = {
     "baseline": "the base model’s vectors of whole documents",
     "chunking": "documents cut before they are embedded",
@@ -57,7 +55,7 @@ class Ladder:
 
 def ladder(diagnosis: Diagnosis) -> Ladder:
     axis = value_axis([end for arm in diagnosis.arms for end in (arm.value, arm.high)])
-    rungs = [_rung(arm, axis, diagnosis.primary) for arm in diagnosis.arms]
+    rungs = [_rung(arm, axis, diagnosis) for arm in diagnosis.arms]
     return Ladder(
         measure=diagnosis.primary,
         axis=axis,
@@ -69,18 +67,18 @@ def ladder(diagnosis: Diagnosis) -> Ladder:
     )
 
 
-def outcome_of(arm: Arm) -> str:
-    """Better or worse where the interval lies beyond zero and p, corrected over all arms, is at most 0.05."""
+def outcome_of(arm: Arm, alpha: float) -> str:
+    """Better or worse where the interval lies beyond zero and p, corrected over all arms, is at most alpha."""
     change = arm.change
     if change is None:
         return "base"
-    if change.p_holm <= ALPHA and change.low > 0:
+    if change.p_holm <= alpha and change.low > 0:
         return "better"
-    return "worse" if change.p_holm <= ALPHA and change.high < 0 else "unclear"
+    return "worse" if change.p_holm <= alpha and change.high < 0 else "unclear"
 
 
-def _rung(arm: Arm, axis: Axis, measure: str) -> Rung:
-    outcome = outcome_of(arm)
+def _rung(arm: Arm, axis: Axis, diagnosis: Diagnosis) -> Rung:
+    outcome, measure = outcome_of(arm, diagnosis.alpha), diagnosis.primary
     words = {"better": "better", "worse": "worse", "unclear": "no clear difference", "base": "baseline"}[outcome]
     change = "" if arm.change is None else f" {signed(arm.change.delta)} against the baseline,"
     return Rung(
@@ -93,7 +91,8 @@ def _rung(arm: Arm, axis: Axis, measure: str) -> Rung:
         bar=axis.at(arm.value),
         left=axis.at(arm.low),
         right=axis.at(arm.high),
-        alt=f"{arm.name}: {measure} {value(arm.value)}, 95% interval {value(arm.low)} to {value(arm.high)},{change} {words}",
+        alt=f"{arm.name}: {measure} {value(arm.value)}, 95% interval {value(arm.low)} to {value(arm.high)},"
+        f"{change} {words}",
     )
 
 

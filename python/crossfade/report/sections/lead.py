@@ -12,7 +12,7 @@ from crossfade.report.text import count, sentence_list
 from crossfade.report.together import Records
 from crossfade.report.wording import ACTION_WORDS, LEAK_WORDS, VERDICT_WORDS
 
-_SHOWN = 5  # reasons before the rest is folded
+_SHOWN = 3  # reasons before the rest is folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,11 @@ def lead(given: Records, pair: Record | None) -> Lead:
     leak = given.leakage
     if leak is None:  # read_together lets no page without a record through
         return _folded("report", "Nothing was measured", "open", "", "", "", [])
-    title, tone, advice = LEAK_WORDS[leak.verdict]
+    words = LEAK_WORDS[leak.verdict]
     scope = _scope(leak.queries, None, leak.dataset, leak.split)
-    return _folded("search for leaks", title, tone, f"{leak.dataset}/{leak.split}", advice, scope, leak.reasons)
+    return _folded(
+        "search for leaks", words.title, words.tone, f"{leak.dataset}/{leak.split}", words.advice, scope, leak.reasons
+    )
 
 
 def _folded(kind: str, title: str, tone: str, subject: str, advice: str, scope: str, reasons: list[str]) -> Lead:

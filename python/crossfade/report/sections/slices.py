@@ -55,7 +55,10 @@ def _row(found: Finding, axis: Axis, confidence: str) -> IntervalRow:
         value=signed(found.delta),
         words=f"{words}, waived" if found.waived else words,
         span=Span(
-            axis.at(found.low), axis.at(found.delta), axis.at(found.high), axis.at(-found.margin) if found.margin else None
+            axis.at(found.low),
+            axis.at(found.delta),
+            axis.at(found.high),
+            axis.at(-found.margin) if found.margin else None,
         ),
         alt=f"{found.subject} {found.name}: {words}; {found.measure} {signed(found.delta)}, {confidence} interval "
         f"{signed(found.low)} to {signed(found.high)}.{margin}",

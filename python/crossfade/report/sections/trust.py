@@ -10,7 +10,7 @@ from crossfade.report.records.judged import Bounds, Judged
 from crossfade.report.records.leakage import Copy, Leakage
 from crossfade.report.records.trained import Touched
 from crossfade.report.sections.differences import power_sentence
-from crossfade.report.shapes import WORDS, Column, Table, table
+from crossfade.report.shapes import WORDS, Column, Table, table, without_empty
 from crossfade.report.text import count, signed, value
 from crossfade.report.wording import LEAK_WORDS
 
@@ -60,15 +60,17 @@ def trust(record: Record | None, decision: Decision | None, leakage: Leakage | N
 
 def _thresholds(given: dict[str, str], limit: float) -> str:
     said = ", ".join(f"{name.replace('_', ' ')} {shown}" for name, shown in given.items())
-    return f"A text counted as a copy from: {said}. At most {limit:.2%} of the queries may be touched."
+    allowed = f"At most {limit:.2%} of the queries may be touched." if limit else "No query may be touched."
+    return f"From when on a text is a copy: {said}. {allowed}"
 
 
 def _leak(found: Leakage) -> LeakView:
-    title, tone, _ = LEAK_WORDS[found.verdict]
+    tone = LEAK_WORDS[found.verdict].tone
+    by_vectors = "cosine" in found.thresholds
     rows = [
         [
             pair.name,
-            *(f"{pair.rows[kind]:,}" for kind in pair.rows),
+            *(f"{rows:,}" if kind != "semantic" or by_vectors else "" for kind, rows in pair.rows.items()),
             f"{pair.queries:,}",
             "counts" if pair.counts else "does not count",
         ]
@@ -80,11 +82,11 @@ def _leak(found: Leakage) -> LeakView:
         for each in found.files
     ]
     return LeakView(
-        title=title,
+        title=LEAK_WORDS[found.verdict].short,
         tone=tone,
         reasons=found.reasons,
         thresholds=_thresholds(found.thresholds, found.limit),
-        table=table("Copies by pair of sides and kind", heads, rows),
+        table=without_empty(table("Copies by pair of sides and kind", heads, rows)),
         files=table(
             "Training files", ["File", "Rows", "Leaking", "Skipped", Column("SHA-256 of its content", WORDS)], files
         )
@@ -99,7 +101,7 @@ def _touched(found: Touched, decision: Decision) -> LeakView:
     tone = "good" if gate is None or gate.passed else "open" if gate.waived else "bad"
     words = f"{found.touched:,} of {count(found.queries, 'evaluation query', 'evaluation queries')} are touched by "
     return LeakView(
-        title={"good": "No leak that counts", "open": "Leak, waived", "bad": "Training data leak"}[tone],
+        title={"good": "no leak that counts", "open": "a leak, waived", "bad": "a leak"}[tone],
         tone=tone,
         reasons=[words + f"{count(found.rows, 'training row')}{_skipped(found.skipped)}."],
         thresholds=_thresholds(found.thresholds, found.limit),
@@ -163,5 +165,3 @@ def _power(record: Record | None, decision: Decision | None) -> list[str]:
     else:
         said = []
     return [each for each in said if each]
-
-

@@ -5,7 +5,7 @@
   // Where the style sheet cannot open what is folded, as older browsers cannot, paper still shows all of it.
   let folded = [];
   addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details.fold:not([open]), details.rest:not([open])")];
+    folded = [...document.querySelectorAll("details.fold:not([open], .failure), details.failure.first:not([open]), details.rest:not([open])")];
     for (const element of folded) element.open = true;
   });
   addEventListener("afterprint", () => {
