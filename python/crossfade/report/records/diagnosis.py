@@ -153,6 +153,7 @@ class Diagnosis:
 def read(record: Mapping[str, Any] | HasRecord) -> Diagnosis:
     """Check and clean a diagnosis. Raises InvalidInput, naming the field by path."""
     fields = Fields(as_json(record), Place("diagnosis"))
+    fields.get("arms")  # the wrong kind of record is told before its version
     if "schema" in fields and fields.whole("schema") != SCHEMA:
         raise fields.place("schema").wrong(f"{SCHEMA}: another version is another crossfade's", fields.get("schema"))
     primary = fields.get("primary")

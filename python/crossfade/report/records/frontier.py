@@ -55,6 +55,7 @@ class Frontier:
 def read(record: Mapping[str, Any] | HasRecord) -> Frontier:
     """Check and clean a frontier. Raises InvalidInput, naming the field by path."""
     fields = Fields(as_json(record), Place("frontier"))
+    fields.get("points")  # the wrong kind of record is told before its version
     if fields.whole("schema") != SCHEMA:
         raise fields.place("schema").wrong(f"{SCHEMA}: another version is another crossfade's", fields.get("schema"))
     points = [_point(each) for each in fields.objects("points", MODELS)]

@@ -73,6 +73,7 @@ class Leakage:
 def read(record: Mapping[str, Any] | HasRecord) -> Leakage:
     """Check and clean a leakage report. Raises InvalidInput, naming the field by path."""
     fields = Fields(as_json(record), Place("leakage"))
+    fields.get("pairs")  # the wrong kind of record is told before its version
     if "schema" in fields and fields.whole("schema") != SCHEMA:
         raise fields.place("schema").wrong(f"{SCHEMA}: another version is another crossfade's", fields.get("schema"))
     settings = fields.fields("settings")
