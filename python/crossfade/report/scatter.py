@@ -1,7 +1,8 @@
 """Points of two figures: axes, marks, the line that joins those that nobody beats, and labels that do not overlap.
 
 Across, positions are percentages and downwards pixels, as in `plots`: so the plot fills a phone and a desk alike. How
-wide a label will be is not known then; so every label has a line of its own, and leans away from the nearer edge.
+wide a label will be is not known then; so every label has a line of its own, leans away from the nearer edge, and keeps
+off the points that it would reach on a phone.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from crossfade.report.text import MINUS, clean
 HEIGHT = 260.0
 _TOP, _BOTTOM = 26.0, 12.0
 _LEFT, _RIGHT = 6.0, 94.0  # percent
-_LINE = 15.0  # pixels of a label
+_LINE, _ABOVE, _CLEAR = 14.0, 10.0, 13.0  # pixels: of a label, from its point up to it, from another point
+_NARROW, _LETTER, _GAP = 220.0, 7.0, 22.0  # pixels: the plot on a phone, a letter, from a point to its label and on
 _LOG_FROM = 5.0  # times: where the largest is as much more than the least, small ones would lie on one another
-_LABEL = 22  # bytes
+_LABEL, _BAR_LABEL = 22, 120  # bytes
+_FAR = 40.0  # pixels: a label farther off than that would not be taken for its point's
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,14 @@ class Dot:
 @dataclass(frozen=True, slots=True)
 class Mark:
     """`x` in percent, all else in pixels. `label_at`: from the point to its label's line; `end`: it stands to the left.
-    Empty where all labels have no room: the number leads to the table."""
+    `label` is empty where there is no room: the name is in the tooltip and in the table."""
 
     x: float
     y: float
     low: float
     high: float
     best: bool
-    number: int
+    name: str
     label: str
     label_at: float
     end: bool
@@ -81,7 +84,8 @@ def scatter(title: str, unit: str, measure: str, dots: Sequence[Dot]) -> Scatter
     place_x, x_ticks = _across(xs, log)
     place_y, y_ticks = _upwards([end for dot in dots for end in (dot.low, dot.high, dot.y)])
     spots = [(place_x(dot.x), place_y(dot.y)) for dot in dots]
-    lines = _label_lines([y for _, y in spots])
+    names = [clean(dot.name, _LABEL) for dot in dots]
+    lines = _label_lines(dots, names, spots)
     marks = [
         Mark(
             x=x,
@@ -89,12 +93,12 @@ def scatter(title: str, unit: str, measure: str, dots: Sequence[Dot]) -> Scatter
             low=place_y(dot.low),
             high=place_y(dot.high),
             best=dot.best,
-            number=index + 1,
-            label=clean(dot.name, _LABEL) if lines else "",
-            label_at=round(lines[index] - y, 1) if lines else 0.0,
+            name=clean(dot.name, _BAR_LABEL),
+            label="" if line is None else names[index],
+            label_at=0.0 if line is None else round(line - y, 1),
             end=x > 50,
         )
-        for index, (dot, (x, y)) in enumerate(zip(dots, spots, strict=True))
+        for index, (dot, (x, y), line) in enumerate(zip(dots, spots, lines, strict=True))
     ]
     scale = ", logarithmic scale" if log else ""
     said = "; ".join(f"{dot.name} {dot.x:.4g} {unit}, {dot.y:.3f}" for dot in dots[:20])
@@ -154,22 +158,29 @@ def _upwards(values: Sequence[float]) -> tuple[Callable[[float], float], list[Ti
     return place, [Tick(place(value), f"{value:.{places}f}".replace("-", MINUS)) for value in ticks]
 
 
-def _label_lines(ys: Sequence[float]) -> list[float]:
-    """For each point the middle of its label's line, at least a line apart from every other; empty without room."""
-    if len(ys) * _LINE > HEIGHT - _TOP:
-        return []
-    order = sorted(range(len(ys)), key=lambda at: ys[at])
-    lines = [0.0] * len(ys)
-    at = _TOP / 2
-    for row in order:
-        at = max(at, ys[row])
-        lines[row] = at
-        at += _LINE
-    # What was pushed over the bottom goes back up, and pushes the others before it.
-    floor = HEIGHT - _LINE / 2
-    for row in reversed(order):
-        lines[row] = min(lines[row], floor)
-        floor = lines[row] - _LINE
+def _label_lines(dots: Sequence[Dot], names: Sequence[str], spots: Sequence[tuple[float, float]]) -> list[float | None]:
+    """For each point the middle of its label's line: just above it, or as near as leaves a line to every other label
+    and is on no other point. None where there is no room; those that nobody beats are asked first."""
+    taken: list[float] = []
+    lines: list[float | None] = [None] * len(spots)
+    for row in sorted(range(len(spots)), key=lambda at: (not dots[at].best, spots[at][1])):
+        x, y = spots[row]
+        reach = (len(names[row]) * _LETTER + _GAP) * 100 / _NARROW
+        beside = [
+            other_y
+            for other, (other_x, other_y) in enumerate(spots)
+            if other != row and (0 <= x - other_x <= reach if x > 50 else 0 <= other_x - x <= reach)
+        ]
+        wanted = y - _ABOVE
+        free = (
+            at
+            for at in sorted((float(line) for line in range(int(_LINE), int(HEIGHT))), key=lambda at: abs(at - wanted))
+            if all(abs(at - other) >= _LINE for other in taken) and all(abs(at - other) >= _CLEAR for other in beside)
+        )
+        found = next((at for at in free if abs(at - wanted) <= _FAR), None)
+        if found is not None:
+            lines[row] = found
+            taken.append(found)
     return lines
 
 

@@ -69,7 +69,7 @@ class Page:
     frontier: FrontierView | None
     trust: Trust | None
     facts: list[Facts]
-    missing: list[str]
+    missing: list[tuple[str, str]]
 
     @property
     def sections(self) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from crossfade.report.reader import Fields, HasRecord, Place, as_json
 from crossfade.report.record import Latency, Model
 from crossfade.report.records.decision import Cost, read_cost
 from crossfade.report.records.diagnosis import read_hashes, read_model
+from crossfade.report.text import sentence_list
 
 SCHEMA = 1
 MODELS = 60
@@ -47,7 +48,7 @@ class Frontier:
     measure: str
     points: list[Point]
     left_out: int
-    prices: dict[str, str]
+    prices: str
     hashes: dict[str, str]
     facts: dict[str, str]
 
@@ -70,10 +71,16 @@ def read(record: Mapping[str, Any] | HasRecord) -> Frontier:
         measure=fields.text("measure", NAME),
         points=points,
         left_out=len(fields.items("points")) - len(points),
-        prices=flat(fields.fields("prices")),
+        prices=_prices(fields.fields("prices")),
         hashes=read_hashes(settings),
         facts=flat(settings),
     )
+
+
+def _prices(fields: Fields) -> str:
+    currency = fields.text("currency", 20)
+    hours = (("a CPU core", fields.at_least_zero("cpu_hour")), ("a GPU", fields.at_least_zero("gpu_hour")))
+    return sentence_list([f"{price:g} {currency} for an hour of {what}" for what, price in hours if price])
 
 
 def _point(fields: Fields) -> Point:

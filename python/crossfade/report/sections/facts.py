@@ -10,11 +10,11 @@ from crossfade.report.text import clean, count, sentence_list
 from crossfade.report.together import Records
 
 _WAYS = {
-    "comparison": "differences, queries and latency: `crossfade compare --json`",
-    "decision": "gates, slices and guard sets: `crossfade compare --protocol --decision`",
-    "diagnosis": "ladder, causes and checklist: `crossfade diagnose --json`",
-    "frontier": "several models against latency and cost: `crossfade frontier --json`",
-    "leakage": "copies in training data: `crossfade leakage --json`",
+    "comparison": ("differences, queries and latency", "crossfade compare --json FILE"),
+    "decision": ("gates, slices and guard sets", "crossfade compare --protocol FILE --decision FILE"),
+    "diagnosis": ("ladder, causes and checklist", "crossfade diagnose --json FILE"),
+    "frontier": ("several models against latency and cost", "crossfade frontier --json FILE"),
+    "leakage": ("copies in training data", "crossfade leakage --json FILE"),
 }
 
 
@@ -68,7 +68,7 @@ def more_facts(given: Records) -> list[Facts]:
         found.append(Facts("The diagnosis", lines | given.diagnosis.facts))
     if given.frontier is not None:
         models = {f"model {each.name}": each.model.fingerprint for each in given.frontier.points}
-        prices = {f"price {name}": shown for name, shown in given.frontier.prices.items()}
+        prices = {"prices": given.frontier.prices}
         found.append(Facts("The frontier", models | _of(given.frontier) | prices | given.frontier.facts))
     if given.leakage is not None:
         files = {f"file {each.path}": each.sha256 for each in given.leakage.files}
@@ -85,7 +85,7 @@ def _of(record: object) -> dict[str, str]:
     }
 
 
-def missing(given: Records) -> list[str]:
+def missing(given: Records) -> list[tuple[str, str]]:
     """What this page has no record of, and how to get it."""
     absent = {kind: way for kind, way in _WAYS.items() if getattr(given, kind) is None}
     if given.decision is not None:

@@ -36,12 +36,9 @@ class LatencyView:
 
 @dataclass(frozen=True, slots=True)
 class FrontierView:
-    """`key`: numbers to names, where labels found no room."""
-
     lead: str
     plots: list[Scatter]
     table: Table
-    key: list[tuple[int, str]]
     prices: str
     left_out: str
 
@@ -124,7 +121,6 @@ def frontier(found: Frontier) -> FrontierView:
         ),
     ]
     drawn = [plot for plot in plots if plot is not None]
-    numbered = any(not mark.label for plot in drawn for mark in plot.marks)
     beaten = len(found.points) - len(best)
     lead = (
         f"{sentence_list(best[:6])}{f' and {len(best) - 6} more' if len(best) > 6 else ''} "
@@ -135,8 +131,7 @@ def frontier(found: Frontier) -> FrontierView:
         lead=lead if best else f"{count(beaten, 'model')}.",
         plots=drawn,
         table=_table(found, currency),
-        key=[(index + 1, each.name) for index, each in enumerate(found.points)] if numbered else [],
-        prices=sentence_list([f"{name} {shown}" for name, shown in found.prices.items()]),
+        prices=found.prices,
         left_out=f"{count(found.left_out, 'more model')} in the record." if found.left_out else "",
     )
 

@@ -17,8 +17,8 @@ _SHOWN = 3  # reasons before the rest is folded
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """`tone` picks colour and sign: good, bad or open. `kind`: what the page is of, for its head. `subject`: for the
-    browser's tab. `reasons`: complete sentences, the deciding ones first; `more` are folded."""
+    """`tone` picks colour and sign: good, bad, open or plain. `kind`: what the page is of, for its head.
+    `subject`: for the browser's tab. `reasons`: complete sentences, the deciding ones first; `more` are folded."""
 
     kind: str
     title: str
@@ -42,7 +42,7 @@ def lead(given: Records, pair: Record | None) -> Lead:
         title = f"{len(best)} of {len(found.points)} on the frontier"
         scope = _scope(found.queries, found.documents, found.dataset, found.split)
         return _folded(
-            "models compared", title, "open", sentence_list(best[:3]) or found.dataset, frontier(found).lead, scope, []
+            "models compared", title, "plain", sentence_list(best[:3]) or found.dataset, frontier(found).lead, scope, []
         )
     leak = given.leakage
     if leak is None:  # read_together lets no page without a record through
