@@ -21,6 +21,7 @@ _LEFT, _RIGHT = 6.0, 94.0  # percent
 _LINE, _ABOVE, _CLEAR = 14.0, 10.0, 13.0  # pixels: of a label, from its point up to it, from another point
 _NARROW, _LETTER, _GAP = 220.0, 7.0, 22.0  # pixels: the plot on a phone, a letter, from a point to its label and on
 _LOG_FROM = 5.0  # times: where the largest is as much more than the least, small ones would lie on one another
+_LEAST = 1e-6  # what is smaller is nothing: a millionth of a millisecond, or of a coin
 _LABEL, _BAR_LABEL = 22, 120  # bytes
 _FAR = 40.0  # pixels: a label farther off than that would not be taken for its point's
 
@@ -80,7 +81,7 @@ def scatter(title: str, unit: str, measure: str, dots: Sequence[Dot]) -> Scatter
     if len(dots) < 2:
         return None
     xs = [dot.x for dot in dots]
-    log = min(xs) > 0 and max(xs) / min(xs) >= _LOG_FROM
+    log = min(xs) >= _LEAST and max(xs) / min(xs) >= _LOG_FROM
     place_x, x_ticks = _across(xs, log)
     place_y, y_ticks = _upwards([end for dot in dots for end in (dot.low, dot.high, dot.y)])
     spots = [(place_x(dot.x), place_y(dot.y)) for dot in dots]
@@ -117,7 +118,7 @@ def _across(values: Sequence[float], log: bool) -> tuple[Callable[[float], float
         return (lambda value: _percent(math.log10(value), low, high)), [
             Tick(_percent(math.log10(value), low, high), _short(value)) for value in ticks
         ]
-    low, high = 0.0, high * 1.08 or 1.0
+    low, high = 0.0, 1.08 * max(high, _LEAST)
     ticks = tick_values(low, high, 4)
     places = decimals(ticks[1] - ticks[0]) if len(ticks) > 1 else 2
     return (lambda value: _percent(value, low, high)), [

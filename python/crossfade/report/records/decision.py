@@ -135,7 +135,7 @@ class Decision:
 
 def read(record: Mapping[str, Any] | HasRecord) -> Decision:
     """Check and clean a decision's record. Raises InvalidInput, naming the field by path."""
-    fields = Fields(as_json(record), Place("decision"))
+    fields = Fields(_by_name(as_json(record)), Place("decision"))
     if fields.get("format") != FORMAT:
         raise fields.place("format").wrong(f'"{FORMAT}"', fields.get("format"))
     if fields.whole("schema") != SCHEMA:
@@ -181,6 +181,16 @@ def read(record: Mapping[str, Any] | HasRecord) -> Decision:
         signed="signature" in fields,
         facts=_facts(fields, evidence),
     )
+
+
+def _by_name(value: Any) -> Any:
+    """Names in their order, as the canonical file has them: so a decision that was just made, and the same one read
+    again, give the same page."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _by_name(value[key]) for key in sorted(value)}
+    if isinstance(value, list) and value and not isinstance(value[0], int | float | str):
+        return [_by_name(item) for item in value]
+    return value
 
 
 def _data(fields: Fields) -> Data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossfade.report.record import Record
@@ -73,7 +74,12 @@ def more_facts(given: Records) -> list[Facts]:
     if given.leakage is not None:
         files = {f"file {each.path}": each.sha256 for each in given.leakage.files}
         found.append(Facts("The search for leaks", files | given.leakage.facts))
-    return found
+    return [Facts(each.title, _said(each.lines)) for each in found]
+
+
+def _said(lines: Mapping[str, str]) -> dict[str, str]:
+    """Without what was left at nothing: an expectation that nobody had, a limit that nobody set."""
+    return {name: shown for name, shown in lines.items() if shown not in ("", "None")}
 
 
 def _of(record: object) -> dict[str, str]:
