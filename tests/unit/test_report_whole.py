@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from dataclasses import replace
@@ -165,7 +166,7 @@ def test_many_failures_do_not_make_a_large_page() -> None:
     many["clusters"] = [{"terms": ["a"], "queries": [f"n{row}" for row in range(9_000)], "causes": {"ranked_low": 9}}]
     page = render(diagnosis=many)
     assert len(page.encode()) < 150_000
-    assert "9000 queries about" in words(page)
+    assert "9,000 queries about" in words(page)
 
 
 def test_an_untested_protocol_is_drawn_too() -> None:
@@ -174,6 +175,26 @@ def test_an_untested_protocol_is_drawn_too() -> None:
     assert "slices" not in sections(page)
     assert "queries" not in sections(page)
     assert "balance" in sections(page)
+
+
+def test_thousands_of_slices_are_cut_and_those_that_fall_are_kept() -> None:
+    made: dict[str, Any] = copy.deepcopy(RECORDS["decision"])
+    outcome = made["outcome"]
+    pattern = next(each for each in outcome["findings"] if each["name"] == "odd")
+    fallen = {**pattern, "name": "team=fallen", "harmed": True, "delta": -0.5, "low": -0.6, "high": -0.4}
+    outcome["findings"] += [{**pattern, "name": f"team={row}"} for row in range(3_000)] + [fallen]
+    gate = {"kind": "release", "passed": True, "reason": "fine", "remedy": ""}
+    outcome["gates"] += [{**gate, "name": f"slice:team={row}"} for row in range(3_000)]
+    outcome["gates"].append({**gate, "name": "slice:team=fallen", "passed": False, "remedy": "mend it"})
+    outcome["reasons"] = [f"Reason {row}." for row in range(50)]
+    page = render(decision=made)
+    text = words(page)
+    assert len(page.encode()) < 700_000
+    assert "team=fallen" in page.split('id="slices"')[1]
+    assert "of them that lose less are in the record alone" in text
+    assert "mend it" in text
+    assert "the first 200 of them" in text
+    assert "30 more are in the record." in text
 
 
 COUNTS = [2, 3, 7, 12, 40, 60]

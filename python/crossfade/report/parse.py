@@ -37,7 +37,7 @@ def read(comparison: Mapping[str, Any] | HasRecord) -> Record:
     settings = fields.optional_fields("settings")
     return Record(
         verdict=cast(Verdict, verdict),
-        reasons=fields.texts("reasons", REASON, REASONS),
+        reasons=fields.sentences("reasons", REASON, REASONS),
         primary=clean(primary, NAME),
         base=base,
         candidate=candidate,

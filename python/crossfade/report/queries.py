@@ -171,7 +171,7 @@ def _entry(number: int, query: Query, group: str, first: bool, slices: list[str]
         number=number,
         query=query,
         outcome=outcome(query.delta),
-        open=first and group in ("losses", "gains"),
+        open=first and group == "losses",
         slices=slices,
         ranked=bool(base or candidate or relevant),
         base=[_row(row, "" if row.id in candidate or not candidate else "gone") for row in query.base_results],

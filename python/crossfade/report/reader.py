@@ -136,6 +136,12 @@ class Fields:
         place = self.place(key)
         return [text(item, place.item(index), limit) for index, item in enumerate(self.items(key)[:most])]
 
+    def sentences(self, key: str, limit: int, most: int) -> list[str]:
+        """The first `most` texts of a list; where there are more, a last one says so."""
+        more = len(self.items(key)) - most
+        found = self.texts(key, limit, most)
+        return [*found, f"{more:,} more {'is' if more == 1 else 'are'} in the record."] if more > 0 else found
+
     def one_of(self, key: str, known: Sequence[str]) -> str:
         """One of the words that are known."""
         found = self.get(key)

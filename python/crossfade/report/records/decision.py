@@ -158,8 +158,8 @@ def read(record: Mapping[str, Any] | HasRecord) -> Decision:
         raise protocol.place("alpha").wrong("between 0 and 1", alpha)
     return Decision(
         verdict=cast(Verdict, outcome.one_of("verdict", VERDICTS)),
-        reasons=outcome.texts("reasons", REASON, REASONS),
-        gates=[_gate(each) for each in outcome.objects("gates", LONG_LIST)],
+        reasons=outcome.sentences("reasons", REASON, REASONS),
+        gates=[_gate(each) for each in outcome.objects("gates")],
         findings=findings,
         alpha=alpha,
         superiority_margin=protocol.optional_number("superiority_margin") or 0.0,

@@ -63,6 +63,7 @@ class Leakage:
     reasons: list[str]
     pairs: list[Pair]
     files: list[File]
+    files_left_out: int
     examples: list[Copy]
     thresholds: dict[str, str]
     limit: float
@@ -88,9 +89,10 @@ def read(record: Mapping[str, Any] | HasRecord) -> Leakage:
         leaking_rows=fields.whole("leaking_rows"),
         touched=fields.whole("queries_touched"),
         verdict=fields.one_of("verdict", VERDICTS),
-        reasons=fields.texts("reasons", REASON, REASONS),
+        reasons=fields.sentences("reasons", REASON, REASONS),
         pairs=[_pair(name, pairs.fields(name), counted) for name in list(pairs.values)[:LONG_LIST]],
         files=[_file(each) for each in fields.objects("files", LONG_LIST)],
+        files_left_out=max(0, len(fields.items("files")) - LONG_LIST),
         examples=[_copy(each) for each in fields.objects("examples", _EXAMPLES)],
         thresholds=_thresholds(settings),
         limit=settings.number("limit"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossfade.report.limits import LONG_LIST
 from crossfade.report.records.decision import Decision, Gate
 from crossfade.report.records.diagnosis import Check, Diagnosis
 from crossfade.report.wording import ACTION_WORDS, ActionWords
@@ -22,7 +23,8 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class FixFirst:
-    """`shown`: whether the recommendation is not already the page's verdict. `gates`: those that block first."""
+    """`action` to `reasons` are None or empty where the recommendation is the page's verdict already. `open_gates` (those
+    that block first) and `passed_gates`: at most 200 of each."""
 
     action: ActionWords | None
     proof: str | None
@@ -32,6 +34,8 @@ class FixFirst:
     counts: str
     open_gates: list[GateRow]
     passed_gates: list[GateRow]
+    open_total: int
+    passed_total: int
 
 
 def fix_first(decision: Decision | None, diagnosis: Diagnosis | None, lead: bool) -> FixFirst | None:
@@ -42,6 +46,8 @@ def fix_first(decision: Decision | None, diagnosis: Diagnosis | None, lead: bool
     order = {"blocks": 0, "waived": 1, "passed": 2}
     gates.sort(key=lambda row: order[row.state])
     shown = diagnosis is not None and not lead
+    unpassed = [row for row in gates if row.state != "passed"]
+    passed = [row for row in gates if row.state == "passed"]
     return FixFirst(
         action=ACTION_WORDS[diagnosis.action] if diagnosis is not None and shown else None,
         proof=diagnosis.proof if diagnosis is not None and shown else None,
@@ -49,8 +55,10 @@ def fix_first(decision: Decision | None, diagnosis: Diagnosis | None, lead: bool
         notes=diagnosis.notes if diagnosis is not None else [],
         checklist=diagnosis.checklist if diagnosis is not None else [],
         counts=_counts(diagnosis.checklist) if diagnosis is not None else "",
-        open_gates=[row for row in gates if row.state != "passed"],
-        passed_gates=[row for row in gates if row.state == "passed"],
+        open_gates=unpassed[:LONG_LIST],
+        passed_gates=passed[:LONG_LIST],
+        open_total=len(unpassed),
+        passed_total=len(passed),
     )
 
 

@@ -10,6 +10,8 @@ from crossfade.report.sections.differences import findings_table
 from crossfade.report.shapes import SIGNS, IntervalRow, Span, Table
 from crossfade.report.text import count, signed, value
 
+_SHOWN = 100  # slices may be one a value of a field
+
 
 @dataclass(frozen=True, slots=True)
 class Slices:
@@ -21,6 +23,7 @@ class Slices:
     confidence: str
     blocking: list[str]
     waived: list[str]
+    left_out: str
 
 
 def slices(decision: Decision) -> Slices | None:
@@ -28,18 +31,28 @@ def slices(decision: Decision) -> Slices | None:
     found = decision.of("slice", "guard")
     if not found:
         return None
+    fallen = [row for row in found if row.harmed or row.non_inferior is False]
+    left_out = len(found) - _SHOWN
+    if left_out > 0:
+        first = sorted(range(len(found)), key=lambda at: (found[at] not in fallen, -_loss(found[at]), at))[:_SHOWN]
+        found = [found[at] for at in sorted(first)]
     margins = [-row.margin for row in found]
     axis = difference_axis([*margins, *(end for row in found for end in (row.low, row.high, row.delta))])
     confidence = f"{100 * (1 - decision.alpha):.4g}%"
-    fallen = [row for row in found if row.harmed or row.non_inferior is False]
     return Slices(
         axis=axis,
         rows=[_row(row, axis, confidence) for row in found],
         table=findings_table(found, confidence, "Slice or guard set"),
         confidence=confidence,
-        blocking=[_sentence(row) for row in fallen if not row.waived],
-        waived=[f"{_sentence(row)} Waived: {row.waived}" for row in fallen if row.waived],
+        blocking=[_sentence(row) for row in fallen if not row.waived][:_SHOWN],
+        waived=[f"{_sentence(row)} Waived: {row.waived}" for row in fallen if row.waived][:_SHOWN],
+        left_out=f"{left_out:,} of them that lose less are in the record alone." if left_out > 0 else "",
     )
+
+
+def _loss(found: Finding) -> float:
+    """How much of its margin it loses, so to say; guard sets before slices that lose the same."""
+    return -found.delta - found.margin + (1e-6 if found.subject == "guard" else 0.0)
 
 
 def _row(found: Finding, axis: Axis, confidence: str) -> IntervalRow:

@@ -81,6 +81,8 @@ def _leak(found: Leakage) -> LeakView:
         [each.path, f"{each.rows:,}", f"{each.leaking_rows:,}", f"{each.skipped:,}", each.sha256]
         for each in found.files
     ]
+    if found.files_left_out:
+        files.append([f"{count(found.files_left_out, 'more file')} in the record", "", "", "", ""])
     return LeakView(
         title=LEAK_WORDS[found.verdict].short,
         tone=tone,
