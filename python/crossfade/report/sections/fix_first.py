@@ -23,8 +23,8 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class FixFirst:
-    """`action` to `reasons` are None or empty where the recommendation is the page's verdict already. `open_gates` (those
-    that block first) and `passed_gates`: at most 200 of each."""
+    """`action` to `reasons` are None or empty where the recommendation is the page's verdict already. `open_gates`
+    (those that block first) and `passed_gates`: at most 200 of each."""
 
     action: ActionWords | None
     proof: str | None
