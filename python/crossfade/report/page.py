@@ -16,10 +16,12 @@ from crossfade.report.sections.causes import cause_names
 from crossfade.report.text import FILTERS
 from crossfade.report.view import Page
 
+_STYLES = ("report.css", "sections.css", "media.css")  # the last has the last word
+
 
 def draw(page: Page) -> str:
     """The HTML of a page. Equal pages give equal bytes: no date, no random name."""
-    style, script = _part("report.css"), _part("report.js")
+    style, script = Markup("").join(map(_part, _STYLES)), _part("report.js")
     return (
         _environment()
         .get_template("report.html.j2")

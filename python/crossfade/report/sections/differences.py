@@ -170,7 +170,7 @@ def findings_table(found: list[Finding], confidence: str, what: str) -> Table:
         for row in found
     ]
     heads = [what, "Of", "Queries", "Base", "Candidate", "Difference", f"{confidence} interval", "Margin"]
-    heads += ["p of no gain", "p of no harm, Holm", "Better / same / worse", "Detectable"]
+    heads += ["p, no gain", "p, no harm", "Better / same / worse", "Detectable"]
     return without_empty(table(f"Differences by {what.lower()}", heads, rows))
 
 
