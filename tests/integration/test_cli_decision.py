@@ -16,6 +16,7 @@ from evaluation_data import write_topics
 from crossfade.cli.main import run
 from crossfade.models.adapter import write_adapter_bundle
 from crossfade.models.bundle import Bundle
+from crossfade.report import render
 
 PROTOCOL = """
 format = 1
@@ -78,7 +79,13 @@ def test_a_decision_is_written_signed_and_verified(
     assert "gate queries: passed." in said.out
     held = json.loads(record.read_text(encoding="utf-8"))
     assert held["outcome"]["verdict"] == json.loads(out.read_text(encoding="utf-8"))["verdict"] == "ship"
-    assert "Ship it" in report.read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
+    assert page == render(json.loads(out.read_text(encoding="utf-8")), decision=held)
+    for expected in ("Ship it", "guard set", "Gates", "How far to trust this"):
+        assert expected in page
+    again = ["report", tmp_path / "again.html", "--comparison", out, "--decision", record]
+    assert run([*map(str, again)]) == 0
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
     assert list(held["evidence"]["files"]) == ["protocol"]
     assert str(folder) not in record.read_text(encoding="utf-8")  # where it was made is nobody's business
     pool = [json.loads(line) for line in (tmp_path / "pool.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -248,11 +255,13 @@ def test_a_frontier_of_two_models_and_words(
 ) -> None:
     places = ["--dataset", folder / "topics", "--model", minilm_bundle, "--model", f"noise={spoiled_bundle}"]
     options = ["--lexical", "--cache", folder / "cache", "--price-cpu-hour", "0.04", "--json", tmp_path / "out.json"]
+    options += ["--report", tmp_path / "out.html"]
     assert run(["frontier", *map(str, [*places, *options])]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     assert "frontier" in said.out
     record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (tmp_path / "out.html").read_text(encoding="utf-8") == render(frontier=record)
     points = {point["name"]: point for point in record["points"]}
     assert points.keys() == {"minilm", "noise", "BM25"}
     assert points["minilm"]["pareto"]

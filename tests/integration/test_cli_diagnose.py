@@ -15,6 +15,7 @@ from crossfade.cli.main import run
 from crossfade.evaluation.beir import write_beir
 from crossfade.evaluation.diagnosis.types import Diagnosis
 from crossfade.models.importing import import_model
+from crossfade.report import render
 from crossfade.store.types import Document
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "diagnosis.md"
@@ -99,7 +100,11 @@ def test_failures_are_shown_with_their_causes(place: Path, tmp_path: Path, capsy
         "--skip",
         "quantised",
     ]
-    assert run([*map(str, command), "--json", str(tmp_path / "out.json")]) == 0, capsys.readouterr().err
+    command += ["--json", tmp_path / "out.json", "--report", tmp_path / "out.html"]
+    assert run([*map(str, command)]) == 0, capsys.readouterr().err
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert page == render(diagnosis=json.loads((tmp_path / "out.json").read_text()))
+    assert "Missing document" in page
     text = capsys.readouterr().out
     found = Diagnosis.from_json(json.loads((tmp_path / "out.json").read_text()))
     assert {each.query_id: each.cause for each in found.failures} == {

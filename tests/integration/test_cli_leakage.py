@@ -11,6 +11,7 @@ from leakage_samples import clean_rows, planted_dataset, write_rows
 from crossfade.cli.main import run
 from crossfade.evaluation.beir import read_beir, write_beir
 from crossfade.evaluation.leakage import LeakageReport
+from crossfade.report import render
 
 DATA = planted_dataset()
 
@@ -47,7 +48,10 @@ def test_the_record_and_the_clean_file(folder: Path, capsys: pytest.CaptureFixtu
     report = LeakageReport.from_json(json.loads(capsys.readouterr().out))
     assert (report.verdict, report.leaking_rows, report.touched) == ("leak", 1, ["q3"])
     assert (folder / "out.jsonl").read_bytes() == (folder / "clean.jsonl").read_bytes()
-    assert run([*arguments, "--json", "record.json"]) == 0
+    assert run([*arguments, "--json", "record.json", "--report", "leaks.html"]) == 0
+    page = (folder / "leaks.html").read_text("utf-8")
+    assert page == render(leakage=json.loads((folder / "record.json").read_text("utf-8")))
+    assert "Training data leak" in page
     assert LeakageReport.from_json(json.loads((folder / "record.json").read_text("utf-8"))).files == report.files
     assert "out.jsonl: 30 rows, 1 left out" in capsys.readouterr().out
 

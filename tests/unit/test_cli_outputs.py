@@ -78,6 +78,13 @@ NEW = f"{COMPARE} --base a"
         ("diagnose --dataset data --model a --answers answers --json answers", "answers", "--answers"),
         ("diagnose --dataset data --model a --tuned b --json b/bundle.json", "b", "--tuned"),
         ("leakage --dataset data --train train.jsonl --json train.jsonl", "train.jsonl", "--train"),
+        ("leakage --dataset data --train train.jsonl --report train.jsonl", "train.jsonl", "--train"),
+        ("diagnose --dataset data --model a --report data/corpus.jsonl", "data/corpus.jsonl", "--dataset"),
+        (
+            "frontier --dataset data --model a --model x=b --price-cpu-hour 1 --report b/bundle.json", "b", "--model",
+        ),
+        ("report leak.json --leakage leak.json", "leak.json", "--leakage"),
+        ("report leak.json --leakage link.json", "leak.json", "--leakage"),
         ("leakage --dataset data --train train.jsonl --clean-out data/corpus.jsonl", "data/corpus.jsonl", "--dataset"),
         ("judgments pool --dataset data --run x=base.trec --judged seen.csv --out seen.csv", "seen.csv", "--judged"),
         ("decision sign record.json --key key --detached key", "key", "--key"),

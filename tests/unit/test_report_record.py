@@ -13,10 +13,21 @@ from report_samples import comparison
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.results import Comparison
 from crossfade.report import render
-from crossfade.report.parse import read
-from crossfade.report.view import build
+from crossfade.report.shapes import IntervalRow
+from crossfade.report.together import read_together
+from crossfade.report.view import Pair, build
 
 RECORD = comparison("ship", count=12)
+
+
+def pair(record: dict[str, Any]) -> Pair:
+    found = build(read_together(comparison=record)).pair
+    assert found is not None
+    return found
+
+
+def rows(record: dict[str, Any]) -> list[IntervalRow]:
+    return pair(record).differences.rows
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -156,13 +167,13 @@ def test_the_type_and_its_json_give_the_same_page() -> None:
 
 
 def test_wins_are_counted_where_the_record_does_not_say() -> None:
-    expected = build(read(RECORD)).balance
+    expected = pair(RECORD).balance
     without = changed("difference/nDCG@10/wins", None)
     assert expected is not None
-    assert build(read(without)).balance == expected
+    assert pair(without).balance == expected
     for side in ("base", "candidate"):
         del without[side]["per_query"]
-    assert build(read(without)).balance == expected
+    assert pair(without).balance == expected
 
 
 @pytest.mark.parametrize(
@@ -181,22 +192,24 @@ def test_marks_follow_the_verdict_rule(measure: str, found: dict[str, Any], outc
     record = changed(f"difference/{measure}", {**RECORD["difference"]["AP"], **found})
     for side in ("base", "candidate"):
         record[side]["measures"].setdefault(measure, 0.5)
-    row = next(row for row in build(read(record)).rows if row.difference.measure == measure)
+    row = next(row for row in rows(record) if row.name == measure)
     assert row.outcome == outcome
 
 
 def test_an_interval_is_drawn_where_it_lies() -> None:
-    page = build(read(RECORD))
-    for row in page.rows:
-        found = RECORD["difference"][row.difference.measure]
-        drawn = (row.left, row.point, row.right)
-        assert drawn == tuple(page.axis.at(value) for value in (found["ci95"][0], found["delta"], found["ci95"][1]))
-        mark = f'<line class="bar" x1="{row.left}%" x2="{row.right}%" y1="50%" y2="50%"/>'
+    found = pair(RECORD).differences
+    for row in found.rows:
+        given, span = RECORD["difference"][row.name], row.span
+        drawn = (span.left, span.point, span.right)
+        assert drawn == tuple(found.axis.at(value) for value in (given["ci95"][0], given["delta"], given["ci95"][1]))
+        mark = f'<line class="bar" x1="{span.left}%" x2="{span.right}%" y1="50%" y2="50%"/>'
         assert mark in render(RECORD)
 
 
 def test_latency_bars_are_in_proportion() -> None:
-    for row in build(read(RECORD)).latency:
+    found = pair(RECORD).latency
+    assert found is not None
+    for row in found.rows:
         longest = max(RECORD[side]["latency_ms"]["p99"] for side in ("base", "candidate"))
         assert row.base_bar == pytest.approx(100 * RECORD["base"]["latency_ms"][row.name] / longest, abs=0.01)
         assert row.candidate_bar == pytest.approx(100 * RECORD["candidate"]["latency_ms"][row.name] / longest, abs=0.01)
@@ -204,4 +217,4 @@ def test_latency_bars_are_in_proportion() -> None:
 
 def test_alpha_is_the_records_own() -> None:
     record = changed("settings/alpha", 0.0001)
-    assert {row.outcome for row in build(read(record)).rows} == {"unclear"}
+    assert {row.outcome for row in rows(record)} == {"unclear"}

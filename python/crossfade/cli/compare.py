@@ -53,6 +53,7 @@ from crossfade.cli.evaluation_options import (
     DeviceOption,
     JsonOption,
     MeasuresOption,
+    ReportOption,
     SplitOption,
     ThreadsOption,
     evaluation_settings,
@@ -85,9 +86,7 @@ def compare(
     measures: MeasuresOption = DEFAULT_MEASURES,
     depth: DepthOption = DEFAULT_DEPTH,
     json: JsonOption = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the report as one HTML file.", show_default=False)
-    ] = None,
+    report: ReportOption = None,
     cache: CacheOption = None,
     allow_absent: AbsentOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap and the randomisation test.")] = 17,
@@ -201,7 +200,7 @@ def compare(
     if json is not None:
         write_json(json, record)
     if report is not None:
-        write_text(report, render(record))
+        write_text(report, render(record, decision=None if decided is None else decided.record))
 
 
 def _show(comparison: Comparison) -> None:

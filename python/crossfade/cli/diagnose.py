@@ -18,6 +18,7 @@ from crossfade.cli.evaluation_options import (
     DepthOption,
     DeviceOption,
     JsonOption,
+    ReportOption,
     SplitOption,
     ThreadsOption,
     load_dataset,
@@ -78,6 +79,7 @@ def diagnose(
     ] = "nDCG@10",
     depth: DepthOption = DEFAULT_DEPTH,
     json: JsonOption = None,
+    report: ReportOption = None,
     cache: Annotated[Path | None, typer.Option("--cache", help=_CACHE_HELP, show_default=False)] = None,
     skip: Annotated[
         list[SkipName] | None,
@@ -96,7 +98,7 @@ def diagnose(
     Judgments of documents that the corpus lacks are kept: they are one of the causes.
     """
     from crossfade.cli.diagnosis_tables import show
-    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json, write_text
     from crossfade.cli.progress import StageBars
     from crossfade.config import load_settings
     from crossfade.evaluation.diagnosis.answers import read_answers
@@ -105,6 +107,7 @@ def diagnose(
     from crossfade.evaluation.diagnosis.inputs import DEFAULT_MEASURES, Case, Cutter, DiagnosisSettings
     from crossfade.evaluation.diagnosis.splits import other_splits
     from crossfade.measures import canonical
+    from crossfade.report import render
 
     measures = [measure, *(each for each in DEFAULT_MEASURES if canonical(each) != canonical(measure))]
     settings = DiagnosisSettings(
@@ -118,7 +121,7 @@ def diagnose(
     inputs = [*dataset_inputs("--dataset", dataset), ("--model", model), ("--answers", answers)]
     for option, paths in (("--also", also), ("--reranker", reranker), ("--tuned", tuned)):
         inputs += [(option, path) for path in paths or []]
-    check_outputs({"--json": json}, stdout="--json", inputs=inputs)
+    check_outputs({"--json": json, "--report": report}, stdout="--json", inputs=inputs)
     given = _Given(model, also or [], reranker or [], tuned or [], set(skip or []), threads, device, adapter)
     with StageBars() as bars, ExitStack() as held:
         data = load_dataset(dataset, split, allow_absent=True, bars=bars)
@@ -140,6 +143,8 @@ def diagnose(
         show(found)  # first: should a file fail now, the result is not lost with it
     if json is not None:
         write_json(json, found.to_json())
+    if report is not None:
+        write_text(report, render(diagnosis=found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,9 @@ DepthOption = Annotated[int, typer.Option("--depth", help="Results taken of each
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the record as JSON; - for stdout, alone.", show_default=False)
 ]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", help="Write the report as one HTML file.", show_default=False)
+]
 CacheOption = Annotated[
     Path | None,
     typer.Option("--cache", help="Keep document vectors in this directory between runs.", show_default=False),

@@ -16,6 +16,7 @@ from crossfade.cli.evaluation_options import (
     DepthOption,
     DeviceOption,
     JsonOption,
+    ReportOption,
     SplitOption,
     ThreadsOption,
     evaluation_settings,
@@ -49,6 +50,7 @@ def frontier(
     depth: DepthOption = DEFAULT_DEPTH,
     device: DeviceOption = None,
     json: JsonOption = None,
+    report: ReportOption = None,
     cache: CacheOption = None,
     allow_absent: AbsentOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap.")] = 17,
@@ -58,7 +60,7 @@ def frontier(
 
     A model is marked that no other beats in all four. Costs are measured throughput at the prices given.
     """
-    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json, write_text
     from crossfade.cli.progress import StageBars
     from crossfade.config import Device, load_settings
     from crossfade.errors import InvalidInput
@@ -66,6 +68,7 @@ def frontier(
     from crossfade.evaluation.decision.protocol import Prices
     from crossfade.evaluation.frontier import FrontierSettings, measure_frontier
     from crossfade.evaluation.index import ModelEncoder
+    from crossfade.report import render
 
     evaluation = evaluation_settings(measure, depth, threads)
     bundles = _bundles(model)
@@ -76,7 +79,7 @@ def frontier(
     if len(bundles) + lexical < 2:
         raise InvalidInput("a frontier is of two models or more: give --model again, or --lexical")
     inputs = [*dataset_inputs("--dataset", dataset), *(("--model", path) for path in bundles.values())]
-    check_outputs({"--json": json}, stdout="--json", inputs=inputs)
+    check_outputs({"--json": json, "--report": report}, stdout="--json", inputs=inputs)
     gpus = int(load_settings(device=device).device is not Device.CPU)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
@@ -97,6 +100,8 @@ def frontier(
         _show(result)
     if json is not None:
         write_json(json, result.to_json())
+    if report is not None:
+        write_text(report, render(frontier=result))
 
 
 def _bundles(given: list[str]) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from crossfade.cli.evaluation_options import (
     DatasetOption,
     DeviceOption,
     JsonOption,
+    ReportOption,
     SplitOption,
     ThreadsOption,
 )
@@ -92,16 +93,18 @@ def leakage(
         bool, typer.Option("--fail-on-leak", help="Exit with code 1 unless the verdict is clean.")
     ] = False,
     json: JsonOption = None,
+    report: ReportOption = None,
     allow_absent: AbsentOption = False,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Say which training rows are copies, or nearly, of a split's queries and of what is relevant to them."""
     from crossfade.cli.evaluation_options import load_dataset, load_models
-    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
+    from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json, write_text
     from crossfade.cli.progress import StageBars
     from crossfade.config import load_settings
     from crossfade.evaluation.leakage import COUNTED, FieldNames, LeakageSettings, find_leakage
+    from crossfade.report import render
 
     settings = LeakageSettings(
         overlap=overlap_settings(characters, phrases, containment, ignore_numbers=ignore_numbers),
@@ -120,16 +123,18 @@ def leakage(
     )
     places = {f"--clean-out {path}": path for path in clean_out or ()}
     inputs = [*dataset_inputs("--dataset", dataset), ("--model", model), *(("--train", path) for path in train)]
-    check_outputs({"--json": json, **places}, stdout="--json", inputs=inputs)
+    check_outputs({"--json": json, "--report": report, **places}, stdout="--json", inputs=inputs)
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
-        report = find_leakage(data, train, settings, encoder=encoder, clean_out=clean_out, progress=bars)
+        found = find_leakage(data, train, settings, encoder=encoder, clean_out=clean_out, progress=bars)
     if json != STDOUT:
-        _show(report, settings, clean_out)
+        _show(found, settings, clean_out)
     if json is not None:
-        write_json(json, report.to_json())
-    if fail_on_leak and report.verdict != "clean":
+        write_json(json, found.to_json())
+    if report is not None:
+        write_text(report, render(leakage=found))
+    if fail_on_leak and found.verdict != "clean":
         raise typer.Exit(LEAK)
 
 

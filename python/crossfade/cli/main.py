@@ -26,6 +26,7 @@ from crossfade.cli import (
     leakage,
     model,
     quantize,
+    report,
     serve,
     store,
     train,
@@ -55,6 +56,7 @@ app.command("compare")(compare.compare)
 app.command("diagnose")(diagnose.diagnose)
 app.command("frontier")(frontier.frontier)
 app.command("leakage")(leakage.leakage)
+app.command("report")(report.report)
 
 
 def _print_version(wanted: bool) -> None:

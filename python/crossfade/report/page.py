@@ -11,13 +11,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from crossfade.report.plots import WATERFALL_HEIGHT
+from crossfade.report.scatter import HEIGHT as SCATTER_HEIGHT
+from crossfade.report.sections.causes import cause_names
 from crossfade.report.text import FILTERS
 from crossfade.report.view import Page
+
+_STYLES = ("report.css", "sections.css", "media.css")  # the last has the last word
 
 
 def draw(page: Page) -> str:
     """The HTML of a page. Equal pages give equal bytes: no date, no random name."""
-    style, script = _part("report.css"), _part("report.js")
+    style, script = Markup("").join(map(_part, _STYLES)), _part("report.js")
     return (
         _environment()
         .get_template("report.html.j2")
@@ -27,6 +31,7 @@ def draw(page: Page) -> str:
             script=script,
             policy=_policy(style, script),
             waterfall_height=WATERFALL_HEIGHT,
+            scatter_height=SCATTER_HEIGHT,
         )
     )
 
@@ -58,5 +63,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update({**FILTERS, "cause_names": cause_names})
     return environment

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crossfade.report.text import clean, signed
+from crossfade.report.text import MINUS, clean, signed
 
 WATERFALL_HEIGHT = 220.0
 MAX_BARS = 400  # narrower than about a pixel, a bar says nothing
@@ -77,6 +77,19 @@ def difference_axis(values: Sequence[float]) -> Axis:
     return Axis(low, high, places)
 
 
+def value_axis(values: Sequence[float]) -> Axis:
+    """An axis from zero (or what lies below) that holds every value; without signs."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    if high - low < 1e-9:
+        low, high = 0.0, 1.0
+    ticks = tick_values(low, high, 5)
+    places = decimals(ticks[1] - ticks[0]) if len(ticks) > 1 else 3
+    marks = [Tick(_percent(each, low, high), f"{each:.{places}f}".replace("-", MINUS)) for each in ticks]
+    return Axis(
+        low, high, [Tick(mark.at, "0" if not float(mark.label.replace(MINUS, "-")) else mark.label) for mark in marks]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """`left` and `width` in percent, `top` and `height` in pixels; `outcome` is win, loss or tie."""
@@ -92,12 +105,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """Differences of single queries, largest gain first. `grouped` queries share a bar, which shows their mean."""
+    """Differences of single queries, largest gain first. `grouped` queries share a bar, which shows their mean; where
+    they do, `paths` has all bars of an outcome as one path in a box of 1,000 by `WATERFALL_HEIGHT`."""
 
     bars: list[Bar]
     ticks: list[Tick]
     zero: float
     grouped: int
+    paths: dict[str, str]
 
 
 def outcome(delta: float) -> str:
@@ -139,4 +154,16 @@ def waterfall(deltas: Sequence[tuple[float, str, int | None]]) -> Waterfall | No
         )
     values = tick_values(bottom, top, 5)
     ticks = [Tick(round(zero - value * scale, 1), label) for value, label in zip(values, _labels(values), strict=True)]
-    return Waterfall(bars, ticks, round(zero, 1), grouped)
+    return Waterfall(bars, ticks, round(zero, 1), grouped, _paths(bars) if grouped > 1 else {})
+
+
+def _paths(bars: Sequence[Bar]) -> dict[str, str]:
+    """One path an outcome instead of hundreds of rectangles that have nothing of their own to say."""
+    found: dict[str, list[str]] = {}
+    for bar in bars:
+        left, width = (
+            round(10 * bar.left, 2),
+            round(10 * bar.width + 0.2, 2),
+        )  # a hair over: no seams between neighbours
+        found.setdefault(bar.outcome, []).append(f"M{left} {bar.top}h{width}v{bar.height}h-{width}z")
+    return {outcome: "".join(parts) for outcome, parts in found.items()}

@@ -6,15 +6,14 @@ others are cut to what a budget leaves, and beyond `MAX_RANKED` only their value
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from crossfade.report.order import HIGHLIGHTS, MAX_LISTED, MAX_RANKED
 from crossfade.report.plots import outcome
 from crossfade.report.record import Query, Ranked
 from crossfade.report.text import clean, count
 
-HIGHLIGHTS = 10  # of the largest losses, and of the largest gains
-MAX_RANKED, MAX_LISTED = 500, 3000
 _MAX_RELEVANT = 5
 _BUDGET, _ROW = 2_000_000, 150  # bytes for the rankings of queries that are not highlights; of one row's mark-up
 _SHORT_TITLE, _SHORT_QUERY, _LEAST_SNIPPET = 80, 160, 60
@@ -47,12 +46,13 @@ class RelevantRow:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One query on the page. `ranked`: whether its rankings are shown."""
+    """One query on the page. `ranked`: whether its rankings are shown. `slices`: that it is known to be in."""
 
     number: int
     query: Query
     outcome: str
     open: bool
+    slices: list[str]
     ranked: bool
     base: list[Row]
     candidate: list[Row]
@@ -79,12 +79,28 @@ class QueryGroups:
         return sum(len(group.entries) for group in self.groups)
 
 
-def group_queries(queries: Sequence[Query]) -> QueryGroups:
-    """Largest losses, largest gains, then all others from the most to the least changed."""
+def group_queries(
+    queries: Sequence[Query],
+    slices: Mapping[str, list[str]] | None = None,
+    fallen: frozenset[str] = frozenset(),
+    *,
+    whole: bool = True,
+) -> QueryGroups:
+    """Largest losses, those of slices that fall, largest gains, then all others from the most to the least changed.
+
+    `slices`: of some queries, the slices they are in. `fallen`: slices that fall. `whole`: these are all queries.
+    """
+    within = slices or {}
     rising = sorted(queries, key=lambda query: (query.delta, query.id))
     losses = [query for query in rising if outcome(query.delta) == "loss"][:HIGHLIGHTS]
     gains = [query for query in reversed(rising) if outcome(query.delta) == "win"][:HIGHLIGHTS]
     shown = {query.id for query in losses + gains}
+    sliced = [
+        query
+        for query in rising
+        if query.id not in shown and outcome(query.delta) == "loss" and fallen.intersection(within.get(query.id, ()))
+    ]
+    shown |= {query.id for query in sliced}
     others = [query for query in rising if query.id not in shown]
     others.sort(key=lambda query: (-abs(query.delta), query.delta, query.id))
     listed = others[: MAX_LISTED - len(shown)]
@@ -94,14 +110,19 @@ def group_queries(queries: Sequence[Query]) -> QueryGroups:
     groups, number = [], 0
     for key, title, members in (
         ("losses", "Largest losses", losses),
+        ("fallen", "Losses in slices that fall", sliced),
         ("gains", "Largest gains", gains),
         ("others", "All other queries" if shown else "All queries", listed),
     ):
-        entries = [_entry(number + index, query, key, index == 0) for index, query in enumerate(members)]
+        entries = [
+            _entry(number + index, query, key, index == 0, within.get(query.id, []))
+            for index, query in enumerate(members)
+        ]
         number += len(members)
         if entries:
             groups.append(Group(key, title, entries))
-    return QueryGroups(groups, _left_out(len(queries), len(shown) + ranked, len(shown) + len(listed)))
+    left_out = _left_out(len(queries), len(shown) + ranked, len(shown) + len(listed))
+    return QueryGroups(groups, left_out if whole else "The decision’s record holds the greatest losses alone.")
 
 
 def _left_out(total: int, ranked: int, listed: int) -> str:
@@ -142,7 +163,7 @@ def _values_only(query: Query) -> Query:
     return replace(query, text=clean(query.text, _SHORT_QUERY), base_results=[], candidate_results=[], relevant=[])
 
 
-def _entry(number: int, query: Query, group: str, first: bool) -> Entry:
+def _entry(number: int, query: Query, group: str, first: bool, slices: list[str]) -> Entry:
     base = {row.id: rank for rank, row in enumerate(query.base_results, start=1)}
     candidate = {row.id: rank for rank, row in enumerate(query.candidate_results, start=1)}
     relevant = query.relevant[:_MAX_RELEVANT]
@@ -150,7 +171,8 @@ def _entry(number: int, query: Query, group: str, first: bool) -> Entry:
         number=number,
         query=query,
         outcome=outcome(query.delta),
-        open=first and group != "others",
+        open=first and group == "losses",
+        slices=slices,
         ranked=bool(base or candidate or relevant),
         base=[_row(row, "" if row.id in candidate or not candidate else "gone") for row in query.base_results],
         candidate=[_row(row, _moved(base.get(row.id), rank, base)) for row, rank in _numbered(query.candidate_results)],

@@ -48,7 +48,8 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Candidate minus base on one measure; `low` to `high` is the 95% interval."""
+    """Candidate minus base on one measure; `low` to `high` is the 95% interval. `p` is None where a decision's
+    one-sided tests take its place."""
 
     measure: str
     base: float
@@ -56,7 +57,7 @@ class Difference:
     delta: float
     low: float
     high: float
-    p: float
+    p: float | None
     p_holm: float | None
     wins: int | None
     losses: int | None
@@ -100,7 +101,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`differences` begins with the primary measure; `settings` are as a `Side`'s, of the comparison itself."""
+    """`differences` begins with the primary measure; `settings` are as a `Side`'s, of the comparison itself.
+    `protocol_sha256`: of the protocol that its verdict follows, if any."""
 
     verdict: Verdict
     reasons: list[str]
@@ -111,3 +113,4 @@ class Record:
     queries: list[Query]
     settings: dict[str, str]
     alpha: float
+    protocol_sha256: str | None = None

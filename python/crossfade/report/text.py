@@ -50,8 +50,9 @@ def _cut(text: str, limit: int) -> str:
 
 
 def value(number: float) -> str:
-    """A measure: three decimals."""
-    return f"{number:.3f}".replace("-", MINUS)
+    """A measure: three decimals; nothing has no sign."""
+    shown = f"{number:.3f}"
+    return "0.000" if shown == "-0.000" else shown.replace("-", MINUS)
 
 
 def signed(number: float, decimals: int = 3) -> str:
@@ -86,6 +87,11 @@ def percent_change(before: float, after: float) -> str | None:
     return f"{signed(change, 0 if abs(change) >= 9.95 else 1)}\u202f%"
 
 
+def thousands(number: int) -> str:
+    """`4,312`."""
+    return f"{number:,}"
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 query`, `4,312 documents`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -98,6 +104,7 @@ def sentence_list(items: list[str]) -> str:
 
 FILTERS: dict[str, Callable[..., str | None]] = {
     "value": value,
+    "thousands": thousands,
     "signed": signed,
     "p_value": p_value,
     "score": score,

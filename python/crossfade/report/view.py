@@ -1,36 +1,25 @@
-"""From a checked record to what the templates draw: the verdict, the figures and the facts."""
+"""From checked records to what the templates draw, section by section."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade.report.plots import Axis, Waterfall, difference_axis, outcome, waterfall
+from crossfade.report.pair import pair_of
+from crossfade.report.plots import Waterfall, outcome, waterfall
 from crossfade.report.queries import QueryGroups, group_queries
-from crossfade.report.record import Difference, Latency, Record
-from crossfade.report.text import clean, count, percent_change, sentence_list
-from crossfade.report.wording import VERDICT_WORDS, VerdictWords, describes_judgments, gloss
-
-_SIGNS = {"better": "▲", "worse": "▼", "unclear": "○", "judged": "–"}
-_WORDS = {
-    "better": "better",
-    "worse": "worse",
-    "unclear": "no clear difference",
-    "judged": "describes the judgments",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureRow:
-    """One measure; `left`, `point` and `right` in percent of the plot's width."""
-
-    difference: Difference
-    gloss: str
-    outcome: str
-    sign: str
-    words: str
-    left: float
-    point: float
-    right: float
+from crossfade.report.record import Difference, Record
+from crossfade.report.sections.causes import Causes, causes
+from crossfade.report.sections.differences import Differences, compared, decided
+from crossfade.report.sections.facts import Fact, missing, more_facts, pair_facts
+from crossfade.report.sections.fix_first import FixFirst, fix_first
+from crossfade.report.sections.frontier import FrontierView, LatencyView, frontier, latency
+from crossfade.report.sections.ladder import Ladder, ladder
+from crossfade.report.sections.lead import Lead, lead
+from crossfade.report.sections.slices import Slices, churn_sentences, slices
+from crossfade.report.sections.trust import Trust, trust
+from crossfade.report.shapes import Facts
+from crossfade.report.text import percent_change
+from crossfade.report.together import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,111 +39,100 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class LatencyRow:
-    """One percentile of both models in milliseconds, with bars in percent of the longest."""
+class Pair:
+    """What is known of base and candidate beside the verdict. `confidence`: of the primary measure's interval."""
 
-    name: str
-    words: str
-    base: float
-    candidate: float
+    record: Record
+    primary: Difference
+    confidence: str
+    differences: Differences
+    balance: Balance | None
     change: str | None
-    base_bar: float
-    candidate_bar: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A line of what was compared: one value for both, or one each."""
-
-    name: str
-    base: str
-    candidate: str
-
-    @property
-    def shared(self) -> bool:
-        return self.base == self.candidate
+    reindex: bool | None
+    latency: LatencyView | None
+    waterfall: Waterfall | None
+    groups: QueryGroups
+    facts: list[Fact]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything the templates draw. `has`: which optional columns any measure fills."""
+    """Everything the templates draw; None or empty is left out. `sections`: ids and names, for the way there."""
 
-    record: Record
-    verdict: VerdictWords
-    advice: str
-    scope: str
-    axis: Axis
-    rows: list[MeasureRow]
-    balance: Balance | None
-    change: str | None
-    latency: list[LatencyRow]
-    latency_samples: str
-    reindex: bool | None
-    waterfall: Waterfall | None
-    groups: QueryGroups
-    facts: list[Fact]
-    has: dict[str, bool]
+    lead: Lead
+    pair: Pair | None
+    fix_first: FixFirst | None
+    ladder: Ladder | None
+    causes: Causes | None
+    slices: Slices | None
+    churn: list[str]
+    frontier: FrontierView | None
+    trust: Trust | None
+    facts: list[Facts]
+    missing: list[tuple[str, str]]
 
     @property
-    def primary(self) -> MeasureRow:
-        return self.rows[0]
+    def sections(self) -> list[tuple[str, str]]:
+        pair = self.pair
+        there = (
+            ("fix", "What to fix first", self.fix_first),
+            ("measures", "Measures", pair),
+            ("ladder", "Ladder", self.ladder),
+            ("causes", "Causes", self.causes),
+            ("slices", "Slices", self.slices or self.churn),
+            ("balance", "Wins and losses", pair and pair.waterfall),
+            ("queries", "Queries", pair and pair.groups.groups),
+            ("latency", "Latency and cost", pair and pair.latency),
+            ("frontier", "Frontier", self.frontier),
+            ("trust", "Trust", self.trust),
+            ("facts", "The record", True),
+        )
+        return [(key, name) for key, name, shown in there if shown]
 
 
-def build(record: Record) -> Page:
-    base, candidate = record.base, record.candidate
-    words = VERDICT_WORDS[record.verdict]
-    axis = difference_axis([bound for row in record.differences for bound in (row.low, row.high, row.delta)])
-    groups = group_queries(record.queries)
-    primary = record.differences[0]
-    documents = f" over {count(base.documents, 'document')}" if base.documents is not None else ""
-    ours, theirs = base.model.document_fingerprint, candidate.model.document_fingerprint
+def build(given: Records) -> Page:
+    """Raises nothing: the records were checked."""
+    decision, diagnosis = given.decision, given.diagnosis
+    record = given.comparison or (pair_of(decision) if decision is not None else None)
     return Page(
+        lead=lead(given, record),
+        pair=_pair(record, given) if record is not None else None,
+        fix_first=fix_first(decision, diagnosis, lead=record is None),
+        ladder=ladder(diagnosis) if diagnosis is not None else None,
+        causes=causes(diagnosis) if diagnosis is not None else None,
+        slices=slices(decision) if decision is not None else None,
+        churn=churn_sentences(decision.churn) if decision is not None else [],
+        frontier=frontier(given.frontier) if given.frontier is not None else None,
+        trust=trust(record, decision, given.leakage),
+        facts=more_facts(given),
+        missing=missing(given),
+    )
+
+
+def _pair(record: Record, given: Records) -> Pair:
+    decision, primary = given.decision, record.differences[0]
+    tags = {loss.query.id: loss.slices for loss in decision.losses} if decision is not None else {}
+    fallen = (
+        frozenset(each.name for each in decision.of("slice") if each.harmed) if decision is not None else frozenset()
+    )
+    known = {loss.query.id: loss.query for loss in decision.losses} if decision is not None else {}
+    queries = [each if each.base_results or each.id not in known else known[each.id] for each in record.queries]
+    groups = group_queries(queries, tags, fallen, whole=given.comparison is not None)
+    ours, theirs = record.base.model.document_fingerprint, record.candidate.model.document_fingerprint
+    differences = decided(decision) if decision is not None else compared(record)
+    return Pair(
         record=record,
-        verdict=words,
-        advice=words.advice.format(base=base.model.name, candidate=candidate.model.name),
-        scope=f"{count(base.queries, 'query', 'queries')}{documents}, data set {base.dataset}, split {base.split}",
-        axis=axis,
-        rows=[_row(row, row is primary, axis, record.alpha) for row in record.differences],
+        primary=primary,
+        confidence=differences.confidence,
+        differences=differences,
         balance=_balance(record),
         change=percent_change(primary.base, primary.candidate),
-        latency=_latency(base.latency, candidate.latency) if base.latency and candidate.latency else [],
-        latency_samples=_samples(base.latency, candidate.latency),
         reindex=None if ours is None or theirs is None else ours != theirs,
+        latency=latency(record, decision),
         waterfall=waterfall(_deltas(record, groups)),
         groups=groups,
-        facts=_facts(record),
-        has={
-            name: any(getattr(row, name) is not None for row in record.differences)
-            for name in ("p_holm", "wins", "minimum_detectable")
-        },
+        facts=pair_facts(record),
     )
-
-
-def _row(difference: Difference, primary: bool, axis: Axis, alpha: float) -> MeasureRow:
-    found = _outcome(difference, primary, alpha)
-    return MeasureRow(
-        difference=difference,
-        gloss=gloss(difference.measure),
-        outcome=found,
-        sign=_SIGNS[found],
-        words=_WORDS[found],
-        left=axis.at(difference.low),
-        point=axis.at(difference.delta),
-        right=axis.at(difference.high),
-    )
-
-
-def _outcome(difference: Difference, primary: bool, alpha: float) -> str:
-    """As the verdict's rule has it: the primary measure by its interval and its own p, the others by Holm's p."""
-    if describes_judgments(difference.measure):
-        return "judged"
-    if primary:
-        proven = difference.p <= alpha and not difference.low <= 0 <= difference.high
-    else:
-        proven = (difference.p if difference.p_holm is None else difference.p_holm) <= alpha
-    if not proven or difference.delta == 0:
-        return "unclear"
-    return "better" if difference.delta > 0 else "worse"
 
 
 def _pairs(record: Record) -> dict[str, float]:
@@ -182,51 +160,3 @@ def _deltas(record: Record, groups: QueryGroups) -> list[tuple[float, str, int |
         entry = entries.get(query)
         deltas.append((delta, entry.query.text if entry else query, entry.number if entry else None))
     return deltas
-
-
-def _latency(base: Latency, candidate: Latency) -> list[LatencyRow]:
-    longest = max(base.p50, base.p95, base.p99, candidate.p50, candidate.p95, candidate.p99) or 1.0
-    rows = []
-    for name, words in (
-        ("p50", "half of the queries"),
-        ("p95", "19 of 20 queries"),
-        ("p99", "99 of 100 queries"),
-    ):
-        before, after = getattr(base, name), getattr(candidate, name)
-        bars = round(100 * before / longest, 2), round(100 * after / longest, 2)
-        rows.append(LatencyRow(name, words, before, after, percent_change(before, after), *bars))
-    return rows
-
-
-def _samples(base: Latency | None, candidate: Latency | None) -> str:
-    if base is None or candidate is None or base.samples is None or candidate.samples is None:
-        return ""
-    if base.samples == candidate.samples:
-        return f"{count(base.samples, 'query', 'queries')} timed for each model"
-    return f"{count(base.samples, 'query', 'queries')} timed for the base, {candidate.samples:,} for the candidate"
-
-
-def _facts(record: Record) -> list[Fact]:
-    base, candidate = record.base, record.candidate
-    facts = [
-        Fact("model", base.model.name, candidate.model.name),
-        Fact("fingerprint of the query encoder", base.model.fingerprint, candidate.model.fingerprint),
-    ]
-    if base.model.document_fingerprint is not None and candidate.model.document_fingerprint is not None:
-        ours, theirs = base.model.document_fingerprint, candidate.model.document_fingerprint
-        facts.append(Fact("fingerprint of the document encoder", ours, theirs))
-    facts += [
-        Fact(name, shown, shown)
-        for name, shown in (
-            ("data set", base.dataset),
-            ("split", base.split),
-            ("queries", f"{base.queries:,}"),
-            ("documents", "" if base.documents is None else f"{base.documents:,}"),
-            ("measures", clean(sentence_list([row.measure for row in record.differences]), 1000)),
-        )
-        if shown
-    ]
-    for name in dict.fromkeys([*base.settings, *candidate.settings]):
-        facts.append(Fact(name, base.settings.get(name, "–"), candidate.settings.get(name, "–")))
-    facts += [Fact(name, shown, shown) for name, shown in record.settings.items()]
-    return facts

@@ -62,3 +62,45 @@ def gloss(measure: str) -> str:
 def describes_judgments(measure: str) -> bool:
     """Whether a measure says how well a ranking was judged instead of how good it is."""
     return measure.startswith("Judged")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionWords:
+    """What a diagnosis recommends: in a heading, and in a sentence."""
+
+    title: str
+    advice: str
+    tone: str = "open"
+
+
+ACTION_WORDS = {
+    "fix_data": ActionWords("Fix the data first", "Mend documents and judgments before anything is tuned."),
+    "chunking": ActionWords("Cut documents first", "Cut documents into chunks before a model is tuned."),
+    "filters": ActionWords("Filter first", "Apply metadata filters before a model is tuned."),
+    "hybrid": ActionWords("Search words too", "Search by words beside vectors before a model is tuned."),
+    "reranking": ActionWords("Rerank first", "Put the first results into a better order before a model is tuned."),
+    "base_model": ActionWords("Try another base model", "Measure another base model before one is tuned."),
+    "fine_tune": ActionWords("Fine-tune", "The simpler remedies were measured; tuning is what is left.", "good"),
+    "nothing_is_wrong": ActionWords("Nothing is wrong", "Few queries fail, and no remedy is better.", "good"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LeakWords:
+    """A verdict on training data: as the page's own, and within a sentence."""
+
+    title: str
+    short: str
+    tone: str
+    advice: str
+
+
+LEAK_WORDS = {
+    "leak": LeakWords("Training data leak", "a leak", "bad", "Do not believe a comparison on this split."),
+    "unclear": LeakWords(
+        "Unclear", "unclear", "open", "No leak was found, but some lines were skipped and nobody looked at them."
+    ),
+    "clean": LeakWords(
+        "No leak found", "no leak found", "good", "No training row is a copy of what this split asks or answers."
+    ),
+}

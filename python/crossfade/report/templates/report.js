@@ -1,10 +1,22 @@
 "use strict";
 (() => {
   const root = document.documentElement;
+
+  // Where the style sheet cannot open what is folded, as older browsers cannot, paper still shows all of it.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details.fold:not([open], .failure), details.failure.first:not([open]), details.rest:not([open])")];
+    for (const element of folded) element.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const element of folded) element.open = false;
+  });
+
   const form = document.getElementById("filter");
   if (!form) return;
   const entries = [...document.querySelectorAll(".query")].map((element) => ({ element, text: null }));
   const groups = [...document.querySelectorAll(".group")];
+  const rest = document.querySelector(".rest");
   const output = form.querySelector("output");
 
   const matches = (entry, words, outcome) => {
@@ -23,6 +35,7 @@
       shown += visible;
     }
     for (const group of groups) group.hidden = !group.querySelector(".query:not([hidden])");
+    if (rest && (words.length || outcome)) rest.open = true;
     output.value = shown === entries.length ? `${shown} queries` : `${shown} of ${entries.length} queries`;
   };
 
@@ -33,6 +46,7 @@
     if (!entry) return;
     form.reset();
     apply();
+    if (rest?.contains(entry)) rest.open = true;
     entry.open = true;
     entry.scrollIntoView({ block: "center" });
     (entry.querySelector("summary") ?? entry).focus({ preventScroll: true });

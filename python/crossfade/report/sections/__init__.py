@@ -1,0 +1,1 @@
+"""One section of the page a file: from checked records to what its template draws."""
