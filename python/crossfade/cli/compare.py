@@ -30,6 +30,7 @@ from crossfade.cli.decision_options import (
     CandidateRunOption,
     DecisionOption,
     DecisionOptions,
+    DiagnosisOption,
     GuardOption,
     LatencyOption,
     LeakageOption,
@@ -109,6 +110,7 @@ def compare(
     superiority_margin: SuperiorityOption = None,
     guard: GuardOption = None,
     slice_field: SliceOption = None,
+    diagnosis: DiagnosisOption = None,
     least_queries: LeastQueriesOption = None,
     least_judged: LeastJudgedOption = None,
     max_p99_ms: LatencyOption = None,
@@ -138,8 +140,9 @@ def compare(
 
     settings = evaluation_settings(measures, depth, threads)
     asked = DecisionOptions(
-        protocol, decision, alpha, superiority_margin, guard or [], slice_field or [], least_queries, least_judged,
-        max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out, baseline, baseline_run,
+        protocol, decision, alpha, superiority_margin, guard or [], slice_field or [], diagnosis, least_queries,
+        least_judged, max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out,
+        baseline, baseline_run,
     )  # fmt: skip
     declared = asked.declared(settings.measures, seed) if asked.wanted else None
     if declared is not None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from crossfade.errors import DataError
 from crossfade.evaluation.costs import cost_of
 from crossfade.evaluation.dataset import Dataset
+from crossfade.evaluation.decision.causes import objections
 from crossfade.evaluation.decision.checks import Check, Sources, differences, named
+from crossfade.evaluation.decision.diagnosis import read_diagnosis
 from crossfade.evaluation.decision.evidence import DataRef
 from crossfade.evaluation.decision.leakage import read_leakage
 from crossfade.evaluation.decision.record import DecisionRecord
@@ -22,6 +24,7 @@ def attested(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     """A check of each part. Raises DataError when a file that was given cannot be read."""
     yield from _guards(record, sources)
     yield from _leakage(record, sources)
+    yield from _diagnosis(record, sources)
     yield from _costs(record)
     evidence = record.evidence
     yield Check("latency", None, "it was timed when it was decided, and cannot be timed again by a record")
@@ -85,6 +88,30 @@ def _leakage(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     else:
         unlike = list(differences(encode(held), encode(read_leakage(path)), "evidence.leakage"))
         yield Check("leakage", not unlike, named(unlike))
+
+
+def _diagnosis(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
+    """The causes are the report's, and of this base on these data."""
+    held, path = record.evidence.diagnosis, sources.diagnosis
+    if path is None and sources.folder is not None and record.protocol.diagnosis:
+        path = sources.folder / record.protocol.diagnosis
+    if held is None:
+        if sources.diagnosis is not None:
+            yield Check("diagnosis", False, "one was given, and the record holds none")
+        return
+    against = objections(held, record.evidence.data, record.evidence.base)
+    if against:
+        yield Check("diagnosis", False, "; ".join(against))
+        return
+    if path is None:
+        yield Check("diagnosis", None, "give it (--diagnosis) to hash it and read its causes again")
+        return
+    found = _sha256(path)
+    if found != held.report_sha256:
+        yield Check("diagnosis", False, f"its SHA-256 is {found}, the record says {held.report_sha256}")
+    else:
+        unlike = list(differences(encode(held), encode(read_diagnosis(path)), "evidence.diagnosis"))
+        yield Check("diagnosis", not unlike, named(unlike))
 
 
 def _costs(record: DecisionRecord) -> Iterator[Check]:
