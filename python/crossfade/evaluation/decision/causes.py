@@ -72,9 +72,7 @@ def standing(found: DiagnosisRef, dataset: Dataset) -> dict[str, str]:
     can_fail = {query: "" for query in dataset.queries if relevant(dataset, query)}
     strange = next((query for query in found.causes if query not in can_fail), None)
     if strange is not None:
-        raise InvalidInput(
-            f"the diagnosis says of query {strange!r} that it failed, which has no relevant document here"
-        )
+        raise InvalidInput(f"the diagnosis says that query {strange!r} failed, which has no relevant document here")
     return {query: found.causes.get(query, ANSWERED) for query in can_fail}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision.causes import objections, standing
+from crossfade.evaluation.decision.diagnosis import read_diagnosis
 from crossfade.evaluation.decision.evidence import (
     Cost,
     DataRef,
@@ -46,7 +47,8 @@ class Extras:
     """What evidence may hold beside the two evaluations.
 
     `directory`: of the data set, to say when it was last changed. `fields`: of the queries, where a slice is by one.
-    `folder`: what files that the protocol names are relative to. `diagnosis`: of the base, where a slice is by cause.
+    `folder`: what files that the protocol names are relative to. `diagnosis`: of the base, where a slice is by cause, in
+    the place of the protocol's.
     `costs`: of base and candidate. `files`: read beside the data, by the name to record them under.
     """
 
@@ -82,7 +84,10 @@ def gather(
         if rule.file:
             files[rule.file] = Path(rule.file) if extras.folder is None else extras.folder / rule.file
     data, side = data_ref(dataset, extras.directory), _side(base, extras.costs[0])
-    causes = None if extras.diagnosis is None else _causes(extras.diagnosis, dataset, data, side)
+    diagnosis = extras.diagnosis
+    if diagnosis is None and protocol.diagnosis:
+        diagnosis = read_diagnosis((extras.folder or Path()) / protocol.diagnosis)
+    causes = None if diagnosis is None else _causes(diagnosis, dataset, data, side)
     return Evidence(
         decided=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,
@@ -97,7 +102,7 @@ def gather(
         guards=[_guard(protocol, guard) for guard in extras.guards],
         leakage=extras.leakage,
         files={name: _file_sha256(path) for name, path in files.items()},
-        diagnosis=extras.diagnosis,
+        diagnosis=diagnosis,
     )
 
 
