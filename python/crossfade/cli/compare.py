@@ -213,7 +213,7 @@ def _show(comparison: Comparison) -> None:
     print_paragraph(console, f"{base.dataset}/{base.split}: {base.queries:,} queries, {base.documents:,} documents")
     told = not (base.retrieval.plain and candidate.retrieval.plain)
     for side, each in (("base", base), ("candidate", candidate)):
-        how = f", {described(each)}" if told else ""
+        how = f", {described(each.retrieval)}" if told else ""
         print_paragraph(console, f"{side:<9}  {each.model.name} ({each.model.fingerprint}){how}")
     console.print(_table(comparison))
     print_paragraph(console, f"verdict: {_VERDICTS[comparison.verdict]}", style=_STYLES[comparison.verdict])

@@ -43,10 +43,11 @@ def accompanying_facts(
             )
     if base.retrieval != candidate.retrieval:
         facts.append(
-            f"Queries are answered {described(base)} by the base, and {described(candidate)} by the candidate."
+            f"Queries are answered {described(base.retrieval)} by the base, and {described(candidate.retrieval)} by "
+            "the candidate."
         )
     elif not base.retrieval.plain:
-        facts.append(f"Both answer queries {described(base)}.")
+        facts.append(f"Both answer queries {described(base.retrieval)}.")
     facts.append(
         f"A single query takes {_latency(base)} with the base and {_latency(candidate)} with the candidate"
         + ("." if latency_decides else "; latency does not enter the verdict.")
@@ -59,9 +60,8 @@ def _latency(evaluation: Evaluation) -> str:
     return f"{evaluation.latency_ms.p50:.1f} ms (median; 99th percentile {evaluation.latency_ms.p99:.1f} ms)"
 
 
-def described(evaluation: Evaluation) -> str:
+def described(found: Retrieval) -> str:
     """How queries were answered, in words that follow "answered"."""
-    found = evaluation.retrieval
     words = {
         "dense": "by vectors" if found.exact else "by graphs over vectors",
         "lexical": "by words (BM25)",

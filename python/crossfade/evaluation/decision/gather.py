@@ -47,8 +47,7 @@ class Extras:
     """What evidence may hold beside the two evaluations.
 
     `directory`: of the data set, to say when it was last changed. `fields`: of the queries, where a slice is by one.
-    `folder`: what files that the protocol names are relative to. `diagnosis`: of the base, where a slice is by cause, in
-    the place of the protocol's.
+    `folder`: what files that the protocol names are relative to. `diagnosis`: in the place of the protocol's.
     `costs`: of base and candidate. `files`: read beside the data, by the name to record them under.
     """
 
