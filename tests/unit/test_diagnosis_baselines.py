@@ -90,7 +90,6 @@ def test_causes_are_told_from_there(found: dict[str, Diagnosis], planted: Plante
         assert right[kind] >= 0.9 * there[kind], (kind, there, right)
     causes = {each.cause for each in told.causes}
     if told.baseline.retrieval.mode != "dense":
-        assert there["exact_match"] < 10
         assert "exact_match" not in causes  # words that find it are searched already
     if told.baseline.retrieval.mode == "lexical":
         assert not causes & {"truncated", "chunk_border"}  # words are read to the end
