@@ -48,7 +48,7 @@ class SliceRule:
     """Which queries are looked at on their own, by exactly one of:
 
     - `least_words`, `most_words`: the number of white-space separated words, both ends included, 0: no end there;
-    - `identifiers`: queries that carry an identifier (true) or none (false), see `identifiers.has_identifier`;
+    - `identifiers`: queries that carry an identifier (true) or none (false), see `evaluation.identifiers`;
     - `field`: a field of the query in queries.jsonl, "a.b" for one inside another; one slice a value, named
       "NAME=VALUE", or with `equals` the one;
     - `file`: tab-separated lines, query id and slice; one slice a value there, named "NAME=VALUE";

@@ -9,8 +9,8 @@ from typing import Any
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.decision.causes import named_slices
 from crossfade.evaluation.decision.evidence import SliceMembers
-from crossfade.evaluation.decision.identifiers import has_identifier
 from crossfade.evaluation.decision.protocol import SliceRule
+from crossfade.evaluation.identifiers import has_identifier
 from crossfade.evaluation.lines import decode, read_lines
 
 QueryFields = Mapping[str, Mapping[str, Any]]
