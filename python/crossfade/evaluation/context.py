@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crossfade import measures as ir
 from crossfade.evaluation.dataset import Qrels
+from crossfade.evaluation.judged import judged_at
 from crossfade.evaluation.results import Evaluation, Retrieval
 
 _JUDGED_AT = 10
@@ -16,10 +16,8 @@ def judged_shares(
     qrels: Qrels, base_run: Mapping[str, Mapping[str, float]], candidate_run: Mapping[str, Mapping[str, float]]
 ) -> tuple[float, float]:
     """Of each query's first ten results, the share that somebody judged: mean over the queries, base and candidate."""
-    name = f"Judged@{_JUDGED_AT}"
-    base = ir.evaluate(qrels, base_run, [name], missing="zero").mean(name)
-    candidate = ir.evaluate(qrels, candidate_run, [name], missing="zero").mean(name)
-    return base, candidate
+    base, candidate = (judged_at(qrels, run, _JUDGED_AT) for run in (base_run, candidate_run))
+    return float(base.mean()), float(candidate.mean())
 
 
 def accompanying_facts(

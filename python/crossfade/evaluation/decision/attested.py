@@ -5,7 +5,7 @@ against what was given, and where nothing can be computed again, that is said.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crossfade.errors import DataError
@@ -14,7 +14,7 @@ from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision.causes import objections
 from crossfade.evaluation.decision.checks import Check, Sources, differences, named
 from crossfade.evaluation.decision.diagnosis import read_diagnosis
-from crossfade.evaluation.decision.evidence import DataRef
+from crossfade.evaluation.decision.evidence import DataRef, DiagnosisRef, Leakage
 from crossfade.evaluation.decision.leakage import read_leakage
 from crossfade.evaluation.decision.record import DecisionRecord
 from crossfade.evaluation.record import encode
@@ -79,15 +79,7 @@ def _leakage(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
         if path is not None:
             yield Check("leakage", False, "a report was given, and the record holds none")
         return
-    if path is None:
-        yield Check("leakage", None, "give the report (--leakage) to hash it and read it again")
-        return
-    found = _sha256(path)
-    if found != held.report_sha256:
-        yield Check("leakage", False, f"the report's SHA-256 is {found}, the record says {held.report_sha256}")
-    else:
-        unlike = list(differences(encode(held), encode(read_leakage(path)), "evidence.leakage"))
-        yield Check("leakage", not unlike, named(unlike))
+    yield _report("leakage", held, path, read_leakage)
 
 
 def _diagnosis(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
@@ -103,15 +95,20 @@ def _diagnosis(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     if against:
         yield Check("diagnosis", False, "; ".join(against))
         return
+    yield _report("diagnosis", held, path, read_diagnosis)
+
+
+def _report(
+    name: str, held: Leakage | DiagnosisRef, path: Path | None, read: Callable[[Path], Leakage | DiagnosisRef]
+) -> Check:
+    """What the record keeps of a report, held against the report."""
     if path is None:
-        yield Check("diagnosis", None, "give it (--diagnosis) to hash it and read its causes again")
-        return
+        return Check(name, None, f"give the report (--{name}) to hash it and read it again")
     found = _sha256(path)
     if found != held.report_sha256:
-        yield Check("diagnosis", False, f"its SHA-256 is {found}, the record says {held.report_sha256}")
-    else:
-        unlike = list(differences(encode(held), encode(read_diagnosis(path)), "evidence.diagnosis"))
-        yield Check("diagnosis", not unlike, named(unlike))
+        return Check(name, False, f"the report's SHA-256 is {found}, the record says {held.report_sha256}")
+    unlike = list(differences(encode(held), encode(read(path)), f"evidence.{name}"))
+    return Check(name, not unlike, named(unlike))
 
 
 def _costs(record: DecisionRecord) -> Iterator[Check]:

@@ -89,7 +89,7 @@ def _duplicate(look: Look) -> Evidence | None:
     judged = dataset.qrels[look.query_id]
     for document in look.present:
         for rank, (rival_id, _) in enumerate(look.head, start=1):
-            if rival_id in judged:
+            if judged.get(rival_id, -1) >= 0:
                 continue
             rival = dataset.documents_by_id[rival_id]
             alike = resemblance(document.content, rival.content)
@@ -107,7 +107,7 @@ def _duplicate(look: Look) -> Evidence | None:
 
 def _unjudged(look: Look) -> Evidence | None:
     judged = look.facts.dataset.qrels[look.query_id]
-    share = sum(1 for document_id, _ in look.head if document_id not in judged) / max(len(look.head), 1)
+    share = sum(1 for document_id, _ in look.head if judged.get(document_id, -1) < 0) / max(len(look.head), 1)
     if not look.facts.pooled or share < _UNJUDGED_SHARE:
         return None
     return {"unjudged_share": share, "judged_share_of_all_queries": round(look.facts.judged_share, 3)}

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade import measures as ir
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.diagnosis.answers import GivenAnswer, judge_answers
 from crossfade.evaluation.diagnosis.causes import explain
@@ -34,6 +33,7 @@ from crossfade.evaluation.diagnosis.types import (
     FailureCluster,
     Term,
 )
+from crossfade.evaluation.judged import judged_at
 from crossfade.evaluation.results import RankedDocument
 from crossfade.evaluation.showcase import snippet
 from crossfade.evaluation.verdict import ALPHA
@@ -123,8 +123,7 @@ def diagnose(
 def _facts(case: Case, settings: DiagnosisSettings, ladder: Ladder, climber: Climber) -> Facts:
     dataset = case.dataset
     run = ladder.runs[ladder.figures[0].name]
-    name = f"Judged@{settings.k}"
-    judged = ir.evaluate(dataset.qrels, run, [name], missing="zero").mean(name)
+    judged = float(judged_at(dataset.qrels, run, settings.k).mean())
     ranks_by_vectors = by_vectors_alone(case.baseline) and case.baseline.whole
     documents = unit(climber.indexes.vectors(case.base).vectors) if ranks_by_vectors else None
     wanted = sorted({each for grades in dataset.qrels.values() for each in grades if each in dataset.documents_by_id})

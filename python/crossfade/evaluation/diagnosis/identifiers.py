@@ -57,9 +57,9 @@ class Vocabulary:
     def identifiers(self, query: str) -> Identifiers:
         """Of a query.
 
-        By form: its codes (`identifiers.is_code`) and fractions, and two capitals or more alone (`EBITDA`), unless most of the
-        query's words are in capitals; whatever is in double quotes; but none that more than one document in twenty has
-        (in a small corpus five). By number: a word that some document has, and at most one in a thousand.
+        By form: its codes (`identifiers.is_code`) and fractions, and two capitals or more alone (`EBITDA`), unless most
+        of the query's words are in capitals; whatever is in double quotes; but none that more than one document in
+        twenty has (in a small corpus five). By number: a word that some document has, and at most one in a thousand.
         """
         found, words = forms(query), query.split()
         shouted = sum(1 for word in words if is_capitals(word))
