@@ -33,7 +33,7 @@ def encode(value: Any, *, path: str = "") -> Any:
         return {
             field.name: encode(getattr(value, field.name), path=_join(path, field.name))
             for field in fields(value)
-            if not (field.metadata.get("later") and getattr(value, field.name) == field.default)
+            if not (field.metadata.get("later") and getattr(value, field.name) in (field.default, []))
         }
     if isinstance(value, Mapping):
         return {str(key): encode(item, path=_join(path, str(key))) for key, item in value.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from crossfade.evaluation.leakage.settings import Pair
-from crossfade.evaluation.record import check_schema, decode, encode
+from crossfade.evaluation.record import LATER, check_schema, decode, encode
 
 LEAKAGE_SCHEMA = 1
 
@@ -99,7 +99,7 @@ class LeakageReport:
     touched: list[str]
     examples: list[Example]
     settings: dict[str, Any] = field(default_factory=dict)
-    suspects: list[Example] = field(default_factory=list)
+    suspects: list[Example] = field(default_factory=list, metadata=LATER)
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values. Raises InvalidInput when a figure is NaN or infinite."""
