@@ -194,6 +194,25 @@ def test_a_diagnosis_of_the_base_becomes_slices(
     assert "decision.json: no diagnosis that can be read" in capsys.readouterr().err
 
 
+def test_a_base_that_is_hybrid_is_diagnosed_and_compared_as_that(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagnosis = tmp_path / "diagnosis.json"
+    skip = [part for kind in ("chunking", "reranking", "quantised") for part in ("--skip", kind)]
+    places = ["--dataset", folder / "topics", "--model", spoiled_bundle, "--cache", folder / "cache"]
+    hybrid = ["--base-mode", "hybrid", "--base-reranker", minilm_bundle]
+    assert run(["diagnose", *map(str, [*places, *hybrid, "--latency-samples", "1", "--json", diagnosis, *skip])]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "answered by vectors and words together, the first 50 reranked by minilm" in said
+    told = json.loads(diagnosis.read_text(encoding="utf-8"))
+    assert [arm["kind"] for arm in told["arms"]][:4] == ["baseline", "no_reranker", "dense", "lexical"]
+    assert compare(folder, spoiled_bundle, minilm_bundle, *hybrid, "--diagnosis", diagnosis) == 0
+    assert "slice:cause=answered" in capsys.readouterr().out
+    assert compare(folder, spoiled_bundle, minilm_bundle, *hybrid[:2], "--diagnosis", diagnosis) == 2
+    said = capsys.readouterr().err
+    assert "in another way than the base (reranker is" in said
+
+
 def test_gates_block_and_are_waived_by_name(
     folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
