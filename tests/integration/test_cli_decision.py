@@ -160,6 +160,66 @@ def test_a_decision_is_written_signed_and_verified(
     assert "guards lacks general as declared" in capsys.readouterr().out
 
 
+def test_a_diagnosis_of_the_base_becomes_slices(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagnosis, record = tmp_path / "diagnosis.json", tmp_path / "decision.json"
+    skip = [part for kind in ("chunking", "hybrid", "reranking", "quantised") for part in ("--skip", kind)]
+    places = ["--dataset", folder / "topics", "--model", spoiled_bundle, "--cache", folder / "cache"]
+    options = ["--latency-samples", "1", "--json", diagnosis, *skip]
+    assert run(["diagnose", *map(str, [*places, *options])]) == 0
+    capsys.readouterr()
+    assert compare(folder, spoiled_bundle, minilm_bundle, "--diagnosis", diagnosis, "--decision", record) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "slice:cause=answered" in said
+    assert "shown only" in said
+    assert "chosen by the base's failures: a gain here is expected by chance" in said
+    held = json.loads(record.read_text(encoding="utf-8"))
+    failed = {each["query_id"] for each in json.loads(diagnosis.read_text(encoding="utf-8"))["failures"]}
+    assert failed
+    assert held["evidence"]["diagnosis"]["causes"].keys() == failed
+    verified = ["decision", "verify", str(record), "--dataset", str(folder / "topics")]
+    assert run([*verified, "--diagnosis", str(diagnosis)]) == 0
+    said = capsys.readouterr().out
+    assert "slices           holds" in said
+    assert "diagnosis        holds" in said
+    # Declared beforehand, beside the protocol.
+    (tmp_path / "protocol.toml").write_text(
+        'format = 1\ndiagnosis = "diagnosis.json"\n[[slices]]\nname = "lost"\ncause = "failed"\n', encoding="utf-8"
+    )
+    declared = ["--protocol", tmp_path / "protocol.toml"]
+    assert compare(folder, spoiled_bundle, minilm_bundle, *declared, "--decision", record) == 0
+    assert "slice:lost" in capsys.readouterr().out
+    assert run([*verified, *map(str, declared)]) == 0
+    assert "diagnosis        holds" in capsys.readouterr().out
+    # What another model fails says nothing of this one.
+    assert compare(folder, minilm_bundle, spoiled_bundle, "--diagnosis", diagnosis) == 2
+    assert "it is of the model spoiled" in capsys.readouterr().err
+    assert compare(folder, spoiled_bundle, minilm_bundle, "--diagnosis", diagnosis, "--base-mode", "hybrid") == 2
+    assert "in another way than the base" in capsys.readouterr().err
+    assert compare(folder, spoiled_bundle, minilm_bundle, "--diagnosis", record) == 2
+    assert "decision.json: no diagnosis that can be read" in capsys.readouterr().err
+
+
+def test_a_base_that_is_hybrid_is_diagnosed_and_compared_as_that(
+    folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagnosis = tmp_path / "diagnosis.json"
+    skip = [part for kind in ("chunking", "reranking", "quantised") for part in ("--skip", kind)]
+    places = ["--dataset", folder / "topics", "--model", spoiled_bundle, "--cache", folder / "cache"]
+    hybrid = ["--base-mode", "hybrid", "--base-reranker", minilm_bundle]
+    assert run(["diagnose", *map(str, [*places, *hybrid, "--latency-samples", "1", "--json", diagnosis, *skip])]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "answered by vectors and words together, the first 50 reranked by minilm" in said
+    told = json.loads(diagnosis.read_text(encoding="utf-8"))
+    assert [arm["kind"] for arm in told["arms"]][:4] == ["baseline", "no_reranker", "dense", "lexical"]
+    assert compare(folder, spoiled_bundle, minilm_bundle, *hybrid, "--diagnosis", diagnosis) == 0
+    assert "slice:cause=answered" in capsys.readouterr().out
+    assert compare(folder, spoiled_bundle, minilm_bundle, *hybrid[:2], "--diagnosis", diagnosis) == 2
+    said = capsys.readouterr().err
+    assert "in another way than the base (reranker is" in said
+
+
 def test_gates_block_and_are_waived_by_name(
     folder: Path, minilm_bundle: Path, spoiled_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

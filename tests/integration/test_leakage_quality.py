@@ -131,6 +131,71 @@ def test_what_is_found_between_the_demos_splits_is_nearly_nothing(tmp_path: Path
     assert report.leaking_rows < 0.01 * report.rows
 
 
+DATA = Path(__file__).parents[1] / "unit" / "data"
+
+
+def planted_paraphrases(demo: Path) -> tuple[Dataset, list[str], list[str]]:
+    """The demo's test split, its training queries, and paraphrases of 64 test queries, written by hand."""
+    train, test = real("demo", demo)
+    lines = (DATA / "paraphrases.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = dict(line.split("\t") for line in lines)
+    assert len(pairs) == 64
+    assert pairs.keys() <= test.queries.keys()
+    return test, list(train.queries.values()), list(pairs.values())
+
+
+def test_what_a_threshold_finds_of_paraphrases_and_what_it_costs(
+    tmp_path: Path, minilm_bundle: Path, demo: Path
+) -> None:
+    """The table of docs/leakage.md. The default counts what is all but the same sentence; no threshold finds half of
+    the paraphrases at a price that can be paid everywhere."""
+    from crossfade.models import load_encoders
+
+    test, training, paraphrases = planted_paraphrases(demo)
+    encoder = load_encoders({"m": minilm_bundle})["m"]
+    leaky = write_rows(tmp_path / "leaky.jsonl", [{"query": text} for text in paraphrases])
+    clean = write_rows(tmp_path / "clean.jsonl", [{"query": text} for text in training])
+    found, alarms = {}, {}
+    for cosine in (0.6, 0.7, 0.75, 0.8, LeakageSettings().cosine):
+        settings = LeakageSettings(cosine=cosine)
+        report = find_leakage(test, [leaky], settings, encoder=encoder)
+        found[cosine] = report.leaking_rows / len(paraphrases)
+        alarms[cosine] = find_leakage(test, [clean], settings, encoder=encoder).leaking_rows / len(training)
+        chance = report.settings["model"]["alike_by_chance"]
+        print(f"{cosine}: {found[cosine]:.1%} found, {alarms[cosine]:.1%} false alarms, {chance}")
+    prose = [line.split("\t") for line in (DATA / "paraphrases_of_prose.tsv").read_text(encoding="utf-8").splitlines()]
+    questions = {str(row): one for row, (one, _) in enumerate(prose)}
+    asked = Dataset("prose", "test", [], questions, {query: {} for query in questions})
+    said = write_rows(tmp_path / "prose.jsonl", [{"query": other} for _, other in prose])
+    report = find_leakage(asked, [said], LeakageSettings(cosine=0.75), encoder=encoder)
+    assert (len(prose), report.leaking_rows) == (16, 3)
+    assert report.settings["model"]["alike_by_chance"]["documents"] is None
+    assert found[0.6] > 0.6
+    assert found[0.75] > 0.15
+    assert alarms[0.75] < 0.01
+    assert alarms[0.6] > 0.05
+    assert alarms[LeakageSettings().cosine] == 0
+
+
+def test_suspects_are_mostly_what_was_planted(tmp_path: Path, minilm_bundle: Path, demo: Path) -> None:
+    from crossfade.models import load_encoders
+
+    test, training, paraphrases = planted_paraphrases(demo)
+    encoder = load_encoders({"m": minilm_bundle})["m"]
+    path = write_rows(tmp_path / "train.jsonl", [{"query": text} for text in [*training, *paraphrases]])
+    report = find_leakage(test, [path], LeakageSettings(suspects=30), encoder=encoder)
+    assert report.verdict == "clean"  # they are shown, and do not count
+    shown = [each.training_text for each in report.suspects]
+    assert len(shown) == len(set(shown)) == 30
+    similarities = [each.similarity for each in report.suspects]
+    assert similarities == sorted(similarities, reverse=True)
+    right = sum(text in paraphrases for text in shown)
+    print(f"{right} of 30 suspects are paraphrases, planted among {len(training)}")
+    assert right >= 24
+    assert find_leakage(test, [path], LeakageSettings(suspects=0), encoder=encoder).suspects == []
+    assert find_leakage(test, [path]).suspects == []
+
+
 def test_paraphrases_are_found_by_a_model(tmp_path: Path, minilm_bundle: Path) -> None:
     from crossfade.models import load_encoders
 

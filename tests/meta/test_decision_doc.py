@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_command_and_the_code_do_what_they_say(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("cryptography", reason="an extra, which the page's signatures need")
-    assert len(COMMANDS) == 12
+    assert len(COMMANDS) == 14
     told = {}
     for line in COMMANDS:
         code = run(shlex.split(line)[1:])
@@ -51,12 +51,15 @@ def test_every_command_and_the_code_do_what_they_say(folder: Path, capsys: pytes
         assert (code, captured.err) == (0, ""), line
         told[line] = captured.out
     record = json.loads((folder / "decision.json").read_text(encoding="utf-8"))
-    assert {"team=legal", "team=sales", "short", "codes"} == {each["name"] for each in record["evidence"]["slices"]}
+    slices = {each["name"] for each in record["evidence"]["slices"]}
+    assert {each for each in slices if not each.startswith("why=")} == {"team=legal", "team=sales", "short", "codes"}
+    assert "why=answered" in slices
+    assert "chosen by the base's failures: a gain here is expected by chance" in " ".join(told[COMMANDS[5]].split())
     assert record["signature"]["algorithm"] == "Ed25519"
     assert [gate["name"] for gate in record["outcome"]["gates"]] == [
         "match", "queries", "baseline", "judged", "latency", "cost_queries", "guard:general",
     ]  # fmt: skip
-    held = told[COMMANDS[5]]
+    held = told[COMMANDS[7]]
     unseen = re.findall(r"^(.+?) +not checked: ", held, flags=re.MULTILINE)
     assert unseen == [
         "guard general values", "throughput", "latency", "dates", "models", "environment", "signature",

@@ -67,4 +67,4 @@ def test_the_tables_are_those_of_the_code() -> None:
     assert f"at most {overlap.short_words} words" in TEXT
     assert overlap.least_words == 5
     assert "of 5 words and more" in TEXT
-    assert f"at {LeakageSettings().cosine}, the default" in TEXT
+    assert f"| {LeakageSettings().cosine}, the default |" in TEXT

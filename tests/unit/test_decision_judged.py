@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade import measures as ir
+from crossfade.evaluation import context
 from crossfade.evaluation.dataset import Dataset, Qrels, Run
 from crossfade.evaluation.decision.judged import judged_shares, pool_to_judge
+from crossfade.evaluation.judged import judged_at, made
 from crossfade.store.types import Document
 
 DOCUMENTS = [f"d{number}" for number in range(9)]
@@ -104,6 +106,19 @@ def test_a_grade_below_0_is_no_judgment() -> None:
     found = judged_shares(data, run, run, "RR", 2)
     assert (found.base, found.candidate, found.pool) == ([0.5, 0.0], [0.5, 0.0], 2)
     assert [entry.document_id for entry in pool_to_judge(data, run, run, 2)] == ["d1", "d2"]
+
+
+def test_what_is_reported_beside_a_verdict_counts_as_the_gate_counts() -> None:
+    """`Judged@10` as a measure counts a grade below 0, as ir-measures does; what speaks of trust does not."""
+    data = dataset({"a": {"d0": 1, "d1": -1}, "b": {"d2": -1}, "c": {"d0": 1}})
+    run = {"a": run_of(["d1", "d0"]), "b": run_of(["d2"]), "c": {}}
+    other = {"a": run_of(["d0"]), "b": run_of(["d2", "d3"])}
+    gate = judged_shares(data, run, other, "RR", 10)
+    reported = context.judged_shares(data.qrels, run, other)
+    assert reported == (np.mean(gate.base), np.mean(gate.candidate)) == (0.5 / 3, 1 / 3)
+    assert judged_at(data.qrels, run, 1).tolist() == [0.0, 0.0, 0.0]
+    assert ir.evaluate(data.qrels, run, ["Judged@10"], missing="zero").per_query("Judged@10")["b"] == 1.0
+    assert made(data.qrels) == {"a": {"d0": 1}, "b": {}, "c": {"d0": 1}}
 
 
 def test_shares_and_means_over_queries() -> None:

@@ -101,7 +101,10 @@ def test_measures_come_from_the_command_where_the_protocol_names_none() -> None:
         ("format = 1\nsuperiority_margin = -0.1", "superiority_margin is -0.1; expected a number at least 0"),
         ("format = 1\nseed = -1", "seed is -1"),
         ("format = 1\npermutations = 0", "permutations is 0"),
-        ("format = 1\n[[slices]]\nname = 'a'", "must say its queries by one of words, identifiers, field, file; given"),
+        (
+            "format = 1\n[[slices]]\nname = 'a'",
+            "must say its queries by one of words, identifiers, field, file, cause; given",
+        ),
         ("format = 1\n[[slices]]\nname = 'a'\nwords=[1, 2]\nfield='x'", "given: words, field"),
         ("format = 1\n[[slices]]\nname = 'a'\nwords=[3]", r"words is \[3\]; expected \[least, most\]"),
         ("format = 1\n[[slices]]\nname = 'a'\nwords=[3, 2]", "from 3 to 2 words: swap the two"),

@@ -239,8 +239,6 @@ def test_a_damaged_file_is_measured_again(tmp_path: Path) -> None:
 
 def test_what_cannot_be_a_baseline_is_refused() -> None:
     given = case()
-    with pytest.raises(InvalidInput, match="the baseline is search by vectors"):
-        diagnose(replace(given, baseline=Arm("hybrid")), SETTINGS)
     with pytest.raises(InvalidInput, match="judges no query"):
         diagnose(replace(given, dataset=replace(given.dataset, queries={}), filters=QueryFilters()), SETTINGS)
     with pytest.raises(InvalidInput, match="cut by a model's tokenizer"):

@@ -210,7 +210,7 @@ class TestChunks:
         assert settings["rows"] > 2 * len(long.documents)
         assert (settings["truncated_documents"], whole.evaluation.settings["truncated_documents"]) == (0, 6)
         assert cut.evaluation.retrieval.chunking == CUT.to_json()
-        assert described(cut.evaluation) == "by vectors of chunks (sentences, size 12)"
+        assert described(cut.evaluation.retrieval) == "by vectors of chunks (sentences, size 12)"
         assert {len(ranking) for ranking in cut.run.values()} == {6}, "a document is found once"
         # The second time the vectors come from the cache, apart from those of whole documents.
         again = evaluate(
@@ -250,7 +250,7 @@ class TestCollections:
         assert there.evaluation.measures == evaluate(dataset, encoder, SETTINGS).evaluation.measures
         assert there.evaluation.retrieval == Retrieval(collection="c")
         assert there.evaluation.to_json()["schema"] == 1
-        assert described(there.evaluation) == "by vectors, in collection c"
+        assert described(there.evaluation.retrieval) == "by vectors, in collection c"
         served = evaluate_collection(dataset, collection, encoder, SETTINGS, arm=Arm(exact=False)).evaluation
         assert (served.retrieval.exact, served.to_json()["schema"]) == (False, 2)
         words = evaluate_collection(dataset, collection, None, SETTINGS, arm=Arm("lexical")).evaluation

@@ -18,6 +18,7 @@ from crossfade.models.quantising import quantise
 from crossfade.models.token_cache import CachedTokenEncoder
 from crossfade.models.token_encoder import TokenEncoder
 from crossfade.models.token_graph import TokenGraph
+from crossfade.models.token_spill import SpilledTokenEncoder
 from crossfade.models.types import Pooling
 
 TINY = Tiny()
@@ -152,6 +153,53 @@ def test_a_cache_refuses_what_the_encoder_refuses(bundle: Bundle) -> None:
         cached.encode("fox", InputType.DOCUMENT)
     with pytest.raises(InvalidInput, match="text 2 holds the lone surrogate"):
         cached.encode(["fox", "fox", "\ud800"], InputType.DOCUMENT)
+
+
+def test_a_file_gives_what_the_encoder_gives_and_makes_it_once(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = TokenEncoder(bundle, threads=1)
+    made: list[str] = []
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda texts, kind: [made.extend(texts), encode(texts, kind)][1])
+    spilled = SpilledTokenEncoder(encoder, tmp_path / "new")
+    for texts in (TEXTS, [*TEXTS[::-1], TEXTS[1], "fox " * 90], [], ["fox " * 90]):
+        for kind in InputType:
+            found, expected = spilled.encode(texts, kind), encode(texts, kind)
+            np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-6)
+            assert found.offsets.tolist() == expected.offsets.tolist()
+            assert found.truncated.tolist() == expected.truncated.tolist()
+    before, kept = len(made), spilled.bytes_kept
+    assert CachedTokenEncoder(spilled, 0).encode(TEXTS, InputType.DOCUMENT).vectors.shape[1] == spilled.dimension
+    assert (len(made), spilled.bytes_kept, spilled.bundle) == (before, kept, bundle)
+    assert list((tmp_path / "new").iterdir()) == []  # nobody else sees it, and nothing stays
+    with pytest.raises(InvalidInput, match="text 2 holds the lone surrogate"):
+        spilled.encode(["fox", "fox", "\ud800"], InputType.DOCUMENT)
+    with pytest.raises(InvalidInput, match="text 1 is of type int"):
+        spilled.encode(["fox", 3], InputType.DOCUMENT)  # type: ignore[list-item]
+
+
+def test_a_full_file_or_disk_is_no_fault(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = TokenEncoder(bundle, threads=1)
+    expected = encoder.encode(TEXTS, InputType.DOCUMENT)
+    room = 3 * TINY.hidden * 4
+    small = SpilledTokenEncoder(encoder, tmp_path, room)
+    full = SpilledTokenEncoder(encoder, tmp_path)
+
+    def no_room(*given: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    assert small.encode(["fox"], InputType.DOCUMENT).vectors.shape == (3, TINY.hidden)
+    monkeypatch.setattr("os.pwrite", no_room)
+    for spilled in (small, full):
+        for _ in range(2):
+            np.testing.assert_allclose(spilled.encode(TEXTS, InputType.DOCUMENT).vectors, expected.vectors, atol=1e-6)
+    assert (small.bytes_kept, full.bytes_kept) == (room, 0)
+    with pytest.raises(InvalidInput, match="max_bytes must be 0 or more"):
+        SpilledTokenEncoder(encoder, tmp_path, -1)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInput, match="cannot make a file in"):
+        SpilledTokenEncoder(encoder, tmp_path / "file")
 
 
 def test_a_graph_that_pools_by_itself_is_refused(tmp_path: Path) -> None:

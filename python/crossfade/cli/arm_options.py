@@ -73,8 +73,15 @@ class ArmOptions:
         except InvalidInput as error:
             raise InvalidInput(f"{option} is missing: {error}") from None
 
-    def arm(self, threads: int | None, device: DeviceName | None = None, *, exact: bool = True) -> Arm:
-        """With the reranker opened. Raises InvalidInput, BundleError."""
+    def arm(
+        self,
+        threads: int | None,
+        device: DeviceName | None = None,
+        *,
+        exact: bool = True,
+        spill: Path | None = None,
+    ) -> Arm:
+        """With the reranker opened; `spill` as `open_reranker` takes it. Raises InvalidInput, BundleError."""
         from dataclasses import replace
 
         from crossfade.cli.serve import open_reranker
@@ -83,7 +90,7 @@ class ArmOptions:
         found = replace(self._arm(), exact=exact)
         if self.reranker is None:
             return found
-        opened = open_reranker(str(self.reranker), load_settings(threads=threads, device=device))
+        opened = open_reranker(str(self.reranker), load_settings(threads=threads, device=device), spill=spill)
         return replace(found, reranker=opened, reranker_name=self.reranker.resolve().name)
 
     def _arm(self) -> Arm:

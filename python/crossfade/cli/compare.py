@@ -30,6 +30,7 @@ from crossfade.cli.decision_options import (
     CandidateRunOption,
     DecisionOption,
     DecisionOptions,
+    DiagnosisOption,
     GuardOption,
     LatencyOption,
     LeakageOption,
@@ -110,6 +111,7 @@ def compare(
     superiority_margin: SuperiorityOption = None,
     guard: GuardOption = None,
     slice_field: SliceOption = None,
+    diagnosis: DiagnosisOption = None,
     least_queries: LeastQueriesOption = None,
     least_judged: LeastJudgedOption = None,
     max_p99_ms: LatencyOption = None,
@@ -139,8 +141,9 @@ def compare(
 
     settings = evaluation_settings(measures, depth, threads)
     asked = DecisionOptions(
-        protocol, decision, alpha, superiority_margin, guard or [], slice_field or [], least_queries, least_judged,
-        max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out, baseline, baseline_run,
+        protocol, decision, alpha, superiority_margin, guard or [], slice_field or [], diagnosis, least_queries,
+        least_judged, max_p99_ms, leakage, waive or [], price_cpu_hour, pool, base_run_out, candidate_run_out,
+        baseline, baseline_run,
     )  # fmt: skip
     declared = asked.declared(settings.measures, seed) if asked.wanted else None
     if declared is not None:
@@ -212,7 +215,7 @@ def _show(comparison: Comparison) -> None:
     print_paragraph(console, f"{base.dataset}/{base.split}: {base.queries:,} queries, {base.documents:,} documents")
     told = not (base.retrieval.plain and candidate.retrieval.plain)
     for side, each in (("base", base), ("candidate", candidate)):
-        how = f", {described(each)}" if told else ""
+        how = f", {described(each.retrieval)}" if told else ""
         print_paragraph(console, f"{side:<9}  {each.model.name} ({each.model.fingerprint}){how}")
     console.print(_table(comparison))
     print_paragraph(console, f"verdict: {_VERDICTS[comparison.verdict]}", style=_STYLES[comparison.verdict])

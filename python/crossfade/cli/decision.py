@@ -40,6 +40,10 @@ def verify(
     leakage: Annotated[
         Path | None, typer.Option("--leakage", help="The leakage report, to read again.", show_default=False)
     ] = None,
+    diagnosis: Annotated[
+        Path | None,
+        typer.Option("--diagnosis", help="The diagnosis of the base, to read its causes again.", show_default=False),
+    ] = None,
     guard: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,6 +88,7 @@ def verify(
         base_run=None if base_run is None else read_run(base_run),
         candidate_run=None if candidate_run is None else read_run(candidate_run),
         leakage=leakage,
+        diagnosis=diagnosis,
         guards={
             name: read_beir(place, splits.get(name, "test"), allow_absent=True)
             for name, place in map(_named_place, guard or [])

@@ -44,6 +44,13 @@ SliceOption = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+DiagnosisOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--diagnosis", help="A diagnosis of the base (JSON), to show why its queries failed as slices.",
+        show_default=False,
+    ),
+]  # fmt: skip
 LeastQueriesOption = Annotated[
     int | None, typer.Option("--least-queries", help="Fewer judged queries block a verdict.", show_default=False)
 ]
@@ -102,6 +109,7 @@ class DecisionOptions:
     superiority_margin: float | None
     guards: Sequence[str]
     slice_fields: Sequence[str]
+    diagnosis: Path | None
     least_queries: int | None
     least_judged: float | None
     max_p99_ms: float | None
@@ -144,6 +152,7 @@ class DecisionOptions:
         given: list[tuple[str, Path | None]] = [
             ("--protocol", self.protocol),
             ("--leakage", self.leakage),
+            ("--diagnosis", self.diagnosis),
             ("--baseline", self.baseline),
             ("--baseline-run", self.baseline_run),
         ]
@@ -153,6 +162,8 @@ class DecisionOptions:
         places = self._guard_places()
         for guard in protocol.guards:
             given += dataset_inputs(f"guard set {guard.name}", places.get(guard.name, folder / guard.dataset))
+        if protocol.diagnosis:
+            given.append(("diagnosis of the protocol", folder / protocol.diagnosis))
         given += [(f"slice {rule.name}", folder / rule.file) for rule in protocol.slices if rule.file]
         return given
 
@@ -166,6 +177,7 @@ class DecisionOptions:
 
     def declared(self, measures: Sequence[str], seed: int) -> Protocol:
         """The file's protocol with what the options say instead. Raises InvalidInput."""
+        from crossfade.evaluation.decision.causes import ALL
         from crossfade.evaluation.decision.protocol import GuardSet, Prices, Protocol, SliceRule
         from crossfade.evaluation.decision.protocol_file import read_protocol, with_waivers
 
@@ -178,6 +190,8 @@ class DecisionOptions:
         }
         guards = [GuardSet(name, place, margin) for name, place, margin in map(_guard, self.guards)]
         slices = [SliceRule(field, field=field) for field in self.slice_fields]
+        if (self.diagnosis is not None or found.diagnosis) and not any(rule.cause for rule in found.slices):
+            slices.append(SliceRule("cause", cause=ALL, require="nothing"))
         prices = found.prices
         if self.price_cpu_hour is not None:
             prices = replace(prices or Prices(), cpu_hour=self.price_cpu_hour)
@@ -200,10 +214,11 @@ class DecisionOptions:
         measures: Sequence[str],
         bars: StageBars,
     ) -> Conditions:
-        """Reads guard sets, the leakage report and the baseline. Raises DataError."""
+        """Reads guard sets, the leakage report, the diagnosis and the baseline. Raises DataError."""
         from crossfade.evaluation.beir import read_beir
         from crossfade.evaluation.decision.baseline import read_baseline
         from crossfade.evaluation.decision.decide import Conditions
+        from crossfade.evaluation.decision.diagnosis import read_diagnosis
         from crossfade.evaluation.decision.leakage import read_leakage
 
         folder, given = self._folder(), self._guard_places()
@@ -212,11 +227,13 @@ class DecisionOptions:
             # A file's places are relative to it, those of the command line to where it is given.
             place = given.get(guard.name, folder / guard.dataset)
             guards[guard.name] = read_beir(place, guard.split, progress=bars), place
+        diagnosis = self.diagnosis or (folder / protocol.diagnosis if protocol.diagnosis else None)
         return Conditions(
             directory=directory,
             folder=folder,
             guards=guards,
             leakage=None if self.leakage is None else read_leakage(self.leakage),
+            diagnosis=None if diagnosis is None else read_diagnosis(diagnosis),
             files={
                 name: path
                 for name, path in {"protocol": self.protocol, "baseline": self.baseline}.items()

@@ -15,6 +15,7 @@ def show_findings(outcome: Outcome) -> None:
     from rich.table import Table
 
     from crossfade.cli.output import print_paragraph, table_console
+    from crossfade.evaluation.decision.causes import EXPECTED
 
     console = table_console()
     rows = [finding for finding in outcome.findings if finding.subject != "measure"]
@@ -31,6 +32,9 @@ def show_findings(outcome: Outcome) -> None:
                 f"{found.ties:,}", _mark(found),
             )  # fmt: skip
         console.print(table)
+        for chosen in dict.fromkeys(found.chosen for found in rows if found.chosen):
+            named = ", ".join(found.label for found in rows if found.chosen == chosen)
+            print_paragraph(console, f"{named}: {EXPECTED[chosen]}")
     for gate in outcome.gates:
         state = "passed" if gate.passed else "waived" if gate.waived else "blocks"
         print_paragraph(console, f"gate {gate.name}: {state}. {gate.reason}")
@@ -41,4 +45,6 @@ def _mark(found: Finding) -> str:
         return "falls"
     if found.non_inferior is not None:
         return "holds" if found.non_inferior else "not shown"
+    if found.shown_only:
+        return "shown only"
     return "" if found.p_harm is not None else "not tested"

@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossfade.cli.arm_options import (
+    ArmOptions,
+    BaseChunking,
+    BaseChunkOverlap,
+    BaseChunkSize,
+    BaseHeadingPrefix,
+    BaseMode,
+    BaseReranker,
+)
 from crossfade.cli.evaluation_options import (
     DEFAULT_DEPTH,
     DatasetOption,
@@ -50,6 +59,12 @@ def diagnose(
     dataset: DatasetOption,
     model: Annotated[Path, typer.Option("--model", help="The base model's bundle.", show_default=False)],
     split: SplitOption = "test",
+    base_mode: BaseMode = "dense",
+    base_reranker: BaseReranker = None,
+    base_chunking: BaseChunking = "whole",
+    base_chunk_size: BaseChunkSize = 0,
+    base_chunk_overlap: BaseChunkOverlap = 0,
+    base_heading_prefix: BaseHeadingPrefix = False,
     also: Annotated[
         list[Path] | None,
         typer.Option("--also", help="Another base model's bundle; repeatable.", show_default=False),
@@ -94,7 +109,9 @@ def diagnose(
 ) -> None:
     """Say why queries fail, what the simpler remedies would give, and what to do first.
 
-    Every arm is measured on the same queries and held against the base model; every failed query gets one cause.
+    Every arm is measured on the same queries and held against the baseline, which is search by the base model's vectors
+    unless --base-mode, --base-reranker or --base-chunking say how queries are answered today; every failed query gets
+    one cause.
     Judgments of documents that the corpus lacks are kept: they are one of the causes.
     """
     from crossfade.cli.diagnosis_tables import show
@@ -118,7 +135,12 @@ def diagnose(
         seed=seed,
         threads=load_settings(threads=threads).threads,
     )
+    baseline = ArmOptions(
+        base_mode, base_reranker, base_chunking, base_chunk_size, base_chunk_overlap, base_heading_prefix
+    )
+    baseline.check(model, "--model")
     inputs = [*dataset_inputs("--dataset", dataset), ("--model", model), ("--answers", answers)]
+    inputs.append(("--base-reranker", base_reranker))
     for option, paths in (("--also", also), ("--reranker", reranker), ("--tuned", tuned)):
         inputs += [(option, path) for path in paths or []]
     check_outputs({"--json": json, "--report": report}, stdout="--json", inputs=inputs)
@@ -129,10 +151,11 @@ def diagnose(
         told = None if answers is None else read_answers(answers, data)
         others = other_splits(dataset, data)
         place = cache or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="crossfade-diagnose-")))
-        base, remedies = given.opened(place / "quantised")
+        base, remedies = given.opened(place)
         case = Case(
             dataset=data,
             base=base,
+            baseline=baseline.arm(threads, device, spill=place),
             remedies=remedies,
             filters=filters,
             cutter=Cutter.of(base),
@@ -161,7 +184,7 @@ class _Given:
     adapter: bool
 
     def opened(self, place: Path) -> tuple[Encoder, Remedies]:
-        """The base model, and everything that is tried beside it. `place`: for the quantised variant."""
+        """The base model, and everything that is tried beside it. `place`: for what is made on the way."""
         from crossfade.config import Device, load_settings
         from crossfade.errors import InvalidInput
         from crossfade.evaluation.diagnosis.inputs import Remedies
@@ -175,7 +198,7 @@ class _Given:
             try:
                 if load_settings(device=self.device).device is not Device.CPU:
                     raise InvalidInput("int8 runs on a CPU only, and models run on a GPU here")
-                paths["int8"] = int8_bundle(bundle, place).path
+                paths["int8"] = int8_bundle(bundle, place / "quantised").path
             except InvalidInput as error:
                 left_out["quantised"] = str(error)
         others, tuned = _named(self.also), _named(self.tuned)
@@ -183,7 +206,7 @@ class _Given:
         paths |= {f"tuned/{name}": path for name, path in tuned.items()}
         models = load_models(paths, self.threads, self.device)
         return models["base"], Remedies(
-            rerankers={} if "reranking" in self.skip else self._rerankers(),
+            rerankers={} if "reranking" in self.skip else self._rerankers(place),
             base_models={name: models[f"also/{name}"] for name in others},
             quantised={"int8": models["int8"]} if "int8" in paths else {},
             tuned={name: models[f"tuned/{name}"] for name in tuned},
@@ -191,13 +214,13 @@ class _Given:
             left_out=left_out,
         )
 
-    def _rerankers(self) -> Mapping[str, Reranker]:
+    def _rerankers(self, place: Path) -> Mapping[str, Reranker]:
         from crossfade.cli.serve import open_reranker
         from crossfade.config import load_settings
 
         settings = load_settings(threads=self.threads, device=self.device)
         named = {"MaxSim": self.model, **_named(self.rerankers, taken="MaxSim")}
-        return {name: open_reranker(str(path), settings) for name, path in named.items()}
+        return {name: open_reranker(str(path), settings, spill=place) for name, path in named.items()}
 
 
 def _named(paths: list[Path], *, taken: str = "") -> dict[str, Path]:

@@ -17,6 +17,9 @@ _ACTIONS = {
     "fix_data": "fix the data first",
     "chunking": "cut documents into chunks first",
     "filters": "apply metadata filters first",
+    "no_reranker": "leave the reranker out first",
+    "dense": "search by vectors alone first",
+    "lexical": "search by words alone first",
     "hybrid": "search words too (hybrid) first",
     "reranking": "rerank first",
     "base_model": "try another base model first",
@@ -34,10 +37,13 @@ def show(found: Diagnosis) -> None:
     """Print it: the recommendation first, then what it rests on."""
     console = table_console()
     console.width = min(console.width, _WIDTH)
+    from crossfade.evaluation.context import described
+
+    how = "" if found.baseline.retrieval.plain else f", answered {described(found.baseline.retrieval)}"
     print_paragraph(
         console,
         f"{found.dataset}/{found.split}: {found.queries:,} queries, {found.documents:,} documents, base model "
-        f"{found.baseline.model.name}",
+        f"{found.baseline.model.name}{how}",
     )
     advice = found.recommendation
     print_paragraph(console, f"recommendation: {_ACTIONS[advice.action]}", style="bold")

@@ -144,7 +144,7 @@ def _show(evaluation: Evaluation) -> None:
         f"{evaluation.documents:,} documents, model {evaluation.model.name} ({evaluation.model.fingerprint})",
     )
     if not evaluation.retrieval.plain or evaluation.retrieval.collection:
-        print_paragraph(console, f"queries answered {described(evaluation)}")
+        print_paragraph(console, f"queries answered {described(evaluation.retrieval)}")
     if absent := evaluation.settings.get("absent_judgments"):
         which = "1 judgment names a document" if absent == 1 else f"{absent:,} judgments name documents"
         print_paragraph(console, f"{which} that the corpus lacks; no model can find what is not there.")

@@ -89,6 +89,9 @@ def leakage(
         ),
     ] = None,
     examples: Annotated[int, typer.Option("--examples", help="Shown of each pair of sides and kind.")] = 3,
+    suspects: Annotated[
+        int, typer.Option("--suspects", help="With --model: shown of the nearest texts below --cosine.")
+    ] = 5,
     fail_on_leak: Annotated[
         bool, typer.Option("--fail-on-leak", help="Exit with code 1 unless the verdict is clean.")
     ] = False,
@@ -112,6 +115,7 @@ def leakage(
         counted=COUNTED if counted is None else _pairs(counted),
         limit=limit,
         examples=examples,
+        suspects=suspects,
         names=FieldNames(
             tuple(query_field or ()),
             tuple(positive_field or ()),
@@ -160,6 +164,8 @@ def _show(report: LeakageReport, settings: LeakageSettings, clean_out: list[Path
             print_paragraph(console, f"{file.skipped:,} lines were skipped, the first: {file.first_fault}")
     console.print(_table(report, settings))
     _show_examples(report.examples, console)
+    if report.suspects:
+        _show_suspects(report, settings, console)
     for reason in report.reasons:
         print_paragraph(console, reason)
     overlap = settings.overlap
@@ -192,6 +198,19 @@ def _table(report: LeakageReport, settings: LeakageSettings) -> Table:
             pair, *cells, f"{counts.evaluation_queries:,}", "" if pair in settings.counted else "does not count"
         )
     return table
+
+
+def _show_suspects(report: LeakageReport, settings: LeakageSettings, console: Console) -> None:
+    from crossfade.cli.output import print_paragraph
+
+    chance = report.settings["model"]["alike_by_chance"]
+    shares = [f"{share:.1%} of the {name}" for name, share in chance.items() if share is not None]
+    print_paragraph(
+        console,
+        f"nearest by vectors below the cosine of {settings.cosine:g}, for looking at; none of these counts"
+        + (f" ({' and '.join(shares)} are as near to another of the evaluation's own)" if shares else ""),
+    )
+    _show_examples(report.suspects, console)
 
 
 def _show_examples(examples: list[Example], console: Console) -> None:

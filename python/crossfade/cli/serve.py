@@ -117,19 +117,23 @@ def _described(store: Store) -> str:
     return ", ".join(found) or "no collections"
 
 
-def open_reranker(directory: str, settings: Settings) -> Reranker:
-    """Of a bundle's kind. Raises BundleError."""
+def open_reranker(directory: str, settings: Settings, *, spill: Path | None = None) -> Reranker:
+    """Of a bundle's kind. `spill`: a directory for token vectors of documents that memory does not hold, while the
+    process lives. Raises BundleError, and InvalidInput where nothing can be written there."""
     from crossfade.models import Bundle
     from crossfade.models.cross_bundle import CrossEncoderBundle, is_cross_encoder
     from crossfade.models.cross_encoder import CrossEncoder
     from crossfade.models.token_cache import CachedTokenEncoder
-    from crossfade.models.token_encoder import TokenEncoder
+    from crossfade.models.token_encoder import TokenEncoder, TokenSource
+    from crossfade.models.token_spill import SpilledTokenEncoder
     from crossfade.retrieval import CrossEncoderReranker, MaxSimReranker
 
     if is_cross_encoder(directory):
         cross = CrossEncoderBundle.load(directory)
         return CrossEncoderReranker(CrossEncoder(cross, threads=settings.threads, device=settings.device))
-    encoder = TokenEncoder(Bundle.load(directory), threads=settings.threads, device=settings.device)
+    encoder: TokenSource = TokenEncoder(Bundle.load(directory), threads=settings.threads, device=settings.device)
+    if spill is not None:
+        encoder = SpilledTokenEncoder(encoder, spill)
     return MaxSimReranker(CachedTokenEncoder(encoder, settings.reranker_cache_bytes), threads=settings.threads)
 
 

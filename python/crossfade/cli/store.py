@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from crossfade.cli import store_alias, store_version
-from crossfade.cli.arm_options import MethodName, ModeName
+from crossfade.cli.arm_options import Chunking, ChunkOverlap, ChunkSize, HeadingPrefix, ModeName
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_ingest import ingest
-from crossfade.cli.store_options import Directory, Json, Name, opened, space
+from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
@@ -67,13 +67,9 @@ def list_(directory: Directory, as_json: Json = False) -> None:
 def create(
     directory: Directory,
     name: Name,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="A bundle: its dimension and fingerprint.", show_default=False)
-    ] = None,
-    dimension: Annotated[int | None, typer.Option("--dimension", help="Of the vectors.", show_default=False)] = None,
-    fingerprint: Annotated[
-        str | None, typer.Option("--fingerprint", help="Of the encoder that makes the vectors.", show_default=False)
-    ] = None,
+    model: Model = None,
+    dimension: Dimension = None,
+    fingerprint: Fingerprint = None,
     metric: Annotated[str, typer.Option("--metric", help="cosine, ip or l2.")] = "cosine",
     field: Annotated[
         list[str] | None,
@@ -84,14 +80,10 @@ def create(
             show_default=False,
         ),
     ] = None,
-    chunking: Annotated[MethodName, typer.Option("--chunking", help="How documents are cut.")] = "whole",
-    chunk_size: Annotated[int, typer.Option("--chunk-size", help="Tokens of a chunk; 0: what the model reads.")] = 0,
-    chunk_overlap: Annotated[
-        int, typer.Option("--chunk-overlap", help="Tokens or sentences that a chunk repeats of the last.")
-    ] = 0,
-    heading_prefix: Annotated[
-        bool, typer.Option("--heading-prefix", help="Put the headings that a chunk is below before it.")
-    ] = False,
+    chunking: Chunking = "whole",
+    chunk_size: ChunkSize = 0,
+    chunk_overlap: ChunkOverlap = 0,
+    heading_prefix: HeadingPrefix = False,
     tenant_field: Annotated[
         str | None,
         typer.Option("--tenant-field", help="The field that says whose a document is.", show_default=False),

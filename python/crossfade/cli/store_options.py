@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
+Model = Annotated[
+    Path | None, typer.Option("--model", help="A bundle: its dimension and fingerprint.", show_default=False)
+]
+Dimension = Annotated[int | None, typer.Option("--dimension", help="Of the vectors.", show_default=False)]
+Fingerprint = Annotated[
+    str | None, typer.Option("--fingerprint", help="Of the encoder that makes the vectors.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
-from crossfade.cli.store_options import Directory, Json, Name, opened, space
+from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
 
 app = typer.Typer(
     name="version", help="Versions of a collection's index, each of one model's vectors.", rich_markup_mode=None
@@ -59,13 +59,9 @@ def list_(directory: Directory, name: Name, as_json: Json = False) -> None:
 def create(
     directory: Directory,
     name: Name,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="A bundle: its dimension and fingerprint.", show_default=False)
-    ] = None,
-    dimension: Annotated[int | None, typer.Option("--dimension", help="Of the vectors.", show_default=False)] = None,
-    fingerprint: Annotated[
-        str | None, typer.Option("--fingerprint", help="Of the encoder that makes the vectors.", show_default=False)
-    ] = None,
+    model: Model = None,
+    dimension: Dimension = None,
+    fingerprint: Fingerprint = None,
     as_json: Json = False,
 ) -> None:
     """Make another index version, of another model's vectors. It lacks every document until it is filled."""

@@ -14,9 +14,10 @@ from typing import Any
 from crossfade import tables
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
-from crossfade.evaluation.json_lines import json_objects, kind_of
+from crossfade.evaluation.json_lines import json_objects
 from crossfade.evaluation.lines import read_lines
 from crossfade.files import write_atomically
+from crossfade.json_kinds import kind_of
 from crossfade.store.checks import MAX_ID_BYTES
 from crossfade.store.types import Document
 

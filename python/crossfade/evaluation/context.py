@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crossfade import measures as ir
 from crossfade.evaluation.dataset import Qrels
+from crossfade.evaluation.judged import judged_at
 from crossfade.evaluation.results import Evaluation, Retrieval
 
 _JUDGED_AT = 10
@@ -16,10 +16,8 @@ def judged_shares(
     qrels: Qrels, base_run: Mapping[str, Mapping[str, float]], candidate_run: Mapping[str, Mapping[str, float]]
 ) -> tuple[float, float]:
     """Of each query's first ten results, the share that somebody judged: mean over the queries, base and candidate."""
-    name = f"Judged@{_JUDGED_AT}"
-    base = ir.evaluate(qrels, base_run, [name], missing="zero").mean(name)
-    candidate = ir.evaluate(qrels, candidate_run, [name], missing="zero").mean(name)
-    return base, candidate
+    base, candidate = (judged_at(qrels, run, _JUDGED_AT) for run in (base_run, candidate_run))
+    return float(base.mean()), float(candidate.mean())
 
 
 def accompanying_facts(
@@ -43,10 +41,11 @@ def accompanying_facts(
             )
     if base.retrieval != candidate.retrieval:
         facts.append(
-            f"Queries are answered {described(base)} by the base, and {described(candidate)} by the candidate."
+            f"Queries are answered {described(base.retrieval)} by the base, and {described(candidate.retrieval)} by "
+            "the candidate."
         )
     elif not base.retrieval.plain:
-        facts.append(f"Both answer queries {described(base)}.")
+        facts.append(f"Both answer queries {described(base.retrieval)}.")
     facts.append(
         f"A single query takes {_latency(base)} with the base and {_latency(candidate)} with the candidate"
         + ("." if latency_decides else "; latency does not enter the verdict.")
@@ -59,9 +58,8 @@ def _latency(evaluation: Evaluation) -> str:
     return f"{evaluation.latency_ms.p50:.1f} ms (median; 99th percentile {evaluation.latency_ms.p99:.1f} ms)"
 
 
-def described(evaluation: Evaluation) -> str:
+def described(found: Retrieval) -> str:
     """How queries were answered, in words that follow "answered"."""
-    found = evaluation.retrieval
     words = {
         "dense": "by vectors" if found.exact else "by graphs over vectors",
         "lexical": "by words (BM25)",

@@ -9,6 +9,7 @@ from typing import Any
 
 from crossfade.errors import DataError
 from crossfade.evaluation.lines import decode, read_lines
+from crossfade.json_kinds import kind_of
 
 
 def json_objects(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
@@ -27,16 +28,3 @@ def json_objects(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
         if not isinstance(record, dict):
             raise DataError(path, f"{kind_of(record)}; expected a JSON object", line=line)
         yield line, content, record
-
-
-def kind_of(value: object) -> str:
-    """What JSON calls a value."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    return "an array" if isinstance(value, list) else "an object"

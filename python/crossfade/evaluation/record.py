@@ -17,6 +17,10 @@ SCHEMA = 2
 A record that is of none is written as version 1, which it is.
 """
 
+LATER = {"later": True}
+"""Metadata of a field that came after records of its kind were hashed: it is written only where it says something, so
+that an older record is read, hashed and concluded again as it stands."""
+
 T = TypeVar("T")
 
 
@@ -26,7 +30,11 @@ def encode(value: Any, *, path: str = "") -> Any:
     Raises InvalidInput, naming the place, on NaN, infinity or a value that JSON has no form for.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name), path=_join(path, field.name)) for field in fields(value)}
+        return {
+            field.name: encode(getattr(value, field.name), path=_join(path, field.name))
+            for field in fields(value)
+            if not (field.metadata.get("later") and getattr(value, field.name) in (field.default, []))
+        }
     if isinstance(value, Mapping):
         return {str(key): encode(item, path=_join(path, str(key))) for key, item in value.items()}
     if isinstance(value, str | bool | int) or value is None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
+from crossfade.json_kinds import kind_of
 from crossfade.store.checks import MAX_ID_BYTES
 from crossfade.store.types import Document
 
@@ -78,13 +79,13 @@ class DocumentMaker:
         if title is None:
             title = ""
         elif not isinstance(title, str):
-            raise InvalidInput(f'"{mapping.title}" is {kind(title)}; expected a string')
+            raise InvalidInput(f'"{mapping.title}" is {kind_of(title)}; expected a string')
         text = record.get(mapping.text)
         if not isinstance(text, str):
             raise (
                 self._lacking(record, mapping.text)
                 if mapping.text not in record
-                else InvalidInput(f'"{mapping.text}" is {kind(text)}; expected a string')
+                else InvalidInput(f'"{mapping.text}" is {kind_of(text)}; expected a string')
             )
         document = Document(self._id(record), title, text, self._metadata(record))
         if not self.vectors:
@@ -103,7 +104,7 @@ class DocumentMaker:
         if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
             value = str(value)  # whole numbers stand for their digits, as in tables
         if not isinstance(value, str):
-            raise InvalidInput(f'"{name}" is {kind(value)}; expected a string or a whole number of 64 bits')
+            raise InvalidInput(f'"{name}" is {kind_of(value)}; expected a string or a whole number of 64 bits')
         if not value:
             raise InvalidInput(f'"{name}" is empty: every document needs an id')
         if "\0" in value:
@@ -119,7 +120,7 @@ class DocumentMaker:
         if given is None:
             given = {}
         elif not isinstance(given, dict):
-            raise InvalidInput(f'"{mapping.metadata}" is {kind(given)}; expected an object')
+            raise InvalidInput(f'"{mapping.metadata}" is {kind_of(given)}; expected an object')
         if not mapping.rest:
             return given
         found = {name: value for name, value in record.items() if name not in self._known}
@@ -158,11 +159,11 @@ def vector_of(value: object, name: str) -> NDArray[np.float32]:
         return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
     if not isinstance(value, list):
         raise InvalidInput(
-            f'"{name}" is {kind(value)}; expected an array of numbers, or base64 of little-endian float32'
+            f'"{name}" is {kind_of(value)}; expected an array of numbers, or base64 of little-endian float32'
         )
     if not _NUMBERS.issuperset(map(type, value)):
         place, stranger = next((at, each) for at, each in enumerate(value) if type(each) not in _NUMBERS)
-        raise InvalidInput(f'"{name}" holds {kind(stranger)} at position {place}; expected numbers only')
+        raise InvalidInput(f'"{name}" holds {kind_of(stranger)} at position {place}; expected numbers only')
     try:
         wide = np.frombuffer(array("d", value), dtype=np.float64) if value else np.empty(0)
     except OverflowError:
@@ -174,18 +175,3 @@ def vector_of(value: object, name: str) -> NDArray[np.float32]:
 
 
 _NUMBERS = frozenset({int, float})
-
-
-def kind(value: object) -> str:
-    """What JSON calls a value, or its type where JSON has none such."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    if isinstance(value, list):
-        return "an array"
-    return "an object" if isinstance(value, dict) else f"of type {type(value).__name__}"

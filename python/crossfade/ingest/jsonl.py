@@ -17,8 +17,9 @@ from typing import IO, Any
 from pydantic_core import from_json
 
 from crossfade.errors import DataError, InvalidInput
-from crossfade.ingest.fields import DocumentMaker, kind
+from crossfade.ingest.fields import DocumentMaker
 from crossfade.ingest.records import START, Place, Record, Reject
+from crossfade.json_kinds import kind_of
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -109,7 +110,7 @@ def _loaded(content: bytes) -> dict[str, Any]:
     except ValueError:
         record = _loaded_slowly(content)
     if not isinstance(record, dict):
-        raise InvalidInput(f"{kind(record)}; expected a JSON object")
+        raise InvalidInput(f"{kind_of(record)}; expected a JSON object")
     return record
 
 

@@ -5,22 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
 from crossfade.models.bundle import Bundle
-from crossfade.models.token_encoder import TokenEmbeddings, TokenEncoder
+from crossfade.models.token_encoder import TokenEmbeddings, TokenRow, TokenSource, joined
 from crossfade.models.types import InputType
 
 _Key = tuple[InputType, str]
-
-
-class _Kept(NamedTuple):
-    vectors: NDArray[np.float32]
-    truncated: bool
 
 
 class CachedTokenEncoder:
@@ -30,7 +21,7 @@ class CachedTokenEncoder:
     bits from those of another batch, so two runs agree to rounding, and to the bit once a text is remembered.
     """
 
-    def __init__(self, encoder: TokenEncoder, max_bytes: int = 1 << 28) -> None:
+    def __init__(self, encoder: TokenSource, max_bytes: int = 1 << 28) -> None:
         """`max_bytes`: of vectors and texts that are kept, by default 256 MiB: 2,000 texts of 80 tokens of 384
         dimensions. The least recently asked for go first. Raises InvalidInput for less than 0.
         """
@@ -39,7 +30,7 @@ class CachedTokenEncoder:
         self._encoder = encoder
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, TokenRow] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -59,7 +50,7 @@ class CachedTokenEncoder:
         """As `TokenEncoder.encode`; the times are those of what had to be made."""
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             return self._encoder.encode(texts, input_type)  # which refuses it, naming its place
-        found: dict[str, _Kept] = {}
+        found: dict[str, TokenRow] = {}
         with self._lock:
             for text in texts:
                 key = (input_type, text)
@@ -74,22 +65,14 @@ class CachedTokenEncoder:
             raise
         for row, text in enumerate(missing):
             # A copy, for a view would keep the whole batch.
-            found[text] = _Kept(made.of(row).copy(), bool(made.truncated[row]))
+            found[text] = TokenRow(made.of(row).copy(), bool(made.truncated[row]))
         with self._lock:
             for text in missing:
                 self._keep((input_type, text), found[text])
         rows = [found[text] for text in texts]
-        counts = np.fromiter((len(row.vectors) for row in rows), dtype=np.int64, count=len(rows))
-        empty: NDArray[np.float32] = np.empty((0, self.dimension), dtype=np.float32)
-        return TokenEmbeddings(
-            vectors=np.concatenate([empty, *(row.vectors for row in rows)]),
-            offsets=np.concatenate(([0], np.cumsum(counts))),
-            truncated=np.array([row.truncated for row in rows], dtype=np.bool_),
-            tokenise_ns=made.tokenise_ns,
-            infer_ns=made.infer_ns,
-        )
+        return joined(rows, self.dimension, made.tokenise_ns, made.infer_ns)
 
-    def _keep(self, key: _Key, value: _Kept) -> None:
+    def _keep(self, key: _Key, value: TokenRow) -> None:
         before = self._kept.pop(key, None)
         if before is not None:
             self._bytes -= _size(key, before)
@@ -100,5 +83,5 @@ class CachedTokenEncoder:
             self._bytes -= _size(oldest, dropped)
 
 
-def _size(key: _Key, value: _Kept) -> int:
+def _size(key: _Key, value: TokenRow) -> int:
     return value.vectors.nbytes + 4 * len(key[1])

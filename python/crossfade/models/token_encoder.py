@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,38 @@ class TokenEmbeddings:
     def of(self, text: int) -> NDArray[np.float32]:
         """The vectors of one text, shape (its tokens, dimension)."""
         return self.vectors[self.offsets[text] : self.offsets[text + 1]]
+
+
+class TokenRow(NamedTuple):
+    """One text. `vectors`: shape (its tokens, dimension)."""
+
+    vectors: NDArray[np.float32]
+    truncated: bool
+
+
+def joined(rows: Sequence[TokenRow], dimension: int, tokenise_ns: int, infer_ns: int) -> TokenEmbeddings:
+    """Texts that were kept one by one, in this order."""
+    counts = np.fromiter((len(row.vectors) for row in rows), dtype=np.int64, count=len(rows))
+    empty: NDArray[np.float32] = np.empty((0, dimension), dtype=np.float32)
+    return TokenEmbeddings(
+        vectors=np.concatenate([empty, *(row.vectors for row in rows)]),
+        offsets=np.concatenate(([0], np.cumsum(counts))),
+        truncated=np.array([row.truncated for row in rows], dtype=np.bool_),
+        tokenise_ns=tokenise_ns,
+        infer_ns=infer_ns,
+    )
+
+
+class TokenSource(Protocol):
+    """Gives token vectors: a `TokenEncoder`, or one that remembers."""
+
+    @property
+    def bundle(self) -> Bundle: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def encode(self, texts: Sequence[str], input_type: InputType) -> TokenEmbeddings: ...
 
 
 class TokenEncoder:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from crossfade.errors import InvalidInput
 from crossfade.kernels import max_sim
 from crossfade.models.cross_encoder import CrossEncoder
-from crossfade.models.token_cache import CachedTokenEncoder
-from crossfade.models.token_encoder import TokenEncoder
+from crossfade.models.token_encoder import TokenSource
 from crossfade.models.types import InputType
 from crossfade.retrieval.types import Hit
 
@@ -107,9 +106,7 @@ class MaxSimReranker:
     made when they are asked for; with a `CachedTokenEncoder`, once for as long as they are kept.
     """
 
-    def __init__(
-        self, encoder: TokenEncoder | CachedTokenEncoder, depth: int = DEFAULT_DEPTH, threads: int | None = None
-    ) -> None:
+    def __init__(self, encoder: TokenSource, depth: int = DEFAULT_DEPTH, threads: int | None = None) -> None:
         """`threads`: of the scoring, None = all cores. Raises InvalidInput for a depth below 1."""
         self._encoder = encoder
         self._depth = _checked_depth(depth)

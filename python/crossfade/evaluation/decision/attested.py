@@ -5,14 +5,16 @@ against what was given, and where nothing can be computed again, that is said.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crossfade.errors import DataError
 from crossfade.evaluation.costs import cost_of
 from crossfade.evaluation.dataset import Dataset
+from crossfade.evaluation.decision.causes import objections
 from crossfade.evaluation.decision.checks import Check, Sources, differences, named
-from crossfade.evaluation.decision.evidence import DataRef
+from crossfade.evaluation.decision.diagnosis import read_diagnosis
+from crossfade.evaluation.decision.evidence import DataRef, DiagnosisRef, Leakage
 from crossfade.evaluation.decision.leakage import read_leakage
 from crossfade.evaluation.decision.record import DecisionRecord
 from crossfade.evaluation.record import encode
@@ -22,6 +24,7 @@ def attested(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     """A check of each part. Raises DataError when a file that was given cannot be read."""
     yield from _guards(record, sources)
     yield from _leakage(record, sources)
+    yield from _diagnosis(record, sources)
     yield from _costs(record)
     evidence = record.evidence
     yield Check("latency", None, "it was timed when it was decided, and cannot be timed again by a record")
@@ -76,15 +79,36 @@ def _leakage(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
         if path is not None:
             yield Check("leakage", False, "a report was given, and the record holds none")
         return
-    if path is None:
-        yield Check("leakage", None, "give the report (--leakage) to hash it and read it again")
+    yield _report("leakage", held, path, read_leakage)
+
+
+def _diagnosis(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
+    """The causes are the report's, and of this base on these data."""
+    held, path = record.evidence.diagnosis, sources.diagnosis
+    if path is None and sources.folder is not None and record.protocol.diagnosis:
+        path = sources.folder / record.protocol.diagnosis
+    if held is None:
+        if sources.diagnosis is not None:
+            yield Check("diagnosis", False, "one was given, and the record holds none")
         return
+    against = objections(held, record.evidence.data, record.evidence.base)
+    if against:
+        yield Check("diagnosis", False, "; ".join(against))
+        return
+    yield _report("diagnosis", held, path, read_diagnosis)
+
+
+def _report(
+    name: str, held: Leakage | DiagnosisRef, path: Path | None, read: Callable[[Path], Leakage | DiagnosisRef]
+) -> Check:
+    """What the record keeps of a report, held against the report."""
+    if path is None:
+        return Check(name, None, f"give the report (--{name}) to hash it and read it again")
     found = _sha256(path)
     if found != held.report_sha256:
-        yield Check("leakage", False, f"the report's SHA-256 is {found}, the record says {held.report_sha256}")
-    else:
-        unlike = list(differences(encode(held), encode(read_leakage(path)), "evidence.leakage"))
-        yield Check("leakage", not unlike, named(unlike))
+        return Check(name, False, f"the report's SHA-256 is {found}, the record says {held.report_sha256}")
+    unlike = list(differences(encode(held), encode(read(path)), f"evidence.{name}"))
+    return Check(name, not unlike, named(unlike))
 
 
 def _costs(record: DecisionRecord) -> Iterator[Check]:

@@ -28,8 +28,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What a record may be held against. `directory`: of the data set, for the fields of queries; `folder`: what files
-    that the protocol names are relative to; `leakage`: the report; `guards`: guard sets by name; `files`: those read
-    beside the data, by the name they are recorded under.
+    that the protocol names are relative to; `leakage`: the report; `diagnosis`: of the base; `guards`: guard sets by
+    name; `files`: those read beside the data, by the name they are recorded under.
     """
 
     dataset: Dataset | None = None
@@ -38,6 +38,7 @@ class Sources:
     base_run: Run | None = None
     candidate_run: Run | None = None
     leakage: Path | None = None
+    diagnosis: Path | None = None
     guards: Mapping[str, Dataset] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from crossfade.evaluation.compare import ComparisonSettings, compare_runs
 from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.costs import measure_cost
 from crossfade.evaluation.dataset import Dataset, Progress
-from crossfade.evaluation.decision.evidence import Cost, Evidence, Leakage
+from crossfade.evaluation.decision.evidence import Cost, DiagnosisRef, Evidence, Leakage
 from crossfade.evaluation.decision.gather import Extras, GuardRuns, check_guard, gather
 from crossfade.evaluation.decision.losses import greatest_losses
 from crossfade.evaluation.decision.protocol import Protocol
@@ -30,13 +30,15 @@ from crossfade.evaluation.results import Comparison
 class Conditions:
     """Where the data of a decision lie. `directory`: of the data set; `folder`: what the protocol's files are relative
     to; `guards`: the protocol's guard sets by name, with their directories; `gpus`: that answer queries, for costs.
-    `baseline`: a base that was measured before (`read_baseline`), in the place of a model.
+    `diagnosis`: of the base (`read_diagnosis`), for slices by cause. `baseline`: a base that was measured before
+    (`read_baseline`), in the place of a model.
     """
 
     directory: Path | None = None
     folder: Path | None = None
     guards: Mapping[str, tuple[Dataset, Path | None]] = field(default_factory=dict)
     leakage: Leakage | None = None
+    diagnosis: DiagnosisRef | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     cache: Path | None = None
     gpus: int = 0
@@ -112,6 +114,7 @@ def compare_and_decide(
         fields=read_query_fields(conditions.directory) if by_field and conditions.directory else None,
         folder=conditions.folder,
         leakage=conditions.leakage,
+        diagnosis=conditions.diagnosis,
         costs=(costs[0], costs[1]),
         files=conditions.files,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.record import LATER
 from crossfade.evaluation.results import Latency
 from crossfade.overlap import OverlapSettings
 
@@ -168,9 +169,28 @@ class Leakage:
 
 
 @dataclass(frozen=True, slots=True)
+class DiagnosisRef:
+    """What a decision keeps of a diagnosis. Hashes of the data that it is of, as `DataRef` has them; `base`, its
+    `fingerprint` and `retrieval`: whose failures these are. `k`: a query without a relevant document in the first k had
+    failed. `causes`: of each failed query, in the order of the queries.
+    """
+
+    report_sha256: str
+    corpus_sha256: str
+    queries_sha256: str
+    qrels_sha256: str
+    base: str
+    fingerprint: str
+    document_fingerprint: str
+    retrieval: dict[str, Any]
+    k: int
+    causes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """`decided`: when, ISO 8601 in UTC. `values`: measure -> values of `queries`. `files`: SHA-256 of files that were
-    read beside the data, by the name they were given as.
+    read beside the data, by the name they were given as. `diagnosis`: of the base, where a slice is by its causes.
     """
 
     decided: str
@@ -184,6 +204,7 @@ class Evidence:
     guards: list[GuardValues] = field(default_factory=list)
     leakage: Leakage | None = None
     files: dict[str, str] = field(default_factory=dict)
+    diagnosis: DiagnosisRef | None = field(default=None, metadata=LATER)
 
 
 def check_evidence(evidence: Evidence) -> None:

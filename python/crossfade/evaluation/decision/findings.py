@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.decision.bounded import lower_bound
+from crossfade.evaluation.decision.causes import Chosen, chosen_by
 from crossfade.evaluation.decision.evidence import Evidence, Values, check_evidence
 from crossfade.evaluation.decision.protocol import Protocol, Requirement
+from crossfade.evaluation.record import LATER
 from crossfade.evaluation.verdict import decides
 from crossfade.intervals import Bootstrap, difference_interval
 from crossfade.power import minimum_detectable_effect
@@ -38,7 +40,8 @@ class Finding:
     the distribution (`bounded.lower_bound`); None too for a measure whose differences leave -1 to 1.
 
     `gained`, `harmed`, `non_inferior`: what is shown; `non_inferior` is None where it is not asked. It needs
-    `least_guard_queries`, and interval, p and bound to agree.
+    `least_guard_queries`, and interval, p and bound to agree. `chosen`: by what of the base's results the queries were
+    chosen, see `causes`; then no harm is tested. `shown_only`: nothing is required of the slice.
     """
 
     subject: Subject
@@ -63,6 +66,8 @@ class Finding:
     gained: bool = False
     harmed: bool = False
     non_inferior: bool | None = None
+    chosen: Chosen = field(default="", metadata=LATER)
+    shown_only: bool = field(default=False, metadata=LATER)
 
     @property
     def label(self) -> str:
@@ -121,7 +126,11 @@ def _slices(protocol: Protocol, evidence: Evidence) -> list[Finding]:
         held = evidence.values[measure]
         values = Values([held.base[row] for row in rows], [held.candidate[row] for row in rows])
         if rows:
-            found.append(_examine(protocol, "slice", members.name, measure, values, rule.margin, rule.require))
+            finding = _examine(protocol, "slice", members.name, measure, values, rule.margin, rule.require)
+            chosen = chosen_by(rule.cause, members.name, rule.name)
+            # What an equal candidate loses by the choice alone must not be called harm, nor weigh on other hypotheses.
+            p_harm = None if chosen else finding.p_harm
+            found.append(replace(finding, p_harm=p_harm, chosen=chosen, shown_only=rule.require == "nothing"))
     return found
 
 
@@ -140,7 +149,7 @@ def _examine(
     interval = difference_interval(np.zeros_like(change), change, bootstrap)
     wins, losses = int((change > 0).sum()), int((change < 0).sum())
     p_above, p_below = _one_sided(protocol, change + margin)
-    tested = subject != "slice" or change.size >= protocol.gates.least_slice_queries
+    tested = subject != "slice" or (require != "nothing" and change.size >= protocol.gates.least_slice_queries)
     asked = require == "non_inferiority"
     deviation = float(change.std(ddof=1)) if change.size > 1 else 0.0
     bound = lower_bound(change, protocol.alpha / 2) if asked else None

@@ -151,8 +151,9 @@ def _bounded(judged: JudgedShares) -> str:
     low, high = judged.difference_low, judged.difference_high
     if base is None or candidate is None or low is None or high is None:
         return (
-            f" How far the other {judged.pool:,} results could move {judged.measure} has no bound: it tells documents "
-            "that were judged irrelevant from those that nobody judged."
+            f" How far the other {judged.pool:,} results could move {judged.measure} has no bound here: it leaves out "
+            "what nobody judged, so its figure is no end of a range, as that of a measure is to which unjudged means "
+            "irrelevant; the other measures' bounds say how much is open."
         )
     return (
         f" By how the other {judged.pool:,} results are judged, {judged.measure} lies between {base.low:.3f} and "

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Dataset
+from crossfade.evaluation.decision.causes import objections, standing
+from crossfade.evaluation.decision.diagnosis import read_diagnosis
 from crossfade.evaluation.decision.evidence import (
     Cost,
     DataRef,
+    DiagnosisRef,
     Evidence,
     GuardValues,
     Leakage,
@@ -44,8 +47,8 @@ class Extras:
     """What evidence may hold beside the two evaluations.
 
     `directory`: of the data set, to say when it was last changed. `fields`: of the queries, where a slice is by one.
-    `folder`: what files that the protocol names are relative to. `costs`: of base and candidate. `files`: read beside
-    the data, by the name to record them under.
+    `folder`: what files that the protocol names are relative to. `diagnosis`: in the place of the protocol's.
+    `costs`: of base and candidate. `files`: read beside the data, by the name to record them under.
     """
 
     guards: Sequence[GuardRuns] = ()
@@ -53,6 +56,7 @@ class Extras:
     fields: QueryFields | None = None
     folder: Path | None = None
     leakage: Leakage | None = None
+    diagnosis: DiagnosisRef | None = None
     costs: tuple[Cost | None, Cost | None] = (None, None)
     files: Mapping[str, Path] = field(default_factory=dict)
 
@@ -62,8 +66,8 @@ def gather(
 ) -> Evidence:
     """All that a decision stands on. Both evaluations must be of this data set's queries (`compare_runs` checks that).
 
-    Raises InvalidInput for a measure that the protocol needs and the evaluations lack, and for whatever `slice_members`
-    refuses.
+    Raises InvalidInput for a measure that the protocol needs and the evaluations lack, for a diagnosis of other data or
+    of another base, and for whatever `slice_members` refuses.
     """
     extras = extras or Extras()
     for guard in extras.guards:
@@ -78,19 +82,37 @@ def gather(
     for rule in protocol.slices:
         if rule.file:
             files[rule.file] = Path(rule.file) if extras.folder is None else extras.folder / rule.file
+    data, side = data_ref(dataset, extras.directory), _side(base, extras.costs[0])
+    diagnosis = extras.diagnosis
+    if diagnosis is None and protocol.diagnosis:
+        diagnosis = read_diagnosis((extras.folder or Path()) / protocol.diagnosis)
+    causes = None if diagnosis is None else _causes(diagnosis, dataset, data, side)
     return Evidence(
         decided=datetime.now(UTC).isoformat(timespec="seconds"),
-        data=data_ref(dataset, extras.directory),
-        base=_side(base, extras.costs[0]),
+        data=data,
+        base=side,
         candidate=_side(candidate, extras.costs[1]),
         queries=queries,
         values={name: _values(first, second, name, queries) for name in names},
         judged=judged_shares(dataset, base.run, candidate.run, protocol.primary, protocol.gates.judged_at),
-        slices=slice_members(protocol.slices, dataset.queries, fields=extras.fields, folder=extras.folder),
+        slices=slice_members(
+            protocol.slices, dataset.queries, fields=extras.fields, folder=extras.folder, causes=causes
+        ),
         guards=[_guard(protocol, guard) for guard in extras.guards],
         leakage=extras.leakage,
         files={name: _file_sha256(path) for name, path in files.items()},
+        diagnosis=diagnosis,
     )
+
+
+def _causes(found: DiagnosisRef, dataset: Dataset, data: DataRef, base: SideRef) -> dict[str, str]:
+    against = objections(found, data, base)
+    if against:
+        raise InvalidInput(
+            f"the diagnosis cannot be taken for slices: {'; '.join(against)}: diagnose the base as it is compared "
+            "(crossfade diagnose with the same data set, split and --base options)"
+        )
+    return standing(found, dataset)
 
 
 def check_guard(name: str, guard: Dataset, dataset: Dataset) -> None:

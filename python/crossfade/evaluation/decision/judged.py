@@ -14,6 +14,7 @@ from crossfade import tables
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision.evidence import Bounds, JudgedShares
 from crossfade.evaluation.evaluate import TIES
+from crossfade.evaluation.judged import judged_at
 from crossfade.evaluation.order import trec_order
 
 Ranking = Mapping[str, float]
@@ -60,14 +61,9 @@ def judged_shares(
 
     Raises InvalidInput for a measure that is not known.
     """
-    name = f"Judged@{k}"
     runs = (base_run, candidate_run)
-    judged = {
-        query: {document: grade for document, grade in grades.items() if grade >= 0}
-        for query, grades in dataset.qrels.items()
-    }
-    row = {query: place for place, query in enumerate(dataset.queries)}
-    shares = [_values(judged, tables.Run.from_dict({q: r for q, r in run.items() if r}), name, row) for run in runs]
+    qrels = {query: dataset.qrels[query] for query in dataset.queries}
+    shares = [judged_at(qrels, run, k) for run in runs]
     pools = {
         query: found
         for query in dataset.queries

@@ -5,6 +5,7 @@ A protocol is hashed into the decision's record, so that a margin that was moved
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import re
@@ -15,11 +16,14 @@ from typing import Any, Literal
 from crossfade import measures as ir
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.decision.canonical import MOST_WHOLE, canonical_bytes
-from crossfade.evaluation.record import decode, encode
+from crossfade.evaluation.decision.causes import ALL, ANSWERED, KEYWORDS
+from crossfade.evaluation.diagnosis.types import CAUSES
+from crossfade.evaluation.record import LATER, decode, encode
 from crossfade.evaluation.verdict import MIN_QUERIES, decides
 
-Requirement = Literal["no_harm", "non_inferiority"]
-"""What a slice must satisfy: that it is not shown to fall, or that it is shown not to."""
+Requirement = Literal["no_harm", "non_inferiority", "nothing"]
+"""What a slice must satisfy: that it is not shown to fall, that it is shown not to, or nothing: it is shown, and no
+test looks at it."""
 
 _MOST_DRAWS = 10_000_000  # as many as intervals and tests take
 _NAME = re.compile(r"[^\x00-\x1f:=]{1,80}")
@@ -44,14 +48,20 @@ class SliceRule:
     """Which queries are looked at on their own, by exactly one of:
 
     - `least_words`, `most_words`: the number of white-space separated words, both ends included, 0: no end there;
-    - `identifiers`: queries that carry an identifier (true) or none (false), see `identifiers.has_identifier`;
+    - `identifiers`: queries that carry an identifier (true) or none (false), see `evaluation.identifiers`;
     - `field`: a field of the query in queries.jsonl, "a.b" for one inside another; one slice a value, named
       "NAME=VALUE", or with `equals` the one;
-    - `file`: tab-separated lines, query id and slice; one slice a value there, named "NAME=VALUE".
+    - `file`: tab-separated lines, query id and slice; one slice a value there, named "NAME=VALUE";
+    - `cause`: what a diagnosis of the base says: one of its causes; "failed", whatever the cause; "answered", the
+      queries that did not fail; or "all", one slice a cause and one of the answered, named "NAME=CAUSE".
 
     `margin`: by how much the slice may fall, in the measure's own unit. With `require` "no_harm" the slice must not be
-    shown to fall by more than that; with "non_inferiority" it must be shown not to. `measure`: empty for the primary
-    one. Of a `cause` that a diagnosis found, give the diagnosis as a file.
+    shown to fall by more than that; with "non_inferiority" it must be shown not to; with "nothing" it is shown only.
+    `measure`: empty for the primary one.
+
+    Slices by `cause` are chosen by what the base got wrong, so that an equal candidate gains on what failed and loses
+    on what was answered, by the choice alone (regression to the mean). They require "nothing", but for "answered",
+    where "non_inferiority" may be asked: what is shown there in spite of the choice is shown. docs/decision.md has it.
     """
 
     name: str
@@ -64,6 +74,7 @@ class SliceRule:
     measure: str = ""
     margin: float = 0.0
     require: Requirement = "no_harm"
+    cause: str = dataclasses.field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,8 @@ class Protocol:
     """All that is declared. Raises InvalidInput, naming the key, for what cannot be meant.
 
     `measures`: all that are looked at for harm, the primary first; empty until `resolved` says them. `alpha`: the level
-    of the whole decision, both verdicts together. `superiority_margin`: the true gain must lie above it.
+    of the whole decision, both verdicts together. `superiority_margin`: the true gain must lie above it. `diagnosis`:
+    of the base, a file that `crossfade diagnose --json` wrote, for slices by cause.
     """
 
     primary: str = "nDCG@10"
@@ -142,6 +154,7 @@ class Protocol:
     expected: Expected = field(default_factory=Expected)
     prices: Prices | None = None
     waivers: list[Waiver] = field(default_factory=list)
+    diagnosis: str = field(default="", metadata=LATER)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -223,10 +236,13 @@ def _check_slice(protocol: Protocol, rule: SliceRule) -> None:
         "identifiers": rule.identifiers is not None,
         "field": bool(rule.field),
         "file": bool(rule.file),
+        "cause": bool(rule.cause),
     }
     if sum(kinds.values()) != 1:
         given = ", ".join(name for name, there in kinds.items() if there) or "none"
         raise InvalidInput(f"protocol: {where} must say its queries by one of {', '.join(kinds)}; given: {given}")
+    if rule.cause:
+        _check_cause(where, rule)
     if rule.equals is not None and not rule.field:
         raise InvalidInput(f"protocol: {where} has equals and no field: name the field that it is a value of")
     _whole(f"words of {where}", rule.least_words, 0, MOST_WHOLE)
@@ -240,6 +256,19 @@ def _check_slice(protocol: Protocol, rule: SliceRule) -> None:
             'give a margin, or require = "no_harm"'
         )
     _name_measure(protocol.measure_of(rule), f"measure of {where}")
+
+
+def _check_cause(where: str, rule: SliceRule) -> None:
+    known = (*KEYWORDS, *CAUSES)
+    if rule.cause not in known:
+        raise InvalidInput(f"protocol: {where} has cause {rule.cause!r}; expected one of {', '.join(known)}")
+    if rule.require == "nothing" or (rule.cause == ANSWERED and rule.require == "non_inferiority"):
+        return
+    why = "its queries are chosen by what the base got wrong, so that an equal candidate would seem to gain or lose"
+    also = ', or "non_inferiority" with a margin' if rule.cause == ANSWERED else ""
+    if rule.cause == ALL and rule.require == "non_inferiority":
+        also = f' (non-inferiority can be asked of cause = "{ANSWERED}", in a slice of its own)'
+    raise InvalidInput(f'protocol: {where} requires {rule.require}, and {why}: say require = "nothing"{also}')
 
 
 def _check_named(key: str, names: list[str]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from crossfade.errors import DataError, InvalidInput
-from crossfade.evaluation.decision.protocol import Protocol, Waiver
+from crossfade.evaluation.decision.causes import ALL
+from crossfade.evaluation.decision.protocol import Protocol, SliceRule, Waiver
 from crossfade.evaluation.record import decode
 
 FORMAT = 1
@@ -17,7 +18,8 @@ FORMAT = 1
 
 def read_protocol(path: Path) -> Protocol:
     """A protocol file. `format = 1` comes first; the other keys are those of `Protocol`, a table or a list of tables
-    where it holds another type. For a slice `words = [1, 3]` may stand for `least_words` and `most_words`.
+    where it holds another type. For a slice `words = [1, 3]` may stand for `least_words` and `most_words`, and one by
+    `cause` requires nothing where it does not say.
 
     Raises DataError naming the file and the key that is missing, unknown or wrong.
     """
@@ -40,7 +42,7 @@ def protocol_of(table: Mapping[str, Any], path: Path) -> Protocol:
         said = "is missing" if version is None else f"is {version!r}"
         raise DataError(path, f"format {said}; this crossfade reads format = {FORMAT}")
     if isinstance(table.get("slices"), list):
-        table["slices"] = [_words(rule, path) for rule in table["slices"]]
+        table["slices"] = [_shown_only(_words(rule, path)) for rule in table["slices"]]
     _check_keys(Protocol, table, "", path)
     try:
         return decode(Protocol, table)
@@ -54,7 +56,7 @@ def with_waivers(protocol: Protocol, waivers: Iterable[str]) -> list[Waiver]:
     The name ends at the first "=", but for a slice of the protocol that is one a value ("slice:team=legal=REASON"):
     there at the second. (A value that holds "=" itself is waived in a protocol file.) Raises InvalidInput.
     """
-    by_value = {f"slice:{rule.name}" for rule in protocol.slices if rule.file or (rule.field and rule.equals is None)}
+    by_value = {f"slice:{rule.name}" for rule in protocol.slices if _by_value(rule)}
     found = list(protocol.waivers)
     for text in waivers:
         name, _, reason = text.partition("=")
@@ -67,6 +69,17 @@ def with_waivers(protocol: Protocol, waivers: Iterable[str]) -> list[Waiver]:
             raise InvalidInput(f"--waive {text!r}: expected {expected}")
         found.append(Waiver(name, reason.strip()))
     return found
+
+
+def _by_value(rule: SliceRule) -> bool:
+    return bool(rule.file or (rule.field and rule.equals is None) or rule.cause == ALL)
+
+
+def _shown_only(rule: Any) -> Any:
+    """A slice by cause requires nothing, unless it says what."""
+    if not isinstance(rule, Mapping) or "cause" not in rule:
+        return rule
+    return {"require": "nothing", **rule}
 
 
 def _words(rule: Any, path: Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crossfade.evaluation.decision.causes import EXPECTED
 from crossfade.evaluation.decision.findings import Finding
 from crossfade.evaluation.decision.gates import Gate
 from crossfade.evaluation.decision.protocol import Protocol
@@ -28,6 +29,7 @@ def explain(protocol: Protocol, verdict: Verdict, gates: list[Gate], findings: l
         reasons.append(f"The gain in {primary.measure} does not make up for a proven loss elsewhere.")
     if not counted:
         reasons.append(_no_harm(protocol, findings))
+    reasons += _chosen(findings)
     reasons += _waived(waivers, gates, harmed)
     reasons += _power(protocol, primary)
     reasons.append(
@@ -74,9 +76,18 @@ def _no_harm(protocol: Protocol, findings: list[Finding]) -> str:
         if (number := sum(each.subject == subject and each.p_harm is not None for each in findings))
     ]
     text = f"Harm was looked for in {' and '.join([', '.join(counts[:-1]), counts[-1]] if len(counts) > 1 else counts)}"
-    small = sum(each.p_harm is None for each in findings)
+    small = sum(each.p_harm is None and not each.chosen and not each.shown_only for each in findings)
     left = f"; {small:,} smaller {'slice was' if small == 1 else 'slices were'} not tested" if small else ""
     return f"{text} (Holm's correction, one-sided level {protocol.alpha / 2:g}): none that counts is shown{left}."
+
+
+def _chosen(findings: list[Finding]) -> Iterator[str]:
+    """One sentence of the slices that the base failed, and one of what it answered."""
+    for chosen in ("failed", "answered"):
+        held = [each for each in findings if each.chosen == chosen]
+        if held:
+            moved = "; ".join(f"slice {each.name}, {each.n:,} queries, {each.measure} {_moved(each)}" for each in held)
+            yield f"{moved[0].upper()}{moved[1:]}: {EXPECTED[held[0].chosen]}, and none of it is evidence."
 
 
 def _waived(waivers: dict[str, str], gates: list[Gate], harmed: list[Finding]) -> Iterator[str]:

@@ -6,9 +6,10 @@
    The figures are then not relied on, for harm as little as for gain.
 2. **do_not_ship** when harm is shown that is not waived. One family of hypotheses: for each declared measure (the
    primary among them) that the candidate is not worse over all queries; for each slice of at least
-   `least_slice_queries` queries, and for each guard set, that it is not worse by more than its margin. Harm is shown
-   where Holm's adjusted one-sided p is at most alpha / 2. Waived slices and guard sets stay in the family, so that a
-   waiver changes what is asked of no other.
+   `least_slice_queries` queries, and for each guard set, that it is not worse by more than its margin; but for slices
+   that require nothing, and those that a diagnosis chose by the base's results (`causes`). Harm is shown where Holm's
+   adjusted one-sided p is at most alpha / 2. Waived slices and guard sets stay in the family, so that a waiver changes
+   what is asked of no other.
 3. **blocked** when a release gate fails that is not waived: a guard set, or a slice that requires it, that is not
    *shown* to lose less than its margin (it has `least_guard_queries`; the lower end of the interval of confidence
    1 - alpha and the bound of `bounded.lower_bound` at level alpha / 2 lie above -margin; and the one-sided p of a loss
@@ -26,6 +27,12 @@ probability at most u for u up to 1/2. Then
 - P(do_not_ship) <= P(some adjusted p_harm <= alpha / 2) <= alpha / 2, by Holm (1979) under any dependence between
   measures, slices and guard sets, as all these hypotheses are true (margins only widen them);
 - together at most alpha, by Bonferroni; no correction couples the two halves.
+
+A slice that was chosen by the base's results breaks the first sentence: given that the base failed there, the sign of a
+difference is no longer a coin's. Of two equal systems, the one that was not looked at seems better where the other
+failed, and worse where it did not. Such slices are in no family, so that the bounds above stand as they are. Asked for
+non-inferiority, the queries that the base answered can only block; and what is shown there is shown in spite of the
+choice, for it can only make the candidate seem worse.
 
 Gates, and waivers given beforehand, only take verdicts away. Non-inferiority is demanded of every guard set at once, an
 intersection-union test (Berger 1982), so that shipping past a guard set that truly loses its margin has probability at

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.decision.causes import named_slices
 from crossfade.evaluation.decision.evidence import SliceMembers
-from crossfade.evaluation.decision.identifiers import has_identifier
 from crossfade.evaluation.decision.protocol import SliceRule
+from crossfade.evaluation.identifiers import has_identifier
 from crossfade.evaluation.lines import decode, read_lines
 
 QueryFields = Mapping[str, Mapping[str, Any]]
@@ -22,10 +23,12 @@ def slice_members(
     *,
     fields: QueryFields | None = None,
     folder: Path | None = None,
+    causes: Mapping[str, str] | None = None,
 ) -> list[SliceMembers]:
     """The queries of every slice, in the order of the rules, then of values; members in the order of `queries`.
 
     `queries`: id -> text. `fields`: needed where a rule names a field. `folder`: what a rule's file is relative to.
+    `causes`: of the queries, as `causes.standing` gives them; needed where a rule is by cause.
     Raises InvalidInput for a field that no query has, DataError for a file that is not what `SliceRule` says.
     """
     found: list[SliceMembers] = []
@@ -35,6 +38,13 @@ def slice_members(
         elif rule.file:
             path = Path(rule.file) if folder is None else folder / rule.file
             found += _by_value(rule, read_slice_file(path, queries))
+        elif rule.cause:
+            if causes is None:
+                raise InvalidInput(
+                    f"slice {rule.name!r} is by cause: give a diagnosis of the base (diagnosis = in the protocol, or "
+                    "--diagnosis), as crossfade diagnose --json writes it"
+                )
+            found += [SliceMembers(name, rule.name, held) for name, held in named_slices(rule.cause, rule.name, causes)]
         else:
             found.append(
                 SliceMembers(rule.name, rule.name, [query for query, text in queries.items() if _fits(rule, text)])

@@ -14,6 +14,7 @@ from crossfade.evaluation.compare import ComparisonSettings
 from crossfade.evaluation.dataset import Dataset, Run
 from crossfade.evaluation.decision.attested import attested, data_unlike
 from crossfade.evaluation.decision.canonical import canonical_bytes
+from crossfade.evaluation.decision.causes import standing
 from crossfade.evaluation.decision.checks import MOST_NAMED, Check, Sources, differences, equal, named
 from crossfade.evaluation.decision.evidence import Evidence, Values
 from crossfade.evaluation.decision.gather import run_sha256
@@ -212,8 +213,10 @@ def _slices(record: DecisionRecord, dataset: Dataset, sources: Sources) -> Check
         if sources.directory is None:
             return Check("slices", None, "a slice is by a field: give the data set's directory")
         fields = read_query_fields(sources.directory)
+    held = record.evidence.diagnosis
     try:
-        found = slice_members(rules, dataset.queries, fields=fields, folder=sources.folder)
+        causes = None if held is None else standing(held, dataset)
+        found = slice_members(rules, dataset.queries, fields=fields, folder=sources.folder, causes=causes)
     except InvalidInput as error:
         return Check("slices", False, str(error))
     stored = {members.name: members for members in record.evidence.slices}

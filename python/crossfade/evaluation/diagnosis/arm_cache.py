@@ -12,18 +12,16 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.diagnosis.measuring import Measured
+from crossfade.evaluation.evaluate import package_versions
 from crossfade.evaluation.record import decode, encode
 from crossfade.files import check_writable, write_atomically
 
 _FORMAT = 1
-_PACKAGES = ("crossfade", "numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers")
-"""What moves a figure."""
 
 
 class ArmCache:
@@ -62,16 +60,6 @@ class ArmCache:
             stream.write(gzip.compress(json.dumps(packed).encode(), 6, mtime=0))
 
     def _path(self, content: Mapping[str, Any]) -> Path:
-        described = json.dumps(encode({**content, "versions": _versions()}), sort_keys=True)
+        described = json.dumps(encode({**content, "versions": package_versions()}), sort_keys=True)
         key = hashlib.sha256(described.encode()).hexdigest()
         return (self._directory or Path()) / f"{key[:40]}.arm"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

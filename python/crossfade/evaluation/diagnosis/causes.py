@@ -20,6 +20,11 @@ this order, faults of the data before faults of reading before faults of matchin
 8. ranked_low: a relevant document is within reach of a second look (the first 100, in a corpus of fewer than a thousand
    documents the first tenth), and an arm that reranks, or hybrid search, has it in its first k.
 9. semantic_mismatch: what is left. The model does not put query and document together.
+
+Where the baseline is more than search by vectors, 5 and 6 take the k-th result by vectors alone, and are not asked of
+search by words alone, which reads documents whole. Where the baseline searches words, 7 asks only for other signs, as
+words that find the document are searched already; what fails then is the order, and 8 takes any simpler arm that has
+the document for a mender: vectors alone, words alone, no reranker.
 """
 
 from __future__ import annotations
@@ -40,6 +45,7 @@ _UNREAD_SHARE = 0.5
 _UNJUDGED_SHARE = 0.5
 _REACH = 100
 _SECOND_LOOK = ("hybrid", "reranking")
+_ANY_LOOK = (*_SECOND_LOOK, "no_reranker", "dense", "lexical")  # of a baseline that puts several of these together
 
 
 def explain(look: Look) -> tuple[Cause, Evidence]:
@@ -83,7 +89,7 @@ def _duplicate(look: Look) -> Evidence | None:
     judged = dataset.qrels[look.query_id]
     for document in look.present:
         for rank, (rival_id, _) in enumerate(look.head, start=1):
-            if rival_id in judged:
+            if judged.get(rival_id, -1) >= 0:
                 continue
             rival = dataset.documents_by_id[rival_id]
             alike = resemblance(document.content, rival.content)
@@ -101,13 +107,15 @@ def _duplicate(look: Look) -> Evidence | None:
 
 def _unjudged(look: Look) -> Evidence | None:
     judged = look.facts.dataset.qrels[look.query_id]
-    share = sum(1 for document_id, _ in look.head if document_id not in judged) / max(len(look.head), 1)
+    share = sum(1 for document_id, _ in look.head if judged.get(document_id, -1) < 0) / max(len(look.head), 1)
     if not look.facts.pooled or share < _UNJUDGED_SHARE:
         return None
     return {"unjudged_share": share, "judged_share_of_all_queries": round(look.facts.judged_share, 3)}
 
 
 def _truncated(look: Look) -> Evidence | None:
+    if not _reads(look):
+        return None
     reading = look.facts.reading
     for document in look.present:
         limit = reading.read_end(document)
@@ -120,13 +128,13 @@ def _truncated(look: Look) -> Evidence | None:
         shown: Evidence = {"document": document.id, "characters": len(document.text), "read": limit}
         # Most of the passage lies beyond: one that begins on the limit itself was not read either.
         beyond = best.start + best.end > 2 * limit
-        if beyond and (look.kth_score is None or score >= look.kth_score):
+        if beyond and (look.near_score is None or score >= look.near_score):
             return {
                 **shown,
                 "passage": snippet(document.text[best.start : best.end]),
                 "passage_at": best.start,
                 "passage_score": score,
-                "kth_score": look.kth_score,
+                "kth_score": look.near_score,
             }
         share = _unread_share(look, document.content[: len(document.content) - len(document.text) + limit], document.id)
         if share is not None and share >= _UNREAD_SHARE:
@@ -134,9 +142,14 @@ def _truncated(look: Look) -> Evidence | None:
     return None
 
 
+def _reads(look: Look) -> bool:
+    """The baseline depends on what the model reads of a document, and it is known what vectors alone find."""
+    return look.facts.case.baseline.mode != "lexical" and look.facts.vectors is not None
+
+
 def _unread_share(look: Look, read: str, document_id: str) -> float | None:
     """Of what BM25 matches a document by, the part that only the unread text has; None when it does not find it."""
-    found = look.found_in(look.facts.run_of("lexical"))
+    found = look.found_in(look.facts.words)
     if found != document_id:
         return None
     whole = words_of([look.facts.dataset.documents_by_id[document_id].content])
@@ -152,6 +165,8 @@ def _unread_share(look: Look, read: str, document_id: str) -> float | None:
 
 
 def _border(look: Look) -> Evidence | None:
+    if not _reads(look):
+        return None
     reading = look.facts.reading
     for document in look.present:
         around = reading.straddling(document)
@@ -159,20 +174,22 @@ def _border(look: Look) -> Evidence | None:
             continue
         scores, chunks = look.score(around), look.score(reading.chunks(document))
         at = int(scores.argmax())
-        enough = look.kth_score is None or float(scores[at]) >= look.kth_score
+        enough = look.near_score is None or float(scores[at]) >= look.near_score
         if enough and scores[at] > chunks.max():
             return {
                 "document": document.id,
                 "passage": snippet(document.text[around[at].start : around[at].end]),
                 "passage_score": float(scores[at]),
                 "best_chunk_score": float(chunks.max()),
-                "kth_score": look.kth_score,
+                "kth_score": look.near_score,
             }
     return None
 
 
 def _exact(look: Look) -> Evidence | None:
-    found = look.found_in(look.facts.run_of("lexical"))
+    # Where the baseline searches words too, that they find a document is no remedy, and rank or fusion is the fault.
+    searched = look.facts.case.baseline.mode != "dense"
+    found = None if searched else look.found_in(look.facts.words)
     meant = look.facts.vocabulary.identifiers(look.text)
     if found is None:
         for document in look.present:
@@ -190,7 +207,8 @@ def _exact(look: Look) -> Evidence | None:
 
 def _low(look: Look) -> Evidence | None:
     best, limit = look.best, reach(look.facts)
-    arms = [each.name for each in look.facts.ladder.figures if each.kind in _SECOND_LOOK]
+    kinds = _SECOND_LOOK if look.facts.plain else _ANY_LOOK
+    arms = [each.name for each in look.facts.ladder.figures if each.kind in kinds]
     menders = [name for name in arms if look.found_by(name)]
     if best is None or best[0] > limit or not menders:
         return None

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade import measures as ir
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.diagnosis.answers import GivenAnswer, judge_answers
 from crossfade.evaluation.diagnosis.causes import explain
@@ -23,7 +22,7 @@ from crossfade.evaluation.diagnosis.evidence import Facts, Look, unit
 from crossfade.evaluation.diagnosis.failures import misses, unanswerable
 from crossfade.evaluation.diagnosis.inputs import Case, DiagnosisSettings
 from crossfade.evaluation.diagnosis.ladder import Climber, Ladder, climbing
-from crossfade.evaluation.diagnosis.plan import Plan, make_plan
+from crossfade.evaluation.diagnosis.plan import Plan, by_vectors_alone, make_plan
 from crossfade.evaluation.diagnosis.recommendation import recommend
 from crossfade.evaluation.diagnosis.terms import naming_terms, recurring_terms
 from crossfade.evaluation.diagnosis.types import (
@@ -34,6 +33,7 @@ from crossfade.evaluation.diagnosis.types import (
     FailureCluster,
     Term,
 )
+from crossfade.evaluation.judged import judged_at
 from crossfade.evaluation.results import RankedDocument
 from crossfade.evaluation.showcase import snippet
 from crossfade.evaluation.verdict import ALPHA
@@ -55,14 +55,10 @@ def diagnose(
     `cache`: a directory that keeps vectors and finished arms, so that a second run measures only what has changed.
     `answers`: what a generator made of the contexts it was given. `others`: further splits of the same data.
 
-    Raises InvalidInput for a baseline that is not by vectors, an empty split, or what a filter does not fit; and what
-    encoders, rerankers and the store raise.
+    Raises InvalidInput for an empty split, or what a filter does not fit; and what encoders, rerankers and the store
+    raise.
     """
     settings = settings or DiagnosisSettings()
-    if case.baseline.mode != "dense" or case.baseline.reranker is not None:
-        raise InvalidInput(
-            "the baseline is search by vectors without a reranker: words and rerankers are arms beside it"
-        )
     if not case.dataset.queries:
         raise InvalidInput(f"{case.dataset.name}/{case.dataset.split} judges no query: there is nothing to diagnose")
     plan = make_plan(case)
@@ -127,9 +123,9 @@ def diagnose(
 def _facts(case: Case, settings: DiagnosisSettings, ladder: Ladder, climber: Climber) -> Facts:
     dataset = case.dataset
     run = ladder.runs[ladder.figures[0].name]
-    name = f"Judged@{settings.k}"
-    judged = ir.evaluate(dataset.qrels, run, [name], missing="zero").mean(name)
-    documents = unit(climber.indexes.vectors(case.base).vectors) if case.baseline.whole else None
+    judged = float(judged_at(dataset.qrels, run, settings.k).mean())
+    ranks_by_vectors = by_vectors_alone(case.baseline) and case.baseline.whole
+    documents = unit(climber.indexes.vectors(case.base).vectors) if ranks_by_vectors else None
     wanted = sorted({each for grades in dataset.qrels.values() for each in grades if each in dataset.documents_by_id})
     shown = {document_id for query_id in case.filters.filters for document_id in run.get(query_id, {})}
     kept = case.filters.kept(sorted({*wanted, *shown})) if case.filters else {}
@@ -226,6 +222,6 @@ def _notes(facts: Facts, plan: Plan) -> list[str]:
             f"Of the first {settings.k} results {facts.judged_share:.0%} are judged: an unjudged result counts as "
             "irrelevant, and some failures may be relevant documents that nobody has judged."
         )
-    if all(each.kind != "lexical" for each in facts.ladder.figures):
+    if facts.words is None:
         notes.append("Words were not searched: exact match cannot be told from semantic mismatch.")
     return notes

@@ -14,6 +14,7 @@ from crossfade.evaluation.diagnosis.failures import relevant
 from crossfade.evaluation.diagnosis.identifiers import Vocabulary
 from crossfade.evaluation.diagnosis.inputs import Case, DiagnosisSettings
 from crossfade.evaluation.diagnosis.ladder import Ladder
+from crossfade.evaluation.diagnosis.plan import by_vectors_alone, by_words_alone
 from crossfade.evaluation.diagnosis.reading import Passage, Reading
 from crossfade.evaluation.evaluate import TIES
 from crossfade.evaluation.order import trec_order
@@ -26,8 +27,8 @@ _POOLED = 0.5
 @dataclass(frozen=True)
 class Facts:
     """What all failed queries share. `documents`: float32, (n, d), whole documents as the base embeds them, unit
-    length; None where the baseline cuts documents. `kept`: by query with a filter, which documents it keeps.
-    `judged_share`: of the first k results, mean over all queries."""
+    length; None where the baseline does not rank by these alone. `kept`: by query with a filter, which documents it
+    keeps. `judged_share`: of the first k results, mean over all queries."""
 
     case: Case
     settings: DiagnosisSettings
@@ -57,6 +58,25 @@ class Facts:
     @cached_property
     def rows(self) -> dict[str, int]:
         return {document.id: row for row, document in enumerate(self.dataset.documents)}
+
+    @property
+    def plain(self) -> bool:
+        """The baseline searches by vectors alone."""
+        return by_vectors_alone(self.case.baseline)
+
+    @cached_property
+    def words(self) -> Mapping[str, Mapping[str, float]] | None:
+        """The rankings of BM25 over whole documents, maybe the baseline's own; None when none was measured."""
+        if by_words_alone(self.case.baseline):
+            return self.ladder.runs[self.ladder.figures[0].name]
+        return self.run_of("lexical")
+
+    @cached_property
+    def vectors(self) -> Mapping[str, Mapping[str, float]] | None:
+        """The rankings by the base's vectors alone of what the baseline searches; None when none was measured."""
+        if self.plain:
+            return self.ladder.runs[self.ladder.figures[0].name]
+        return self.run_of("no_reranker" if self.case.baseline.mode == "dense" else "dense")
 
     def run_of(self, kind: str) -> Mapping[str, Mapping[str, float]] | None:
         """The rankings of the first arm of a kind; None when none was measured."""
@@ -88,6 +108,14 @@ class Look:
     def kth_score(self) -> float | None:
         """Of the last of the first k; None when fewer were found: then whatever is found is among them."""
         return self.head[-1][1] if len(self.head) == self.facts.settings.k else None
+
+    @cached_property
+    def near_score(self) -> float | None:
+        """The cosine that a passage needs to be among the first k by vectors: that of the k-th there. None when fewer
+        were found."""
+        by_vectors = trec_order((self.facts.vectors or {}).get(self.query_id, {}), TIES)
+        k = self.facts.settings.k
+        return by_vectors[k - 1][1] if len(by_vectors) >= k else None
 
     @cached_property
     def relevant(self) -> dict[str, int]:

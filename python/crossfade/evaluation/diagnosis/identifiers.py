@@ -5,19 +5,14 @@ A model of meaning cuts such words into pieces that say little; BM25 compares th
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from crossfade.evaluation.identifiers import forms, is_capitals, is_code, is_fraction, is_mixed
 from crossfade.lexical import AnalyserSettings, tokens
 
 _WORDS = AnalyserSettings("plain", "none")
-_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]{2,80})[\"“”„«»]")
-_EDGES = "()[]{}<>,;:!?'\"“”„«»`"
-_JOINT = re.compile(r"\w(?:_|::|->|@|#|\\|&)\w|\w{2}\.\w{2}|\d\.\d")
-_LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
-_LONG_NUMBER = 4  # digits: below that it counts something
 _RARE_SHARE = 0.001  # of the documents
 _RARE_LEAST = 2
 _COMMON_SHARE = 0.05
@@ -62,23 +57,15 @@ class Vocabulary:
     def identifiers(self, query: str) -> Identifiers:
         """Of a query.
 
-        By form: a word of letters and digits together (`ldf6920bb`, `AB-12/9`); one with a joint that prose lacks
-        (`foo_bar`, `a::b`, `10.0.0.1`); a number of four digits or more; two capitals or more alone (`EBITDA`), unless
-        most of the query's words are in capitals; whatever is in double quotes; but none that more than one document in
+        By form: its codes (`identifiers.is_code`) and fractions, and two capitals or more alone (`EBITDA`), unless most
+        of the query's words are in capitals; whatever is in double quotes; but none that more than one document in
         twenty has (in a small corpus five). By number: a word that some document has, and at most one in a thousand.
         """
-        whole: list[str] = []
-        codes: list[str] = []
-        words = query.split()
-        shouted = sum(1 for word in words if _is_capitals(word.strip(_EDGES)))
+        found, words = forms(query), query.split()
+        shouted = sum(1 for word in words if is_capitals(word))
         loud = len(words) > 1 and shouted >= _MOSTLY * len(words)
-        for word in words:
-            bare = word.strip(_EDGES).rstrip(".")
-            if _is_mixed(bare) or _is_long_number(bare) or _JOINT.search(bare):
-                codes.append(bare)
-            elif _is_capitals(bare) and not loud:
-                whole.append(bare)
-        whole += _QUOTED.findall(query)
+        whole = [*found.quoted, *([] if loud else found.capitals)]
+        codes = [*found.codes, *found.fractions]
         named = words_of(whole) | {token for token in words_of(codes) if self._tells(token)}
         kept = {token for token in named if self._counts[token] <= self._common}
         rare = {token for token in words_of([query]) - kept if self.rare(token)}
@@ -86,17 +73,17 @@ class Vocabulary:
 
     def _tells(self, token: str) -> bool:
         """Of the tokens of a code, which are its words too (`dvd-2930ci`: also `dvd`), those that are codes."""
-        return _is_mixed(token) or _is_long_number(token) or bool(_JOINT.search(token)) or self.rare(token)
+        return is_code(token) or is_fraction(token) or self.rare(token)
 
 
 def spelled_otherwise(codes: Iterable[str], words: Iterable[str]) -> dict[str, str]:
     """Codes that are among the words but for the signs within them: `kx-tg6313s` for `kxtg6313s`. Of letters and
     digits, five at least; neither the model nor BM25 takes the two for one."""
-    held = {_squeezed(word): word for word in sorted(words) if _is_mixed(word)}
+    held = {_squeezed(word): word for word in sorted(words) if is_mixed(word)}
     found = {}
     for code in sorted(codes):
         bare = _squeezed(code)
-        if len(bare) >= _LEAST_BARE and _is_mixed(code) and held.get(bare, code) != code:
+        if len(bare) >= _LEAST_BARE and is_mixed(code) and held.get(bare, code) != code:
             found[code] = held[bare]
     return found
 
@@ -109,16 +96,3 @@ def words_of(texts: Iterable[str]) -> set[str]:
     """The tokens of all texts, as BM25's plain analyser has them: codes whole, and their words."""
     given = list(texts)
     return {token for words in tokens(given, _WORDS) for token in words}
-
-
-def _is_capitals(word: str) -> bool:
-    letters = _LETTER.findall(word)
-    return len(letters) >= 2 and word.isupper()
-
-
-def _is_mixed(word: str) -> bool:
-    return bool(_LETTER.search(word) and _DIGIT.search(word))
-
-
-def _is_long_number(word: str) -> bool:
-    return len(_DIGIT.findall(word)) >= _LONG_NUMBER and not _LETTER.search(word)

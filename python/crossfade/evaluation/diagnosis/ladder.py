@@ -26,6 +26,7 @@ from crossfade.evaluation.diagnosis.plan import Plan, Rung
 from crossfade.evaluation.diagnosis.types import ArmFigures, ArmKind, LeftOut, Mean
 from crossfade.evaluation.evaluate import TIES
 from crossfade.evaluation.index import CorpusIndexes
+from crossfade.evaluation.order import trec_order
 from crossfade.evaluation.results import Difference, ModelRef
 from crossfade.evaluation.verdict import ALPHA
 from crossfade.intervals import Bootstrap, difference_interval, mean_interval
@@ -37,6 +38,8 @@ _MOST_COMBINATIONS = 6
 _SLOTS: dict[ArmKind, str] = {
     "filters": "filters",
     "chunking": "chunking",
+    "no_reranker": "reranker",
+    "dense": "mode",
     "lexical": "mode",
     "hybrid": "mode",
     "reranking": "reranker",
@@ -48,7 +51,9 @@ _SLOTS: dict[ArmKind, str] = {
 
 @dataclass(frozen=True)
 class Ladder:
-    """`figures`: the baseline first, then as measured. `runs`: by arm's name. `computed`: arms that were not cached."""
+    """`figures`: the baseline first, then as measured. `runs`: by arm's name, of the queries where the baseline failed:
+    nothing else is asked of them; the baseline's own has the others too, down to the k-th result. `computed`: arms that
+    were not cached."""
 
     figures: list[ArmFigures]
     runs: Mapping[str, Run] = field(repr=False)
@@ -90,7 +95,9 @@ class Climber:
     corpora: ArmCorpora
     cache: ArmCache
     told: _Told
-    _measured: dict[str, Measured] = field(default_factory=dict)
+    _figures: dict[str, ArmFigures] = field(default_factory=dict)
+    _runs: dict[str, Run] = field(default_factory=dict)
+    _failed: frozenset[str] = frozenset()
     _computed: list[str] = field(default_factory=list)
     _adapted: AdaptedEncoder | None = None
 
@@ -98,21 +105,16 @@ class Climber:
         """Every rung of the plan, then combinations of those that helped. What is finished is kept at once."""
         rungs, left_out = list(plan.rungs), list(plan.left_out)
         rungs = self._climb(rungs, left_out, "arm")
-        singles = self._figures(rungs)
+        singles = self._compared(rungs)
         rungs += self._climb(combinations(rungs, singles), left_out, "combination")
-        return Ladder(
-            self._figures(rungs),
-            {name: each.run for name, each in self._measured.items()},
-            left_out,
-            list(self._computed),
-        )
+        return Ladder(self._compared(rungs), dict(self._runs), left_out, list(self._computed))
 
     def _climb(self, rungs: Sequence[Rung], left_out: list[LeftOut], what: str) -> list[Rung]:
         done = []
         for number, rung in enumerate(rungs, start=1):
             self.told.arm = f"{what} {number} of {len(rungs)}, {rung.name}: "
             try:
-                self._measured[rung.name] = self._one(rung)
+                self._keep(rung, self._one(rung))
             except InvalidInput as error:
                 if not rung.adapted:
                     raise
@@ -173,37 +175,43 @@ class Climber:
             bundle = adapted_bundle(self.case, self.case.remedies.adapter.name)
         return ModelRef(bundle.name, bundle.query_fingerprint, bundle.document_fingerprint)
 
-    def _figures(self, rungs: Sequence[Rung]) -> list[ArmFigures]:
+    def _keep(self, rung: Rung, measured: Measured) -> None:
+        """What is asked of an arm later. Its run goes with the next one: of 100,000 queries each takes a gigabyte."""
         dataset, settings = self.case.dataset, self.settings
-        figures = []
+        table = ir.evaluate(dataset.qrels, measured.run, settings.measures, ties=TIES, missing="zero")
+        values = {name: table.per_query(name) for name in settings.measures}
         bootstrap = Bootstrap(settings.resamples, confidence=1 - ALPHA, seed=settings.seed)
-        for rung in rungs:
-            measured = self._measured[rung.name]
-            table = ir.evaluate(dataset.qrels, measured.run, settings.measures, ties=TIES, missing="zero")
-            values = {name: table.per_query(name) for name in settings.measures}
-            means = {}
-            for name, each in values.items():
-                interval = mean_interval(list(each.values()), bootstrap)
-                means[name] = Mean(interval.estimate, (interval.low, interval.high))
-            figures.append(
-                ArmFigures(
-                    name=rung.name,
-                    kind=rung.kind,
-                    model=self._model(rung),
-                    retrieval=rung.arm.record(settings.depth),
-                    measures=means,
-                    difference=None,
-                    latency_ms=measured.latency,
-                    baseline_latency_ms=measured.baseline_latency,
-                    cost=measured.cost,
-                    per_query=values[settings.primary],
-                    misses=len(misses(dataset, measured.run, settings.k)),
-                    parts=list(rung.parts),
-                    filtered=rung.filtered,
-                )
-            )
-        first, *others = figures
-        differences = against(first, others, settings)
+        means = {}
+        for name, each in values.items():
+            interval = mean_interval(list(each.values()), bootstrap)
+            means[name] = Mean(interval.estimate, (interval.low, interval.high))
+        failed = misses(dataset, measured.run, settings.k)
+        self._figures[rung.name] = ArmFigures(
+            name=rung.name,
+            kind=rung.kind,
+            model=self._model(rung),
+            retrieval=rung.arm.record(settings.depth),
+            measures=means,
+            difference=None,
+            latency_ms=measured.latency,
+            baseline_latency_ms=measured.baseline_latency,
+            cost=measured.cost,
+            per_query=values[settings.primary],
+            misses=len(failed),
+            parts=list(rung.parts),
+            filtered=rung.filtered,
+        )
+        if rung.kind == "baseline":
+            self._failed = frozenset(failed)
+        self._runs[rung.name] = {
+            query: ranking if query in self._failed else dict(trec_order(ranking, TIES)[: settings.k])
+            for query, ranking in measured.run.items()
+            if query in self._failed or rung.kind == "baseline"
+        }
+
+    def _compared(self, rungs: Sequence[Rung]) -> list[ArmFigures]:
+        first, *others = [self._figures[rung.name] for rung in rungs]
+        differences = against(first, others, self.settings)
         return [first, *(replace(each, difference=found) for each, found in zip(others, differences, strict=True))]
 
 

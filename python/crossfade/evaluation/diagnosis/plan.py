@@ -64,9 +64,20 @@ def make_plan(case: Case) -> Plan:
         add(Rung("filters", "filters", baseline, base, filtered=True))
     else:
         left_out.append(LeftOut("filters", "filters", "no query carries a filter", inapplicable=True))
-    add(Rung("BM25", "lexical", replace(baseline, mode="lexical", chunking=ChunkingSettings()), None))
-    add(Rung("hybrid", "hybrid", replace(baseline, mode="hybrid"), base))
+    if baseline.reranker is not None:
+        add(Rung("without reranker", "no_reranker", replace(baseline, reranker=None, reranker_name=""), base))
+    if baseline.mode != "dense":
+        # By vectors, and by nothing else: faults of reading are told by it too.
+        add(Rung("vectors", "dense", Arm("dense", baseline.chunking, exact=baseline.exact), base))
+    if not by_words_alone(baseline):
+        add(Rung("BM25", "lexical", Arm("lexical", analyser=baseline.analyser), None))
+    if baseline.mode == "hybrid":
+        left_out.append(LeftOut("hybrid", "hybrid", "the baseline searches by words and vectors", inapplicable=True))
+    else:
+        add(Rung("hybrid", "hybrid", replace(baseline, mode="hybrid"), base))
     known_rerankers: dict[str, str] = {}
+    if baseline.reranker is not None:
+        known_rerankers[baseline.reranker.fingerprint] = "the baseline's"
     for name, reranker in remedies.rerankers.items():
         if (same := known_rerankers.setdefault(reranker.fingerprint, name)) != name:
             left_out.append(LeftOut(f"rerank: {name}", "reranking", f"the same as {same}", inapplicable=True))
@@ -74,7 +85,13 @@ def make_plan(case: Case) -> Plan:
         add(Rung(f"rerank: {name}", "reranking", replace(baseline, reranker=reranker, reranker_name=name), base))
     if not remedies.rerankers:
         reason = remedies.left_out.get("reranking", "no reranker was given")
-        left_out.append(LeftOut("reranking", "reranking", reason))
+        if baseline.reranker is not None:
+            left_out.append(LeftOut("reranking", "reranking", "the baseline reranks", inapplicable=True))
+        else:
+            left_out.append(LeftOut("reranking", "reranking", reason))
+    if baseline.mode == "lexical":
+        why = "the baseline searches by words alone: no model moves it"
+        return Plan(rungs, [*left_out, LeftOut("models", "base_model", why, inapplicable=True)], unread)
     for name, model in remedies.base_models.items():
         add(Rung(f"model: {name}", "base_model", baseline, model))
     for name, model in remedies.quantised.items():
@@ -94,6 +111,16 @@ def make_plan(case: Case) -> Plan:
         if absent and kind not in known:
             left_out.append(LeftOut(kind, kind, remedies.left_out.get(kind, why)))
     return Plan(rungs, left_out, unread)
+
+
+def by_vectors_alone(arm: Arm) -> bool:
+    """Of chunks or of whole documents."""
+    return arm.mode == "dense" and arm.reranker is None
+
+
+def by_words_alone(arm: Arm) -> bool:
+    """Of whole documents."""
+    return arm.mode == "lexical" and arm.whole and arm.reranker is None
 
 
 def cut_name(settings: ChunkingSettings) -> str:

@@ -4,9 +4,10 @@
 2. At most `tolerated` (5%) of the queries fail, and no remedy is better: nothing is wrong.
 3. Half of the failures or more are faults of the data (missing documents, duplicates, unjudged results): fix the data.
    Until then every figure is of the faults.
-4. Among the remedies that are better than the baseline, the simplest: filters, chunking, words (BM25 or hybrid search),
-   reranking, another base model, a query adapter, a tuned model, in this order. A less simple one takes its place only
-   where it is better than that too. An adapter or tuned model that is chosen so means: fine-tune.
+4. Among the remedies that are better than the baseline, the simplest: without its reranker, filters, chunking, vectors
+   alone, words (BM25 or hybrid search), reranking, another base model, a query adapter, a tuned model, in this order. A
+   less simple one takes its place only where it is better than that too. An adapter or tuned model that is chosen so
+   means: fine-tune. Words alone mean: search words too, unless the baseline does.
 5. No remedy is better, semantic mismatch is the most frequent cause, and the 95% Wilson interval of the share of
    queries that fail for it lies above `tolerated`: another base model, where none was measured; else fine-tune.
 6. Otherwise nothing is proven: fix the data, by judging more queries, and see what the failures are.
@@ -19,6 +20,7 @@ Combinations and quantised variants are never the first thing to do, and are not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from crossfade.evaluation.diagnosis.checklist import wilson
 from crossfade.evaluation.diagnosis.inputs import DiagnosisSettings
@@ -30,8 +32,10 @@ from crossfade.evaluation.verdict import MIN_QUERIES
 DATA_FAULTS: frozenset[Cause] = frozenset({"missing_document", "duplicate_or_stale", "unjudged"})
 
 _ACTIONS: dict[ArmKind, Action] = {
+    "no_reranker": "no_reranker",
     "filters": "filters",
     "chunking": "chunking",
+    "dense": "dense",
     "lexical": "hybrid",
     "hybrid": "hybrid",
     "reranking": "reranking",
@@ -75,7 +79,9 @@ def recommend(
             "fix_data", None, [f"{said}; {faulty:,} of them for faults of the data ({named}): mend these first."]
         )
     if helping:
-        return _simplest(helping, settings, said)
+        found = _simplest(helping, settings, said)
+        words = next(each.kind for each in helping if each.name == found.arm) == "lexical"
+        return replace(found, action="lexical") if words and arms[0].retrieval.mode != "dense" else found
     low, high = wilson(causes[0].count, answerable)
     if causes[0].cause == "semantic_mismatch" and low > settings.tolerated:
         tried = any(each.kind == "base_model" for each in arms)

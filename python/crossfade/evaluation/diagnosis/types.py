@@ -21,6 +21,8 @@ ArmKind = Literal[
     "baseline",
     "chunking",
     "filters",
+    "no_reranker",
+    "dense",
     "lexical",
     "hybrid",
     "reranking",
@@ -47,8 +49,20 @@ Cause = Literal[
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 Action = Literal[
-    "fix_data", "chunking", "filters", "hybrid", "reranking", "base_model", "fine_tune", "nothing_is_wrong"
+    "fix_data",
+    "chunking",
+    "filters",
+    "no_reranker",
+    "dense",
+    "lexical",
+    "hybrid",
+    "reranking",
+    "base_model",
+    "fine_tune",
+    "nothing_is_wrong",
 ]
+"""`no_reranker`, `dense` (vectors alone), `lexical` (words alone): where the baseline has more, and is the worse for
+it; `dense` also where it has words alone."""
 
 Answer = Literal["yes", "no", "unknown"]
 

@@ -19,7 +19,7 @@ from typing import Any, get_args
 from crossfade import tables
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.dataset import Progress
-from crossfade.evaluation.json_lines import json_objects, kind_of
+from crossfade.evaluation.json_lines import json_objects
 from crossfade.evaluation.judgments.types import (
     GREATEST_GRADE,
     JudgeKind,
@@ -29,6 +29,7 @@ from crossfade.evaluation.judgments.types import (
     Pair,
 )
 from crossfade.evaluation.lines import read_lines, read_text
+from crossfade.json_kinds import kind_of
 
 _REPORT_EVERY = 4096
 _NEEDED = ("query_id", "document_id", "grade")

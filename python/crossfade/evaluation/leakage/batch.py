@@ -31,6 +31,7 @@ class _Batch(NamedTuple):
     positive_relevant: Found
     positive_query: Found
     negative_relevant: Found
+    nearest: dict[Pair, dict[str, Hit]]
 
 
 def leaking_rows(rows: list[TrainingRow], file: str, sides: Sides, settings: LeakageSettings, tally: Tally) -> set[int]:
@@ -39,6 +40,7 @@ def leaking_rows(rows: list[TrainingRow], file: str, sides: Sides, settings: Lea
     leaking = set()
     for place, row in enumerate(rows):
         if row.texts is not None:
+            _suspect(row, file, found, sides, tally)
             for pair in _row(row, file, found, sides, tally):
                 if pair in settings.counted:
                     leaking.add(place)
@@ -56,21 +58,43 @@ def _search(rows: list[TrainingRow], sides: Sides, settings: LeakageSettings) ->
     threads = settings.threads
     query_query = sides.queries.find(as_queries, containment=True, threads=threads)
     positive_relevant = sides.documents.find(as_positives, containment=True, threads=threads)
+    nearest: dict[Pair, dict[str, Hit]] = {}
     if sides.encoder is not None:
         # Where words have told already, vectors are not asked.
-        for known, some, found in (
-            (sides.queries, as_queries, query_query),
-            (sides.documents, as_positives, positive_relevant),
-        ):
+        plan: tuple[tuple[Pair, Known, list[str], Found], ...] = (
+            ("query-query", sides.queries, as_queries, query_query),
+            ("positive-relevant", sides.documents, as_positives, positive_relevant),
+        )
+        for pair, known, some, found in plan:
             rest = [text for text in some if text not in found]
-            found.update(known.find_by_vectors(rest, sides.encoder, settings.cosine, threads))
+            more, nearest[pair] = known.find_by_vectors(rest, sides.encoder, settings.cosine, threads)
+            found.update(more)
     return _Batch(
         query_query,
         sides.documents.find(queries, containment=False, threads=threads),
         positive_relevant,
         sides.queries.find(positives, containment=False, threads=threads),
         sides.documents.find(negatives, containment=True, threads=threads),
+        nearest,
     )
+
+
+def _suspect(row: TrainingRow, file: str, found: _Batch, sides: Sides, tally: Tally) -> None:
+    """The nearest known texts by vectors that are too far to be called copies."""
+    texts = row.texts
+    if texts is None:
+        return
+    plan: tuple[tuple[Pair, tuple[str, ...], Known], ...] = (
+        ("query-query", (*texts.queries, *texts.others), sides.queries),
+        ("positive-relevant", (*texts.positives, *texts.others), sides.documents),
+    )
+    for pair, some, known in plan:
+        nearest = found.nearest.get(pair, {})
+        for text in some:
+            hit = nearest.get(text)
+            if hit is not None and tally.suspects(pair, hit.similarity):
+                ids = [sides.queries.ids[place] for place in known.queries[hit.place]]
+                tally.suspect(pair, known, hit, (file, row.line), text, ids)
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

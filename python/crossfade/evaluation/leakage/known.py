@@ -79,23 +79,54 @@ class Known:
                 best[hit.place] = hit
         return {text: list(best.values()) for text, best in found.items()}
 
-    def find_by_vectors(self, texts: list[str], encoder: Encoder, cosine: float, threads: int) -> dict[str, list[Hit]]:
-        """Texts whose vectors are nearly those of known ones: exact search, the nearest three of each.
+    def find_by_vectors(
+        self, texts: list[str], encoder: Encoder, cosine: float, threads: int
+    ) -> tuple[dict[str, list[Hit]], dict[str, Hit]]:
+        """Texts whose vectors are nearly those of known ones: exact search, the nearest three of each. And of every
+        other text the nearest known one, however far.
 
         Numbers must agree as they must for words: a model sees little difference between two years.
         """
         if self._vectors is None or not texts or not len(self._vectors):
-            return {}
+            return {}, {}
         vectors = encoder.encode(texts, self._input_type).vectors
         scores, rows = top_k(vectors, self._vectors, min(_NEIGHBOURS, len(self._vectors)), threads=threads)
         found: dict[str, list[Hit]] = {}
-        for text, place in np.argwhere(scores >= cosine).tolist():
-            if self._numbers and not agree_in_numbers(texts[text], self.texts[rows[text, place]]):
-                continue
-            # A cosine in single precision may pass 1 by its rounding.
-            similarity = min(float(scores[text, place]), 1.0)
-            found.setdefault(texts[text], []).append(Hit(int(rows[text, place]), 3, "cosine", similarity))
-        return found
+        nearest: dict[str, Hit] = {}
+        for text, (places, near) in zip(texts, zip(rows.tolist(), scores.tolist(), strict=True), strict=True):
+            for place, score in zip(places, near, strict=True):
+                if score < cosine and (text in found or text in nearest):
+                    break
+                if self._numbers and not agree_in_numbers(text, self.texts[place]):
+                    continue
+                # A cosine in single precision may pass 1 by its rounding.
+                hit = Hit(place, 3, "cosine", min(score, 1.0))
+                if score >= cosine:
+                    found.setdefault(text, []).append(hit)
+                else:
+                    nearest[text] = hit
+        return found, nearest
+
+    def alike_by_chance(self, cosine: float, threads: int) -> float | None:
+        """Of the known texts, the share that has another one with a cosine of at least this, and is no copy of it by
+        words: about as many texts of the same kind would be taken for paraphrases and are none. None of fewer than two.
+        """
+        if self._vectors is None or len(self._vectors) < 2:
+            return None
+        copies = self._overlap.find(self.texts, containment=True, threads=threads)
+        same = {
+            (text, self._places[known])
+            for text, known in zip(copies.texts.tolist(), copies.known.tolist(), strict=True)
+        }
+        scores, rows = top_k(self._vectors, self._vectors, min(_NEIGHBOURS + 1, len(self._vectors)), threads=threads)
+        alike = {
+            text
+            for text, place in np.argwhere(scores >= cosine).tolist()
+            if (other := int(rows[text, place])) != text
+            and (text, other) not in same
+            and (not self._numbers or agree_in_numbers(self.texts[text], self.texts[other]))
+        }
+        return len(alike) / len(self.texts)
 
 
 def known_queries(dataset: Dataset, settings: OverlapSettings, threads: int) -> Known:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from crossfade.evaluation.leakage.settings import Pair
-from crossfade.evaluation.record import check_schema, decode, encode
+from crossfade.evaluation.record import LATER, check_schema, decode, encode
 
 LEAKAGE_SCHEMA = 1
 
@@ -79,7 +79,8 @@ class LeakageReport:
 
     `pairs`: every pair of sides that was looked at. `leaking_rows` and `queries_touched` are of the counted ones;
     `touched` names those queries. `verdict`: "unclear" where no leak was found and lines were skipped. `settings`:
-    thresholds, limit, hashes, versions, date.
+    thresholds, limit, hashes, versions, date. `suspects`: where a model looked, the nearest texts below its threshold:
+    paraphrases may be among them, and none of them counts.
     """
 
     dataset: str
@@ -98,6 +99,7 @@ class LeakageReport:
     touched: list[str]
     examples: list[Example]
     settings: dict[str, Any] = field(default_factory=dict)
+    suspects: list[Example] = field(default_factory=list, metadata=LATER)
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values. Raises InvalidInput when a figure is NaN or infinite."""

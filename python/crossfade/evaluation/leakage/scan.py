@@ -57,7 +57,7 @@ def find_leakage(
     if encoder is not None:
         sides.queries.embed(encoder)
         sides.documents.embed(encoder)
-    tally = Tally(settings.examples)
+    tally = Tally(settings.examples, settings.suspects)
     summaries = []
     with ExitStack() as written:
         # All of them appear when all have been read: a fault in the last file leaves no clean first one behind.
@@ -160,6 +160,7 @@ def _report(
         touched=[sides.queries.ids[place] for place in touched],
         examples=tally.examples(),
         settings=_settings(dataset, sides, settings),
+        suspects=tally.suspected(),
     )
 
 
@@ -167,7 +168,16 @@ def _settings(dataset: Dataset, sides: Sides, settings: LeakageSettings) -> dict
     model = None
     if sides.encoder is not None:
         bundle = sides.encoder.bundle
-        model = {"name": bundle.name, "fingerprint": bundle.query_fingerprint, "cosine": settings.cosine}
+        model = {
+            "name": bundle.name,
+            "fingerprint": bundle.query_fingerprint,
+            "cosine": settings.cosine,
+            # What the threshold is worth on texts like these.
+            "alike_by_chance": {
+                "queries": sides.queries.alike_by_chance(settings.cosine, settings.threads),
+                "documents": sides.documents.alike_by_chance(settings.cosine, settings.threads),
+            },
+        }
     return {
         "overlap": asdict(settings.overlap),
         "model": model,

@@ -39,8 +39,9 @@ queries as a matter of course: that is shown, and counts only when asked for."""
 class LeakageSettings:
     """`overlap`: from when on two texts are near-copies by their words. `cosine`: the same by their vectors, where a
     model is given. `counted`: the pairs of sides that make a leak. `limit`: which share of the evaluation queries, 0 to
-    1, those may touch. `examples`: how many are shown of each pair and kind. `names`: fields of the training files.
-    `skip_bad`: lines that cannot be used are counted and passed over. `threads`: 0 uses every core.
+    1, those may touch. `examples`: how many are shown of each pair and kind. `suspects`: how many of the nearest below
+    `cosine` are shown of each pair. `names`: fields of the training files. `skip_bad`: lines that cannot be used are
+    counted and passed over. `threads`: 0 uses every core.
 
     Raises InvalidInput for a value out of its range.
     """
@@ -50,6 +51,7 @@ class LeakageSettings:
     counted: tuple[Pair, ...] = COUNTED
     limit: float = 0.0
     examples: int = 3
+    suspects: int = 5
     names: FieldNames = field(default_factory=FieldNames)
     skip_bad: bool = False
     threads: int = 0
@@ -60,6 +62,7 @@ class LeakageSettings:
         if not 0.0 <= real(self.limit, "limit", "from 0 to 1") <= 1.0:
             raise InvalidInput(f"limit must be a share of the evaluation queries, from 0 to 1, not {self.limit}")
         whole(self.examples, "examples", 0, 1_000)
+        whole(self.suspects, "suspects", 0, 1_000)
         whole(self.threads, "threads", 0, 4096)
         if unknown := [pair for pair in self.counted if pair not in PAIRS]:
             raise InvalidInput(f"no such pair of sides: {unknown[0]!r}; there are {', '.join(PAIRS)}")

@@ -17,8 +17,10 @@ _QUERIES_SHOWN = 10
 class Tally:
     """Grows with what there is of the evaluation's side, not with the training rows."""
 
-    def __init__(self, examples: int) -> None:
+    def __init__(self, examples: int, suspects: int = 0) -> None:
         self._examples = examples
+        self._most_suspects = suspects
+        self._suspects: dict[Pair, list[tuple[float, Example]]] = {}
         self._rows: dict[Pair, list[int]] = {pair: [0] * len(KINDS) for pair in PAIRS}
         self._texts: dict[Pair, set[int]] = {pair: set() for pair in PAIRS}
         self._queries: dict[Pair, set[int]] = {pair: set() for pair in PAIRS}
@@ -39,7 +41,35 @@ class Tally:
 
     def show(self, pair: Pair, known: Known, hit: Hit, where: tuple[str, int], text: str, query_ids: list[str]) -> None:
         """Keep an example. `where`: file and line."""
-        example = Example(
+        example = self._example(pair, known, hit, where, text, query_ids)
+        self._shown.setdefault((pair, hit.rank), []).append(example)
+
+    def suspects(self, pair: Pair, similarity: float) -> bool:
+        """Whether it is more than that of another that is kept, or there is room for more."""
+        held = self._suspects.get(pair, [])
+        return self._most_suspects > 0 and (len(held) < self._most_suspects or similarity > held[-1][0])
+
+    def suspect(
+        self, pair: Pair, known: Known, hit: Hit, where: tuple[str, int], text: str, query_ids: list[str]
+    ) -> None:
+        """Keep it among those that are the most similar; a text that was seen before is the same suspect."""
+        held = self._suspects.setdefault(pair, [])
+        example = self._example(pair, known, hit, where, text, query_ids)
+        if any(each.training_text == example.training_text for _, each in held):
+            return
+        held.append((hit.similarity, example))
+        held.sort(key=lambda each: -each[0])
+        del held[self._most_suspects :]
+
+    def suspected(self) -> list[Example]:
+        """By pair, the most similar first."""
+        return [each for pair in PAIRS for _, each in self._suspects.get(pair, ())]
+
+    @staticmethod
+    def _example(
+        pair: Pair, known: Known, hit: Hit, where: tuple[str, int], text: str, query_ids: list[str]
+    ) -> Example:
+        return Example(
             pair=pair,
             kind=KINDS[hit.rank],
             measure=cast("Measure", hit.measure),
@@ -51,7 +81,6 @@ class Tally:
             evaluation_text=snippet(known.texts[hit.place], _SHOWN),
             query_ids=query_ids[:_QUERIES_SHOWN],
         )
-        self._shown.setdefault((pair, hit.rank), []).append(example)
 
     def counts(self) -> dict[Pair, PairCounts]:
         return {
