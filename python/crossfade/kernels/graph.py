@@ -20,9 +20,9 @@ from crossfade.kernels.search import Metric
 from crossfade.mapping import map_file
 
 GraphForm = Literal["measured", "codes", "vectors"]
-GraphPlan = Literal["planned", "walk", "exact"]
+GraphPlan = Literal["planned", "walk", "exact", "scan"]
 
-PLANS = ("walk", "filtered walk", "exact")
+PLANS = ("walk", "filtered walk", "exact", "scan")
 
 _MOST = 2**63 - 1
 _MOST_SEED = 2**64 - 1
@@ -131,7 +131,7 @@ class Graph:
         depth = arrays.whole(k, "k", 1, _MOST)
         effort = max(_MIN_EF, min(2 * depth, _MOST)) if ef is None else arrays.whole(ef, "ef", 1, _MOST)
         if plan not in get_args(GraphPlan):
-            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk" or "exact"')
+            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk", "exact" or "scan"')
         rows = arrays.float_matrix(queries, "queries")
         way = arrays.way(threads, self.facts.rows, mask, self._vectors.array)
         found = self._native.search(self._file, self._vectors.elements, arrays.matrix(rows), (depth, effort, plan), way)
