@@ -114,7 +114,8 @@ mod tests {
         assert!(laid(&kept.find(mask(0))));
         kept.keep(mask(3), of(), 3 * one);
         assert_eq!([0, 1, 2, 3].map(|i| laid(&kept.find(mask(i)))), [true, false, true, true]);
-        kept.keep(None, of(), 0);
-        assert!(!laid(&kept.find(None)) && !laid(&kept.find(mask(0))));
+        // What is larger alone than all may be is not kept.
+        kept.keep(mask(1), of(), one - 1);
+        assert!((0..4).all(|i| !laid(&kept.find(mask(i)))));
     }
 }

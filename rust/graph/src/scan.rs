@@ -25,10 +25,10 @@ pub(crate) struct Scan<'s> {
 }
 
 /// Queries that a thread scans for at the same time: a block of rows that one has brought near serves all.
-pub(crate) const TOGETHER: usize = 8;
+pub(crate) const TOGETHER: usize = 16;
 
 /// Candidates that are sifted, and compared, at a time.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 
 /// Words of signs that are worth another thread: it comes after 5 us or so.
 const SPLIT: usize = 150_000;
@@ -81,9 +81,10 @@ impl Task<'_> {
         let mut pairs: Vec<(&Point, &mut Nearest)> = Vec::with_capacity(scratches.len());
         for scratch in &mut scratches {
             let Scratch { point, near, .. } = &mut **scratch;
+            scan.signs.begin(point, self.work.candidates(), near);
             pairs.push((point, near));
         }
-        scan.signs.scan(0..scan.signs.len(), self.work.candidates(), &mut pairs);
+        scan.signs.scan(0..scan.signs.len(), &mut pairs);
         let scored = numbers.zip(scratches).map(|(number, scratch)| {
             self.refine(scan, scratch);
             self.score(queries.row(number), scratch)
@@ -101,17 +102,18 @@ impl Task<'_> {
     ) -> Result<Option<TopK>, Fault> {
         self.aim(scan, query, &mut scratch.point);
         let Scratch { point, near, .. } = &mut *scratch;
-        let (point, most) = (&*point, self.work.candidates());
+        let point = &*point;
+        scan.signs.begin(point, self.work.candidates(), near);
         let words = scan.signs.len() * self.work.facts.dimension.div_ceil(u64::BITS as usize);
         let parts = scan.signs.parts(threads(options).min(words / SPLIT).max(1));
-        let slots: Vec<Mutex<Nearest>> = parts.iter().map(|_| Mutex::new(std::mem::take(near))).collect();
+        let slots: Vec<Mutex<Nearest>> = parts.iter().map(|_| Mutex::new(near.another())).collect();
         for_each(
             parts.len(),
             options,
             || (),
             |(), part, _| {
                 let mut nearest = slots[part].lock().unwrap_or_else(PoisonError::into_inner);
-                scan.signs.scan(parts[part].clone(), most, &mut [(point, &mut *nearest)]);
+                scan.signs.scan(parts[part].clone(), &mut [(point, &mut *nearest)]);
             },
         )?;
         let mut found = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -129,24 +131,28 @@ impl Task<'_> {
 
     /// Compare what a scan found: fill the scratch's pool with the nearest.
     fn refine(&self, scan: &Scan<'_>, scratch: &mut Scratch) {
-        let Scratch { near, pool, nodes, rows, distances, point, .. } = scratch;
+        let Scratch { near, pool, nodes, rows, from, distances, point, .. } = scratch;
         let space = &self.space;
+        scan.signs.end(point, near);
         near.rows(&scan.signs, rows);
         for &row in &*rows {
             space.fetch_sketch(row);
         }
         pool.reset(self.most());
-        for some in rows.chunks(CHUNK) {
-            nodes.clear();
-            nodes.extend_from_slice(some);
+        nodes.clear();
+        // Some are sifted, and their codes fetched, before those that came before are compared.
+        for some in rows.chunks(CHUNK).chain([&[][..]]) {
+            from.clear();
+            from.extend_from_slice(some);
             match pool.worst() {
-                Some(worst) => space.sift(point, nodes, |row| row, worst),
-                None => nodes.iter().for_each(|&row| space.fetch_row(row)),
+                Some(worst) => space.sift(point, from, |row| row, worst),
+                None => from.iter().for_each(|&row| space.fetch_row(row)),
             }
             space.distances(point, nodes, distances);
             for (&row, &distance) in nodes.iter().zip(&*distances) {
                 pool.insert(distance, row);
             }
+            std::mem::swap(nodes, from);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::filtered::Step;
 use crate::kept::Known;
 use crate::open::{Graph, Sections};
-use crate::plan::{Lying, Plan, Ways, Work};
+use crate::plan::{Lying, Plan, Rough, Ways, Work};
 use crate::pool::node;
 use crate::scan::{self, Scan};
 use crate::scratch::{Lent, Scratch};
@@ -85,11 +85,12 @@ pub(crate) fn search_without(
         && let Some(sketches) = graph.sketches(file, options)?
     {
         let of_mask = graph.kept.find(mask);
-        work.signs = Some(match of_mask {
+        let lying = match of_mask {
             Known::Laid(_) => Lying::SideBySide,
             Known::Seen => Lying::Apart { queries: work.queries.saturating_add(AGAIN) },
             Known::New => Lying::Apart { queries: work.queries },
-        });
+        };
+        work.signs = Some(Rough::new(lying, |most| sketches.share_within(most)));
         known = Some((sketches, of_mask));
     }
     let plan = work.plan(search.ways);

@@ -24,13 +24,31 @@ pub struct Nearest {
 }
 
 impl Nearest {
-    /// Begin for `most` of rows of so many bits; at least one.
-    pub(super) fn reset(&mut self, bits: usize, most: usize) {
+    /// Begin for `most` of rows of so many bits, at least one, that are nearer than `below`.
+    pub(super) fn reset(&mut self, bits: usize, most: usize, below: u64) {
         self.found.clear();
         self.counts.clear();
         self.counts.resize(bits + 1, 0);
         (self.kept, self.most, self.settled) = (0, most.max(1), 0);
-        self.below = bits as u64 + 1;
+        self.below = below.min(bits as u64 + 1);
+    }
+
+    /// Another for the same query and the same bound, which has found nothing.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let mut other = Self::default();
+        other.reset(self.counts.len().saturating_sub(1), self.most, self.below);
+        other
+    }
+
+    /// How many are looked for.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many there are.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
     }
 
     /// Count what was found since; drop what is not below the bound by now. `len`: places beyond it are none.

@@ -119,11 +119,14 @@ proptest! {
     #[test]
     fn a_scan_finds_what_sorting_finds(
         (rows, topics) in (2_usize..1500, 1_usize..20),
+        many in any::<bool>(),
         dimension in prop::sample::select(vec![190_usize, 250, 384, 500]),
         metric in prop::sample::select(&METRICS[..]),
         (most, every, parts) in (1_usize..400, 0_usize..6, 1_usize..5),
         noise in prop::sample::select(vec![0.0_f32, 0.7]),
     ) {
+        // So many that a sample is made of them.
+        let rows = if many { 20 * rows } else { rows };
         // One row at least differs, or there are no sketches.
         let mut data = vectors(rows, dimension, topics, noise, 3);
         data[..dimension].iter_mut().for_each(|x| *x = -*x);
@@ -142,17 +145,20 @@ proptest! {
             space.set(point, query);
             sketches.set_signs(point, query, metric);
         }
+        let mut begun: Vec<Nearest> = (0..3).map(|_| Nearest::default()).collect();
+        points.iter().zip(&mut begun).for_each(|(point, nearest)| signs.begin(point, most, nearest));
         let mut whole: Vec<Nearest> = Vec::new();
         for part in signs.parts(parts) {
-            let mut nearest: Vec<Nearest> = (0..3).map(|_| Nearest::default()).collect();
+            let mut nearest: Vec<Nearest> = begun.iter().map(Nearest::another).collect();
             let mut pairs: Vec<(&Point, &mut Nearest)> = points.iter().zip(&mut nearest).collect();
-            signs.scan(part, most, &mut pairs);
+            signs.scan(part, &mut pairs);
             if whole.is_empty() {
                 whole = nearest;
             } else {
                 whole.iter_mut().zip(&nearest).for_each(|(whole, part)| whole.absorb(part));
             }
         }
+        points.iter().zip(&mut whole).for_each(|(point, nearest)| signs.end(point, nearest));
         for (query, nearest) in queries.chunks(dimension).zip(&mut whole) {
             let norm = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
             let factor = if metric == Metric::L2 { 1.0 } else { f64::from(sketches.norm) / norm };
@@ -180,7 +186,9 @@ fn of_no_rows_nothing_is_found() {
     let mut point = Point::new(384);
     let (mut nearest, mut found) = (Nearest::default(), vec![7]);
     sketches.set_signs(&mut point, &made.data[..384], Metric::L2);
-    signs.scan(0..0, 5, &mut [(&point, &mut nearest)]);
+    signs.begin(&point, 5, &mut nearest);
+    signs.scan(0..0, &mut [(&point, &mut nearest)]);
+    signs.end(&point, &mut nearest);
     nearest.rows(&signs, &mut found);
     assert_eq!(found, []);
 }

@@ -20,58 +20,76 @@ pub(super) fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) {
         8 => below_of::<8>(of, found),
         12 => below_of::<12>(of, found),
         16 => below_of::<16>(of, found),
-        _ => below_of::<0>(of, found),
+        words => {
+            let (rows, _) = of.rows.as_chunks::<BIT_LANES>();
+            for (group, rows) in rows.chunks_exact(words.max(1)).enumerate() {
+                let mut sum = _mm512_setzero_si512();
+                for (row, &word) in rows.iter().zip(of.query) {
+                    sum = add(sum, _mm512_xor_si512(load_words(row), _mm512_set1_epi64(word.cast_signed())));
+                }
+                keep(&[sum], of.below, of.first + (group * BIT_LANES) as u32, found);
+            }
+        }
     }
 }
 
-/// `W`: words of the query; 0 for any number.
+/// The same for queries of `W` words.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
 fn below_of<const W: usize>(of: SignRows<'_>, found: &mut Vec<u64>) {
     let SignRows { query, rows, first, below } = of;
-    let words = if W == 0 { query.len().max(1) } else { W };
-    let query = &query[..words.min(query.len())];
+    let mut words = [_mm512_setzero_si512(); W];
+    for w in 0..W {
+        words[w] = _mm512_set1_epi64(query[w].cast_signed());
+    }
     let (rows, _) = rows.as_chunks::<BIT_LANES>();
-    let below = _mm512_set1_epi64(below.cast_signed());
+    let (groups, _) = rows.as_chunks::<W>();
+    let (fours, rest) = groups.as_chunks::<GROUPS>();
     let mut place = first;
-    let mut fours = rows.chunks_exact(GROUPS * words);
-    for groups in &mut fours {
+    for four in fours {
         let mut sums = [_mm512_setzero_si512(); GROUPS];
-        for w in 0..query.len() {
-            let word = _mm512_set1_epi64(query[w].cast_signed());
-            for g in 0..GROUPS {
-                sums[g] = add(sums[g], &groups[g * words + w], word);
-            }
-        }
-        let mut hits = 0_u32;
         for g in 0..GROUPS {
-            hits |= u32::from(_mm512_cmplt_epu64_mask(sums[g], below)) << (g * BIT_LANES);
+            sums[g] = distances(&four[g], &words);
         }
-        if hits != 0 {
-            keep(&sums, hits, place, found);
-        }
+        keep(&sums, below, place, found);
         place += (GROUPS * BIT_LANES) as u32;
     }
-    for group in fours.remainder().chunks_exact(words) {
-        let mut sums = [_mm512_setzero_si512(); 1];
-        for (words, &word) in group.iter().zip(query) {
-            sums[0] = add(sums[0], words, _mm512_set1_epi64(word.cast_signed()));
-        }
-        keep(&sums, u32::from(_mm512_cmplt_epu64_mask(sums[0], below)), place, found);
+    for group in rest {
+        keep(&[distances(group, &words)], below, place, found);
         place += BIT_LANES as u32;
     }
 }
 
+/// The signs in which eight rows differ from the query. (To make a sum and a carry of three words first, and so two counts
+/// of three, takes as many instructions, and as long.)
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-fn add(sum: __m512i, words: &[u64; BIT_LANES], query: __m512i) -> __m512i {
-    _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(load_words(words), query)))
+fn distances<const W: usize>(rows: &[[u64; BIT_LANES]; W], query: &[__m512i; W]) -> __m512i {
+    let mut sum = _mm512_setzero_si512();
+    for w in 0..W {
+        sum = add(sum, _mm512_xor_si512(load_words(&rows[w]), query[w]));
+    }
+    sum
 }
 
-/// Append what the bits of `hits` say is near.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn add(sum: __m512i, differ: __m512i) -> __m512i {
+    _mm512_add_epi64(sum, _mm512_popcnt_epi64(differ))
+}
+
+/// Append the rows whose sums are below, of which there are few.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn keep<const G: usize>(sums: &[__m512i; G], mut hits: u32, place: u32, found: &mut Vec<u64>) {
+fn keep<const G: usize>(sums: &[__m512i; G], below: u64, place: u32, found: &mut Vec<u64>) {
+    let below = _mm512_set1_epi64(below.cast_signed());
+    let mut hits = 0_u32;
+    for g in 0..G {
+        hits |= u32::from(_mm512_cmplt_epu64_mask(sums[g], below)) << (g * BIT_LANES);
+    }
+    if hits == 0 {
+        return;
+    }
     let mut distances = [[0_u64; BIT_LANES]; G];
     for g in 0..G {
         // SAFETY: the array has exactly the 64 bytes that are written; no alignment is asked for.
