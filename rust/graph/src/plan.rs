@@ -239,10 +239,9 @@ impl Work {
             return Plan::Exact;
         }
         match ways {
-            Ways::Exact => Plan::Exact,
             Ways::Walk => walk,
             Ways::Scan if self.signs.is_some() => Plan::Scan,
-            Ways::Scan => Plan::Exact,
+            Ways::Scan | Ways::Exact => Plan::Exact,
             // A walk would keep half of them anyway.
             Ways::Planned if self.allowed <= 2 * self.ef => Plan::Exact,
             Ways::Planned => {
