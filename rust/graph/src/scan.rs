@@ -30,8 +30,9 @@ pub(crate) const TOGETHER: usize = 16;
 /// Candidates that are sifted, and compared, at a time.
 const CHUNK: usize = 16;
 
-/// Words of signs that are worth another thread: it comes after 5 us or so.
-const SPLIT: usize = 150_000;
+/// Words of signs that are worth another thread, which takes its time to come: of 50,000 rows one took as long as two.
+/// Tests have fewer rows.
+const SPLIT: usize = if cfg!(test) { 8_000 } else { 300_000 };
 
 /// The signs of the rows that may be found, as they are kept, or laid side by side and kept.
 pub(crate) fn lay<'s>(

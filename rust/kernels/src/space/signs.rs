@@ -157,9 +157,10 @@ const SPARE_SHARE: f64 = 1.5;
 /// A sample must be so many times as many as are taken of it, or it is not worth its time.
 const LEAST_SAMPLED: usize = 16;
 
-/// Rows whose neighbours are ranked, how many of each, and the rows, of all, among which.
-const RANKED: usize = 64;
-const NEAREST: usize = 10;
+/// Rows whose neighbours are ranked, how many of each, and the rows, of all, among which. A graph's links lead in all
+/// directions, so that only the first few are to the nearest rows.
+const RANKED: usize = 128;
+const NEAREST: usize = 4;
 const OTHERS: usize = 8192;
 
 impl Sketches {
