@@ -19,10 +19,10 @@
 //! That was without sketches. Where rows have them a walk takes about two thirds of it (79 us at 50 %).
 //!
 //! Between the two lies a scan of signs, linear in what a mask leaves as an exact search is, of 48 bytes a row and not
-//! 1,536. Once they lie side by side it takes, at ef = 17, a core 22 us a query at 50 % (13 of them go with rows; one query
-//! alone 36 us, for each row comes from an outer cache), 12 us at 10 %. It has the whole middle to itself; at 50 % a walk
-//! for few results is as fast. A million rows are no other matter: what goes with rows is 48 bytes each from memory for
-//! one query, and for the queries of a batch, of which sixteen share that, what counting takes.
+//! 1,536. Once they lie side by side it takes, at ef = 17 and 50 %, a core 22 us a query of a batch (13 of them go with
+//! rows), and one query alone 36 us, for each row comes from an outer cache; at 10 % two cores took 8 us a query. At 50 % a
+//! walk for few results is as fast. For a million rows this is reckoned and not measured: 48 bytes each from memory for one
+//! query, which the queries of a batch share, sixteen at a time.
 
 use crossfade_kernels::record_bytes;
 
