@@ -83,7 +83,7 @@ def test_few_rows_and_fewer_than_asked_for(graph: Graph) -> None:
     assert build_graph(np.zeros((50, 4), np.float32)).search(np.ones((1, 4)), 3).scores.tolist() == [[0.0] * 3]
 
 
-@pytest.mark.parametrize("plan", ["planned", "walk", "exact"])
+@pytest.mark.parametrize("plan", ["planned", "walk", "exact", "scan"])
 def test_masks(graph: Graph, plan: Any) -> None:
     for mask in (np.zeros(600, bool), np.ones(600, bool), np.arange(600) == 77, np.arange(600) % 5 == 0):
         found = graph.search(QUERIES, 10, mask=mask, plan=plan)
@@ -91,6 +91,22 @@ def test_masks(graph: Graph, plan: Any) -> None:
         assert mask[found.indices].all()
         packed = graph.search(QUERIES, 10, mask=np.packbits(mask, bitorder="little"), plan=plan)
         np.testing.assert_array_equal(found.indices, packed.indices)
+
+
+def test_a_scan_finds_what_a_walk_finds_and_scores_it_as_exactly() -> None:
+    vectors = RANDOM.standard_normal((20, 256), dtype=np.float32).repeat(60, axis=0)
+    vectors += 0.6 * RANDOM.standard_normal(vectors.shape, dtype=np.float32)
+    queries = vectors[::100] + 0.1 * RANDOM.standard_normal((12, 256), dtype=np.float32)
+    graph = build_graph(vectors, metric="l2", form="codes", m=8, ef_construction=50)
+    mask = np.arange(len(vectors)) % 3 > 0
+    found = graph.search(queries, 10, mask=mask, plan="scan")
+    assert [PLANS[plan] for plan in found.plans] == ["scan"] * len(queries)
+    exact = top_k(queries, vectors, 10, metric="l2", mask=mask)
+    np.testing.assert_array_equal(found.indices, exact.indices)
+    np.testing.assert_array_equal(found.scores, exact.scores)
+    # One at a time, by what was laid side by side for all.
+    for query, rows in zip(queries, found.indices, strict=True):
+        np.testing.assert_array_equal(graph.search(query[None], 10, mask=mask, plan="scan").indices[0], rows)
 
 
 def test_a_saved_graph_is_the_same(graph: Graph, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from crossfade.kernels.search import Metric
 from crossfade.mapping import map_file
 
 GraphForm = Literal["measured", "codes", "vectors"]
-GraphPlan = Literal["planned", "walk", "exact"]
+GraphPlan = Literal["planned", "walk", "exact", "scan"]
 
-PLANS = ("walk", "filtered walk", "exact")
+PLANS = ("walk", "filtered walk", "exact", "scan")
 
 _MOST = 2**63 - 1
 _MOST_SEED = 2**64 - 1
@@ -85,6 +85,10 @@ class Graph:
     walk, take a bit an element and 12 bytes a row, in whole lines of 64, where that is a quarter of a code's bytes or
     less, and stay in memory; the file is as it was. By a sketch most rows are seen to be too far before their codes are
     read; half a per cent of what a walk would have kept is lost, which `ef_for_recall` counts.
+
+    Where a filter leaves some thousands of rows, the signs of their sketches are scanned instead of walking. They are
+    laid side by side, a bit an element and 4 bytes a row that the filter leaves, when a batch pays for that or the
+    filter comes again, and kept for the filters used last: as many bytes as the sketches themselves at most.
     """
 
     def __init__(self, file: NDArray[np.uint8], vectors: Corpus, *, name: str, verify: bool) -> None:
@@ -122,7 +126,9 @@ class Graph:
 
         `ef`: how many of the nearest a walk keeps; more find more and take longer. At least `k`; None is max(64, 2 k).
         `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk,
-        "exact" is `top_k`. `plans` of the result says what was done.
+        "scan" compares the signs of all rows that may be found and then, of each `ef`, the nearest 4 (or more, where
+        signs say less of these rows) as a walk does; it is "exact" where rows have no sketches. "exact" is `top_k`.
+        `plans` of the result says what was done.
 
         `threads`: None or 0 uses every core; queries are shared out. The GIL is released, and Ctrl-C stops the work.
 
@@ -131,7 +137,7 @@ class Graph:
         depth = arrays.whole(k, "k", 1, _MOST)
         effort = max(_MIN_EF, min(2 * depth, _MOST)) if ef is None else arrays.whole(ef, "ef", 1, _MOST)
         if plan not in get_args(GraphPlan):
-            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk" or "exact"')
+            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk", "exact" or "scan"')
         rows = arrays.float_matrix(queries, "queries")
         way = arrays.way(threads, self.facts.rows, mask, self._vectors.array)
         found = self._native.search(self._file, self._vectors.elements, arrays.matrix(rows), (depth, effort, plan), way)

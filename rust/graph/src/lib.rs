@@ -15,7 +15,8 @@
 //! | `sieve`, `way` | far rows are left out before their codes are read; down through the layers, a step at a time |
 //! | `select`, `build`, `repair` | which neighbours to keep; row after row; every row can be reached |
 //! | `image`, `format`, `open` | the file: its parts, its header, what is checked of it |
-//! | `search`, `filtered`, `plan` | batches of queries; with a mask; walk or exact search |
+//! | `search`, `filtered`, `plan` | batches of queries; with a mask; walk, scan or exact search |
+//! | `scan`, `kept` | the signs of all rows that a mask leaves; they lie ready for the next query |
 //! | `effort` | how far to walk for a recall that is aimed at |
 
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ mod error;
 mod filtered;
 mod format;
 mod image;
+mod kept;
 mod layer;
 mod level;
 mod links;
@@ -33,6 +35,7 @@ mod open;
 mod plan;
 mod pool;
 mod repair;
+mod scan;
 mod scratch;
 mod search;
 mod select;

@@ -6,6 +6,7 @@ use crossfade_kernels::{Corpus, Options, Records, Sketches, Space, record_bytes,
 
 use crate::error::Error;
 use crate::format::{ALIGNED, Facts, HEADER, Header, NAMES, SECTIONS, checksum};
+use crate::kept::Kept;
 use crate::layer::{Lowest, NONE, Upper};
 use crate::level::MOST_LEVELS;
 use crate::scratch::Spare;
@@ -31,6 +32,7 @@ pub struct Graph {
     /// Made when they are first needed; by one, while others wait for it.
     sketches: OnceLock<Option<Sketches>>,
     making: Mutex<()>,
+    pub(crate) kept: Kept,
 }
 
 /// The sections of a graph.
@@ -53,7 +55,13 @@ impl Graph {
     pub fn open(file: &[u8], verify: Verify) -> Result<Self, Error> {
         let header = Header::read(file)?;
         sizes(&header, file.len())?;
-        let graph = Self { header, spare: Spare::default(), sketches: OnceLock::new(), making: Mutex::new(()) };
+        let graph = Self {
+            header,
+            spare: Spare::default(),
+            sketches: OnceLock::new(),
+            making: Mutex::new(()),
+            kept: Kept::default(),
+        };
         let sections = graph.sections(file)?;
         shape(&sections)?;
         if verify == Verify::All {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crossfade_kernels::Point;
+use crossfade_kernels::{Nearest, Point};
 
 use crate::pool::Pool;
 
@@ -69,6 +69,8 @@ pub(crate) struct Scratch {
     /// See `filtered`.
     pub(crate) frontier: std::collections::BinaryHeap<std::cmp::Reverse<u64>>,
     pub(crate) ruled_out: Vec<u32>,
+    /// See `scan`.
+    pub(crate) near: Nearest,
 }
 
 impl Scratch {
@@ -84,6 +86,7 @@ impl Scratch {
             other: Point::new(dimension),
             frontier: std::collections::BinaryHeap::new(),
             ruled_out: Vec::new(),
+            near: Nearest::default(),
         }
     }
 }

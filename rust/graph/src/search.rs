@@ -9,9 +9,11 @@ use crossfade_kernels::{
 
 use crate::error::Error;
 use crate::filtered::Step;
+use crate::kept::Known;
 use crate::open::{Graph, Sections};
-use crate::plan::{Plan, Ways, Work};
+use crate::plan::{Lying, Plan, Rough, Ways, Work};
 use crate::pool::node;
+use crate::scan::{self, Scan};
 use crate::scratch::{Lent, Scratch};
 use crate::settings::Form;
 use crate::way::Way;
@@ -67,14 +69,30 @@ pub(crate) fn search_without(
     let facts = graph.facts();
     let allowed = options.mask.map_or(corpus.len(), |mask| mask.count());
     let k = search.k.min(allowed);
-    let work = Work {
+    let masked = options.mask.is_some_and(|_| allowed < corpus.len());
+    let mask = options.mask.filter(|_| masked);
+    let mut work = Work {
         facts,
         row_bytes: row_bytes(corpus),
         allowed,
-        masked: options.mask.is_some_and(|_| allowed < corpus.len()),
+        masked,
         queries: queries.len(),
         ef: search.ef.max(k).min(corpus.len()),
+        signs: None,
     };
+    let mut known = None;
+    if work.may_scan(search.ways)
+        && let Some(sketches) = graph.sketches(file, options)?
+    {
+        let of_mask = graph.kept.find(mask);
+        let lying = match of_mask {
+            Known::Laid(_) => Lying::SideBySide,
+            Known::Seen => Lying::Apart { queries: work.queries.saturating_add(AGAIN) },
+            Known::New => Lying::Apart { queries: work.queries },
+        };
+        work.signs = Some(Rough::new(lying, |most| sketches.share_within(most)));
+        known = Some((sketches, of_mask));
+    }
     let plan = work.plan(search.ways);
     if plan == Plan::Exact {
         let best = top_k(queries, corpus, k, facts.metric, options)?;
@@ -83,18 +101,23 @@ pub(crate) fn search_without(
     let sections = graph.sections(file)?;
     let plain = sections.space(corpus)?;
     let space = graph.sketches(file, options)?.map_or(plain, |sketches| plain.with_sketches(sketches));
+    let scan = match known.filter(|_| plan == Plan::Scan) {
+        Some(known) => Some(scan::lay(graph, known, (mask, sections.twins), options)?),
+        None => None,
+    };
     let task = Task {
         corpus,
         metric: facts.metric,
         space,
         sections,
         k,
-        mask: options.mask.filter(|_| work.masked),
+        mask,
         passes_over: work.passes_over(),
         patience: work.patience(),
         work,
         plan,
         left_out,
+        scan,
     };
     task.run(graph, queries, options)
 }
@@ -146,6 +169,8 @@ pub(crate) struct Task<'a> {
     plan: Plan,
     /// By query, the row that walks do not go through; none for none.
     pub(crate) left_out: &'a [i64],
+    /// Where the plan is to scan.
+    scan: Option<Scan<'a>>,
 }
 
 /// Where the results of a query go.
@@ -163,27 +188,37 @@ impl Task<'_> {
         let mut outcomes = vec![None; count];
         let parts = best.scores.chunks_mut(k).zip(best.indices.chunks_mut(k)).zip(&mut outcomes);
         let slots: Vec<Slot<'_>> = parts.map(|((scores, rows), outcome)| Mutex::new((scores, rows, outcome))).collect();
-        let together = together(count, options);
-        for_each(
-            count.div_ceil(together),
-            options,
-            || (0..together).map(|_| graph.spare.lend(self.corpus.dimension())).collect::<Vec<Lent<'_>>>(),
-            |lent, part, _| {
-                let numbers = part * together..count.min((part + 1) * together);
-                for (query, outcome) in numbers.clone().zip(self.some(numbers, queries, lent)) {
-                    let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
-                    let (scores, rows, to) = &mut *slot;
-                    **to = Some(outcome.map(|found| match found {
-                        Some(found) => {
-                            scores.copy_from_slice(&found.scores);
-                            rows.copy_from_slice(&found.indices);
-                            self.plan
-                        }
-                        None => Plan::Exact,
-                    }));
+        let together = together(count, if self.scan.is_some() { scan::TOGETHER } else { TOGETHER }, options);
+        let put = |query: usize, outcome: Result<Option<TopK>, Fault>| {
+            let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
+            let (scores, rows, to) = &mut *slot;
+            **to = Some(outcome.map(|found| match found {
+                Some(found) => {
+                    scores.copy_from_slice(&found.scores);
+                    rows.copy_from_slice(&found.indices);
+                    self.plan
                 }
-            },
-        )?;
+                None => Plan::Exact,
+            }));
+        };
+        match &self.scan {
+            Some(scan) if count == 1 => {
+                put(0, self.scan_alone(scan, queries.row(0), graph.spare.lend(self.corpus.dimension()).get(), options));
+            }
+            _ => for_each(
+                count.div_ceil(together),
+                options,
+                || (0..together).map(|_| graph.spare.lend(self.corpus.dimension())).collect::<Vec<Lent<'_>>>(),
+                |lent, part, _| {
+                    let numbers = part * together..count.min((part + 1) * together);
+                    let outcomes = match &self.scan {
+                        Some(scan) => self.scan_some(scan, numbers.clone(), queries, lent),
+                        None => self.some(numbers.clone(), queries, lent),
+                    };
+                    numbers.zip(outcomes).for_each(|(query, outcome)| put(query, outcome));
+                },
+            )?,
+        }
         drop(slots);
         let plans = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(Plan::Exact)));
         let plans = plans.collect::<Result<Vec<Plan>, Fault>>()?;
@@ -226,7 +261,7 @@ impl Task<'_> {
     }
 
     /// The exact scores of the best that a walk found. None where those are too few.
-    fn score(&self, query: &[f32], scratch: &Scratch) -> Result<Option<TopK>, Fault> {
+    pub(crate) fn score(&self, query: &[f32], scratch: &Scratch) -> Result<Option<TopK>, Fault> {
         let candidates = self.candidates(scratch);
         if candidates.len() < self.k {
             return Ok(None);
@@ -236,14 +271,19 @@ impl Task<'_> {
         rescore(query, self.corpus, (&candidates, candidates.len()), self.k, self.metric, options).map(Some)
     }
 
-    /// The rows that are scored: those of the nearest nodes, and what equals them.
-    fn candidates(&self, scratch: &Scratch) -> Vec<i64> {
-        let most = match self.work.facts.settings.form {
+    /// How many candidates are scored, where there are so many.
+    pub(crate) fn most(&self) -> usize {
+        match self.work.facts.settings.form {
             Form::Vectors => self.k + MARGIN,
             _ => CODED * self.k + MARGIN,
-        };
+        }
+    }
+
+    /// The rows that are scored: those of the nearest nodes, and what equals them.
+    fn candidates(&self, scratch: &Scratch) -> Vec<i64> {
+        let most = self.most();
         let may = |row: u32| self.mask.is_none_or(|mask| mask.has(row as usize));
-        let mut candidates = Vec::with_capacity(most.min(self.work.ef));
+        let mut candidates = Vec::with_capacity(most.min(self.work.allowed));
         for &entry in scratch.pool.entries() {
             if candidates.len() >= most {
                 break;
@@ -282,13 +322,16 @@ impl Task<'_> {
 /// Queries that a thread walks for at the same time.
 const TOGETHER: usize = 4;
 
-/// How many that is of `count`: no thread is to be left without one.
-fn together(count: usize, options: Options<'_>) -> usize {
+/// How many that is of `count`, `most` at most: no thread is to be left without one.
+fn together(count: usize, most: usize, options: Options<'_>) -> usize {
     if count <= 1 {
         return 1;
     }
-    TOGETHER.min(count.div_ceil(threads(options).max(1)))
+    most.min(count.div_ceil(threads(options).max(1)))
 }
+
+/// Queries, besides those that are here, that a mask which came before is taken to come for.
+const AGAIN: usize = 16;
 
 /// Candidates that are scored exactly, for each result asked for, where a walk compares codes.
 const CODED: usize = 2;

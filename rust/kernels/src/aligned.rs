@@ -29,6 +29,12 @@ pub(crate) struct Aligned<T> {
     element: std::marker::PhantomData<T>,
 }
 
+impl<T: Plain> Default for Aligned<T> {
+    fn default() -> Self {
+        Self::zeroed(0)
+    }
+}
+
 impl<T: Plain> Aligned<T> {
     pub(crate) fn zeroed(length: usize) -> Self {
         let lines = vec![Line([0; LINE]); (length * size_of::<T>()).div_ceil(LINE)];

@@ -31,6 +31,20 @@ impl<'a> Mask<'a> {
         (0..self.rows.div_ceil(WORD)).map(|i| self.word(i).count_ones() as usize).sum()
     }
 
+    /// The rows that may be found, ascending.
+    #[must_use]
+    pub fn set(&self) -> Vec<u32> {
+        let mut rows = Vec::with_capacity(self.count());
+        self.gather(0, self.rows, usize::MAX, &mut rows);
+        rows
+    }
+
+    /// Its bits, as they were given.
+    #[must_use]
+    pub fn bits(&self) -> &'a [u8] {
+        self.bits
+    }
+
     /// How many rows it is about.
     #[must_use]
     pub fn rows(&self) -> usize {

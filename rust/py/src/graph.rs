@@ -99,9 +99,9 @@ impl Graph {
         py.detach(|| self.graph.fits(bytes, corpus)).map_err(|error| fault(&error, &self.name))
     }
 
-    /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact.
+    /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan.
     ///
-    /// `search`: k, ef, and "planned", "walk" or "exact".
+    /// `search`: k, ef, and "planned", "walk", "exact" or "scan".
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -118,6 +118,7 @@ impl Graph {
             "planned" => Ways::Planned,
             "walk" => Ways::Walk,
             "exact" => Ways::Exact,
+            "scan" => Ways::Scan,
             other => return Err(InvalidInput::new_err(format!("plan {other:?} is not known"))),
         };
         let asked = Search { k, ef, ways };
@@ -160,6 +161,7 @@ fn number_of(plan: Plan) -> u8 {
         Plan::Walk => 0,
         Plan::FilteredWalk => 1,
         Plan::Exact => 2,
+        Plan::Scan => 3,
     }
 }
 

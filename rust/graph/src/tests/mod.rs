@@ -3,6 +3,7 @@
 mod effort;
 mod files;
 mod graphs;
+mod scans;
 mod searches;
 
 use std::sync::atomic::AtomicUsize;

@@ -7,7 +7,7 @@ use super::{KINDS, Kind, METRICS, SMALL, Sample, threads, vectors};
 use crate::{Error, Form, Plan, Search, Settings, Ways, search};
 
 /// Bits of the rows for which `may` holds.
-fn bits(rows: usize, may: impl Fn(usize) -> bool) -> Vec<u8> {
+pub(super) fn bits(rows: usize, may: impl Fn(usize) -> bool) -> Vec<u8> {
     let mut bits = vec![0_u8; rows.div_ceil(8)];
     for row in (0..rows).filter(|&row| may(row)) {
         bits[row / 8] |= 1 << (row % 8);
@@ -15,13 +15,18 @@ fn bits(rows: usize, may: impl Fn(usize) -> bool) -> Vec<u8> {
     bits
 }
 
-fn masked(mask: &[u8], rows: usize, threads: usize) -> Options<'_> {
+pub(super) fn masked(mask: &[u8], rows: usize, threads: usize) -> Options<'_> {
     Options { mask: Some(Mask::new(mask, rows).unwrap()), threads, ..Options::default() }
 }
 
 /// Every result is a row that may be found, once, in order, with the score that exact search gives it.
-fn is_exactly_scored(sample: &Sample, queries: &[f32], k: usize, ef: usize, options: Options<'_>) {
-    let found = sample.search(queries, k, ef, Ways::Walk, options);
+pub(super) fn is_exactly_scored(
+    sample: &Sample,
+    queries: &[f32],
+    (k, ef, ways): (usize, usize, Ways),
+    options: Options<'_>,
+) {
+    let found = sample.search(queries, k, ef, ways, options);
     let rows = Rows::new(queries, sample.dimension).unwrap();
     let metric = sample.graph.facts().metric;
     let all = top_k(rows, sample.corpus(), usize::MAX >> 8, metric, options).unwrap();
@@ -55,9 +60,9 @@ proptest! {
         let settings = Settings { m: 4, ef_construction: 12, seed, form };
         let sample = Sample::new(vectors(kind, rows, dimension, seed), dimension, metric, settings, threads);
         let queries = vectors(Kind::Random, 3, dimension, seed + 1);
-        is_exactly_scored(&sample, &queries, k, ef, super::threads(threads));
+        is_exactly_scored(&sample, &queries, (k, ef, Ways::Walk), super::threads(threads));
         let mask = bits(rows, |row| every > 0 && row % every == 0);
-        is_exactly_scored(&sample, &queries, k, ef, masked(&mask, rows, threads));
+        is_exactly_scored(&sample, &queries, (k, ef, Ways::Walk), masked(&mask, rows, threads));
     }
 }
 
@@ -129,7 +134,7 @@ fn a_mask_that_goes_with_places_loses_nothing() {
 fn masks_of_none_of_all_and_of_one() {
     let sample = Sample::new(vectors(Kind::Random, 900, 7, 3), 7, Metric::L2, SMALL, 2);
     let queries = vectors(Kind::Random, 4, 7, 9);
-    for ways in [Ways::Planned, Ways::Walk, Ways::Exact] {
+    for ways in [Ways::Planned, Ways::Walk, Ways::Exact, Ways::Scan] {
         let none = bits(900, |_| false);
         let found = sample.search(&queries, 5, 20, ways, masked(&none, 900, 2));
         assert_eq!((found.best.k, found.best.scores.len(), found.plans.len()), (0, 0, 4));

@@ -14,7 +14,8 @@ use std::arch::x86_64::{
 };
 
 use super::{
-    Ahead, Backend, Coded, DOTS, Dots, FewRows, LINE_BYTES, Operation, TILE_STEPS, Tile, TileBits, TileI8, generic,
+    Ahead, Backend, Coded, DOTS, Dots, FewRows, LINE_BYTES, Operation, SignRows, TILE_STEPS, Tile, TileBits, TileI8,
+    generic,
 };
 use crate::element::{Bf16, F16};
 use crate::exact;
@@ -74,6 +75,7 @@ compiled! {
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
     fn dots(of: Dots<'_>) -> [i32; DOTS] = generic::dots(of);
+    fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) = generic::signs_below(of, found);
 }
 
 impl Backend for Avx2 {
@@ -202,6 +204,11 @@ impl Backend for Avx2 {
     fn hamming(self, tile: TileBits<'_>) {
         // SAFETY: `self` proves the target features.
         unsafe { hamming(tile) }
+    }
+
+    fn signs_below(self, of: SignRows<'_>, found: &mut Vec<u64>) {
+        // SAFETY: `self` proves the target features.
+        unsafe { signs_below(of, found) }
     }
 }
 

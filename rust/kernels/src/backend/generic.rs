@@ -6,7 +6,8 @@
 #![allow(clippy::inline_always, reason = "see above")]
 
 use super::{
-    BIT_LANES, BitSums, Coded, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, Operation, Tile, TileBits, TileI8,
+    BIT_LANES, BitSums, Coded, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, Operation, SignRows, Tile, TileBits,
+    TileI8,
 };
 use crate::element::{Bf16, F16};
 
@@ -317,4 +318,24 @@ pub(crate) fn hamming(tile: TileBits<'_>) {
 #[inline(always)]
 pub(crate) fn distance(a: &[u64], b: &[u64]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
+}
+
+/// See `Backend::signs_below`.
+#[inline(always)]
+pub(crate) fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) {
+    let SignRows { query, rows, first, below } = of;
+    let (lanes, _) = rows.as_chunks::<BIT_LANES>();
+    for (group, words) in lanes.chunks_exact(query.len().max(1)).enumerate() {
+        let mut distances = [0_u64; BIT_LANES];
+        for (word, &query) in words.iter().zip(query) {
+            for l in 0..BIT_LANES {
+                distances[l] += u64::from((word[l] ^ query).count_ones());
+            }
+        }
+        for (l, &distance) in distances.iter().enumerate() {
+            if distance < below {
+                found.push(distance << 32 | u64::from(first + (group * BIT_LANES + l) as u32));
+            }
+        }
+    }
 }

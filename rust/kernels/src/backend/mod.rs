@@ -75,6 +75,18 @@ pub(crate) struct BitSums<'a> {
     pub(crate) rows: [&'a [u8]; DOTS],
 }
 
+/// Signs of rows, [`BIT_LANES`] rows side by side, against those of one query.
+#[derive(Clone, Copy)]
+pub(crate) struct SignRows<'a> {
+    pub(crate) query: &'a [u64],
+    /// Of eight rows after eight: the first word of each, then the second of each, as many as the query has.
+    pub(crate) rows: &'a [u64],
+    /// The number of the first row.
+    pub(crate) first: u32,
+    /// The distance that what is found is below.
+    pub(crate) below: u64,
+}
+
 /// Rows against up to `Backend::FEW` queries.
 pub(crate) struct FewRows<'a, E> {
     pub(crate) operation: Operation,
@@ -217,6 +229,12 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     /// For each row, the sum of the codes whose bits are set.
     fn bit_sums(self, of: BitSums<'_>) -> [i32; DOTS] {
         generic::bit_sums(of)
+    }
+
+    /// Append the rows that differ from the query in fewer than so many bits: the distance above, the row in the lower 32
+    /// bits, in the order of rows.
+    fn signs_below(self, of: SignRows<'_>, found: &mut Vec<u64>) {
+        generic::signs_below(of, found);
     }
 
     /// Half precision as f32.

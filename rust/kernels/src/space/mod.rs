@@ -14,16 +14,20 @@
 //! processor can foresee where.
 
 mod lying;
+mod nearest;
 mod point;
 mod records;
+mod signs;
 mod sketches;
 
 use crate::backend::{Backend, BitSums, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
 
+pub use nearest::Nearest;
 pub use point::Point;
 pub use records::{Records, record_bytes};
+pub use signs::Signs;
 pub use sketches::Sketches;
 
 /// Where rows are compared: the back end, and the form of the rows.
@@ -70,6 +74,7 @@ macro_rules! on_chosen {
         }
     };
 }
+use on_chosen;
 
 impl BackEnd {
     fn of_this_processor() -> Self {

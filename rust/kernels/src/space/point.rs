@@ -23,6 +23,8 @@ pub struct Point {
     pub(super) decoded: Vec<f32>,
     /// What is held against sketches of rows.
     pub(super) sketched: Sketched,
+    /// What is held against signs of rows.
+    pub(super) signs: Vec<u64>,
 }
 
 /// P' of `sketches`, and what else of a point its comparisons with sketches need.
@@ -75,6 +77,7 @@ impl Point {
                 along: 0.0,
                 margin: f32::NAN,
             },
+            signs: Vec::new(),
         }
     }
 

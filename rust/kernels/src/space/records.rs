@@ -89,6 +89,13 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// The sum of squares of what a row's codes stand for.
+    pub(super) fn square(&self, row: usize) -> f64 {
+        let record = self.record(row);
+        let squares = record[..self.dimension].iter().map(|&code| i64::from(code.cast_signed()).pow(2)).sum::<i64>();
+        f64::from(self.factors(record).0).powi(2) * squares as f64
+    }
+
     /// Whether row `row` of `corpus` could be behind its record: codes one off at most, factors but for rounding.
     /// Processors round codes differently where an element lies midway between two.
     #[must_use]

@@ -7,6 +7,7 @@ mod late;
 mod oracle;
 mod properties;
 mod sampled;
+mod signs;
 mod sketches;
 mod small;
 mod space;

@@ -16,6 +16,7 @@ mod exact;
 mod few;
 mod few_codes;
 mod floats;
+mod signs;
 mod vectors;
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -28,10 +29,11 @@ use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
+use self::signs::signs_below;
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
-    BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, Tile,
-    TileBits, TileI8, generic,
+    BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, SignRows,
+    Tile, TileBits, TileI8, generic,
 };
 use crate::element::{Bf16, F16};
 
@@ -95,6 +97,7 @@ compiled! {
     fn decode_bf16(row: &[Bf16], to: &mut [f32]) = generic::decode(row, to, generic::from_bf16);
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
+    fn plain_signs_below(of: SignRows<'_>, found: &mut Vec<u64>) = generic::signs_below(of, found);
 }
 
 impl Backend for Avx512 {
@@ -154,6 +157,11 @@ impl Backend for Avx512 {
         }
         // SAFETY: `self` proves the target features, and `vnni` that one.
         unsafe { bit_sums(of) }
+    }
+
+    fn signs_below(self, of: SignRows<'_>, found: &mut Vec<u64>) {
+        // SAFETY: `self` proves the target features, and `popcnt` that one.
+        unsafe { if self.popcnt { signs_below(of, found) } else { plain_signs_below(of, found) } }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {

@@ -1,0 +1,159 @@
+//! A scan of the signs of all rows that may be found, instead of a walk.
+//!
+//! The rows that differ in the fewest signs are compared by sketches and by codes, the nearest of those are scored
+//! exactly, as after a walk.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossfade_kernels::{
+    Error as Fault, Mask, Nearest, Options, Point, Rows, Signs, Sketches, TopK, for_each, threads,
+};
+
+use crate::error::Error;
+use crate::kept::Known;
+use crate::layer::NONE;
+use crate::open::Graph;
+use crate::scratch::{Lent, Scratch};
+use crate::search::Task;
+use crate::twins::Twins;
+
+/// What a scan reads.
+pub(crate) struct Scan<'s> {
+    pub(crate) signs: Arc<Signs>,
+    pub(crate) sketches: &'s Sketches,
+}
+
+/// Queries that a thread scans for at the same time: a block of rows that one has brought near serves all.
+pub(crate) const TOGETHER: usize = 16;
+
+/// Candidates that are sifted, and compared, at a time.
+const CHUNK: usize = 16;
+
+/// Words of signs that are worth another thread, which takes its time to come: of 50,000 rows one took as long as two.
+/// Tests have fewer rows.
+const SPLIT: usize = if cfg!(test) { 8_000 } else { 300_000 };
+
+/// The signs of the rows that may be found, as they are kept, or laid side by side and kept.
+pub(crate) fn lay<'s>(
+    graph: &Graph,
+    (sketches, known): (&'s Sketches, Known),
+    (mask, twins): (Option<Mask<'_>>, Twins<'_>),
+    options: Options<'_>,
+) -> Result<Scan<'s>, Error> {
+    if let Known::Laid(signs) = known {
+        return Ok(Scan { signs, sketches });
+    }
+    let signs = Arc::new(sketches.signs(nodes(graph.facts().rows, mask, twins), options)?);
+    // As much as the sketches themselves at most.
+    graph.kept.keep(mask, Arc::clone(&signs), sketches.nbytes());
+    Ok(Scan { signs, sketches })
+}
+
+/// The nodes that count: of equal rows the first, if one of them may be found. None for all rows.
+fn nodes(rows: usize, mask: Option<Mask<'_>>, twins: Twins<'_>) -> Option<Vec<u32>> {
+    if twins.0.is_empty() {
+        return mask.map(|mask| mask.set());
+    }
+    let mut is_first = vec![true; rows];
+    for &next in twins.0.iter().filter(|&&next| next != NONE) {
+        // Of a damaged file, it may be no row.
+        if let Some(first) = is_first.get_mut(next as usize) {
+            *first = false;
+        }
+    }
+    let may = |row: u32| mask.is_none_or(|mask| twins.of(row).any(|row| mask.has(row as usize)));
+    Some((0..rows as u32).filter(|&row| is_first[row as usize] && may(row)).collect())
+}
+
+impl Task<'_> {
+    /// Scan for some queries together. None for one that finds too few.
+    pub(crate) fn scan_some(
+        &self,
+        scan: &Scan<'_>,
+        numbers: Range<usize>,
+        queries: Rows<'_, f32>,
+        lent: &mut [Lent<'_>],
+    ) -> Vec<Result<Option<TopK>, Fault>> {
+        let mut scratches: Vec<&mut Scratch> = lent.iter_mut().take(numbers.len()).map(Lent::get).collect();
+        for (number, scratch) in numbers.clone().zip(&mut scratches) {
+            self.aim(scan, queries.row(number), &mut scratch.point);
+        }
+        let mut pairs: Vec<(&Point, &mut Nearest)> = Vec::with_capacity(scratches.len());
+        for scratch in &mut scratches {
+            let Scratch { point, near, .. } = &mut **scratch;
+            scan.signs.begin(point, self.work.candidates(), near);
+            pairs.push((point, near));
+        }
+        scan.signs.scan(0..scan.signs.len(), &mut pairs);
+        let scored = numbers.zip(scratches).map(|(number, scratch)| {
+            self.refine(scan, scratch);
+            self.score(queries.row(number), scratch)
+        });
+        scored.collect()
+    }
+
+    /// The same for the only query, on several threads where that pays.
+    pub(crate) fn scan_alone(
+        &self,
+        scan: &Scan<'_>,
+        query: &[f32],
+        scratch: &mut Scratch,
+        options: Options<'_>,
+    ) -> Result<Option<TopK>, Fault> {
+        self.aim(scan, query, &mut scratch.point);
+        let Scratch { point, near, .. } = &mut *scratch;
+        let point = &*point;
+        scan.signs.begin(point, self.work.candidates(), near);
+        let words = scan.signs.len() * self.work.facts.dimension.div_ceil(u64::BITS as usize);
+        let parts = scan.signs.parts(threads(options).min(words / SPLIT).max(1));
+        let slots: Vec<Mutex<Nearest>> = parts.iter().map(|_| Mutex::new(near.another())).collect();
+        for_each(
+            parts.len(),
+            options,
+            || (),
+            |(), part, _| {
+                let mut nearest = slots[part].lock().unwrap_or_else(PoisonError::into_inner);
+                scan.signs.scan(parts[part].clone(), &mut [(point, &mut *nearest)]);
+            },
+        )?;
+        let mut found = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
+        // In the order of rows, so that those that differ as much are taken in that order.
+        *near = found.next().unwrap_or_default();
+        found.for_each(|part| near.absorb(&part));
+        self.refine(scan, scratch);
+        self.score(query, scratch)
+    }
+
+    fn aim(&self, scan: &Scan<'_>, query: &[f32], point: &mut Point) {
+        self.space.set(point, query);
+        scan.sketches.set_signs(point, query, self.work.facts.metric);
+    }
+
+    /// Compare what a scan found: fill the scratch's pool with the nearest.
+    fn refine(&self, scan: &Scan<'_>, scratch: &mut Scratch) {
+        let Scratch { near, pool, nodes, rows, from, distances, point, .. } = scratch;
+        let space = &self.space;
+        scan.signs.end(point, near);
+        near.rows(&scan.signs, rows);
+        for &row in &*rows {
+            space.fetch_sketch(row);
+        }
+        pool.reset(self.most());
+        nodes.clear();
+        // Some are sifted, and their codes fetched, before those that came before are compared.
+        for some in rows.chunks(CHUNK).chain([&[][..]]) {
+            from.clear();
+            from.extend_from_slice(some);
+            match pool.worst() {
+                Some(worst) => space.sift(point, from, |row| row, worst),
+                None => from.iter().for_each(|&row| space.fetch_row(row)),
+            }
+            space.distances(point, nodes, distances);
+            for (&row, &distance) in nodes.iter().zip(&*distances) {
+                pool.insert(distance, row);
+            }
+            std::mem::swap(nodes, from);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What scans of signs find.
+
+use crossfade_kernels::{Error as Fault, Metric, Options, Rows};
+use proptest::prelude::*;
+
+use super::searches::{bits, is_exactly_scored, masked};
+use super::{KINDS, Kind, METRICS, SMALL, Sample, threads, vectors};
+use crate::{Error, Form, Plan, Search, Settings, Ways, search};
+
+/// Rows long enough to have signs.
+const DIMENSION: usize = 200;
+
+fn sample(kind: Kind, rows: usize, metric: Metric) -> Sample {
+    Sample::new(vectors(kind, rows, DIMENSION, 3), DIMENSION, metric, SMALL, 2)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// min(k, rows that may be found) rows, whatever they are, with exact scores in the exact order.
+    #[test]
+    fn never_fewer_and_exactly_scored(
+        (rows, dimension, k, ef) in (0_usize..400, prop::sample::select(vec![190_usize, 256, 300]), 1_usize..60, 1_usize..30),
+        (kind, metric) in (prop::sample::select(&KINDS[..]), prop::sample::select(&METRICS[..])),
+        (seed, every, threads) in (0_u64..1000, 0_usize..30, 1_usize..4),
+    ) {
+        let settings = Settings { m: 4, ef_construction: 12, seed, form: Form::Codes };
+        let sample = Sample::new(vectors(kind, rows, dimension, seed), dimension, metric, settings, threads);
+        let queries = vectors(Kind::Random, 3, dimension, seed + 1);
+        let asked = (k, ef, Ways::Scan);
+        is_exactly_scored(&sample, &queries, asked, super::threads(threads));
+        let mask = bits(rows, |row| every > 0 && row % every == 0);
+        is_exactly_scored(&sample, &queries, asked, masked(&mask, rows, threads));
+        // As they were laid before, and for one query.
+        is_exactly_scored(&sample, &queries[..dimension], asked, masked(&mask, rows, threads));
+    }
+}
+
+#[test]
+fn most_of_the_best_are_found() {
+    let rows = 6000;
+    for metric in METRICS {
+        let sample = sample(Kind::Clustered, rows, metric);
+        let queries = vectors(Kind::Clustered, 40, DIMENSION, 9);
+        for every in [1, 2, 10, 100] {
+            let mask = bits(rows, |row| row % every == every - 1);
+            let options = masked(&mask, rows, 2);
+            let found = sample.search(&queries, 10, 64, Ways::Scan, options);
+            assert!(found.plans.iter().all(|&plan| plan == Plan::Scan));
+            let recall = sample.recall(&queries, &found, options);
+            assert!(recall >= 0.97, "{metric:?} one in {every}: {recall}");
+        }
+    }
+}
+
+#[test]
+fn rows_without_signs_are_searched_exactly() {
+    for (dimension, form) in [(24, Form::Codes), (DIMENSION, Form::Vectors)] {
+        let settings = Settings { form, ..SMALL };
+        let sample = Sample::new(vectors(Kind::Random, 500, dimension, 3), dimension, Metric::L2, settings, 2);
+        let queries = vectors(Kind::Random, 4, dimension, 9);
+        let found = sample.search(&queries, 5, 20, Ways::Scan, threads(2));
+        assert_eq!(found, sample.search(&queries, 5, 20, Ways::Exact, threads(2)));
+    }
+}
+
+#[test]
+fn equal_rows_come_in_the_order_of_their_numbers_and_all_of_them() {
+    let sample = sample(Kind::Duplicates, 700, Metric::L2);
+    let query = sample.data[..DIMENSION].to_vec();
+    let found = sample.search(&query, 30, 4, Ways::Scan, threads(1));
+    assert_eq!((found.plans[0], found.best.indices), (Plan::Scan, (0..30).map(|i| i * 7).collect::<Vec<i64>>()));
+    // The node itself is ruled out, and rows that equal it are not.
+    let mask = bits(700, |row| row > 300 && row % 7 == 0);
+    let found = sample.search(&query, 3, 4, Ways::Scan, masked(&mask, 700, 1));
+    assert_eq!((found.plans[0], found.best.indices), (Plan::Scan, vec![301, 308, 315]));
+    // More than there are of those that are equal.
+    let found = sample.search(&query, 120, 4, Ways::Scan, masked(&bits(700, |row| row < 70), 700, 1));
+    assert_eq!(found.best.k, 70);
+}
+
+/// Enough rows that one query's are shared out, and that a sample of them bounds what is looked for.
+#[test]
+fn queries_do_not_depend_on_threads_or_company() {
+    let rows = 9000;
+    for kind in [Kind::Clustered, Kind::Ties] {
+        let sample = sample(kind, rows, Metric::Cosine);
+        let queries = vectors(kind, 41, DIMENSION, 9);
+        let half = bits(rows, |row| row % 2 == 0);
+        for mask in [None, Some(&half)] {
+            let of = |threads| mask.map_or(super::threads(threads), |mask| masked(mask, rows, threads));
+            let together = sample.search(&queries, 10, 30, Ways::Scan, of(3));
+            for (query, vector) in queries.chunks(DIMENSION).enumerate() {
+                for threads in [1, 4] {
+                    let alone = sample.search(vector, 10, 30, Ways::Scan, of(threads));
+                    assert_eq!(alone.best.indices, together.best.indices[query * 10..][..10]);
+                }
+            }
+        }
+    }
+}
+
+/// Rows of topics of a hundred each, as far as a draw goes.
+fn topics(rows: usize, of: usize, seed: u64) -> Vec<f32> {
+    let at = |row: usize, d: usize, seed: u64| super::number(seed, (row * DIMENSION + d) as u64);
+    let topic = |row: usize| crate::level::mixed(row as u64) as usize % of.div_ceil(100);
+    let element = |row: usize, d: usize| at(topic(row), d, 77) + 0.4 * at(row, d, seed);
+    (0..rows).flat_map(|row| (0..DIMENSION).map(move |d| element(row, d))).collect()
+}
+
+#[test]
+fn a_mask_that_comes_again_is_scanned() {
+    let rows = 16_000;
+    let sample = Sample::new(topics(rows, rows, 3), DIMENSION, Metric::L2, SMALL, 2);
+    let query = topics(1, rows, 9);
+    let fifth = bits(rows, |row| row % 5 == 0);
+    let plan = || sample.search(&query, 10, 64, Ways::Planned, masked(&fifth, rows, 2)).plans[0];
+    assert_eq!([plan(), plan(), plan()], [Plan::FilteredWalk, Plan::Scan, Plan::Scan]);
+}
+
+#[test]
+fn a_scan_can_be_stopped() {
+    let sample = sample(Kind::Random, 500, Metric::L2);
+    let queries = vectors(Kind::Random, 100, DIMENSION, 9);
+    let interrupted = || true;
+    let options = Options { threads: 1, interrupted: Some(&interrupted), ..Options::default() };
+    let asked = Search { k: 3, ef: 5, ways: Ways::Scan };
+    for count in [1, 100] {
+        let rows = Rows::new(&queries[..count * DIMENSION], DIMENSION).unwrap();
+        let stopped = search(&sample.graph, sample.bytes(), (sample.corpus(), rows), asked, options);
+        assert_eq!(stopped, Err(Error::Kernels(Fault::Interrupted)));
+    }
+}

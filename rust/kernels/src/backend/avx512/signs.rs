@@ -1,0 +1,104 @@
+//! Signs of rows that lie eight side by side.
+
+use std::arch::x86_64::{
+    __m512i, _mm512_add_epi64, _mm512_cmplt_epu64_mask, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_storeu_si512, _mm512_xor_si512,
+};
+
+use super::bits::load_words;
+use crate::backend::{BIT_LANES, SignRows};
+
+/// Groups of eight rows that are compared before anybody asks whether one of them is near: few are.
+const GROUPS: usize = 4;
+
+/// See `Backend::signs_below`. The query's words stay in registers where their number is one of the usual.
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+pub(super) fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) {
+    match of.query.len() {
+        4 => below_of::<4>(of, found),
+        6 => below_of::<6>(of, found),
+        8 => below_of::<8>(of, found),
+        12 => below_of::<12>(of, found),
+        16 => below_of::<16>(of, found),
+        words => {
+            let (rows, _) = of.rows.as_chunks::<BIT_LANES>();
+            for (group, rows) in rows.chunks_exact(words.max(1)).enumerate() {
+                let mut sum = _mm512_setzero_si512();
+                for (row, &word) in rows.iter().zip(of.query) {
+                    sum = add(sum, _mm512_xor_si512(load_words(row), _mm512_set1_epi64(word.cast_signed())));
+                }
+                keep(&[sum], of.below, of.first + (group * BIT_LANES) as u32, found);
+            }
+        }
+    }
+}
+
+/// The same for queries of `W` words.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+fn below_of<const W: usize>(of: SignRows<'_>, found: &mut Vec<u64>) {
+    let SignRows { query, rows, first, below } = of;
+    let mut words = [_mm512_setzero_si512(); W];
+    for w in 0..W {
+        words[w] = _mm512_set1_epi64(query[w].cast_signed());
+    }
+    let (rows, _) = rows.as_chunks::<BIT_LANES>();
+    let (groups, _) = rows.as_chunks::<W>();
+    let (fours, rest) = groups.as_chunks::<GROUPS>();
+    let mut place = first;
+    for four in fours {
+        let mut sums = [_mm512_setzero_si512(); GROUPS];
+        for g in 0..GROUPS {
+            sums[g] = distances(&four[g], &words);
+        }
+        keep(&sums, below, place, found);
+        place += (GROUPS * BIT_LANES) as u32;
+    }
+    for group in rest {
+        keep(&[distances(group, &words)], below, place, found);
+        place += BIT_LANES as u32;
+    }
+}
+
+/// The signs in which eight rows differ from the query. (To make a sum and a carry of three words first, and so two counts
+/// of three, takes as many instructions, and as long.)
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn distances<const W: usize>(rows: &[[u64; BIT_LANES]; W], query: &[__m512i; W]) -> __m512i {
+    let mut sum = _mm512_setzero_si512();
+    for w in 0..W {
+        sum = add(sum, _mm512_xor_si512(load_words(&rows[w]), query[w]));
+    }
+    sum
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn add(sum: __m512i, differ: __m512i) -> __m512i {
+    _mm512_add_epi64(sum, _mm512_popcnt_epi64(differ))
+}
+
+/// Append the rows whose sums are below, of which there are few.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn keep<const G: usize>(sums: &[__m512i; G], below: u64, place: u32, found: &mut Vec<u64>) {
+    let below = _mm512_set1_epi64(below.cast_signed());
+    let mut hits = 0_u32;
+    for g in 0..G {
+        hits |= u32::from(_mm512_cmplt_epu64_mask(sums[g], below)) << (g * BIT_LANES);
+    }
+    if hits == 0 {
+        return;
+    }
+    let mut distances = [[0_u64; BIT_LANES]; G];
+    for g in 0..G {
+        // SAFETY: the array has exactly the 64 bytes that are written; no alignment is asked for.
+        unsafe { _mm512_storeu_si512(distances[g].as_mut_ptr().cast(), sums[g]) };
+    }
+    let distances = distances.as_flattened();
+    while hits != 0 {
+        let lane = hits.trailing_zeros();
+        hits &= hits - 1;
+        found.push(distances[lane as usize] << 32 | u64::from(place + lane));
+    }
+}
