@@ -50,7 +50,9 @@ def test_an_imperfect_encoder_is_measured_as_trec_eval_measures_it() -> None:
     dataset = toy_dataset()
     found = evaluate(dataset, FakeEncoder(noise=1.5))
     assert 0.1 < found.evaluation.measures["nDCG@10"] < 0.9
-    oracle = pytrec_eval.RelevanceEvaluator(dataset.qrels, {"ndcg_cut.10", "map", "recip_rank"}).evaluate(found.run)
+    oracle = pytrec_eval.RelevanceEvaluator(dataset.qrels, {"ndcg_cut.10", "map", "recip_rank"}).evaluate(
+        dict(found.run)
+    )
     for ours, theirs in (("nDCG@10", "ndcg_cut_10"), ("AP", "map"), ("RR", "recip_rank")):
         assert found.evaluation.per_query[ours] == pytest.approx(
             {q: row[theirs] for q, row in oracle.items()}, abs=1e-6

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from crossfade import measures as ir
-from crossfade.evaluation.dataset import Qrels
+from crossfade.evaluation.dataset import Qrels, Rankings
 from crossfade.evaluation.results import Evaluation, Retrieval
+from crossfade.evaluation.run_measures import measure_run
 
 _JUDGED_AT = 10
 _NOTEWORTHY_GAP = 0.05
 
 
-def judged_shares(
-    qrels: Qrels, base_run: Mapping[str, Mapping[str, float]], candidate_run: Mapping[str, Mapping[str, float]]
-) -> tuple[float, float]:
+def judged_shares(qrels: Qrels, base_run: Rankings, candidate_run: Rankings) -> tuple[float, float]:
     """Of each query's first ten results, the share that somebody judged: mean over the queries, base and candidate."""
     name = f"Judged@{_JUDGED_AT}"
-    base = ir.evaluate(qrels, base_run, [name], missing="zero").mean(name)
-    candidate = ir.evaluate(qrels, candidate_run, [name], missing="zero").mean(name)
+    base = measure_run(qrels, base_run, [name]).mean(name)
+    candidate = measure_run(qrels, candidate_run, [name]).mean(name)
     return base, candidate
 
 
