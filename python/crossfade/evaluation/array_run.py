@@ -22,8 +22,8 @@ class ArrayRun(Mapping[str, Mapping[str, float]]):
     """Query id to document id to score, best first, read only.
 
     `query_ids`: one a row of the arrays. `document_ids`: of all documents that may be found, an object array of str.
-    `rows`: int32, shape (queries, ranks), places in `document_ids`; `scores`: float32, the same shape, descending, equal
-    scores by document id ascending. Every query has as many results: as many as were asked for, or there are.
+    `rows`: int32, shape (queries, ranks), places in `document_ids`; `scores`: float32, the same shape, descending,
+    equal scores by document id ascending. Every query has as many results: as many as were asked for, or there are.
     """
 
     __slots__ = ("__dict__", "document_ids", "query_ids", "rows", "scores")

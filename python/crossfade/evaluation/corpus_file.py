@@ -1,8 +1,8 @@
 """Documents that stay in their file: where each lies, its id and its length are in memory, its text is not.
 
 A million documents of a hundred words are a gigabyte and more as Python objects. Here they take about 200 bytes each,
-and a document is read again when somebody asks for it. A packed file is unpacked once, into a temporary file that has no
-name and so goes with the process, however that ends.
+and a document is read again when somebody asks for it. A packed file is unpacked once, into a temporary file that has
+no name and so goes with the process, however that ends.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ class CorpusIndex:
     def __init__(self, path: Path, *, packed: bool) -> None:
         """`packed`: the lines do not lie in the file as they are, and are kept in a temporary one."""
         self._path = path
-        self._spool = cast("BinaryIO", tempfile.TemporaryFile(prefix="crossfade-corpus-")) if packed else None
+        self._spool: BinaryIO | None = None
+        if packed:  # closed by `close`, or kept by the corpus
+            self._spool = cast("BinaryIO", tempfile.TemporaryFile(prefix="crossfade-corpus-"))  # noqa: SIM115
         self._begin = self._end = 0
         self._ids: list[str] = []
         self._offsets = array("q")

@@ -31,8 +31,9 @@ class Dataset:
     """One split of a retrieval data set.
 
     `documents`: a list, or of a large corpus what reads each from its file (`corpus_file.CorpusFile`): to go through
-    them in order, or in slices, is much faster than to ask for one after another. `queries` holds the judged queries only, in file order. `absent_judgments` counts judgments of documents that the
-    corpus lacks; they stay in `qrels`, where they count as relevant documents that nothing can retrieve.
+    them in order, or in slices, is much faster than to ask for one after another. `queries` holds the judged queries
+    only, in file order. `absent_judgments` counts judgments of documents that the corpus lacks; they stay in `qrels`,
+    where they count as relevant documents that nothing can retrieve.
     """
 
     name: str

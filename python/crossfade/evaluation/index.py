@@ -121,6 +121,12 @@ def embed_corpus(dataset: Dataset, encoder: TextEncoder, *, progress: Progress |
     return _embed(_texts(dataset), encoder, progress)
 
 
+def embed_rows(dataset: Dataset, rows: Sequence[int], encoder: TextEncoder) -> CorpusVectors:
+    """Embed the documents at these places, in memory: to see how long it takes."""
+    lengths = dataset.document_lengths[np.asarray(rows, dtype=np.int64)]
+    return _embed(_Texts(lengths, lambda some: dataset.contents([rows[row] for row in some])), encoder, None)
+
+
 def _embed(texts: _Texts, encoder: TextEncoder, progress: Progress | None) -> CorpusVectors:
     rows, dimension = len(texts.lengths), encoder.bundle.dimension
     if rows * dimension * 4 > vector_file.HELD_BYTES:

@@ -1,4 +1,4 @@
-"""Measures of a run of any size, a few thousand queries as a table at a time: memory does not grow with all of them."""
+"""Measures of a run of any size: a few thousand queries are a table at a time, so memory does not grow with all."""
 
 from __future__ import annotations
 

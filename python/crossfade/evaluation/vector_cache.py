@@ -16,7 +16,16 @@ from typing import IO, Any
 import numpy as np
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.vector_file import FORMAT, HEAD_BYTES, CorpusVectors, VectorFile, content_sha256, mapped
+from crossfade.evaluation.vector_file import (
+    FORMAT,
+    HEAD_BYTES,
+    CorpusVectors,
+    VectorFile,
+    content_sha256,
+    mapped,
+    noted_rows,
+    partial_path,
+)
 from crossfade.files import check_writable
 
 __all__ = ["CorpusVectors", "VectorCache"]
@@ -50,6 +59,30 @@ class VectorCache:
                 return _first_format(stream, head) if head["format"] == 1 else _mapped(stream, head)
         except (OSError, ValueError, RecursionError):
             return None
+
+    def rows_held(self, fingerprint: str, corpus_hash: str, *, rows: int, dimension: int) -> int:
+        """How many rows need not be embedded, by what the files say of themselves: their content is not looked at."""
+        place = self.path(fingerprint, corpus_hash)
+        expected = {"fingerprint": fingerprint, "corpus": corpus_hash, "rows": rows, "dimension": dimension}
+        try:
+            with place.open("rb") as stream:
+                if _fits(json.loads(stream.readline(HEAD_BYTES)), expected):
+                    return rows
+        except (OSError, ValueError, RecursionError):
+            pass
+        return noted_rows(place, about(fingerprint, corpus_hash), rows, dimension)
+
+    def reserved(self, fingerprint: str, corpus_hash: str, *, rows: int, dimension: int) -> bool:
+        """Whether the disk already holds the room for all of them."""
+        place = self.path(fingerprint, corpus_hash)
+        needed = HEAD_BYTES + rows * dimension * 4
+        for path in (place, partial_path(place)):
+            try:
+                if path.stat().st_blocks * 512 >= needed:
+                    return True
+            except OSError:
+                continue
+        return False
 
     def file(self, fingerprint: str, corpus_hash: str, *, rows: int, dimension: int) -> VectorFile:
         """Where the vectors are to be written. Raises InvalidInput when there is no room for them."""

@@ -217,6 +217,18 @@ def journal_path(place: Path) -> Path:
     return place.with_suffix(".journal")
 
 
+def noted_rows(place: Path, about: Mapping[str, Any], rows: int, dimension: int) -> int:
+    """How many rows the journal of an unfinished file says are in."""
+    whole = {**about, "rows": rows, "dimension": dimension, "shard_rows": SHARD_ROWS}
+    try:
+        first, *lines = journal_path(place).read_bytes().split(b"\n")
+    except OSError:
+        return 0
+    if _parsed(first) != whole or not partial_path(place).is_file():
+        return 0
+    return min(len([line for line in lines if line]) * SHARD_ROWS, rows)
+
+
 def head_bytes(head: Mapping[str, Any]) -> bytes:
     """So long that what follows can be read as it lies. The numbers of a head are few, its texts hashes."""
     line = json.dumps(head).encode()

@@ -137,7 +137,7 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some queries of a data set, and both rankings of each in trec_eval's order. `grade`: the greatest of the split."""
+    """Some queries of a data set, and both rankings of each in trec_eval's order. `grade`: the split's greatest."""
 
     dataset: Dataset
     queries: Sequence[str]
