@@ -2,8 +2,8 @@
 
 Documents are 10 to 20 words out of 30,000, drawn by Zipf's law within one of 2,000 topics of 300 words. A query is four
 to seven words of the document that is relevant to it, one in four replaced by another of the topic. The models are
-static embeddings: a row of 384 numbers for each word, their mean, normalised, in an ONNX graph that is loaded and run as any
-bundle is. The candidate's rows are the base's and as much noise again.
+static embeddings: a row of 384 numbers for each word, their mean, normalised, in an ONNX graph that is loaded and run
+as any bundle is. The candidate's rows are the base's and as much noise again.
 """
 
 from __future__ import annotations

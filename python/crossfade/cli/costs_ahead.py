@@ -45,7 +45,7 @@ def _say(plan: Plan, prices: Prices | None) -> None:
     if plan.directory is not None:
         said += f", {plan.disk / 1e9:.1f} GB of disk in {plan.directory}"
     if (price := _price(plan, prices)) is not None:
-        said += f", {price['amount']:.2f} {price['currency']} at {price['cpu_hour']} an hour of a core".replace(
+        said += f", {price['amount']:.3g} {price['currency']} at {price['cpu_hour']} an hour of a core".replace(
             "  ", " "
         )
     console.print(f"cost: {said}")

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import DataError
+from crossfade.files import unreadable
 from crossfade.store.types import Document
 
 _BLOCK = 1024  # documents read at once by whoever goes through all of them
@@ -36,15 +38,17 @@ class CorpusFile(Sequence[Document]):
     def __init__(
         self,
         path: Path,
-        stream: BinaryIO,
+        descriptor: int,
         ids: list[str],
         offsets: NDArray[np.int64],
         lengths: NDArray[np.int32],
         digest: str,
     ) -> None:
-        """`stream`: open on the lines, kept. `offsets`: where each begins and ends, shape (documents, 2)."""
+        """`descriptor`: open on the lines, closed with this. `offsets`: where each begins and ends, shape
+        (documents, 2)."""
         self.path = path
-        self._stream = stream
+        self._descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
         self.ids = ids
         self._offsets = offsets
         self.lengths = lengths
@@ -87,7 +91,7 @@ class CorpusFile(Sequence[Document]):
         parts: list[bytes] = []
         while begin < end:
             try:
-                part = os.pread(self._stream.fileno(), end - begin, begin)
+                part = os.pread(self._descriptor, end - begin, begin)
             except OSError as error:
                 raise DataError(self.path, f"cannot be read: {error.strerror or error}") from None
             if not part:
@@ -171,14 +175,19 @@ class CorpusIndex:
         self._state.update(framed(document.id, document.title, document.text))
 
     def finish(self) -> CorpusFile:
-        stream = self._spool
-        if stream is None:
-            stream = self._path.open("rb")
-        else:
-            stream.flush()
+        """Raises DataError when the file is gone."""
+        try:
+            if self._spool is None:
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            else:
+                self._spool.flush()
+                descriptor = os.dup(self._spool.fileno())
+        except OSError as error:
+            raise unreadable(self._path, error) from None
+        self.close()
         offsets = np.frombuffer(self._offsets, dtype=np.int64).reshape(-1, 2)
         lengths = np.frombuffer(self._lengths, dtype=np.int32)
-        return CorpusFile(self._path, stream, self._ids, offsets, lengths, self._state.hexdigest())
+        return CorpusFile(self._path, descriptor, self._ids, offsets, lengths, self._state.hexdigest())
 
     def close(self) -> None:
         """Nobody needs it."""

@@ -1,7 +1,7 @@
 """How long it will take still: a pure function of what was planned, what was reported and a clock.
 
 Every stage is planned with the seconds that a probe says. While one runs, what it took so far takes the plan's place,
-more and more within its first quarter of a minute; what is learnt of one stage corrects all of its kind that are still
+more and more within its first quarter of a minute, or of itself; what is learnt of one stage corrects all of its kind that are still
 to come, as of the other model's.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TRUST = 15.0
-"""Seconds after which a stage's own pace counts for all, and what was planned for nothing."""
+"""Seconds after which a stage's own pace counts for all, and what was planned for nothing; or a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,7 @@ class Forecast:
         found = 0.0
         pace = self._pace()
         if self._now is not None:
-            stage = self.stages[self._now.place]
-            found += max(self._whole(pace) * (1 - self._now.share), 0.0) if stage.kind or stage.seconds else 0.0
+            found += self._whole(pace) * (1 - self._now.share)
         for stage in self.stages[self._next :]:
             found += (stage.seconds or 0.0) * pace.get(stage.kind, 1.0)
         return found
@@ -136,7 +135,7 @@ class Forecast:
         seen = spent / running.share
         if planned is None:
             return seen
-        trust = min(spent / _TRUST, 1.0)
+        trust = min(max(spent / _TRUST, running.share * 4), 1.0)
         return trust * seen + (1 - trust) * planned
 
     def _pace(self) -> dict[str, float]:

@@ -45,7 +45,7 @@ _TEXT_OVERHEAD = 20
 # Seconds on one core of a Xeon of 2024, by what the stages' time grows with; corrected as they run.
 _DRAW = 1.2e-9  # a query drawn once, for a test or an interval
 _RESULT = 1.2e-6  # a result whose place in the other ranking is looked for
-_DECIDED = 8e-6  # a result that is hashed, and its share of what the judgments leave open
+_DECIDED = 3e-6  # a result that is hashed, and its share of what the judgments leave open
 
 
 @dataclass(frozen=True, slots=True)
