@@ -1,9 +1,9 @@
-"""`crossfade compare` of many queries against many documents, as a process: wall time by stage, memory, and how right the
-estimate was after a minute.
+"""`crossfade compare` of many queries against many documents, as a process: wall time by stage, memory, and how right
+the estimate was after a minute.
 
 100,000 documents and a tenth as many queries; with CROSSFADE_BENCH_ROWS=1000000 the size that the project promises for
-two cores, which takes a quarter of an hour and 5 GB of disk in TMPDIR. Data and models are made up (`scale_data`): static
-embeddings of 384 dimensions, so that the scan is what takes the time. `--quick` takes 20,000 documents.
+two cores, which takes a quarter of an hour and 5 GB of disk in TMPDIR. Data and models are made up (`scale_data`):
+static embeddings of 384 dimensions, so that the scan is what takes the time. `--quick` takes 20,000 documents.
 
 The scan's rate is held against NumPy (matmul and argpartition) and faiss IndexFlatIP on the same vectors. These are
 timed on a sample of 512 queries and at most 200,000 rows, after the run, and extrapolated: both do the same work for

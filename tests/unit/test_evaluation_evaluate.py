@@ -132,7 +132,12 @@ def test_indexes_of_another_data_set_are_refused() -> None:
 def test_progress_covers_every_stage() -> None:
     stages: dict[str, tuple[int, int]] = {}
     evaluate(toy_dataset(), FakeEncoder(), progress=lambda stage, done, total: stages.__setitem__(stage, (done, total)))
-    assert stages == {"embedding corpus": (40, 40), "searching": (30, 30), "timing queries": (30, 30)}
+    assert stages == {
+        "embedding corpus": (40, 40),
+        "searching": (30, 30),
+        "timing queries": (30, 30),
+        "measuring": (1, 1),
+    }
 
 
 @pytest.mark.parametrize(

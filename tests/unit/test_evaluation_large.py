@@ -183,7 +183,7 @@ def test_a_decision_shows_the_greatest_losses_whatever_the_record_shows(monkeypa
     first, second = both(dataset)
     protocol = Protocol(primary="nDCG@10", seed=3)
     whole = decide_runs(dataset, first, second, protocol).record.regressions
-    monkeypatch.setattr("crossfade.evaluation.compare.chosen_queries", lambda values, most: ["q0"])  # noqa: ARG005
+    monkeypatch.setattr("crossfade.evaluation.compare.chosen_queries", lambda values, most: ["q0"])
     assert decide_runs(dataset, first, second, protocol).record.regressions == whole
     assert whole
 

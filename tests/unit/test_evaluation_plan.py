@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,6 +62,7 @@ def test_every_stage_is_there_in_its_order() -> None:
         ("searching", "base", 600),
         ("searching", "candidate", 600),
         ("timing queries", "", 100),
+        ("measuring", "", 120_000),
         ("testing differences", "", 600),
         ("comparing rankings", "", 120_000),
     ]
@@ -69,6 +71,18 @@ def test_every_stage_is_there_in_its_order() -> None:
     assert plan.price(2.0) == pytest.approx(plan.seconds / 3600 * plan.cores * 2.0)
     assert (plan.disk, plan.directory, plan.unknown) == (0, None, False)
     assert plan.to_json()["seconds"] == plan.seconds
+
+
+def test_a_decision_and_its_prices_are_stages_too() -> None:
+    names = [name for name, _, _ in told(plan_comparison(replace(planned(), decides=True, priced=True)))]
+    assert names[4:] == [
+        "timing queries",
+        "measuring",
+        "measuring throughput",
+        "testing differences",
+        "comparing rankings",
+        "deciding",
+    ]
 
 
 def test_progress_follows_the_plan() -> None:

@@ -168,7 +168,7 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_is_in(tmp_path: Path, monkeyp
         return write(descriptor, content, offset)
 
     monkeypatch.setattr(os, "pwrite", filling)
-    with pytest.raises(InvalidInput, match="No space left on device; make room there .*; 2 of 7 shards are kept"):
+    with pytest.raises(InvalidInput, match=r"No space left on device; make room there .*; 2 of 7 shards are kept"):
         CorpusIndexes(toy_dataset(100), cache=tmp_path).vectors(FakeEncoder())
     monkeypatch.setattr(os, "pwrite", write)
     encoder = FakeEncoder()

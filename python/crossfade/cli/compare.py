@@ -191,6 +191,7 @@ def compare(
             settings,
             cache,
             decides=declared is not None,
+            priced=declared is not None and declared.prices is not None,
         )
         said = plan_and_say(planned, None if declared is None else declared.prices, bars)
         if declared is None or conditions is None:

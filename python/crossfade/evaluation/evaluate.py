@@ -25,6 +25,7 @@ from crossfade.evaluation.order import Ties
 from crossfade.evaluation.results import Evaluation, Latency, ModelRef, Retrieval
 from crossfade.evaluation.run_measures import measure_run
 from crossfade.evaluation.searching import search_queries
+from crossfade.evaluation.stages import stage
 from crossfade.models.cores import usable_cores
 from crossfade.retrieval.retriever import Retriever
 from crossfade.store import Collection
@@ -203,18 +204,19 @@ def measure_subjects(
     runs = [search_queries(dataset, retriever, settings.depth, progress=progress) for retriever in retrievers]
     latencies = time_queries(list(dataset.queries.values()), retrievers, settings, progress=progress)
     results = []
-    for subject, run, times in zip(subjects, runs, latencies, strict=True):
-        evaluation = build_evaluation(
-            dataset,
-            run,
-            subject.model(),
-            times,
-            settings.measures,
-            depth=settings.depth,
-            notes=subject.notes,
-            retrieval=subject.arm.record(settings.depth, subject.name),
-        )
-        results.append(Evaluated(evaluation, run))
+    with stage("measuring", progress):
+        for subject, run, times in zip(subjects, runs, latencies, strict=True):
+            evaluation = build_evaluation(
+                dataset,
+                run,
+                subject.model(),
+                times,
+                settings.measures,
+                depth=settings.depth,
+                notes=subject.notes,
+                retrieval=subject.arm.record(settings.depth, subject.name),
+            )
+            results.append(Evaluated(evaluation, run))
     return results
 
 

@@ -1,8 +1,8 @@
 """How long it will take still: a pure function of what was planned, what was reported and a clock.
 
 Every stage is planned with the seconds that a probe says. While one runs, what it took so far takes the plan's place,
-more and more within its first quarter of a minute, or of itself; what is learnt of one stage corrects all of its kind that are still
-to come, as of the other model's.
+more and more within its first quarter of a minute, or of itself. What is learnt of one stage corrects all of its kind
+that are still to come, as the other model's.
 """
 
 from __future__ import annotations

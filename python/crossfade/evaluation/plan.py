@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.arms import Arm
 from crossfade.evaluation.compare import ComparisonSettings
+from crossfade.evaluation.costs import MOST_QUERIES
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.evaluate import EvaluationSettings
 from crossfade.evaluation.forecast import PlannedStage
@@ -39,11 +40,13 @@ _PROBE_SECONDS = 0.5
 _MOST_SAMPLED = 8192
 _PROBE_ROWS, _PROBE_QUERIES = 131_072, 256
 _CURVE_STEPS = 256
+_SMALL_BATCHES = 1.5  # how much longer a query takes among 64 than among 512
 _TEXT_OVERHEAD = 20
 """What a text costs beside its characters, in characters."""
 
 # Seconds on one core of a Xeon of 2024, by what the stages' time grows with; corrected as they run.
 _DRAW = 1.2e-9  # a query drawn once, for a test or an interval
+_MEASURED = 0.6e-6  # a result that is measured
 _RESULT = 1.2e-6  # a result whose place in the other ranking is looked for
 _DECIDED = 3e-6  # a result that is hashed, and its share of what the judgments leave open
 
@@ -51,7 +54,7 @@ _DECIDED = 3e-6  # a result that is hashed, and its share of what the judgments 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """What is compared, and how. `datasets`: by name, guard sets behind the first. `encoders` and `arms`: of the sides
-    that are measured. `decides`: under a protocol."""
+    that are measured. `decides`: under a protocol; `priced`: which has prices, so that throughput is measured."""
 
     datasets: dict[str, Dataset]
     encoders: dict[str, ModelEncoder | None]
@@ -60,6 +63,7 @@ class Planned:
     cache: Path | None = None
     comparison: ComparisonSettings = field(default_factory=ComparisonSettings)
     decides: bool = False
+    priced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ def plan_comparison(planned: Planned) -> Plan:
     disk, directory = _disk(planned, cache)
     stages: list[PlannedStage] = []
     for name, dataset in planned.datasets.items():
-        stages += _measuring(name if len(planned.datasets) > 1 else "", dataset, planned, cache)
+        found = _measuring(name if len(planned.datasets) > 1 else "", dataset, planned, cache)
+        if planned.priced and not stages:
+            found.append(_throughput(found))
+        stages += found
     first = next(iter(planned.datasets.values()))
     cores = planned.evaluation.threads or usable_cores()
     queries, measures = len(first.queries), len(planned.evaluation.measures)
@@ -156,7 +163,17 @@ def _measuring(of: str, dataset: Dataset, planned: Planned, cache: VectorCache |
             known = False
     timed = min(len(dataset.queries), planned.evaluation.latency_samples)
     timing = PlannedStage("timing queries", of, single * timed if known else None, timed, "queries", "timing")
-    return [*embedding, *searching, timing]
+    results = len(planned.encoders) * len(dataset.queries) * min(planned.evaluation.depth, len(dataset.documents))
+    measuring = PlannedStage("measuring", of, _MEASURED * results, results, "results", "measuring")
+    return [*embedding, *searching, timing, measuring]
+
+
+def _throughput(measuring: Sequence[PlannedStage]) -> PlannedStage:
+    """Of the first data set's sides: some queries in small batches, and some documents."""
+    searching = [stage for stage in measuring if stage.name == "searching"]
+    known = [stage.seconds / max(stage.work, 1) for stage in searching if stage.seconds is not None]
+    seconds = _SMALL_BATCHES * MOST_QUERIES * sum(known) if len(known) == len(searching) else None
+    return PlannedStage("measuring throughput", "", seconds, MOST_QUERIES * len(searching), "queries", "throughput")
 
 
 def _embedding(of: str, dataset: Dataset, encoder: ModelEncoder, cache: VectorCache | None) -> PlannedStage | None:

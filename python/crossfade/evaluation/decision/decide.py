@@ -93,12 +93,12 @@ def compare_and_decide(
     with open_subjects(dataset, encoders[new], arms=both[new], indexes=indexes, progress=progress) as subjects:
         measured = measure_subjects(dataset, subjects, evaluation, progress=progress)
         if (prices := protocol.prices) is not None:
-            costs[new] = [
-                measure_cost(
-                    dataset, subject, prices, depth=evaluation.depth, threads=evaluation.threads, gpus=conditions.gpus
-                )
-                for subject in subjects
-            ]
+            depth, threads = evaluation.depth, evaluation.threads
+            with stage("measuring throughput", progress):
+                costs[new] = [
+                    measure_cost(dataset, each, prices, depth=depth, threads=threads, gpus=conditions.gpus)
+                    for each in subjects
+                ]
     del indexes, subjects  # and with them the vectors
     first, second = measured if conditions.baseline is None else (conditions.baseline, *measured)
     guards = []
