@@ -37,6 +37,7 @@ _FEW = 500
 """Documents and queries of a data set that needs no plan."""
 
 _PROBE_SECONDS = 0.5
+_CROWD_SECONDS = 0.2
 _MOST_SAMPLED = 8192
 _PROBE_ROWS, _PROBE_QUERIES = 131_072, 256
 _CURVE_STEPS = 256
@@ -119,18 +120,16 @@ def plan_comparison(planned: Planned) -> Plan:
     queries, measures = len(first.queries), len(planned.evaluation.measures)
     draws = planned.comparison.permutations + planned.comparison.resamples
     results = 2 * queries * planned.evaluation.depth
-    stages.append(
-        PlannedStage(
-            "testing differences", "", _DRAW * draws * queries * measures / cores, queries * measures, "values", "tests"
-        )
-    )
-    stages.append(PlannedStage("comparing rankings", "", _RESULT * results, results, "results", "rankings"))
+    crowd = _crowding()
+    testing = crowd * _DRAW * draws * queries * measures / cores
+    stages.append(PlannedStage("testing differences", "", testing, queries * measures, "values", "tests"))
+    stages.append(PlannedStage("comparing rankings", "", crowd * _RESULT * results, results, "results", "rankings"))
     if planned.decides:
         stages.append(
             PlannedStage(
                 "deciding",
                 "",
-                _DECIDED * results + _DRAW * draws * queries * measures / cores,
+                crowd * _DECIDED * results + testing,
                 results,
                 "results",
                 "deciding",
@@ -164,8 +163,18 @@ def _measuring(of: str, dataset: Dataset, planned: Planned, cache: VectorCache |
     timed = min(len(dataset.queries), planned.evaluation.latency_samples)
     timing = PlannedStage("timing queries", of, single * timed if known else None, timed, "queries", "timing")
     results = len(planned.encoders) * len(dataset.queries) * min(planned.evaluation.depth, len(dataset.documents))
-    measuring = PlannedStage("measuring", of, _MEASURED * results, results, "results", "measuring")
+    measuring = PlannedStage("measuring", of, _crowding() * _MEASURED * results, results, "results", "measuring")
     return [*embedding, *searching, timing, measuring]
+
+
+def _crowding() -> float:
+    """How many times longer than on a core of its own this process takes for what no probe times: 1 where nobody else
+    works."""
+    begin, before = time.perf_counter(), time.thread_time()
+    while time.perf_counter() - begin < _CROWD_SECONDS:
+        sum(range(2000))
+    spent = time.thread_time() - before
+    return max((time.perf_counter() - begin) / max(spent, 1e-3), 1.0)
 
 
 def _throughput(measuring: Sequence[PlannedStage]) -> PlannedStage:
