@@ -50,7 +50,9 @@ def test_an_imperfect_encoder_is_measured_as_trec_eval_measures_it() -> None:
     dataset = toy_dataset()
     found = evaluate(dataset, FakeEncoder(noise=1.5))
     assert 0.1 < found.evaluation.measures["nDCG@10"] < 0.9
-    oracle = pytrec_eval.RelevanceEvaluator(dataset.qrels, {"ndcg_cut.10", "map", "recip_rank"}).evaluate(found.run)
+    oracle = pytrec_eval.RelevanceEvaluator(dataset.qrels, {"ndcg_cut.10", "map", "recip_rank"}).evaluate(
+        dict(found.run)
+    )
     for ours, theirs in (("nDCG@10", "ndcg_cut_10"), ("AP", "map"), ("RR", "recip_rank")):
         assert found.evaluation.per_query[ours] == pytest.approx(
             {q: row[theirs] for q, row in oracle.items()}, abs=1e-6
@@ -130,7 +132,12 @@ def test_indexes_of_another_data_set_are_refused() -> None:
 def test_progress_covers_every_stage() -> None:
     stages: dict[str, tuple[int, int]] = {}
     evaluate(toy_dataset(), FakeEncoder(), progress=lambda stage, done, total: stages.__setitem__(stage, (done, total)))
-    assert stages == {"embedding corpus": (40, 40), "searching": (30, 30), "timing queries": (30, 30)}
+    assert stages == {
+        "embedding corpus": (40, 40),
+        "searching": (30, 30),
+        "timing queries": (30, 30),
+        "measuring": (1, 1),
+    }
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_damaged_entry_is_computed_anew_and_mended(tmp_path: Path, damage: str
             "longer": content + b"\0",
             "header": content.replace(b'"rows": 40', b'"rows": 41'),
             "empty": b"",
-            "other format": content.replace(b'"format": 1', b'"format": 2'),
+            "other format": content.replace(b'"format": 2', b'"format": 3'),
             "binary": b"\xff" * len(content),
         }[damage]
     )

@@ -133,10 +133,12 @@ def compare(
     """
     from dataclasses import replace
 
+    from crossfade.cli.costs_ahead import plan_and_say, with_costs
     from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json, write_text
     from crossfade.cli.progress import StageBars
     from crossfade.evaluation.compare import ComparisonSettings, check_primary
     from crossfade.evaluation.compare import compare as compare_models
+    from crossfade.evaluation.plan import Planned
     from crossfade.report import render
 
     settings = evaluation_settings(measures, depth, threads)
@@ -180,19 +182,35 @@ def compare(
         models = load_models(bundles, threads, device)
         arms = (first.arm(threads, device), second.arm(threads, device))
         pair = (models.get("base"), models.get("candidate"))
-        decided = None
-        if declared is None:
+        decided, conditions = None, None
+        if declared is not None:
+            conditions = asked.conditions(declared, data, dataset, cache, settings.measures, bars)
+        measured = {"base": 0, "candidate": 1} if baseline is None else {"candidate": 1}
+        planned = Planned(
+            {
+                data.name: data,
+                **({} if conditions is None else {n: each for n, (each, _) in conditions.guards.items()}),
+            },
+            {side: pair[at] for side, at in measured.items()},
+            {side: arms[at] for side, at in measured.items()},
+            settings,
+            cache,
+            decides=declared is not None,
+            priced=declared is not None and declared.prices is not None,
+        )
+        said = plan_and_say(planned, None if declared is None else declared.prices, bars)
+        if declared is None or conditions is None:
             result = compare_models(
                 data, *pair, settings, ComparisonSettings(seed=seed), arms=arms, cache=cache, progress=bars
             )
         else:
             from crossfade.evaluation.decision.decide import compare_and_decide
 
-            conditions = asked.conditions(declared, data, dataset, cache, settings.measures, bars)
             decided = compare_and_decide(
                 data, *pair, declared, settings, arms=arms, conditions=conditions, progress=bars
             )
             result = decided.comparison
+    result = replace(result, settings=with_costs(result.settings, said, bars))
     record = result.to_json()
     if json != STDOUT:
         _show(result)  # first: should a file fail now, the result is not lost with it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,8 @@ from numpy.typing import NDArray
 
 from crossfade import tables
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.array_run import PIECE, ArrayRun, RunLike, as_table, pieces, some
 from crossfade.evaluation.order import Ties
-
-RunLike = tables.Run | Mapping[str, Mapping[str, float]]
-"""A run: query id to document id to score, as a table or a mapping."""
 
 _ABSENT = -1
 
@@ -70,11 +67,40 @@ def align(base: RunLike, candidate: RunLike, *, depth: int = 100, ties: Ties = "
 
     Raises InvalidInput for a run without queries, a score that is not finite, and a depth below 1.
     """
-    first, second = (run if isinstance(run, tables.Run) else tables.Run.from_dict(run) for run in (base, candidate))
-    for run, name in ((first, "base"), (second, "candidate")):
+    for run, name in ((base, "base"), (candidate, "candidate")):
         if not len(run):
             raise InvalidInput(f"the {name} run has no queries: there is nothing to compare")
-    query_ids, lengths, positions, tied = first.align(second, depth, ties=ties)
+    if isinstance(base, tables.Run) or isinstance(candidate, tables.Run):
+        return _aligned(as_table(base), as_table(candidate), depth, ties)
+    queries = list(dict.fromkeys([*base, *candidate]))
+    if len(queries) <= PIECE or not (isinstance(base, ArrayRun) or isinstance(candidate, ArrayRun)):
+        return _aligned(as_table(base), as_table(candidate), depth, ties)
+    parts = [
+        _aligned(as_table(some(base, each)), as_table(some(candidate, each)), depth, ties) for each in pieces(queries)
+    ]
+    return _joined(parts)
+
+
+def _aligned(base: tables.Run, candidate: tables.Run, depth: int, ties: Ties) -> AlignedRuns:
+    query_ids, lengths, positions, tied = base.align(candidate, depth, ties=ties)
     if not positions.shape[1]:  # not one document in either: one rank, so that there is a first
         positions = np.full((len(query_ids), 1), _ABSENT, dtype=np.int32)
     return AlignedRuns(query_ids, lengths[0], lengths[1], positions, tied, depth)
+
+
+def _joined(parts: list[AlignedRuns]) -> AlignedRuns:
+    """Of other queries each. Those that only the candidate answers stand behind those of the base, part by part."""
+    width = max(part.positions.shape[1] for part in parts)
+    positions = np.full((sum(len(part.query_ids) for part in parts), width), _ABSENT, dtype=np.int32)
+    start = 0
+    for part in parts:
+        positions[start : start + len(part.query_ids), : part.positions.shape[1]] = part.positions
+        start += len(part.query_ids)
+    return AlignedRuns(
+        tuple(query for part in parts for query in part.query_ids),
+        np.concatenate([part.base_lengths for part in parts]),
+        np.concatenate([part.candidate_lengths for part in parts]),
+        positions,
+        np.concatenate([part.tied for part in parts]),
+        parts[0].depth,
+    )

@@ -7,15 +7,16 @@ separated by tabs, under a header line. The two JSONL files may be gzipped (corp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from crossfade import tables
 from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.corpus_file import CorpusFile, CorpusIndex
 from crossfade.evaluation.dataset import Dataset, Progress, Qrels
 from crossfade.evaluation.json_lines import json_objects
-from crossfade.evaluation.lines import read_lines
+from crossfade.evaluation.lines import is_packed, read_lines
 from crossfade.files import write_atomically
 from crossfade.json_kinds import kind_of
 from crossfade.store.checks import MAX_ID_BYTES
@@ -24,11 +25,17 @@ from crossfade.store.types import Document
 _HEADER = ("query-id", "corpus-id", "score")
 _REPORT_EVERY = 4096
 
+HELD_BYTES = 64 << 20
+"""Of a corpus whose documents are kept in memory; those of a larger one stay in its file."""
+
 
 def read_beir(
     directory: Path, split: str = "test", *, allow_absent: bool = False, progress: Progress | None = None
 ) -> Dataset:
     """Read one split of a BEIR directory. Linear in the size of the files; documents are kept in file order.
+
+    Documents of a corpus over 64 MiB stay in the file, which must not change meanwhile: each is read again when it is
+    asked for. About 200 bytes of each are kept.
 
     With `allow_absent`, judgments of documents that the corpus lacks are kept and counted; otherwise they are an error,
     because they put every recall out of reach without saying so.
@@ -45,12 +52,13 @@ def read_beir(
         if query_id not in texts:
             line, _ = _first_line(qrels_path, 0, {query_id}.__contains__)
             raise DataError(qrels_path, f"query {query_id!r} is not in {queries_path.name}", line=line)
-    documents = list(read_corpus(jsonl_path(directory, "corpus.jsonl"), progress=progress))
-    known = {document.id for document in documents}
+    documents = open_corpus(jsonl_path(directory, "corpus.jsonl"), progress=progress)
+    known: Mapping[str, object] | set[str]
+    known = documents.places if isinstance(documents, CorpusFile) else {document.id for document in documents}
     absent = sum(1 for grades in qrels.values() for document_id in grades if document_id not in known)
     if absent and not allow_absent:
         judged = {document_id for grades in qrels.values() for document_id in grades}
-        line, missing = _first_line(qrels_path, 1, (judged - known).__contains__)
+        line, missing = _first_line(qrels_path, 1, {each for each in judged if each not in known}.__contains__)
         more = f"; {absent - 1:,} more such judgments follow" if absent > 1 else ""
         raise DataError(
             qrels_path,
@@ -66,11 +74,38 @@ def splits(directory: Path) -> list[str]:
     return sorted(path.name.removesuffix(".tsv") for path in (directory / "qrels").glob("*.tsv"))
 
 
-def read_corpus(path: Path, *, progress: Progress | None = None) -> Iterator[Document]:
-    """Yield the documents of a corpus.jsonl. An empty document is a document; an empty file is an error."""
+def open_corpus(path: Path, *, progress: Progress | None = None, held_bytes: int | None = None) -> Sequence[Document]:
+    """The documents of a corpus.jsonl, all checked: in memory up to `held_bytes` (None: 64 MiB) of lines, else in the
+    file. Raises DataError as `read_beir` does.
+    """
+    limit = HELD_BYTES if held_bytes is None else held_bytes
+    index = CorpusIndex(path, packed=is_packed(path))
+    held: list[Document] | None = []
+    try:
+        for document in read_corpus(path, progress=progress, seen=index.saw):
+            index.add(document)
+            if held is not None:
+                held.append(document)
+                if index.size > limit:
+                    held = None
+        if held is None:
+            return index.finish()
+    except BaseException:
+        index.close()
+        raise
+    index.close()
+    return held
+
+
+def read_corpus(
+    path: Path, *, progress: Progress | None = None, seen: Callable[[bytes], None] | None = None
+) -> Iterator[Document]:
+    """Yield the documents of a corpus.jsonl. An empty document is a document; an empty file is an error. `seen`: as of
+    `read_lines`.
+    """
     size = path.stat().st_size if progress and path.is_file() else 0
-    seen = 0
-    for line, record, length in _records(path):
+    read = 0
+    for line, record, length in _records(path, seen):
         title = record.get("title")
         if title is None:
             title = ""
@@ -82,10 +117,10 @@ def read_corpus(path: Path, *, progress: Progress | None = None) -> Iterator[Doc
             reason = f'"_id" is {size_of_id:,} bytes long, the limit is {MAX_ID_BYTES:,}: use a shorter id'
             raise DataError(path, reason, line=line)
         yield Document(record["_id"], title, record["text"])
-        seen += length
+        read += length
         if progress and line % _REPORT_EVERY == 0:
             # A gzipped file holds more than its size: the bar then stands at its end until the reading is done.
-            progress("reading corpus", min(seen, size), size)
+            progress("reading corpus", min(read, size), size)
     if progress:
         progress("reading corpus", size, size)
 
@@ -161,10 +196,10 @@ def jsonl_path(directory: Path, name: str) -> Path:
     return packed if packed.is_file() and not (directory / name).exists() else directory / name
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+def _records(path: Path, seen: Callable[[bytes], None] | None = None) -> Iterator[tuple[int, dict[str, Any], int]]:
     """Yield (line number, object with string "_id" and "text", bytes of the line)."""
     first_lines: dict[str, int] = {}
-    for line, content, record in json_objects(path):
+    for line, content, record in json_objects(path, seen=seen):
         for key in ("_id", "text"):
             if key not in record:
                 found = ", ".join(map(repr, record)) or "nothing"

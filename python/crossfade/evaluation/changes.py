@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade.evaluation.aligned import RunLike, align
+from crossfade.evaluation.aligned import align
+from crossfade.evaluation.array_run import RunLike
 from crossfade.evaluation.churn import Churn, churn_of
 from crossfade.evaluation.rank_overlap import RankOverlap, overlap_of
 

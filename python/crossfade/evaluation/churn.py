@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossfade.evaluation.aligned import AlignedRuns, RunLike, align
+from crossfade.evaluation.aligned import AlignedRuns, align
+from crossfade.evaluation.array_run import RunLike
 from crossfade.evaluation.order import Ties
 
 

@@ -13,12 +13,13 @@ from crossfade.errors import InvalidInput
 from crossfade.evaluation.arms import Arm
 from crossfade.evaluation.changes import changes
 from crossfade.evaluation.context import accompanying_facts, judged_shares
-from crossfade.evaluation.dataset import Dataset, Progress
+from crossfade.evaluation.dataset import Dataset, Progress, Rankings
 from crossfade.evaluation.evaluate import EvaluationSettings, evaluate_all
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Comparison, Difference, Evaluation
-from crossfade.evaluation.showcase import query_comparisons
+from crossfade.evaluation.showcase import Side, chosen_queries, query_comparisons
+from crossfade.evaluation.stages import stage
 from crossfade.evaluation.verdict import ALPHA, MIN_QUERIES, decide, decides
 from crossfade.intervals import Bootstrap, difference_interval
 from crossfade.power import minimum_detectable_effect
@@ -37,7 +38,8 @@ class ComparisonSettings:
 
     `resamples` of the bootstrap and `permutations` of the randomisation test, one `seed` for both. `min_queries`: with
     fewer there is no verdict. `results_shown`: documents of each ranking kept in the record for each query, and
-    `relevant_shown`: of those judged relevant.
+    `relevant_shown`: of those judged relevant. `queries_shown`: queries in the record with their rankings, of more
+    (`showcase.chosen_queries`); values by query are kept of all.
     """
 
     resamples: int = 10_000
@@ -46,6 +48,11 @@ class ComparisonSettings:
     min_queries: int = MIN_QUERIES
     results_shown: int = 10
     relevant_shown: int = 20
+    queries_shown: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.queries_shown < 1:
+            raise InvalidInput(f"queries_shown is {self.queries_shown}; expected at least 1")
 
 
 def compare(
@@ -69,8 +76,15 @@ def compare(
     """
     evaluation = evaluation or EvaluationSettings()
     check_primary(evaluation.measures[0])
-    indexes = CorpusIndexes(dataset, cache=cache, progress=progress)
-    first, second = evaluate_all(dataset, [base, candidate], evaluation, arms=arms, indexes=indexes, progress=progress)
+    first, second = evaluate_all(
+        dataset,
+        [base, candidate],
+        evaluation,
+        arms=arms,
+        # Not by a name: the vectors are not needed any more when this returns.
+        indexes=CorpusIndexes(dataset, cache=cache, progress=progress),
+        progress=progress,
+    )
     return compare_runs(
         dataset, first.evaluation, first.run, second.evaluation, second.run, settings, progress=progress
     )
@@ -79,9 +93,9 @@ def compare(
 def compare_runs(
     dataset: Dataset,
     base: Evaluation,
-    base_run: Mapping[str, Mapping[str, float]],
+    base_run: Rankings,
     candidate: Evaluation,
-    candidate_run: Mapping[str, Mapping[str, float]],
+    candidate_run: Rankings,
     settings: ComparisonSettings | None = None,
     *,
     same_settings: bool = True,
@@ -99,8 +113,14 @@ def compare_runs(
     check_primary(primary)
     difference = paired_differences(base.per_query, candidate.per_query, settings, progress=progress)
     decision = decide(base, candidate, difference, min_queries=settings.min_queries)
-    shares = judged_shares(dataset.qrels, base_run, candidate_run)
-    seen = changes(base_run, candidate_run)
+    with stage("comparing rankings", progress):
+        shares = judged_shares(dataset.qrels, base_run, candidate_run)
+        seen = changes(base_run, candidate_run)
+    values: dict[Side, Mapping[str, float]] = {
+        "base": base.per_query[primary],
+        "candidate": candidate.per_query[primary],
+    }
+    shown = chosen_queries(values, settings.queries_shown)
     return Comparison(
         base=base,
         candidate=candidate,
@@ -111,12 +131,14 @@ def compare_runs(
         queries=query_comparisons(
             dataset,
             {"base": base_run, "candidate": candidate_run},
-            {"base": base.per_query[primary], "candidate": candidate.per_query[primary]},
+            values,
             results_shown=settings.results_shown,
             relevant_shown=settings.relevant_shown,
+            only=shown,
         ),
         settings={
             **asdict(settings),
+            "queries_left_out": len(dataset.queries) - len(shown),
             "alpha": ALPHA,
             "confidence": 1 - ALPHA,
             "power": POWER,
@@ -143,18 +165,19 @@ def paired_differences(
     keeps its own p, because it decides nothing.
     """
     rows: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], PairedTest]] = {}
+    steps = 2 * len(base)
     for done, (measure, values) in enumerate(base.items(), start=1):
         first = np.array(list(values.values()), dtype=np.float64)
         second = np.array([candidate[measure][query_id] for query_id in values], dtype=np.float64)
         test = randomisation_test(first, second, permutations=settings.permutations, seed=settings.seed)
         rows[measure] = (first, second, test)
         if progress:
-            progress("testing differences", done, len(base))
+            progress("testing differences", done, steps)
     family = [measure for measure in rows if decides(measure)]
     corrected = dict(zip(family, holm(rows[measure][2].p for measure in family), strict=True))
     differences = {}
     bootstrap = Bootstrap(settings.resamples, confidence=1 - ALPHA, seed=settings.seed)
-    for measure, (first, second, test) in rows.items():
+    for done, (measure, (first, second, test)) in enumerate(rows.items(), start=len(base) + 1):
         change = second - first
         interval = difference_interval(first, second, bootstrap)
         wins, losses = int((change > _EQUAL).sum()), int((change < -_EQUAL).sum())
@@ -168,6 +191,8 @@ def paired_differences(
             ties=change.size - wins - losses,
             minimum_detectable=minimum_detectable(change),
         )
+        if progress:
+            progress("testing differences", done, steps)
     return differences
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from crossfade.evaluation.dataset import Qrels
+from crossfade.evaluation.dataset import Qrels, Rankings
 from crossfade.evaluation.judged import judged_at
 from crossfade.evaluation.results import Evaluation, Retrieval
 
@@ -12,9 +10,7 @@ _JUDGED_AT = 10
 _NOTEWORTHY_GAP = 0.05
 
 
-def judged_shares(
-    qrels: Qrels, base_run: Mapping[str, Mapping[str, float]], candidate_run: Mapping[str, Mapping[str, float]]
-) -> tuple[float, float]:
+def judged_shares(qrels: Qrels, base_run: Rankings, candidate_run: Rankings) -> tuple[float, float]:
     """Of each query's first ten results, the share that somebody judged: mean over the queries, base and candidate."""
     base, candidate = (judged_at(qrels, run, _JUDGED_AT) for run in (base_run, candidate_run))
     return float(base.mean()), float(candidate.mean())

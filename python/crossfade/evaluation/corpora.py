@@ -5,7 +5,7 @@ is made for the evaluation and goes with it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -102,7 +102,7 @@ class ArmCorpora:
         spans: Spans = []
         unread = 0
         for start in range(0, len(documents), _DOCUMENTS):
-            some: list[Document] = documents[start : start + _DOCUMENTS]
+            some: Sequence[Document] = documents[start : start + _DOCUMENTS]
             done = chunk(some, tokenizer, arm.chunking, budget)
             for document, pieces in zip(some, done.chunks, strict=True):
                 texts += [piece.content_of(document.text) for piece in pieces]

@@ -10,7 +10,7 @@ from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision.evidence import Cost
 from crossfade.evaluation.decision.protocol import Prices
 from crossfade.evaluation.evaluate import Subject
-from crossfade.evaluation.texts import spread
+from crossfade.evaluation.texts import spread, spread_places
 from crossfade.models.cores import usable_cores
 from crossfade.models.types import InputType
 
@@ -38,8 +38,8 @@ def measure_cost(
     query_rate = _rate(queries, lambda batch: retriever.search_texts(batch, depth))
     document_rate = None
     if encoder is not None and subject.arm.mode != "lexical":
-        texts = [document.content for document in dataset.documents]
-        document_rate = _rate(spread(texts, MOST_DOCUMENTS), lambda batch: encoder.encode(batch, InputType.DOCUMENT))
+        texts = dataset.contents(spread_places(len(dataset.documents), MOST_DOCUMENTS))
+        document_rate = _rate(texts, lambda batch: encoder.encode(batch, InputType.DOCUMENT))
     return cost_of(prices, query_rate, document_rate, cores=cores, gpus=gpus)
 
 

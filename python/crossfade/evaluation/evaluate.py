@@ -17,11 +17,15 @@ import numpy as np
 from crossfade import measures as ir
 from crossfade.errors import InvalidInput
 from crossfade.evaluation.arms import Answering, Arm, ArmRetriever, check_model
+from crossfade.evaluation.array_run import ArrayRun
 from crossfade.evaluation.corpora import ArmCorpora, check_collection
-from crossfade.evaluation.dataset import Dataset, Progress, Run
+from crossfade.evaluation.dataset import Dataset, Progress, Rankings
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.order import Ties
 from crossfade.evaluation.results import Evaluation, Latency, ModelRef, Retrieval
+from crossfade.evaluation.run_measures import measure_run
+from crossfade.evaluation.searching import search_queries
+from crossfade.evaluation.stages import stage
 from crossfade.models.cores import usable_cores
 from crossfade.retrieval.retriever import Retriever
 from crossfade.store import Collection
@@ -32,7 +36,6 @@ TIES: Ties = "float32"
 """Scores are compared at the precision that trec_eval 9.0.8 and pytrec_eval use."""
 
 _WARM_UP = 10
-_BATCH = 64
 _PACKAGES = ("crossfade", "numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers")
 
 
@@ -57,10 +60,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """An evaluation and the rankings it was measured on."""
+    """An evaluation and the rankings it was measured on: an `ArrayRun` of an exact search, else dictionaries."""
 
     evaluation: Evaluation
-    run: Run = field(repr=False)
+    run: Rankings = field(repr=False)
 
 
 def check_measures(names: Sequence[str], depth: int = DEFAULT_DEPTH) -> tuple[str, ...]:
@@ -201,33 +204,20 @@ def measure_subjects(
     runs = [search_queries(dataset, retriever, settings.depth, progress=progress) for retriever in retrievers]
     latencies = time_queries(list(dataset.queries.values()), retrievers, settings, progress=progress)
     results = []
-    for subject, run, times in zip(subjects, runs, latencies, strict=True):
-        evaluation = build_evaluation(
-            dataset,
-            run,
-            subject.model(),
-            times,
-            settings.measures,
-            depth=settings.depth,
-            notes=subject.notes,
-            retrieval=subject.arm.record(settings.depth, subject.name),
-        )
-        results.append(Evaluated(evaluation, run))
+    with stage("measuring", progress):
+        for subject, run, times in zip(subjects, runs, latencies, strict=True):
+            evaluation = build_evaluation(
+                dataset,
+                run,
+                subject.model(),
+                times,
+                settings.measures,
+                depth=settings.depth,
+                notes=subject.notes,
+                retrieval=subject.arm.record(settings.depth, subject.name),
+            )
+            results.append(Evaluated(evaluation, run))
     return results
-
-
-def search_queries(dataset: Dataset, retriever: Answering, depth: int, *, progress: Progress | None = None) -> Run:
-    """The run of every judged query: the best `depth` documents of each, in batches."""
-    query_ids = list(dataset.queries)
-    run: Run = {}
-    for start in range(0, len(query_ids), _BATCH):
-        batch = query_ids[start : start + _BATCH]
-        found = retriever.search_texts([dataset.queries[query_id] for query_id in batch], depth)
-        for query_id, hits in zip(batch, found.hits, strict=True):
-            run[query_id] = {hit.id: hit.score for hit in hits}
-        if progress:
-            progress("searching", len(run), len(query_ids))
-    return run
 
 
 def time_queries(
@@ -261,7 +251,7 @@ def time_queries(
 
 def build_evaluation(
     dataset: Dataset,
-    run: Mapping[str, Mapping[str, float]],
+    run: Rankings,
     model: ModelRef,
     latencies_ms: Sequence[float],
     measures: Sequence[str] = DEFAULT_MEASURES,
@@ -281,7 +271,7 @@ def build_evaluation(
     """
     names = check_measures(measures, depth)
     _check_run(dataset, run, depth)
-    table = ir.evaluate(dataset.qrels, run, names, ties=TIES, missing="zero")
+    table = measure_run(dataset.qrels, run, names, ties=TIES)
     return Evaluation(
         dataset=dataset.name,
         split=dataset.split,
@@ -318,8 +308,10 @@ def summarise_latency(milliseconds: Sequence[float]) -> Latency:
     return Latency(p50, p95, p99, samples.size)
 
 
-def _check_run(dataset: Dataset, run: Mapping[str, Mapping[str, float]], depth: int) -> None:
-    known = dataset.documents_by_id
+def _check_run(dataset: Dataset, run: Rankings, depth: int) -> None:
+    if isinstance(run, ArrayRun) and run.document_ids is dataset.document_ids and run.rows.shape[1] <= depth:
+        return  # it was made here, of this data set
+    known = dataset.document_places
     for query_id, ranking in run.items():
         if query_id not in dataset.queries:
             raise InvalidInput(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from crossfade.evaluation.lines import decode, read_lines
 from crossfade.json_kinds import kind_of
 
 
-def json_objects(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
+def json_objects(
+    path: Path, *, seen: Callable[[bytes], None] | None = None
+) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
     """Yield (line number from 1, the line, the object it holds); blank lines are left out, gzip is unpacked.
 
-    Raises DataError on what is not UTF-8, not JSON, or no object, and as `read_lines` does.
+    `seen`: as of `read_lines`. Raises DataError on what is not UTF-8, not JSON, or no object, and as `read_lines` does.
     """
-    for line, content in read_lines(path):
+    for line, content in read_lines(path, seen=seen):
         text = decode(path, line, content)
         try:
             record = json.loads(text)

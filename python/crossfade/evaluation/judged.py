@@ -11,10 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade import measures as ir
-from crossfade import tables
-from crossfade.evaluation.dataset import Qrels
+from crossfade.evaluation.dataset import Qrels, Rankings
 from crossfade.evaluation.evaluate import TIES
+from crossfade.evaluation.run_measures import measure_run
 
 
 def made(qrels: Mapping[str, Mapping[str, int]]) -> Qrels:
@@ -24,14 +23,11 @@ def made(qrels: Mapping[str, Mapping[str, int]]) -> Qrels:
     }
 
 
-def judged_at(
-    qrels: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping[str, float]], k: int
-) -> NDArray[np.float64]:
+def judged_at(qrels: Mapping[str, Mapping[str, int]], run: Rankings, k: int) -> NDArray[np.float64]:
     """Of each query's first `k` results, the share that somebody judged: shape (queries of `qrels`,), in their order; 0
     of a query that the run leaves unanswered."""
     name = f"Judged@{k}"
-    answered = tables.Run.from_dict({query: ranking for query, ranking in run.items() if ranking})
-    found = ir.evaluate(made(qrels), answered, [name], ties=TIES, missing="zero")
+    found = measure_run(made(qrels), run, [name], ties=TIES)
     row = {query: place for place, query in enumerate(qrels)}
     shares = np.zeros(len(row))
     shares[[row[query] for query in found.query_ids]] = found.column(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -15,13 +15,14 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: Path, *, seen: Callable[[bytes], None] | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, line without its line end); blank lines are left out, gzip is unpacked.
 
-    Lines end at LF or CRLF only, whatever other separators a text holds. A UTF-8 byte order mark is dropped.
+    Lines end at LF or CRLF only, whatever other separators a text holds. A UTF-8 byte order mark is dropped. `seen`
+    is given every line as it lies in the file, unpacked, before it is yielded.
     Raises DataError when the file is missing, cannot be read, or is a damaged gzip file.
     """
-    for number, line in _numbered(path):
+    for number, line in _numbered(path, seen):
         if line.strip():
             yield number, line.rstrip(b"\r\n")
 
@@ -47,6 +48,15 @@ def decode(path: Path, line: int, content: bytes) -> str:
         ) from None
 
 
+def is_packed(path: Path) -> bool:
+    """Whether the file is gzipped, by its first bytes; of one that cannot be read, no."""
+    try:
+        with path.open("rb") as raw:
+            return raw.read(2) == _GZIP_MAGIC
+    except OSError:
+        return False
+
+
 @contextmanager
 def _unpacked(raw: BinaryIO) -> Iterator[IO[bytes]]:
     magic = raw.read(2)
@@ -58,12 +68,14 @@ def _unpacked(raw: BinaryIO) -> Iterator[IO[bytes]]:
         yield raw
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+def _numbered(path: Path, seen: Callable[[bytes], None] | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, line with its end). Raises DataError as `read_lines` does."""
     number = 0
     try:
         with path.open("rb") as raw, _unpacked(raw) as stream:
             for number, line in enumerate(stream, start=1):
+                if seen is not None:
+                    seen(line)
                 yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
     except FileNotFoundError:
         raise DataError(path, "no such file") from None

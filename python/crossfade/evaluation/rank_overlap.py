@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.aligned import AlignedRuns, RunLike, align
+from crossfade.evaluation.aligned import AlignedRuns, align
+from crossfade.evaluation.array_run import RunLike
 from crossfade.evaluation.order import Ties
+
+_ROWS = 8192  # queries at once: what is computed of each rank takes some 50 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,23 @@ def overlaps(aligned: AlignedRuns, p: float) -> NDArray[np.float64]:
     """
     if not 0 < p < 1:
         raise InvalidInput(f"p must be between 0 and 1 (0.9 looks at ten documents on average), not {p}")
+    count = len(aligned.query_ids)
+    parts = [_overlaps(_rows(aligned, slice(start, start + _ROWS)), p) for start in range(0, max(count, 1), _ROWS)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _rows(aligned: AlignedRuns, rows: slice) -> AlignedRuns:
+    return AlignedRuns(
+        aligned.query_ids[rows],
+        aligned.base_lengths[rows],
+        aligned.candidate_lengths[rows],
+        aligned.positions[rows],
+        aligned.tied[rows],
+        aligned.depth,
+    )
+
+
+def _overlaps(aligned: AlignedRuns, p: float) -> NDArray[np.float64]:
     depths = np.arange(1, aligned.positions.shape[1] + 1)
     weights = p ** (depths - 1.0)
     by_depth = np.concatenate([[0.0], np.cumsum(weights / depths)])  # Σ p^(d-1) / d up to d

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from crossfade.evaluation.dataset import Dataset
-from crossfade.evaluation.order import trec_order
+from crossfade.evaluation.dataset import Dataset, Rankings
 from crossfade.evaluation.results import QueryComparison, RankedDocument
+from crossfade.evaluation.texts import spread
+from crossfade.evaluation.trec import ordered
 from crossfade.store.types import Document
 
 Side = Literal["base", "candidate"]
@@ -17,15 +18,18 @@ _SNIPPET = 240  # characters
 
 def query_comparisons(
     dataset: Dataset,
-    runs: Mapping[Side, Mapping[str, Mapping[str, float]]],
+    runs: Mapping[Side, Rankings],
     values: Mapping[Side, Mapping[str, float]],
     *,
     results_shown: int,
     relevant_shown: int,
+    only: Iterable[str] | None = None,
 ) -> list[QueryComparison]:
-    """Every query of the split, the largest gain first, then by query id. `values`: the primary measure by query."""
+    """Queries of the split, the largest gain first, then by query id. `values`: the primary measure by query. `only`:
+    these queries; None: every one."""
     comparisons = []
-    for query_id, text in dataset.queries.items():
+    for query_id in dataset.queries if only is None else only:
+        text = dataset.queries[query_id]
         relevant = sorted(
             ((grade, document_id) for document_id, grade in dataset.qrels[query_id].items() if grade > 0),
             key=lambda judged: (-judged[0], judged[1]),
@@ -36,8 +40,8 @@ def query_comparisons(
                 text=text,
                 base_value=values["base"][query_id],
                 candidate_value=values["candidate"][query_id],
-                base_results=_head(dataset, query_id, runs["base"].get(query_id, {}), results_shown),
-                candidate_results=_head(dataset, query_id, runs["candidate"].get(query_id, {}), results_shown),
+                base_results=_head(dataset, query_id, runs["base"], results_shown),
+                candidate_results=_head(dataset, query_id, runs["candidate"], results_shown),
                 relevant=[
                     _ranked(dataset.documents_by_id.get(document_id), document_id, 0.0, grade)
                     for grade, document_id in relevant[:relevant_shown]
@@ -46,6 +50,19 @@ def query_comparisons(
             )
         )
     return sorted(comparisons, key=lambda comparison: (-comparison.delta, comparison.query_id))
+
+
+def chosen_queries(values: Mapping[Side, Mapping[str, float]], most: int) -> list[str]:
+    """All queries, or of more than `most` that many: a third that lost most, a third that gained most, and the rest
+    evenly spread over those between, by change. In order of change, the greatest gain first, then by query id.
+    """
+    base, candidate = values["base"], values["candidate"]
+    queries = sorted(base, key=lambda query: (base[query] - candidate[query], query))
+    if len(queries) <= most:
+        return queries
+    end = most // 3
+    between = queries[end : len(queries) - end]
+    return [*queries[:end], *spread(between, most - 2 * end), *queries[len(queries) - end :]]
 
 
 def snippet(text: str, limit: int = _SNIPPET) -> str:
@@ -57,12 +74,13 @@ def snippet(text: str, limit: int = _SNIPPET) -> str:
     return f"{head[:limit]} ..."
 
 
-def _head(dataset: Dataset, query_id: str, ranking: Mapping[str, float], shown: int) -> list[RankedDocument]:
+def _head(dataset: Dataset, query_id: str, run: Rankings, shown: int) -> list[RankedDocument]:
     """The first of a ranking, in the order the measures use."""
     grades = dataset.qrels[query_id]
+    ranking = ordered(run, query_id) if query_id in run else []
     return [
         _ranked(dataset.documents_by_id.get(document_id), document_id, score, grades.get(document_id))
-        for document_id, score in trec_order(ranking)[:shown]
+        for document_id, score in ranking[:shown]
     ]
 
 

@@ -32,10 +32,16 @@ class Sample:
 
 def dataset_sample(datasets: Sequence[Dataset], most: int = MOST) -> Sample:
     """Documents and judged queries of the data sets, at most `most` of each kind, evenly spread."""
-    documents = [document.content for dataset in datasets for document in dataset.documents]
+    places = spread_places(sum(len(dataset.documents) for dataset in datasets), most)
+    documents: list[str] = []
+    begin = 0
+    for dataset in datasets:
+        end = begin + len(dataset.documents)
+        documents += dataset.contents([place - begin for place in places if begin <= place < end])
+        begin = end
     queries = [text for dataset in datasets for text in dataset.queries.values()]
     origin = " and ".join(dict.fromkeys(dataset.name for dataset in datasets))
-    return Sample(origin, {InputType.DOCUMENT: spread(documents, most), InputType.QUERY: spread(queries, most)})
+    return Sample(origin, {InputType.DOCUMENT: documents, InputType.QUERY: spread(queries, most)})
 
 
 def interpreter_sample(most: int = MOST) -> Sample:
@@ -63,8 +69,13 @@ def of_words(texts: Sequence[str], words: int, count: int) -> list[str]:
 
 def spread(texts: Sequence[str], most: int) -> list[str]:
     """All of them, or `most`, evenly spread."""
-    count = min(len(texts), most)
-    return [texts[position * len(texts) // count] for position in range(count)]
+    return [texts[place] for place in spread_places(len(texts), most)]
+
+
+def spread_places(of: int, most: int) -> list[int]:
+    """All places from 0 on, or `most` of them, evenly spread."""
+    count = min(of, most)
+    return [position * of // count for position in range(count)]
 
 
 def _docstrings(value: object) -> list[str]:

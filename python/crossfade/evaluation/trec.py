@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 from crossfade import tables
 from crossfade.errors import InvalidInput
+from crossfade.evaluation.array_run import ArrayRun
 from crossfade.evaluation.dataset import Qrels, Run
 from crossfade.evaluation.order import Ties, trec_order
 from crossfade.files import write_atomically
@@ -42,11 +43,26 @@ def write_run(
     """
     _check_token(tag, "tag")
     with _output(path) as stream:
-        for query_id, ranking in run.items():
+        for query_id in run:
             _check_token(query_id, "query id")
-            for rank, (document_id, score) in enumerate(trec_order(ranking, ties), start=1):
+            ranking = ordered(run, query_id, ties)
+            for document_id, _ in ranking:
                 _check_token(document_id, "document id")
-                stream.write(f"{query_id} Q0 {document_id} {rank} {score!r} {tag}\n".encode())
+            stream.write(run_lines(query_id, ranking, tag))
+
+
+def ordered(run: Mapping[str, Mapping[str, float]], query_id: str, ties: Ties = "float32") -> list[tuple[str, float]]:
+    """A query's (document id, score) as `trec_order` has them. Raises InvalidInput as it does."""
+    # Scores of arrays are single precision: they tie at both.
+    return run.trec_ranking(query_id) if isinstance(run, ArrayRun) else trec_order(run[query_id], ties)
+
+
+def run_lines(query_id: str, ranking: Iterable[tuple[str, float]], tag: str) -> bytes:
+    """The lines of one query, ranks from 1. `ranking`: (document id, score) in trec_eval's order."""
+    rows = enumerate(ranking, start=1)
+    return "".join(
+        [f"{query_id} Q0 {document_id} {rank} {score!r} {tag}\n" for rank, (document_id, score) in rows]
+    ).encode()
 
 
 def read_qrels(path: Path) -> Qrels:

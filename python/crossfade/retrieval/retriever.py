@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from crossfade.errors import FingerprintMismatch, InvalidInput
 from crossfade.models.types import InputType
 from crossfade.retrieval.options import SearchOptions
 from crossfade.retrieval.pipeline import Pipeline, Query
+from crossfade.retrieval.rows import RankedRows, rank_rows
 from crossfade.retrieval.shares import share
 from crossfade.retrieval.types import SearchResult, TextEncoder, VectorMaker
 from crossfade.store.checks import finite_matrix
@@ -76,6 +77,19 @@ class Retriever:
             tokenise_ns=encoded.tokenise_ns,
             infer_ns=encoded.infer_ns,
         )
+
+    def search_rows(self, texts: Sequence[str], k: int, places: Mapping[str, int]) -> RankedRows:
+        """What `search_texts` answers when every vector is looked at, bit for bit, as rows: for many queries at once.
+
+        `places`: document id to row of the collection. Raises InvalidInput as `search_texts` and `rank_rows` do.
+        """
+        _check_k(k)
+        if self._encoder is None:
+            raise InvalidInput("this retriever has no encoder: give it one, or search with vectors")
+        encoded = self._encoder.encode(texts, InputType.QUERY)
+        snapshot, metric = self._collection.snapshot(), self._collection.spec.metric
+        with share(self._threads, len(texts)) as threads:
+            return rank_rows(encoded.vectors, snapshot, k, metric, threads, places)
 
     def search_vectors(
         self,

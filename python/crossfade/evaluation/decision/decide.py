@@ -24,6 +24,8 @@ from crossfade.evaluation.evaluate import Evaluated, EvaluationSettings, evaluat
 from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Comparison
+from crossfade.evaluation.showcase import query_comparisons
+from crossfade.evaluation.stages import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +90,18 @@ def compare_and_decide(
         check_guard(guard.name, conditions.guards[guard.name][0], dataset)
     encoders, both = [base, candidate], list(arms or (Arm(), Arm()))
     new = slice(1, 2) if conditions.baseline is not None else slice(0, 2)
-    indexes = CorpusIndexes(dataset, cache=conditions.cache, progress=progress)
+    indexes: CorpusIndexes | None = CorpusIndexes(dataset, cache=conditions.cache, progress=progress)
     costs: list[Cost | None] = [None, None]
     with open_subjects(dataset, encoders[new], arms=both[new], indexes=indexes, progress=progress) as subjects:
         measured = measure_subjects(dataset, subjects, evaluation, progress=progress)
         if (prices := protocol.prices) is not None:
-            costs[new] = [
-                measure_cost(
-                    dataset, subject, prices, depth=evaluation.depth, threads=evaluation.threads, gpus=conditions.gpus
-                )
-                for subject in subjects
-            ]
+            depth, threads = evaluation.depth, evaluation.threads
+            with stage("measuring throughput", progress):
+                costs[new] = [
+                    measure_cost(dataset, each, prices, depth=depth, threads=threads, gpus=conditions.gpus)
+                    for each in subjects
+                ]
+    del indexes, subjects  # and with them the vectors
     first, second = measured if conditions.baseline is None else (conditions.baseline, *measured)
     guards = []
     for guard in protocol.guards:
@@ -147,14 +150,15 @@ def decide_runs(
         same_settings=False,
         progress=progress,
     )
-    evidence = gather(dataset, base, candidate, protocol, extras)
-    outcome = conclude(protocol, evidence)
+    with stage("deciding", progress):
+        evidence = gather(dataset, base, candidate, protocol, extras)
+        outcome = conclude(protocol, evidence)
     seen = changes(base.run, candidate.run)
     record = make_record(
         protocol,
         evidence,
         outcome=outcome,
-        regressions=worst_regressions(comparison, evidence, outcome),
+        regressions=worst_regressions(dataset, base, candidate, comparison, evidence, outcome),
         rank_overlap=encode(seen.rank_overlap),
         churn=encode(seen.churn),
     )
@@ -170,13 +174,30 @@ def decide_runs(
     return Decided(comparison, record, base, candidate)
 
 
-def worst_regressions(comparison: Comparison, evidence: Evidence, outcome: Outcome) -> list[Regression]:
+def worst_regressions(
+    dataset: Dataset,
+    base: Evaluated,
+    candidate: Evaluated,
+    comparison: Comparison,
+    evidence: Evidence,
+    outcome: Outcome,
+) -> list[Regression]:
     """The queries that lost most of the primary measure, the greatest loss first: ten of all, and three of every slice
     that is shown to fall.
     """
-    by_id = {query.query_id: query for query in comparison.queries}
-    values = {query.query_id: (query.base_value, query.candidate_value) for query in comparison.queries}
-    return [Regression(slices, by_id[query]) for query, slices in greatest_losses(values, evidence, outcome)]
+    primary, settings = comparison.primary, ComparisonSettings()
+    before, after = comparison.base.per_query[primary], comparison.candidate.per_query[primary]
+    lost = greatest_losses({query: (before[query], after[query]) for query in before}, evidence, outcome)
+    found = query_comparisons(
+        dataset,
+        {"base": base.run, "candidate": candidate.run},
+        {"base": before, "candidate": after},
+        results_shown=settings.results_shown,
+        relevant_shown=settings.relevant_shown,
+        only=[query for query, _ in lost],
+    )
+    by_id = {query.query_id: query for query in found}
+    return [Regression(slices, by_id[query]) for query, slices in lost]
 
 
 def _primary_first(evaluated: Evaluated, protocol: Protocol) -> Evaluated:

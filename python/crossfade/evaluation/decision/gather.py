@@ -26,9 +26,9 @@ from crossfade.evaluation.decision.judged import judged_shares
 from crossfade.evaluation.decision.protocol import Protocol
 from crossfade.evaluation.decision.slices import QueryFields, slice_members
 from crossfade.evaluation.evaluate import TIES, Evaluated
-from crossfade.evaluation.order import trec_order
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Evaluation
+from crossfade.evaluation.trec import ordered, run_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,7 @@ def run_sha256(run: Mapping[str, Mapping[str, float]]) -> str:
     """
     state = hashlib.sha256()
     for query in sorted(run):
-        for rank, (document, score) in enumerate(trec_order(run[query], TIES), start=1):
-            state.update(f"{query} Q0 {document} {rank} {score!r} crossfade\n".encode())
+        state.update(run_lines(query, ordered(run, query, TIES), "crossfade"))
     return state.hexdigest()
 
 

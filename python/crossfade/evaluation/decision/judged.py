@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfade import measures as ir
 from crossfade import tables
-from crossfade.evaluation.dataset import Dataset
+from crossfade.evaluation.array_run import pieces
+from crossfade.evaluation.dataset import Dataset, Rankings
 from crossfade.evaluation.decision.evidence import Bounds, JudgedShares
 from crossfade.evaluation.evaluate import TIES
-from crossfade.evaluation.judged import judged_at
-from crossfade.evaluation.order import trec_order
+from crossfade.evaluation.judged import made
+from crossfade.evaluation.trec import ordered
 
-Ranking = Mapping[str, float]
+Order = list[tuple[str, float]]
+"""(document id, score) in trec_eval's order."""
+
 Judged = Mapping[str, int]
 
 # These look at documents that were judged irrelevant, so that an unjudged one is not the same as an irrelevant one.
 _UNBOUNDED = ("Bpref", "infAP")
+
+_PIECE = 2048  # queries at once: what is made for each judgment of them is not there for all
 
 # To these a document of a greater grade is worth more.
 _WEIGHED = ("nDCG", "ERR")
@@ -40,9 +46,7 @@ class PoolEntry:
     candidate_rank: int | None
 
 
-def judged_shares(
-    dataset: Dataset, base_run: Mapping[str, Ranking], candidate_run: Mapping[str, Ranking], measure: str, k: int
-) -> JudgedShares:
+def judged_shares(dataset: Dataset, base_run: Rankings, candidate_run: Rankings, measure: str, k: int) -> JudgedShares:
     """Judged@k of both runs by query, and how far judgments of the pool (`unjudged`) could move `measure`.
 
     A grade below 0 is no judgment ("in the pool, not judged"), as in `judgments.pool`.
@@ -61,42 +65,40 @@ def judged_shares(
 
     Raises InvalidInput for a measure that is not known.
     """
-    runs = (base_run, candidate_run)
-    qrels = {query: dataset.qrels[query] for query in dataset.queries}
-    shares = [judged_at(qrels, run, k) for run in runs]
-    pools = {
-        query: found
-        for query in dataset.queries
-        if (found := _unjudged(dataset.qrels[query], [run.get(query, {}) for run in runs], k))
-    }
+    grade = _greatest_grade(dataset)
+    parts = [
+        _part(_Part(dataset, queries, _orders(base_run, queries), _orders(candidate_run, queries), grade), measure, k)
+        for queries in pieces(list(dataset.queries), _PIECE)
+    ]
+    base, candidate = (np.concatenate(shares) for shares in zip(*(part.shares for part in parts), strict=True))
     held = JudgedShares(
         k=k,
-        base=shares[0].tolist(),
-        candidate=shares[1].tolist(),
-        greatest_grade=_greatest_grade(dataset),
-        pool=sum(map(len, pools.values())),
+        base=base.tolist(),
+        candidate=candidate.tolist(),
+        greatest_grade=grade,
+        pool=sum(part.pool for part in parts),
         measure=measure,
     )
     if measure.startswith(_UNBOUNDED):
         return held
-    (base, base_ends), (candidate, candidate_ends) = (_bounds(dataset, run, pools, measure) for run in runs)
+    ours, theirs = (
+        _Ends(*map(np.concatenate, zip(*sides, strict=True))) for sides in zip(*(p.ends for p in parts), strict=True)
+    )
     return replace(
         held,
-        base_bounds=base,
-        candidate_bounds=candidate,
-        difference_low=float((candidate_ends[0] - base_ends[1]).mean()),
-        difference_high=float((candidate_ends[1] - base_ends[0]).mean()),
+        base_bounds=ours.means(),
+        candidate_bounds=theirs.means(),
+        difference_low=float((theirs.low - ours.high).mean()),
+        difference_high=float((theirs.high - ours.low).mean()),
     )
 
 
-def pool_to_judge(
-    dataset: Dataset, base_run: Mapping[str, Ranking], candidate_run: Mapping[str, Ranking], k: int
-) -> list[PoolEntry]:
+def pool_to_judge(dataset: Dataset, base_run: Rankings, candidate_run: Rankings, k: int) -> list[PoolEntry]:
     """Every result in the top k of either that nobody judged, by query, those that both found first."""
     entries = []
     for query, text in dataset.queries.items():
-        ranks = [_ranks(run.get(query, {}), k) for run in (base_run, candidate_run)]
-        both = [run.get(query, {}) for run in (base_run, candidate_run)]
+        both = [ordered(run, query, TIES) if query in run else [] for run in (base_run, candidate_run)]
+        ranks = [{document: rank for rank, (document, _) in enumerate(each[:k], start=1)} for each in both]
         found = [
             (document, ranks[0].get(document), ranks[1].get(document))
             for document in _unjudged(dataset.qrels[query], both, k)
@@ -109,56 +111,109 @@ def pool_to_judge(
     return entries
 
 
-def _ranks(ranking: Ranking, k: int) -> dict[str, int]:
-    return {document: rank for rank, (document, _) in enumerate(trec_order(ranking, TIES)[:k], start=1)}
-
-
-def _unjudged(grades: Judged, rankings: Iterable[Ranking], k: int) -> list[str]:
-    heads = [document for ranking in rankings for document in _ranks(ranking, k)]
+def _unjudged(grades: Judged, orders: Iterable[Order], k: int) -> list[str]:
+    heads = [document for order in orders for document, _ in order[:k]]
     return [document for document in dict.fromkeys(heads) if grades.get(document, -1) < 0]
 
 
-def _bounds(
-    dataset: Dataset, run: Mapping[str, Ranking], pools: Mapping[str, list[str]], measure: str
-) -> tuple[Bounds, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Of the mean, and low and high by query, shape (queries,)."""
-    row = {query: place for place, query in enumerate(dataset.queries)}
-    weighed = measure.startswith(_WEIGHED)
-    grade = _greatest_grade(dataset) if weighed else _relevant_grade(measure)
-    cut = None if measure.startswith("IPrec") else re.search(r"@([0-9]+)$", measure)
-    # What a measure does not look at need not be looked at again and again.
-    runs = {
-        query: dict(trec_order(run.get(query, {}), TIES)[: int(cut[1]) if cut else None]) for query in dataset.queries
+class _Ends(NamedTuple):
+    """By query, shape (queries,)."""
+
+    as_judged: NDArray[np.float64]
+    every: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def means(self) -> Bounds:
+        return Bounds(*(float(values.mean()) for values in self))
+
+
+class _Found(NamedTuple):
+    """Of some queries. `shares`, `ends`: of both sides; no ends where the measure has no bounds."""
+
+    shares: list[NDArray[np.float64]]
+    ends: list[_Ends]
+    pool: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some queries of a data set, and both rankings of each in trec_eval's order. `grade`: the split's greatest."""
+
+    dataset: Dataset
+    queries: Sequence[str]
+    base: dict[str, Order]
+    candidate: dict[str, Order]
+    grade: int
+
+
+def _orders(run: Rankings, queries: Sequence[str]) -> dict[str, Order]:
+    return {query: ordered(run, query, TIES) if query in run else [] for query in queries}
+
+
+def _part(part: _Part, measure: str, k: int) -> _Found:
+    qrels = {query: part.dataset.qrels[query] for query in part.queries}
+    judged = made(qrels)
+    row = {query: place for place, query in enumerate(part.queries)}
+    sides = (part.base, part.candidate)
+    name = f"Judged@{k}"
+    shares = [_values(judged, _table(side, k), name, row) for side in sides]
+    pools = {
+        query: found for query in part.queries if (found := _unjudged(qrels[query], [each[query] for each in sides], k))
     }
-    table = tables.Run.from_dict({query: ranking for query, ranking in runs.items() if ranking})
-    as_judged = _values(dataset.qrels, table, measure, row)
-    ordered = {query: _by_rank(pool, runs[query]) for query, pool in pools.items()}
+    pool = sum(map(len, pools.values()))
+    if measure.startswith(_UNBOUNDED):
+        return _Found(shares, [], pool)
+    return _Found(shares, [_bounds(qrels, side, pools, measure, part.grade) for side in sides], pool)
+
+
+def _table(orders: Mapping[str, Order], cut: int | None) -> tables.Run:
+    return tables.Run.from_dict({query: dict(order[:cut]) for query, order in orders.items() if order})
+
+
+def _bounds(
+    judged: Mapping[str, Judged],
+    orders: Mapping[str, Order],
+    pools: Mapping[str, list[str]],
+    measure: str,
+    greatest_grade: int,
+) -> _Ends:
+    row = {query: place for place, query in enumerate(judged)}
+    weighed = measure.startswith(_WEIGHED)
+    grade = greatest_grade if weighed else _relevant_grade(measure)
+    depth = None if measure.startswith("IPrec") else re.search(r"@([0-9]+)$", measure)
+    # What a measure does not look at need not be looked at again and again.
+    cut = int(depth[1]) if depth else None
+    table = _table(orders, cut)
+    places = {query: {document: rank for rank, (document, _) in enumerate(orders[query][:cut])} for query in pools}
+    as_judged = _values(judged, table, measure, row)
+    by_rank = {query: _by_rank(pool, places[query]) for query, pool in pools.items()}
     low, high, every = as_judged.copy(), as_judged.copy(), as_judged.copy()
-    for number in range(1, max(map(len, ordered.values()), default=0) + 1):
-        some = {query: pool for query, pool in ordered.items() if len(pool) >= number}
+    for number in range(1, max(map(len, by_rank.values()), default=0) + 1):
+        some = {query: pool for query, pool in by_rank.items() if len(pool) >= number}
         rows = [row[query] for query in some]
-        first = {query: {**dataset.qrels[query], **dict.fromkeys(pool[:number], grade)} for query, pool in some.items()}
-        last = {query: {**dataset.qrels[query], **dict.fromkeys(pool[-number:], grade)} for query, pool in some.items()}
+        first = {query: {**judged[query], **dict.fromkeys(pool[:number], grade)} for query, pool in some.items()}
+        last = {query: {**judged[query], **dict.fromkeys(pool[-number:], grade)} for query, pool in some.items()}
         best, worst = (_values(qrels, table, measure, row)[rows] for qrels in (first, last))
         high[rows], low[rows] = np.maximum(high[rows], best), np.minimum(low[rows], worst)
         whole = [place for place, pool in enumerate(some.values()) if len(pool) == number]
         every[[rows[place] for place in whole]] = best[whole]
     if weighed and grade > 1 and measure.startswith("nDCG"):
-        movable = [row[query] for query, pool in pools.items() if any(document in runs[query] for document in pool)]
+        movable = [row[query] for query, pool in pools.items() if any(document in places[query] for document in pool)]
         high[movable] = 1.0
-    means = (float(values.mean()) for values in (as_judged, every, low, high))
-    return Bounds(*means), (low, high)
+    return _Ends(as_judged, every, low, high)
 
 
-def _by_rank(pool: list[str], ranking: Ranking) -> list[str]:
-    """As they stand in the ranking, which is in order; those that it lacks last."""
-    place = {document: rank for rank, document in enumerate(ranking)}
+def _by_rank(pool: list[str], place: Mapping[str, int]) -> list[str]:
+    """As they stand in the ranking, whose ranks are given; those that it lacks last."""
     return sorted(pool, key=lambda document: place.get(document, len(place)))
 
 
 def _values(qrels: Mapping[str, Judged], run: tables.Run, measure: str, row: Mapping[str, int]) -> NDArray[np.float64]:
     """Shape (queries,); 0 where `qrels` or the run lacks the query."""
     found = np.zeros(len(row))
+    if not any(qrels.values()) or not len(run):
+        return found
     measured = ir.evaluate(qrels, run, [measure], ties=TIES, missing="zero")
     found[[row[query] for query in measured.query_ids]] = measured.column(measure)
     return found
