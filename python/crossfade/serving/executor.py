@@ -199,9 +199,9 @@ class Executor:
                 explanations = [[[replace(told, terms=()) for told in hit] for hit in some] for some in explanations]
             encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields)
         plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
-        return FoundHits(
-            plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete, result.pending
-        )
+        # A document that was found and is damaged is known when it has been read, and not before.
+        incomplete = result.incomplete or (call.with_documents and collection.snapshot().incomplete)
+        return FoundHits(plain, encoded, result.query_fingerprint, result.search_ns, stages, incomplete, result.pending)
 
     def _documents(
         self, collection: Collection, hits: Sequence[Sequence[Hit]], shown: Callable[[str], str]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crossfade.errors import StoreError
-from crossfade.store import log, schema
+from crossfade.store import checksums, log, schema
 
 FILE = "crossfade.db"
 LOCK_FILE = "lock"
@@ -36,6 +36,8 @@ _REMEDIES = {
     "SQLITE_IOERR": "the disk gave an error: nothing of this call was taken; check the disk and its room",
     "SQLITE_BUSY": "another program holds the database locked: close it and try again",
     "SQLITE_LOCKED": "another program holds the database locked: close it and try again",
+    # What may be written is looked at before: tables and their indexes do not say the same.
+    "SQLITE_CONSTRAINT": "the database is damaged: restore the last backup (crossfade store restore)",
     "SQLITE_CORRUPT": "the database is damaged: restore the last backup (crossfade store restore)",
     "SQLITE_NOTADB": "it is not a crossfade store, or damaged: name another directory, or restore the last backup",
     "SQLITE_CANTOPEN": "the database cannot be opened: check the directory's permissions",
@@ -77,6 +79,7 @@ class Database:
             if check:  # before anything is changed: it may be somebody else's
                 self._check_kind(connection)
             self._configure(connection, cache_kib)
+            checksums.tolerate(connection)
         except BaseException:
             connection.close()
             raise
@@ -240,7 +243,7 @@ def errors_told(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", None) or ""
         remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
-        if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+        if remedy is None and isinstance(error, sqlite3.ProgrammingError):
             raise
         raise StoreError(f"{path}: {error} ({name}); {remedy or 'check the disk'}") from error
 
