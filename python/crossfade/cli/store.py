@@ -11,6 +11,7 @@ import typer
 from crossfade.cli import store_alias, store_version
 from crossfade.cli.arm_options import MethodName, ModeName
 from crossfade.cli.evaluation_options import ThreadsOption
+from crossfade.cli.store_compact import compact
 from crossfade.cli.store_ingest import ingest
 from crossfade.cli.store_options import Directory, Json, Name, opened, space
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
 app.command("ingest")(ingest)
+app.command("compact")(compact)
 app.add_typer(store_version.app)
 app.add_typer(store_alias.app)
 

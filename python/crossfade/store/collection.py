@@ -343,7 +343,7 @@ class DurableCollection(HeldCollection):
         `stopped`: asked meanwhile; merging or building is given up when it is true.
         """
         return any(
-            index.mend() or index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values()
+            index.mend(stopped) or index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values()
         )
 
     def keep_up(self) -> bool:

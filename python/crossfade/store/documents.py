@@ -38,10 +38,13 @@ class StoredDocument(NamedTuple):
 
 @dataclass(slots=True)
 class Found:
-    """`there`: by id. `damaged`: keys of documents that do not say what was written, by the id that was asked for."""
+    """`there`: by id. `damaged`: keys of documents that do not say what was written, by the id that was asked for.
+    `elsewhere`: of ids for which the table's index leads to another document, which is whole.
+    """
 
     there: dict[str, StoredDocument] = field(default_factory=dict)
     damaged: dict[str, int] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def sound(row: Sequence[Any]) -> StoredDocument | None:
@@ -70,11 +73,12 @@ def by_id(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -
     )
     for name, *row in rows:
         document = sound(row)
-        # The index led to it by its id: one that has another id in it is of another document.
-        if document is None or document.id != name:
-            found.damaged[name] = row[0]
-        else:
+        if document is not None and document.id == name:
             found.there[name] = document
+            continue
+        found.damaged[name] = row[0]
+        if document is not None:
+            found.elsewhere.append(name)
     return found
 
 

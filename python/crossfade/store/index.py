@@ -219,7 +219,7 @@ class Index(IndexContents):
                 healed += 1
         return healed
 
-    def mend(self) -> bool:
+    def mend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Build a segment again that `heal` took out when the disk did not take another; say whether there was one."""
         if not self._state.incomplete:
             return False
@@ -228,7 +228,10 @@ class Index(IndexContents):
             source = next((source for source in hidden if isinstance(source, Sealed)), None)
             if source is None:
                 return False
-            self._mend(source)
+            try:
+                self._mend(source, stopped)
+            except GivenUp:
+                return False
         return True
 
     def heal_rows(self) -> int:
@@ -242,8 +245,8 @@ class Index(IndexContents):
                 mended += self.mend_rows(keys) if keys else 0
         return mended
 
-    def _mend(self, source: Sealed) -> None:
-        made = self._write(source.range)
+    def _mend(self, source: Sealed, stopped: Callable[[], bool] = lambda: False) -> None:
+        made = self._write(source.range, partial(self._stops, stopped))
         with self._database.reading() as connection, self.lock:
             alive = row_keys(connection, self.record.number)
             old = (_entry_of(self._state, source),)

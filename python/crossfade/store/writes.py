@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import Conflict, InvalidInput
+from crossfade.errors import Conflict, Damaged, InvalidInput
 from crossfade.store import checksums, documents
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
@@ -141,8 +141,15 @@ def _rows(documents: Sequence[Document], spans: Spans | None) -> list[tuple[int,
 
 
 def stored(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> dict[str, Stored]:
-    """What is there under each of the ids."""
+    """What is there under each of the ids. Raises Damaged when the database leads from one to another's document, which
+    is whole, and would be removed in its place."""
     found = documents.by_id(connection, collection, ids)
+    if found.elsewhere:
+        raise Damaged(
+            f"the index of document ids is damaged: {found.elsewhere[0][:80]!r} leads to another document; restore the "
+            "last backup (crossfade store restore)",
+            ids=tuple(found.elsewhere),
+        )
     return {name: Stored(each.key, each.version) for name, each in found.there.items()} | {
         name: Stored(key, None) for name, key in found.damaged.items()
     }
