@@ -2464,7 +2464,9 @@ func (x *DeleteResponse) GetDeleted() uint64 {
 type SearchRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
-	// The served model that encodes the texts. Its document fingerprint must be the collection's.
+	// The served model that encodes the texts. Its document fingerprint must be the collection's. Left out: the one whose
+	// documents the index holds that is searched, whichever that is at the time; query_fingerprint tells which it was. One
+	// must be named where several served models would read the texts differently.
 	Model string   `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	Texts []string `protobuf:"bytes,3,rep,name=texts,proto3" json:"texts,omitempty"`
 	// In place of model and texts: query vectors and the fingerprint of the encoder that made them.
