@@ -405,8 +405,8 @@ type Document struct {
 	Text  string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// What filters ask about. A field has one type for the collection's life: that of the first value it gets.
 	Metadata map[string]*MetadataValue `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How many times it was written: what `expected_versions` of an Upsert are held against. Of answers alone; 0 where
-	// none are kept.
+	// Raised by each write of it, and never given to its id again, also after it was deleted: what `expected_versions` of
+	// an Upsert are held against. Of answers alone; 0 where none are kept.
 	Version       uint64 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
