@@ -28,6 +28,8 @@ from crossfade.store import (
     Snapshot,
     StoreSettings,
 )
+from crossfade.store.checking import check_store
+from crossfade.store.compaction import compact
 from crossfade.store.types import Precision
 
 DIMENSION = 2
@@ -201,6 +203,15 @@ class DurableMachine(CollectionMachine):
     @rule()
     def heal(self) -> None:
         assert self.collection.heal() == 0
+        assert self.collection.heal_rows() == 0
+
+    @rule()
+    def compact(self) -> None:
+        self.store.close()
+        compact(self.path)
+        assert check_store(self.path).sound
+        self.store = DurableStore(self.path, self.settings, upkeep=False)
+        self.collection = self.store.get("c")
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())
