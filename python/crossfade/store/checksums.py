@@ -26,7 +26,7 @@ def of_row(key: int, document: int, start: int, stop: int, vector: bytes) -> int
 def of_document(key: int, name: bytes, version: int, title: bytes, text: bytes, metadata: bytes) -> int:
     """`name`: its id; `metadata`: its JSON. All of them UTF-8."""
     head = _DOCUMENT.pack(key, version, len(name), len(title), len(text))
-    return crc32(metadata, crc32(text, crc32(b"".join((head, name, title)))))
+    return crc32(b"".join((head, name, title, text, metadata)))
 
 
 def of_line(values: Sequence[Any]) -> int:

@@ -31,9 +31,9 @@ StoredRow = tuple[int, int, int, int, bytes]
 
 def sound(row: tuple[Any, ...]) -> bool:
     """Whether key, document, start, stop and vector are what was written, by the checksum that follows them."""
-    *values, crc = row
+    key, document, start, stop, vector, crc = row
     try:
-        return bool(checksums.of_row(*values) == crc)
+        return bool(checksums.of_row(key, document, start, stop, vector) == crc)
     except (TypeError, struct.error):  # a column of another type
         return False
 
