@@ -219,6 +219,7 @@ async fn a_search_without_a_model_is_read_by_the_one_that_the_collection_has() -
     assert_eq!(asked(), 1);
     assert_eq!(exchange(&client, &uri, unnamed("docs", &[]), None).await?.0, 3);
     assert_eq!(asked(), 0);
+    tokio::task::spawn_blocking(move || drop(server)).await?;
     Ok(())
 }
 
