@@ -64,6 +64,18 @@ class StoreError(CrossfadeError):
     """
 
 
+class Damaged(StoreError):
+    """The store's database does not say what was written to it: a bit has flipped, or a sector was lost.
+
+    `collection`, `ids`: of the documents that were met so; empty when it is no document. The rest is served.
+    """
+
+    def __init__(self, message: str, *, collection: str = "", ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.collection = collection
+        self.ids = ids
+
+
 class FingerprintMismatch(CrossfadeError):
     """Vectors of one model met an index, run or query of another; equal dimension is not enough."""
 

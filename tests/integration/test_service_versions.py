@@ -13,12 +13,12 @@ import pytest
 from serving_harness import PATIENCE, GatedEncoder, local_server, until
 
 from crossfade._pb import collections_pb2
-from crossfade.client import Alias, AsyncClient, Client, Document, Vectors, index_plans
+from crossfade.client import Alias, AsyncClient, Client, Document, SearchOptions, Vectors, index_plans
 from crossfade.client.plans import one
 from crossfade.config import Settings
 from crossfade.errors import AlreadyExists, Conflict, FingerprintMismatch, InvalidInput, NotFound
 from crossfade.serving.server import Server
-from crossfade.store import DurableStore
+from crossfade.store import CollectionSpec, DurableStore, MemoryStore
 
 OLD, NEW = "cf1-old", "cf1-new"
 
@@ -302,6 +302,98 @@ def test_the_client_for_asyncio_does_the_same(house: House) -> None:
     asyncio.run(move())
     (info,) = house.client.list_collections()
     assert (info.current_version, [index.version for index in info.indexes]) == (2, [2])
+
+
+class TestSearchesThatNameNoModel:
+    """The index that is searched says which model reads them."""
+
+    def test_of_a_collection_and_of_aliases(self, client: Client) -> None:
+        make(client)
+        client.create_index("docs", model="new")
+        fill(client)
+        client.set_alias("of-old", "docs", 1)
+        client.set_alias("of-new", "docs", 2)
+        for name, fingerprint in (("docs", OLD), ("of-old", OLD), ("of-new", NEW)):
+            found = client.search(name, 1, texts=["xxx", "x" * 7])
+            assert found.query_fingerprint == fingerprint
+            assert [hits[0].id for hits in found.hits] == ["d03", "d07"]
+        client.set_current_index("docs", 2)
+        assert client.search("docs", 1, texts=["xxx"]).query_fingerprint == NEW
+        hybrid = client.search("docs", 3, texts=["xxx"], options=SearchOptions(mode="hybrid"), with_documents=True)
+        assert hybrid.query_fingerprint == NEW
+        assert hybrid.hits[0][0].document is not None
+        assert client.search("docs", 3, texts=["xxx"], options=SearchOptions(mode="lexical")).query_fingerprint == ""
+
+    def test_what_cannot_be_read(self, house: House, client: Client) -> None:
+        with pytest.raises(NotFound, match="no collection 'none'"):
+            client.search("none", 1, texts=["x"])
+        house.store.create(CollectionSpec("theirs", 2, "ip", "cf1-theirs"))
+        with pytest.raises(
+            FingerprintMismatch, match=r"no model is served here .* 'theirs' \(cf1-theirs\): served are"
+        ):
+            client.search("theirs", 1, texts=["x"])
+        with pytest.raises(InvalidInput, match="give either texts"):
+            client.search("theirs", 1)
+
+    @pytest.mark.parametrize("adapted", [False, True])
+    def test_where_several_models_are_of_its_documents(self, tmp_path: Path, adapted: bool) -> None:
+        """A model and its sibling whose queries were adapted read a text differently; copies of one do not."""
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        one, other = OldEncoder(tmp_path / "a"), OldEncoder(tmp_path / "b")
+        if adapted:
+            other.bundle.query_fingerprint = "cf1-adapted"
+        server = Server({"one": one, "other": other}, MemoryStore(), Settings())
+        with Client(server.start("127.0.0.1:0"), timeout=PATIENCE) as client:
+            client.create_collection("docs", model="one", metric="l2")
+            client.upsert("docs", some(1, 2, 3), model="one")
+            if adapted:
+                with pytest.raises(InvalidInput, match="collection 'docs' is read by one, other: name one of them"):
+                    client.search("docs", 1, texts=["xxx"])
+            else:
+                assert client.search("docs", 1, texts=["xxx"]).hits[0][0].id == "d03"
+            assert best(client, "docs", "one", 3) == "d03"
+        server.drain(PATIENCE)
+
+    @pytest.mark.parametrize("searched", ["docs", "live"])
+    def test_while_another_model_takes_over(self, client: Client, searched: str) -> None:
+        """Every answer is of one version, and right by it; none is refused."""
+        make(client)
+        client.create_index("docs", model="new")
+        fill(client)
+        client.set_alias("live", "docs", 1)
+        ended = threading.Event()
+        answers: list[tuple[str, int, str]] = []
+        failures: list[BaseException] = []
+
+        def search(first: int) -> None:
+            turn = first
+            try:
+                while not ended.is_set():
+                    size = turn % 10 + 1
+                    found = client.search(searched, 1, texts=["x" * size])
+                    answers.append((found.query_fingerprint, size, found.hits[0][0].id))
+                    turn += 1
+            except BaseException as error:  # noqa: BLE001 - told below
+                failures.append(error)
+
+        callers = [threading.Thread(target=search, args=(first,)) for first in range(3)]
+        for caller in callers:
+            caller.start()
+        for turn in range(60):
+            version = 2 - turn % 2
+            if searched == "docs":
+                client.set_current_index("docs", version)
+            else:
+                client.set_alias("live", "docs", version)
+            seen = len(answers)
+            until(lambda seen=seen: len(answers) > seen + 2 or failures)
+        ended.set()
+        for caller in callers:
+            caller.join()
+        assert failures == []
+        assert {fingerprint for fingerprint, _, _ in answers} == {OLD, NEW}
+        assert all(found == f"d{size:02}" for _, size, found in answers)
 
 
 def test_collections_in_memory_have_one_version_for_life() -> None:

@@ -28,6 +28,8 @@ from crossfade.store import (
     Snapshot,
     StoreSettings,
 )
+from crossfade.store.checking import check_store
+from crossfade.store.compaction import compact
 from crossfade.store.types import Precision
 
 DIMENSION = 2
@@ -141,8 +143,29 @@ class DurableMachine(CollectionMachine):
         self.path = Path(self.folder.name) / "store"
         self.settings = StoreSettings(seal_rows=10, merge_factor=2)
         self.store = DurableStore(self.path, self.settings, upkeep=False)
-        self.versions: dict[str, int] = {}
+        self.given: dict[str, int] = {}  # the greatest version that each id ever had
         return self.store.create(SPEC, CollectionSettings(precision=self.precision))
+
+    def take(self, documents: list[Document], values: list[float]) -> None:
+        """Also deleted in between, an id never gets a version again that it had."""
+        super().take(documents, values)
+        names = [document.id for document in documents]
+        for name, version in zip(names, self.collection.versions(names), strict=True):
+            assert version > self.given.get(name, 0)
+            self.given[name] = version
+
+    @precondition(lambda self: self.given)
+    @rule(data=st.data())
+    def upsert_expecting_what_was(self, data: st.DataObject) -> None:
+        """Whoever read a document before it was deleted, or written again, is told."""
+        name = data.draw(st.sampled_from(sorted(self.given)))
+        (now,) = self.collection.versions([name])
+        assert now == (self.given[name] if name in self.model else 0)
+        was = data.draw(st.integers(1, self.given[name]))
+        if was != now:
+            documents, _, vectors = self.some([name])
+            with pytest.raises(Conflict):
+                self.collection.upsert(documents, vectors, expected=[was])
 
     def check_words(self, snapshot: Snapshot, expected: dict[str, float]) -> None:
         """Every text says its id and the time of its write: both are found together just where they should be."""
@@ -180,6 +203,15 @@ class DurableMachine(CollectionMachine):
     @rule()
     def heal(self) -> None:
         assert self.collection.heal() == 0
+        assert self.collection.heal_rows() == 0
+
+    @rule()
+    def compact(self) -> None:
+        self.store.close()
+        compact(self.path)
+        assert check_store(self.path).sound
+        self.store = DurableStore(self.path, self.settings, upkeep=False)
+        self.collection = self.store.get("c")
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())

@@ -1,6 +1,7 @@
-"""Format 1 of the store on disk, as it was written then: today's code opens it and finds everything.
+"""Every released format of the store on disk, as it was written then: today's code opens it and finds everything.
 
-The sample under data/ was written by this file, run as a program, and is never written again.
+The samples under data/ were written by this file, run as a program, and are never written again. (There is none of
+format 2, a step on the way to format 3: a store has it for as long as it is being migrated.)
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from store_model import SETTINGS, State, check, next_write, spec_of, write
 from crossfade.errors import StoreError
 from crossfade.store import DurableStore, schema
 
-SAMPLE = Path(__file__).parent / "data" / "store-format-1"
+SAMPLES = {number: Path(__file__).parent / "data" / f"store-format-{number}" for number in (1, 3)}
+NEWEST = len(schema.MIGRATIONS)
 COLLECTIONS = ("first", "second")
 FILLED = 3
 MORE = ("ALTER TABLE collections ADD COLUMN invented TEXT; CREATE TABLE invented (number INTEGER PRIMARY KEY) STRICT",)
@@ -51,9 +53,18 @@ def build(directory: Path | None) -> dict[str, State]:
     return states
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SAMPLE, tmp_path / "store"))
+@pytest.fixture(params=SAMPLES.values(), ids=lambda path: str(path.name))
+def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(request.param, tmp_path / "store"))
+
+
+def test_there_is_a_sample_of_the_newest_format() -> None:
+    for number, path in SAMPLES.items():
+        # Immutable: nothing is made beside it.
+        database = sqlite3.connect(f"file:{path / 'crossfade.db'}?immutable=1", uri=True)
+        assert database.execute("PRAGMA user_version").fetchone() == (number,)
+        database.close()
+    assert max(SAMPLES) == NEWEST
 
 
 def test_the_sample_is_opened_and_holds_everything(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,8 +113,9 @@ def test_an_older_format_becomes_a_newer_one(copy: Path, monkeypatch: pytest.Mon
                     check(store.get(name), state)
                 with store.database.reading() as connection:
                     assert connection.execute("SELECT invented FROM collections").fetchall() == [(None,), (None,)]
-                    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    with pytest.raises(StoreError, match="has format 2, and this crossfade knows formats up to 1: use the version"):
+                    assert connection.execute("PRAGMA user_version").fetchone() == (NEWEST + 1,)
+    told = f"has format {NEWEST + 1}, and this crossfade knows formats up to {NEWEST}: use the version"
+    with pytest.raises(StoreError, match=told):
         DurableStore(copy, SETTINGS)
 
 
@@ -113,7 +125,7 @@ def test_a_migration_that_fails_changes_nothing(copy: Path, monkeypatch: pytest.
         with pytest.raises(StoreError, match="no such table: missing"):
             DurableStore(copy, SETTINGS)
     database = sqlite3.connect(copy / "crossfade.db")
-    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert database.execute("PRAGMA user_version").fetchone() == (NEWEST,)
     assert database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'invented'").fetchone() == (0,)
     database.close()
     with DurableStore(copy, SETTINGS, upkeep=False) as store:

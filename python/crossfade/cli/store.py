@@ -11,6 +11,7 @@ import typer
 from crossfade.cli import store_alias, store_version
 from crossfade.cli.arm_options import Chunking, ChunkOverlap, ChunkSize, HeadingPrefix, ModeName
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
+from crossfade.cli.store_compact import compact
 from crossfade.cli.store_ingest import ingest
 from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
 
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
 app.command("ingest")(ingest)
+app.command("compact")(compact)
 app.add_typer(store_version.app)
 app.add_typer(store_alias.app)
 
 # What enums hold, as literals, so that every other command starts sooner (a test holds them together).
 PrecisionName = Literal["f32", "f16", "int8"]
+WithDamage = Annotated[
+    bool, typer.Option("--with-damage", help="Copy damaged documents and vectors as they are, and do not refuse.")
+]
 _SNIPPET = 60  # characters
 
 
@@ -217,23 +222,29 @@ def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str,
 def check(
     directory: Directory,
     heal: Annotated[
-        bool, typer.Option("--heal", help="Build damaged segments again; no server may have the store open.")
+        bool,
+        typer.Option(
+            "--heal",
+            help="Mend vectors that segments have copies of, build segments again; no server may have the store open.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Hold every page of the database and every file of the segments against what was written.
+    """Hold every page and row of the database and every file of the segments against what was written.
 
     Without --heal nothing is changed, and a server may have the store open. The exit code is 2 when something is wrong.
     """
-    from crossfade.errors import StoreError
+    from crossfade.errors import Damaged, StoreError
     from crossfade.store.checking import check_store
 
     found = check_store(directory)
-    healed = 0
-    if heal and found.segment_faults and not found.database_faults:
+    healed = mended = 0
+    if heal and not found.database_faults and not found.sound:
         healed = len(found.segment_faults)
         with opened(directory, upkeep=False, check_on_open=False) as store:
             for collection in store.all():
+                # First, for a segment that is damaged may still have a copy: it is proven by the row's own checksum.
+                mended += collection.heal_rows()
                 collection.heal()
         found = check_store(directory)
     facts = {
@@ -241,8 +252,13 @@ def check(
         "segments": found.segments,
         "segment_bytes": found.segment_bytes,
         "database_faults": found.database_faults,
+        "row_faults": [
+            {"collection": each.collection, "id": each.id, "index_version": each.index_version, "fault": str(each)}
+            for each in found.row_faults
+        ],
         "segment_faults": found.segment_faults,
         "healed": healed,
+        "mended": mended,
     }
     if as_json:
         print(json.dumps(facts, indent=2))
@@ -250,13 +266,21 @@ def check(
         _show_check(facts)
     if found.database_faults:
         raise StoreError(f"the database in {directory} is damaged: restore the last backup (crossfade store restore)")
+    if found.row_faults:
+        raise Damaged(
+            f"{len(found.row_faults)} documents or vectors in {directory} are damaged: --heal mends vectors that a "
+            "segment has a copy of; upsert the documents again, or restore the last backup (crossfade store restore)"
+        )
     if found.segment_faults:
         raise StoreError(f"{len(found.segment_faults)} segments in {directory} are damaged: --heal builds them again")
 
 
 def _show_check(facts: dict[str, Any]) -> None:
-    for line in (*facts["database_faults"], *facts["segment_faults"]):
+    rows = (each["fault"] for each in facts["row_faults"])
+    for line in (*facts["database_faults"], *rows, *facts["segment_faults"]):
         print(line)
+    if facts["mended"]:
+        print(f"{facts['mended']} vectors mended")
     if facts["healed"]:
         print(f"{facts['healed']} built again")
     if facts["sound"]:
@@ -267,12 +291,13 @@ def _show_check(facts: dict[str, Any]) -> None:
 def backup(
     directory: Directory,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is not.", show_default=False)],
+    with_damage: WithDamage = False,
     as_json: Json = False,
 ) -> None:
     """Copy a store as it is now into a new directory. A server may have it open, and write."""
     from crossfade.store.backup import backup_of
 
-    backup_of(directory, target)
+    backup_of(directory, target, with_damage=with_damage)
     _show_copy(target, "backup", as_json)
 
 
@@ -280,12 +305,13 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(metavar="BACKUP", help="What `backup` made.", show_default=False)],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that is not.", show_default=False)],
+    with_damage: WithDamage = False,
     as_json: Json = False,
 ) -> None:
-    """Make a store of a backup, every page of it checked."""
+    """Make a store of a backup, every page and row of it checked."""
     from crossfade.store.backup import restore as make
 
-    make(source, directory)
+    make(source, directory, with_damage=with_damage)
     _show_copy(directory, "store", as_json)
 
 

@@ -297,6 +297,9 @@ class AsyncClient:
     ) -> SearchResults:
         """The best `k` documents for each query: either `texts`, encoded by a served `model`, or float32 `vectors`.
 
+        Without a `model` the server finds the one that the collection's current index, or the one that an alias points
+        to, is of; `query_fingerprint` of the answer tells which it was. InvalidInput when several would do.
+
         `priority` as `embed` has it. `options`: a filter, exact or approximate, by vectors, by words or both, a
         reranker, an explanation. A search by words alone takes `texts`, and no model.
         """

@@ -263,7 +263,7 @@ def search_options(options: SearchOptions | None, with_documents: bool, priority
 def search(
     collection: str, k: int, queries: tuple[str, Sequence[str]] | Vectors, options: SearchOptions, limits: Limits
 ) -> Plan[SearchResults]:
-    """`queries`: a served model's name and texts, or vectors."""
+    """`queries`: a served model's name, or none, and texts, or vectors."""
     if not 0 <= k < 2**32:
         raise InvalidInput(f"k is {k}: ask for at least 1 result a query")
     more = options.message()
@@ -371,8 +371,8 @@ def queries(
         if vectors is not None or model is not None or texts is None:
             raise InvalidInput("a lexical search is by words: give texts, and neither model nor vectors")
         return "", texts
-    if vectors is None and model is not None and texts is not None:
-        return model, texts
+    if vectors is None and texts is not None:
+        return model or "", texts
     if vectors is not None and model is None and texts is None:
         return vectors
-    raise InvalidInput("give either model and texts, or vectors")
+    raise InvalidInput("give either texts, with a model or without, or vectors")

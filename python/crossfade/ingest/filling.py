@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from crossfade.errors import FingerprintMismatch, InvalidInput
+from crossfade.errors import CrossfadeError, FingerprintMismatch, InvalidInput
 from crossfade.ingest.embedding import EmbeddingCutter
 from crossfade.ingest.report import ChunkTotals, Progress
 from crossfade.store import DurableCollection, VersionView
@@ -60,15 +61,18 @@ def fill(
     check_model(collection.at(version), cutter)
     started, report = time.monotonic(), FillReport()
     view = collection.at(version)
-    wanted = max(1, view.snapshot().pending)
+    before = view.snapshot().pending
+    wanted = max(1, before)
     try:
         for taken, totals in _steps(collection, version, cutter, rows):
             report.filled += taken
             report.totals = report.totals.plus(totals)
             progress(Progress(report.filled, min(1.0, report.filled / wanted)))
     except BaseException:
-        if report.filled:
-            say(f"{report.filled:,} documents are in; the same command goes on after them")
+        with suppress(CrossfadeError):
+            # By what the version says: Ctrl-C may come when a write has been taken, and not been counted yet.
+            if filled := before - view.snapshot().pending:
+                say(f"{filled:,} documents are in; the same command goes on after them")
         raise
     report.pending = view.snapshot().pending
     report.seconds = time.monotonic() - started

@@ -18,7 +18,7 @@ from crossfade import measures
 from crossfade._native import Call, SearchCall
 from crossfade.chunking import ChunkingSettings
 from crossfade.config import Settings
-from crossfade.errors import InvalidInput, NotFound
+from crossfade.errors import FingerprintMismatch, InvalidInput, NotFound
 from crossfade.retrieval import Hit, Reranker, Retriever, SearchOptions, SearchResult
 from crossfade.serving import wire
 from crossfade.serving.batches import (
@@ -98,6 +98,28 @@ class Executor:
             for place, number in enumerate(numbers):
                 answers[number] = found[place] if found else self._search_alone(calls[number])
         return [answer for answer in answers if answer is not None]
+
+    def reader(self, collection: str, call: Call) -> str:
+        """The served model that reads queries for a collection, or for what an alias points to, as it is now: by the
+        document fingerprint of its index. Of several whose queries are the same, the first.
+
+        Raises NotFound, InvalidInput for a call of nobody's to a tenants' collection and where models would read the
+        queries differently, FingerprintMismatch when none is served.
+        """
+        fingerprint = self._collection(collection, call).spec.document_fingerprint
+        encoders = self._models.encoders
+        found = [name for name, each in encoders.items() if each.bundle.document_fingerprint == fingerprint]
+        if not found:
+            raise FingerprintMismatch(
+                f"no model is served here for the documents of collection {collection[:160]!r} ({fingerprint}): "
+                f"served are {', '.join(encoders) or 'none'}; serve its model, or send vectors"
+            )
+        if len({encoders[name].bundle.query_fingerprint for name in found}) > 1:
+            raise InvalidInput(
+                f"texts came without a model, and collection {collection[:160]!r} is read by {', '.join(found)}: name "
+                "one of them"
+            )
+        return found[0]
 
     def _search_together(self, calls: Sequence[SearchCall]) -> list[FoundHits] | None:
         """One pass for all of them; None when they cannot go together."""
@@ -199,9 +221,9 @@ class Executor:
                 explanations = [[[replace(told, terms=()) for told in hit] for hit in some] for some in explanations]
             encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields)
         plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
-        return FoundHits(
-            plain, encoded, result.query_fingerprint, result.search_ns, stages, result.incomplete, result.pending
-        )
+        # A document that was found and is damaged is known when it has been read, and not before.
+        incomplete = result.incomplete or (call.with_documents and collection.snapshot().incomplete)
+        return FoundHits(plain, encoded, result.query_fingerprint, result.search_ns, stages, incomplete, result.pending)
 
     def _documents(
         self, collection: Collection, hits: Sequence[Sequence[Hit]], shown: Callable[[str], str]

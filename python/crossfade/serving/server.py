@@ -151,6 +151,9 @@ class _Bridge:
     def search(self, calls: Sequence[SearchCall]) -> list[FoundHits | Exception]:
         return self._executor.search(calls)
 
+    def reader(self, collection: str, call: Call) -> str:
+        return self._executor.reader(collection, call)
+
     def answer(self, path: str, request: bytes, call: Call) -> bytes:
         return self._services[path](request, call)
 

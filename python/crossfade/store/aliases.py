@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from crossfade.errors import AlreadyExists, Conflict, NotFound, StoreError
-from crossfade.store import faults
+from crossfade.store import faults, lines
 from crossfade.store.checks import check_name
 from crossfade.store.database import Database
 
@@ -31,11 +31,12 @@ class Alias:
 
 def stored_aliases(connection: sqlite3.Connection) -> list[Alias]:
     """What the database has, sorted by name."""
-    found = connection.execute(
-        "SELECT a.name, c.name, a.version, a.revision FROM aliases a JOIN collections c ON c.number = a.collection "
-        "ORDER BY a.name"
-    )
-    return [Alias(name, collection, version or None, revision) for name, collection, version, revision in found]
+    names = {line["number"]: line["name"] for line in lines.read(connection, "collections")}
+    return [
+        Alias(line["name"], names[line["collection"]], line["version"] or None, line["revision"])
+        for line in lines.read(connection, "aliases", "ORDER BY name")
+        if line["collection"] in names
+    ]
 
 
 class Aliases:
@@ -87,9 +88,7 @@ class Aliases:
                 raise AlreadyExists(f"{name!r} is the name of a collection: choose another for the alias")
             number = self._number(connection, collection, version)
             connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
-            connection.execute(
-                "INSERT INTO aliases (name, collection, version) VALUES (?, ?, ?)", (name, number, version or 0)
-            )
+            lines.insert(connection, "aliases", {"name": name, "collection": number, "version": version or 0})
         return self._known[name]
 
     def _number(self, connection: sqlite3.Connection, collection: str, version: int | None) -> int:

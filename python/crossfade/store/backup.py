@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from crossfade.errors import InvalidInput, StoreError
+from crossfade.errors import Damaged, InvalidInput, StoreError
 from crossfade.files import remove_tree
+from crossfade.store import checksums
+from crossfade.store.audit import audit
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.readonly import check_format, reading
 from crossfade.store.segment import sync_directory
@@ -20,26 +22,37 @@ _PAGES = 4096  # copied between two looks at signals
 _MOST_FAULTS = 5
 
 
-def backup_of(directory: Path, target: Path) -> None:
+def backup_of(directory: Path, target: Path, *, with_damage: bool = False) -> None:
     """A copy of the store as it is now, in a new directory; without the store's lock, so also while a server has it
-    open and writes. Raises NotFound when there is no store, InvalidInput when the target is there, StoreError when it
-    cannot be read or written.
+    open and writes. Every row of the copy is held against its checksum before it appears.
+
+    `with_damage`: copy damaged documents and vectors as they are. Raises NotFound when there is no store, InvalidInput
+    when the target is there, Damaged when it holds what is not what was written, StoreError when it cannot be read or
+    written.
     """
     with reading(directory) as source:
-        write_whole(target, lambda path: _copy(source, path), what="backup")
+
+        def copy(path: Path) -> None:
+            _copy(source, path)
+            if not with_damage:
+                check_rows(path, f"the store {directory}")
+
+        write_whole(target, copy, what="backup")
 
 
-def restore(backup: Path, directory: Path) -> None:
-    """Make a store of a backup, in a new directory. Every page of the copy is checked before it appears.
+def restore(backup: Path, directory: Path, *, with_damage: bool = False) -> None:
+    """Make a store of a backup, in a new directory. Every page and every row of the copy is checked before it appears.
 
-    Raises NotFound when there is no backup, InvalidInput when the directory is there, StoreError when the backup is
-    damaged or the copy cannot be written.
+    `with_damage`: take damaged documents and vectors as they are. Raises NotFound when there is no backup, InvalidInput
+    when the directory is there, StoreError when the backup is damaged or the copy cannot be written.
     """
     with reading(backup) as source:
 
         def copy(path: Path) -> None:
             _copy(source, path)
             _check(path, backup)
+            if not with_damage:
+                check_rows(path, f"the backup {backup}")
 
         write_whole(directory, copy, what="store")
 
@@ -67,6 +80,23 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> Non
         raise StoreError(f"the {what} {target} cannot be written: {error.strerror or error}") from error
     finally:
         remove_tree(building)
+
+
+def check_rows(path: Path, what: str) -> None:
+    """Hold every row of a copy of a database against its checksum. `what`: it is a copy of. Raises Damaged."""
+    with errors_told(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            checksums.tolerate(connection)
+            found = audit(connection)
+        finally:
+            connection.close()
+    faults = [*found.faults, *map(str, found.rows)]
+    if faults:
+        raise Damaged(
+            f"{what} holds {len(faults)} things that are not what was written, and is not copied: {faults[0]}; "
+            "`crossfade store check` names all and says what to do, and --with-damage copies them as they are"
+        )
 
 
 def faults_of(connection: sqlite3.Connection) -> list[str]:

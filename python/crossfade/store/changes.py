@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-from crossfade.store import writes
-from crossfade.store.index import Holding, Index
+from crossfade.store import lines, writes
+from crossfade.store.index import Index
+from crossfade.store.index_record import Holding
 from crossfade.store.segment import RowBatch
 
 
@@ -35,10 +36,15 @@ class Change:
     def record(self, connection: sqlite3.Connection, sequence: int) -> None:
         """Write down what each index holds. `sequence`: of the last document that was written."""
         for index, held in self._held.items():
+            number = index.record.number
             complete_to = sequence if held == self._documents else index.complete_to
-            connection.execute(
-                "UPDATE indexes SET arrived = ?, documents = ?, complete_to = max(complete_to, ?) WHERE number = ?",
-                (self._arrived[index], held, complete_to, index.record.number),
+            lines.change(
+                connection,
+                "indexes",
+                number,
+                arrived=self._arrived[index],
+                documents=held,
+                complete_to=max(complete_to, index.complete_to),
             )
             self._complete_to[index] = complete_to
 

@@ -1,7 +1,9 @@
-"""Every byte of a store held against what was written, and nothing changed: the database's pages, each segment's files.
+"""Every byte of a store held against what was written, and nothing changed: the database's pages and rows, each
+segment's files.
 
-A fault of the database loses what it holds, and is mended by a backup. A fault of a segment loses nothing: opening the
-store, or `DurableCollection.heal`, builds it again from the database.
+A fault of the database loses what it holds, and is mended by a backup. One of a document alone is mended by upserting
+it again, and one of a vector by `DurableCollection.heal_rows`, where a segment has a copy. A fault of a segment loses
+nothing: opening the store, or `DurableCollection.heal`, builds it again from the database.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from crossfade.errors import DataError, InvalidInput
 from crossfade.files import check_descriptors, entries
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import graphs
+from crossfade.store.audit import RowFault, audit
 from crossfade.store.backup import faults_of
-from crossfade.store.index import Epochs
+from crossfade.store.index_record import Epochs
 from crossfade.store.readonly import reading
 from crossfade.store.segment import Range, Segment, Space
 from crossfade.store.types import CollectionSettings
@@ -26,16 +29,18 @@ SEGMENTS = "segments"
 
 @dataclass(slots=True)
 class StoreCheck:
-    """`segments`, `segment_bytes`: that were read. `database_faults`, `segment_faults`: a line for each."""
+    """`segments`, `segment_bytes`: that were read. `database_faults`, `segment_faults`: a line for each. `row_faults`:
+    documents and vectors of the database that are damaged by themselves, all of them."""
 
     segments: int = 0
     segment_bytes: int = 0
     database_faults: list[str] = field(default_factory=list)
+    row_faults: list[RowFault] = field(default_factory=list)
     segment_faults: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        return not self.database_faults and not self.segment_faults
+        return not self.database_faults and not self.row_faults and not self.segment_faults
 
 
 def check_store(directory: Path) -> StoreCheck:
@@ -46,7 +51,9 @@ def check_store(directory: Path) -> StoreCheck:
     """
     found = StoreCheck()
     with reading(directory) as connection:
-        found.database_faults = faults_of(connection)
+        audited = audit(connection)
+        found.database_faults = faults_of(connection) + audited.faults
+        found.row_faults = audited.rows
         if not found.database_faults:
             for each in _indexes(connection, directory):
                 for path in each.segments():

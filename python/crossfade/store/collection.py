@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import Conflict, InvalidInput, NotFound, StoreError
-from crossfade.store import faults, filling, index_tables, writes
+from crossfade.errors import Conflict, InvalidInput
+from crossfade.store import documents as stored_documents
+from crossfade.store import faults, filling, index_tables, lines, writes
 from crossfade.store.changes import Change
 from crossfade.store.checks import check_space
-from crossfade.store.database import Database
-from crossfade.store.index import Epochs, Holding, Index, IndexRecord
+from crossfade.store.held import HeldCollection
+from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
-from crossfade.store.reading import documents_by_id
 from crossfade.store.segment import Space
-from crossfade.store.types import (
-    CollectionSettings,
-    CollectionSpec,
-    Document,
-    IndexVersion,
-    Metric,
-    Snapshot,
-    UpsertCounts,
-)
+from crossfade.store.types import CollectionSettings, CollectionSpec, Document, IndexVersion, Snapshot, UpsertCounts
 from crossfade.store.view import VersionView
-
-
-@dataclass(slots=True)
-class CollectionState:
-    """What the database says of a collection. `sequence`: the key of the last document that was written."""
-
-    number: int
-    name: str
-    metric: Metric
-    sequence: int
-    documents: int
-    current: int
-    settings: CollectionSettings
 
 
 class _Place(TypedDict):
@@ -51,55 +28,8 @@ class _Place(TypedDict):
     holder: str
 
 
-class DurableCollection:
+class DurableCollection(HeldCollection):
     """Implements `crossfade.store.types.Collection`. Safe to use from many threads: searches never wait for writes."""
-
-    def __init__(
-        self,
-        database: Database,
-        state: CollectionState,
-        *,
-        make: Callable[[IndexRecord], Index],
-        wake: Callable[[], None],
-    ) -> None:
-        """`make`: an index that is empty yet. `wake` is called when there may be upkeep to do."""
-        self._database = database
-        self._state = state
-        self._make = make
-        self._wake = wake
-        self._lock = threading.RLock()
-        self._in_progress = False  # a write
-        self._unsure = False  # whether memory holds what the database does: a write has ended in an error
-        self._dropped = False
-        self._indexes = self._opened({})  # replaced, never changed: who searches looks without the lock
-
-    def _opened(self, held: Mapping[int, Index]) -> dict[int, Index]:
-        """What indexes the database has, by version: those that are in memory already, and the others read."""
-        state = self._state
-        with self._database.reading() as connection:
-            lines = index_tables.lines(connection, state.number)
-        found: dict[int, Index] = {}
-        for line in lines:
-            index = held.get(line.version)
-            if index is None:
-                space = Space(line.dimension, line.document_fingerprint, state.metric, state.settings.precision)
-                record = IndexRecord(line.number, state.number, line.version, space, state.settings.analyser)
-                index = self._make(record)
-                index.lock = self._lock
-                index.load(line.arrived, self.fields, Epochs(line.openings))
-                index.holding = Holding(line.documents, state.documents - line.documents)
-                index.complete_to = line.complete_to
-            found[line.version] = index
-        return found
-
-    @property
-    def lock(self) -> threading.RLock:
-        """Held by whoever writes."""
-        return self._lock
-
-    @property
-    def number(self) -> int:
-        return self._state.number
 
     @property
     def spec(self) -> CollectionSpec:
@@ -109,11 +39,6 @@ class DurableCollection:
     def _spec(self, index: Index, name: str) -> CollectionSpec:
         space = index.record.space
         return CollectionSpec(name, space.dimension, self._state.metric, space.document_fingerprint)
-
-    @property
-    def fields(self) -> MetadataSchema:
-        """The fields that documents have, and their types."""
-        return self._state.settings.fields
 
     @property
     def settings(self) -> CollectionSettings:
@@ -141,7 +66,8 @@ class DurableCollection:
         """The collection as it is now; takes constant time, and no later write changes it. Raises NotFound."""
         if self._unsure:
             self._make_sure()
-        return self._version(version).snapshot()
+        snapshot = self._version(version).snapshot()
+        return replace(snapshot, incomplete=True) if self._damaged else snapshot
 
     def at(self, version: int | None = None, *, name: str | None = None) -> VersionView:
         """The collection bound to that version of its index, or to the one that is current now. `name`: that its spec
@@ -152,19 +78,6 @@ class DurableCollection:
     def pinned(self) -> VersionView:
         """Bound to the version that is current now."""
         return self.at()
-
-    def _version(self, version: int | None) -> Index:
-        while True:
-            indexes, wanted = self._indexes, self._state.current if version is None else version
-            index = indexes.get(wanted)
-            if index is not None:
-                return index
-            if version is not None:
-                raise NotFound(
-                    f"collection {self._state.name!r} has no index version {version}: it has "
-                    f"{', '.join(map(str, sorted(indexes)))}"
-                )
-            # Another one became the current one, and this one was dropped, between the two looks.
 
     def _place_of(self, index: Index) -> _Place:
         """Where vectors go, as checks tell of it."""
@@ -185,13 +98,12 @@ class DurableCollection:
         state = self._state
         with self._writing():
             with self._database.writing() as connection:
-                (version,) = connection.execute(
-                    "UPDATE collections SET versions = versions + 1 WHERE number = ? RETURNING versions",
-                    (state.number,),
-                ).fetchone()
+                line = lines.one(connection, "collections", state.number)
+                version = (line["versions"] if line else 0) + 1
+                lines.change(connection, "collections", state.number, versions=version)
                 index_tables.create(connection, state.number, version, dimension, document_fingerprint)
             self._indexes = self._opened(self._indexes)
-        return int(version)
+        return version
 
     def drop_index(self, version: int) -> None:
         """A search that holds a snapshot of it already finishes on it. Its number is not given again.
@@ -236,7 +148,7 @@ class DurableCollection:
                     "documents: fill it first, or force it, and they will not be found until then"
                 )
             with self._database.writing() as connection:
-                connection.execute("UPDATE collections SET current = ? WHERE number = ?", (version, self.number))
+                lines.change(connection, "collections", self.number, current=version)
                 faults.passed("alias.written")
             faults.passed("alias.committed")
             self._state.current = version
@@ -245,22 +157,31 @@ class DurableCollection:
     def documents(self, ids: Sequence[str], keys: Sequence[int] | None = None) -> list[Document | None]:
         """The documents of the ids, in order; None for one that is not there.
 
-        `keys`: of the writes that brought them (`Hit.key`); a document that was written again since is not that one.
+        `keys`: of the writes that brought them (`Hit.key`); a document that was written again since is not that one,
+        and None stands for one that is damaged too: snapshots say from then on that they are incomplete. Without keys
+        a damaged one raises Damaged.
         """
         with self._reading() as connection:
-            found = documents_by_id(connection, self.number, ids)
-        if keys is None:
-            return [found[name][1] if name in found else None for name in ids]
+            found = stored_documents.by_id(connection, self.number, ids)
+            if found.damaged:
+                self._met_damaged(found.damaged)
+                if keys is None:
+                    raise stored_documents.damage(connection, self.number, found.damaged)
+        there = found.there
         return [
-            found[name][1] if name in found and key in (-1, found[name][0]) else None
-            for name, key in zip(ids, keys, strict=True)
+            there[name].document() if name in there and key in (-1, there[name].key) else None
+            for name, key in zip(ids, [-1] * len(ids) if keys is None else keys, strict=True)
         ]
 
     def versions(self, ids: Sequence[str]) -> list[int]:
-        """The version of each document, which every write of it raises; 0 for one that is not there."""
+        """The version of each document, which every write of it raises; 0 for one that is not there. What comes under
+        the id of one that was deleted has a greater one than that ever had. Raises Damaged."""
         with self._reading() as connection:
-            there = writes.stored(connection, self.number, ids)
-        return [there[name].expected if name in there else 0 for name in ids]
+            found = stored_documents.by_id(connection, self.number, ids)
+            if found.damaged:
+                self._met_damaged(found.damaged)
+                raise stored_documents.damage(connection, self.number, found.damaged)
+        return [found.there[name].version if name in found.there else 0 for name in ids]
 
     def upsert(
         self,
@@ -282,7 +203,8 @@ class DurableCollection:
 
         Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN, infinity, a number that the
         precision cannot hold, metadata of another type than the field has; Conflict when a document has another
-        version; StoreError when the disk does not take it. Nothing has changed then.
+        version, Damaged when one is expected and cannot be read; StoreError when the disk does not take it. Nothing has
+        changed then. One that is damaged is replaced as any other where no version is expected.
         """
         if expected is not None and len(expected) != len(documents):
             raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
@@ -307,7 +229,7 @@ class DurableCollection:
         with self._database.writing() as connection:
             faults.passed("ingest.begun")
             there = writes.stored(connection, state.number, [document.id for document in write.documents])
-            replaced = sum(not each.deleted for each in there.values())
+            replaced = len(there)
             added = count - replaced
             numbered = {index.record.number: each for index, each in given.items()}
             if expected is not None and writes.is_done(connection, state.number, numbered, expected, there):
@@ -315,11 +237,11 @@ class DurableCollection:
                 return UpsertCounts(added=len(expected) - again, replaced=again)
             gone = [each.key for each in there.values()]
             change = Change(connection, self._indexes.values(), gone, state.documents + added)
-            writes.insert_documents(connection, state.number, write, first, there)
+            writes.insert_documents(connection, state.number, write, first, there, state.version_floor)
             for index, batch in batches.items():
                 change.insert(connection, index, batch, count)
             change.record(connection, sequence)
-            self._record(connection, sequence, write.fields, added)
+            self._record(connection, sequence, write.fields, added, state.version_floor)
             for index, batch in batches.items():
                 tail_rows[index] = index.stage(batch, write.fields)
             faults.passed("ingest.written")
@@ -328,6 +250,7 @@ class DurableCollection:
         state.settings = replace(state.settings, fields=write.fields)
         state.documents += added
         state.sequence = sequence
+        self._not_damaged(gone)
         self._wake()
         return UpsertCounts(added=added, replaced=replaced)
 
@@ -337,24 +260,23 @@ class DurableCollection:
         with self._writing():
             with self._database.writing() as connection:
                 faults.passed("ingest.begun")
-                found = writes.stored(connection, state.number, dict.fromkeys(ids))
-                there = {name: each for name, each in found.items() if not each.deleted}
+                there = writes.stored(connection, state.number, dict.fromkeys(ids))
                 if not there:
                     return 0
-                first, sequence = state.sequence + 1, state.sequence + len(there)
-                numbers = [each.key for each in there.values()]
-                change = Change(connection, self._indexes.values(), numbers, state.documents - len(there))
-                connection.executemany(
-                    f"INSERT INTO documents_{state.number} VALUES (?, ?, ?, 1, '', '', '{{}}')",
-                    ((first + at, name, each.version + 1) for at, (name, each) in enumerate(there.items())),
-                )
+                sequence = state.sequence + len(there)
+                gone = [each.key for each in there.values()]
+                # Above every version that these ids have had: their own, or where that cannot be read, any at all.
+                last = [sequence if each.version is None else each.version + 1 for each in there.values()]
+                floor = max(state.version_floor, *last)
+                change = Change(connection, self._indexes.values(), gone, state.documents - len(there))
                 change.record(connection, sequence)
-                self._record(connection, sequence, self.fields, -len(there))
+                self._record(connection, sequence, self.fields, -len(there), floor)
                 faults.passed("ingest.written")
             faults.passed("ingest.committed")
             change.publish({})
             state.documents -= len(there)
-            state.sequence = sequence
+            state.sequence, state.version_floor = sequence, floor
+            self._not_damaged(gone)
         self._wake()
         return len(there)
 
@@ -398,94 +320,22 @@ class DurableCollection:
         self._wake()
         return len(taken)
 
-    def _record(self, connection: sqlite3.Connection, sequence: int, fields: MetadataSchema, more: int) -> None:
+    def _record(
+        self, connection: sqlite3.Connection, sequence: int, fields: MetadataSchema, more: int, floor: int
+    ) -> None:
         state = self._state
-        connection.execute(
-            "UPDATE collections SET sequence = ?, documents = documents + ? WHERE number = ?",
-            (sequence, more, state.number),
-        )
+        changes: dict[str, int | str] = {
+            "sequence": sequence,
+            "documents": state.documents + more,
+            "version_floor": floor,
+        }
         if fields != self.fields:
-            settings = replace(state.settings, fields=fields).to_json()
-            connection.execute("UPDATE collections SET settings = ? WHERE number = ?", (settings, state.number))
+            changes["settings"] = replace(state.settings, fields=fields).to_json()
+        lines.change(connection, "collections", state.number, **changes)
 
-    # What may end at any line: in an error of the disk, for want of memory, by Ctrl-C
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """The lock, and memory that says what the database says, before the block and after it, however it ends."""
-        with self._lock:
-            self._check_there()
-            self._database.check_open()
-            if self._unsure or self._in_progress:  # a second Ctrl-C, or a disk that could not be read, left it so
-                self._settle()
-            self._in_progress = True
-            try:
-                yield
-            except BaseException:
-                self._unsure = True
-                with suppress(StoreError):  # whoever comes next tries again, and is told
-                    self._settle()
-                raise
-            self._in_progress = False
-
-    def _make_sure(self) -> None:
-        """Wait for the write in progress, if there is one."""
-        with self._lock:
-            if self._unsure:
-                self._settle()
-
-    def _settle(self) -> None:
-        """A write has ended in an error, perhaps after the database had taken it: what that says is so."""
-        state, held = self._state, self._indexes
-        with self._database.reading() as connection:
-            sequence, documents, current, settings = connection.execute(
-                "SELECT sequence, documents, current, settings FROM collections WHERE number = ?", (state.number,)
-            ).fetchone()
-            lines = {line.version: line for line in index_tables.lines(connection, state.number)}
-            there = {version: index for version, index in held.items() if version in lines}
-            taken = sequence != state.sequence or any(
-                lines[version].arrived != index.arrived for version, index in there.items()
-            )
-            if taken:
-                state.settings = CollectionSettings.from_json(settings)
-            for version, index in there.items():
-                if taken:
-                    index.reload(connection, self.fields)
-                else:
-                    index.give_up()
-                index.holding = Holding(lines[version].documents, documents - lines[version].documents)
-            state.documents, state.sequence = documents, sequence
-        for version in held.keys() - there.keys():
-            held[version].discard()
-        self._indexes = self._opened(there)
-        state.current = current  # after the index that it is the version of
-        self._unsure = self._in_progress = False
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        self._check_there()
-        try:
-            with self._database.reading() as connection:
-                yield connection
-        except StoreError:
-            with self._lock:  # a drop that has been committed says so before it lets go of it
-                self._check_there()
-            raise
-
-    def _check_there(self) -> None:
-        if self._dropped:
-            raise NotFound(f"collection {self._state.name!r} was deleted: get it again if it was made again")
-
-    def discard(self) -> None:
-        """The database has it no more: what belongs to it goes as soon as nobody is at work on it."""
-        with self._lock:
-            self._dropped = True
-        for index in self._indexes.values():
-            index.discard()
-
-    def seal_due(self) -> bool:
-        """Make a segment of a tail that is long enough; say whether there was any."""
-        return any(index.wants_sealing() and index.seal() for index in self.indexes.values())
+    def seal_due(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Make a segment of a tail that is long enough; say whether there was any. `stopped`: as of `improve`."""
+        return any(index.wants_sealing() and index.seal(stopped) for index in self.indexes.values())
 
     def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Mend or merge segments, or build a graph: one step of what is due; say whether there was any.
@@ -493,7 +343,7 @@ class DurableCollection:
         `stopped`: asked meanwhile; merging or building is given up when it is true.
         """
         return any(
-            index.mend() or index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values()
+            index.mend(stopped) or index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values()
         )
 
     def keep_up(self) -> bool:
@@ -508,3 +358,8 @@ class DurableCollection:
     def heal(self) -> int:
         """Hold every segment against its checksums, and build again those that fail; say how many."""
         return sum(index.heal() for index in self.indexes.values())
+
+    def heal_rows(self) -> int:
+        """Read every vector that the database has, and mend damaged ones from segments that have a proven copy; say how
+        many were."""
+        return sum(index.heal_rows() for index in self.indexes.values())

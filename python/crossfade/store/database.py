@@ -12,14 +12,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crossfade.errors import StoreError
-from crossfade.store import log, schema
+from crossfade.store import checksums, faults, log, schema
+from crossfade.store.segment import sync_directory
 
 FILE = "crossfade.db"
 LOCK_FILE = "lock"
+COMPACTING = ".crossfade.db.compacting"
 
 _LEAST_SQLITE = (3, 37, 0)  # strict tables
 _PAGE_BYTES = 8192
@@ -36,6 +38,8 @@ _REMEDIES = {
     "SQLITE_IOERR": "the disk gave an error: nothing of this call was taken; check the disk and its room",
     "SQLITE_BUSY": "another program holds the database locked: close it and try again",
     "SQLITE_LOCKED": "another program holds the database locked: close it and try again",
+    # What may be written is looked at before: tables and their indexes do not say the same.
+    "SQLITE_CONSTRAINT": "the database is damaged: restore the last backup (crossfade store restore)",
     "SQLITE_CORRUPT": "the database is damaged: restore the last backup (crossfade store restore)",
     "SQLITE_NOTADB": "it is not a crossfade store, or damaged: name another directory, or restore the last backup",
     "SQLITE_CANTOPEN": "the database cannot be opened: check the directory's permissions",
@@ -60,6 +64,7 @@ class Database:
         self._closed = False
         self._lock_file = _locked(directory)
         try:
+            remove_compacting(directory)
             with self.errors_told():
                 self._writer = self._connect(_CACHE_KIB, check=True)
                 schema.migrate(self._writer)
@@ -77,6 +82,7 @@ class Database:
             if check:  # before anything is changed: it may be somebody else's
                 self._check_kind(connection)
             self._configure(connection, cache_kib)
+            checksums.tolerate(connection)
         except BaseException:
             connection.close()
             raise
@@ -209,6 +215,32 @@ class Database:
             finally:
                 copy.close()
 
+    def replace(self, copy: Path) -> None:
+        """Close, and put another database in this one's place, for good when it returns. `copy`: flushed, beside it.
+
+        Raises StoreError when another program reads this one: its log would be taken for the other's.
+        """
+        with self._write_lock, self.errors_told():
+            self.check_open()
+            while self._idle:
+                self._idle.pop().close()
+            (mode,) = self._writer.execute("PRAGMA journal_mode = DELETE").fetchone()
+            if mode != "delete" or self._log_path.exists():
+                raise StoreError(
+                    f"another program reads {self._path}: try again when it has ended; nothing was changed"
+                )
+            self._closed = True
+            self._writer.close()
+            faults.passed("compact.closed")
+            try:
+                copy.replace(self._path)
+                faults.passed("compact.renamed")
+                sync_directory(self._path.parent)
+            except OSError as error:
+                raise StoreError(f"{self._path} cannot be replaced: {error.strerror or error}") from error
+            finally:
+                os.close(self._lock_file)
+
     def close(self) -> None:
         """Readers that are at work end first; the log is moved into the database."""
         with self._write_lock:
@@ -240,9 +272,16 @@ def errors_told(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", None) or ""
         remedy = next((said for start, said in _REMEDIES.items() if name.startswith(start)), None)
-        if remedy is None and isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+        if remedy is None and isinstance(error, sqlite3.ProgrammingError):
             raise
         raise StoreError(f"{path}: {error} ({name}); {remedy or 'check the disk'}") from error
+
+
+def remove_compacting(directory: Path) -> None:
+    """What a compaction that was killed has left."""
+    for path in (directory / COMPACTING, directory / f"{COMPACTING}-journal"):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _locked(directory: Path) -> int:

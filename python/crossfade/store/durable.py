@@ -13,13 +13,15 @@ from pathlib import Path
 
 from crossfade.errors import AlreadyExists, NotFound, StoreError
 from crossfade.files import entries, remove_tree
-from crossfade.store import index_tables, schema
+from crossfade.store import index_tables, lines, schema
 from crossfade.store.aliases import Alias, Aliases
-from crossfade.store.backup import write_whole
+from crossfade.store.backup import check_rows, write_whole
 from crossfade.store.checks import check_spec
-from crossfade.store.collection import CollectionState, DurableCollection
+from crossfade.store.collection import DurableCollection
 from crossfade.store.database import FILE, Database
-from crossfade.store.index import Index, IndexRecord
+from crossfade.store.held import CollectionState
+from crossfade.store.index import Index
+from crossfade.store.index_record import IndexRecord
 from crossfade.store.settings import StoreSettings
 from crossfade.store.types import Collection, CollectionSettings, CollectionSpec
 from crossfade.store.upkeep import Upkeep
@@ -67,8 +69,8 @@ class DurableStore:
 
     def _load(self) -> None:
         with self.database.writing() as connection:
-            for number, arrived in connection.execute("SELECT number, arrived FROM indexes").fetchall():
-                index_tables.begin_epoch(connection, number, arrived)
+            for line in lines.read(connection, "indexes"):
+                index_tables.begin_epoch(connection, line["number"], line["arrived"])
         with self.database.reading() as connection:
             known = {number for (number,) in connection.execute("SELECT number FROM indexes")}
         self._remove_orphans(known)
@@ -96,16 +98,13 @@ class DurableStore:
     def _as_stored(self) -> dict[str, DurableCollection]:
         """What the database holds: those that are in memory already, and the others opened."""
         with self.database.reading() as connection:
-            records = connection.execute(
-                "SELECT number, name, metric, sequence, documents, current, settings FROM collections"
-            ).fetchall()
+            states = [CollectionState.of(line) for line in lines.read(connection, "collections")]
         found: dict[str, DurableCollection] = {}
-        for number, name, metric, sequence, documents, current, settings in records:
-            held = self._collections.get(name)
-            if held is None or held.number != number:
-                kept = CollectionSettings.from_json(settings)
-                held = self._collection(CollectionState(number, name, metric, sequence, documents, current, kept))
-            found[name] = held
+        for state in states:
+            held = self._collections.get(state.name)
+            if held is None or held.number != state.number:
+                held = self._collection(state)
+            found[state.name] = held
         return found
 
     @contextmanager
@@ -159,13 +158,17 @@ class DurableStore:
             if alias is not None:
                 raise AlreadyExists(f"{spec.name!r} is an alias of {alias}: drop it first or choose another name")
             with self.database.writing() as connection:
-                number = connection.execute(
-                    "INSERT INTO collections (name, metric, sequence, documents, current, versions, settings) "
-                    "VALUES (?, ?, 0, 0, 1, 1, ?)",
-                    (spec.name, spec.metric, settings.to_json()),
-                ).lastrowid
-                if number is None:
-                    raise StoreError("the database gave no number to a new collection: it is damaged")
+                line = {
+                    "name": spec.name,
+                    "metric": spec.metric,
+                    "sequence": 0,
+                    "documents": 0,
+                    "current": 1,
+                    "versions": 1,
+                    "settings": settings.to_json(),
+                    "version_floor": 0,
+                }
+                number = lines.insert(connection, "collections", line)
                 connection.execute(schema.DOCUMENTS.format(number=number))
                 index_tables.create(connection, number, 1, spec.dimension, spec.document_fingerprint)
             collection = self._collection(CollectionState(number, spec.name, spec.metric, 0, 0, 1, settings))
@@ -249,12 +252,17 @@ class DurableStore:
         collections = self._collections
         return [collections[name] for name in sorted(collections)]
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, *, with_damage: bool = False) -> None:
         """A copy of the store as it is now, in a new directory, made while others write. Segments are not in it: they
-        are built again when it is opened. Raises InvalidInput when the target is there, StoreError when it cannot be
-        written.
+        are built again when it is opened. Raises as `crossfade.store.backup.backup_of`.
         """
-        write_whole(target, self.database.backup, what="backup")
+
+        def copy(path: Path) -> None:
+            self.database.backup(path)
+            if not with_damage:
+                check_rows(path, f"the store {self._directory}")
+
+        write_whole(target, copy, what="backup")
 
     def _not_found(self, name: str) -> NotFound:
         names = sorted(self._collections)

@@ -22,6 +22,10 @@ POINTS = (
     "migration.begun",
     "migration.written",
     "migration.committed",
+    "checksums.committed",
+    "compact.copied",
+    "compact.closed",
+    "compact.renamed",
 )
 
 _VARIABLE = "CROSSFADE_FAULT"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from crossfade.errors import InvalidInput, NotFound
-from crossfade.store import writes
+from crossfade.store import documents, lines, writes
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import Space
@@ -20,39 +20,53 @@ def pending(
     connection: sqlite3.Connection, index: Index, limit: int, after: int
 ) -> tuple[list[tuple[int, Document]], int]:
     """The first documents with keys above `after` that the index lacks, with their keys; and what is new of how far it
-    is complete. Raises InvalidInput, and NotFound when the index has been dropped."""
+    is complete. Those that are damaged are passed over, as long as there are others.
+
+    Raises InvalidInput, NotFound when the index has been dropped, and Damaged when only damaged documents are left."""
     if limit < 1:
         raise InvalidInput(f"limit is {limit}: ask for at least 1 document")
     record = index.record
-    known = connection.execute(
-        "SELECT i.complete_to, c.sequence FROM indexes i JOIN collections c ON c.number = i.collection "
-        "WHERE i.number = ?",
-        (record.number,),
-    ).fetchone()
-    if known is None:
+    line = lines.one(connection, "indexes", record.number)
+    collection = lines.one(connection, "collections", record.collection)
+    if line is None or collection is None:
         raise NotFound(f"index version {record.version} has been dropped: fill another one")
-    complete_to = max(known[0], index.complete_to)
-    found = connection.execute(
-        f"SELECT key, id, title, text, metadata FROM documents_{record.collection} d WHERE key > ? AND NOT deleted "
-        f"AND NOT EXISTS (SELECT 1 FROM rows_{record.number} WHERE document = d.key) ORDER BY key LIMIT ?",
-        (max(complete_to, after), limit),
-    ).fetchall()
+    complete_to = max(line["complete_to"], index.complete_to)
+    rows = connection.execute(
+        f"SELECT {documents.COLUMNS} FROM documents_{record.collection} d WHERE d.key > ? "
+        f"AND NOT EXISTS (SELECT 1 FROM rows_{record.number} WHERE document = d.key) ORDER BY d.key",
+        (max(complete_to, after),),
+    )
+    first: int | None = None
+    found: list[tuple[int, Document]] = []
+    damaged: list[str] = []
+    for row in rows:
+        first = row[0] if first is None else first
+        document = documents.sound(row)
+        if document is None:
+            damaged.append(documents.id_of(row))
+            continue
+        found.append((document.key, document.document()))
+        if len(found) == limit:
+            break
+    if damaged and not found:
+        raise documents.damage(connection, record.collection, damaged)
     if after <= complete_to:
         # Otherwise every call, while an index is filled from the first document on, would pass over all that it has.
-        complete_to = found[0][0] - 1 if found else known[1]
-    return [(key, Document(name, title, text, json.loads(more))) for key, name, title, text, more in found], complete_to
+        complete_to = collection["sequence"] if first is None else first - 1
+    return found, complete_to
 
 
 def wanted(connection: sqlite3.Connection, index: Index, keys: Sequence[int]) -> dict[int, Document]:
     """Of these documents, those that are there still as they were, and that the index lacks."""
     record = index.record
-    found = connection.execute(
-        f"SELECT key, id, title, text, metadata FROM documents_{record.collection} d "
-        "WHERE key IN (SELECT value FROM json_each(?)) AND NOT deleted AND NOT EXISTS "
+    rows = connection.execute(
+        f"SELECT {documents.COLUMNS} FROM documents_{record.collection} d "
+        "WHERE d.key IN (SELECT value FROM json_each(?)) AND NOT EXISTS "
         f"(SELECT 1 FROM rows_{record.number} WHERE document = d.key)",
         (json.dumps(list(keys)),),
     )
-    return {key: Document(name, title, text, json.loads(more)) for key, name, title, text, more in found}
+    found = (documents.sound(row) for row in rows)
+    return {document.key: document.document() for document in found if document is not None}
 
 
 def chosen(

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crossfade.errors import StoreError
+from crossfade.store import lines as small
 from crossfade.store import schema
 
 
@@ -26,21 +26,23 @@ class Line:
 
 
 def lines(connection: sqlite3.Connection, collection: int) -> list[Line]:
-    """Of all indexes of a collection, by version."""
+    """Of all indexes of a collection, by version. Raises Damaged."""
     openings: dict[int, list[tuple[int, str]]] = {}
-    for number, arrived, token in connection.execute(
-        'SELECT "index", arrived, token FROM epochs WHERE "index" IN (SELECT number FROM indexes WHERE collection = ?)',
-        (collection,),
-    ):
-        openings.setdefault(number, []).append((arrived, token))
-    found = connection.execute(
-        "SELECT number, version, dimension, document_fingerprint, arrived, documents, complete_to FROM indexes "
-        "WHERE collection = ? ORDER BY version",
-        (collection,),
-    )
+    of_these = 'WHERE "index" IN (SELECT number FROM indexes WHERE collection = ?)'
+    for epoch in small.read(connection, "epochs", of_these, (collection,)):
+        openings.setdefault(epoch["index"], []).append((epoch["arrived"], epoch["token"]))
     return [
-        Line(number, version, dimension, fingerprint, arrived, documents, complete_to, openings.get(number, ()))
-        for number, version, dimension, fingerprint, arrived, documents, complete_to in found
+        Line(
+            each["number"],
+            each["version"],
+            each["dimension"],
+            each["document_fingerprint"],
+            each["arrived"],
+            each["documents"],
+            each["complete_to"],
+            openings.get(each["number"], ()),
+        )
+        for each in small.read(connection, "indexes", "WHERE collection = ? ORDER BY version", (collection,))
     ]
 
 
@@ -48,13 +50,17 @@ def create(
     connection: sqlite3.Connection, collection: int, version: int, dimension: int, document_fingerprint: str
 ) -> None:
     """It holds nothing."""
-    number = connection.execute(
-        "INSERT INTO indexes (collection, version, dimension, document_fingerprint, arrived, documents, complete_to, "
-        "settings) VALUES (?, ?, ?, ?, 0, 0, 0, '{}')",
-        (collection, version, dimension, document_fingerprint),
-    ).lastrowid
-    if number is None:
-        raise StoreError("the database gave no number to a new index: it is damaged")
+    line = {
+        "collection": collection,
+        "version": version,
+        "dimension": dimension,
+        "document_fingerprint": document_fingerprint,
+        "arrived": 0,
+        "documents": 0,
+        "complete_to": 0,
+        "settings": "{}",
+    }
+    number = small.insert(connection, "indexes", line)
     for statement in schema.ROWS.format(number=number).split(";"):
         connection.execute(statement)
     begin_epoch(connection, number, 0)
@@ -77,4 +83,4 @@ def aliases_of(connection: sqlite3.Connection, collection: int, version: int) ->
 
 def begin_epoch(connection: sqlite3.Connection, number: int, arrived: int) -> None:
     """A token for the rows that follow. One that no row has is replaced."""
-    connection.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (number, arrived, secrets.token_hex(8)))
+    small.insert(connection, "epochs", {"index": number, "arrived": arrived, "token": secrets.token_hex(8)})

@@ -1,10 +1,11 @@
-"""Rows and documents, read from the database."""
+"""Rows, read from the database and held against their checksums."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -12,36 +13,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.errors import NotFound, StoreError
+from crossfade.store import checksums, documents, lines
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import Range, RowBatch
-from crossfade.store.types import Document, content
+from crossfade.store.types import content
 
 # What is made of a batch holds the interpreter's lock for as long as it takes: 0.5 ms for so many rows, which searches
 # beside a merge wait for; with 1,024 it was 3 to 4 ms, and the merge no faster.
 _BATCH = 128
 _BATCH_CHARACTERS = 1 << 24
 
+ROW = "key, document, start, stop, CAST(vector AS BLOB), crc"
+"""Columns of rows_<number>, for `sound`."""
+StoredRow = tuple[int, int, int, int, bytes]
+"""Key, document, start, stop, vector."""
+
+
+def sound(row: tuple[Any, ...]) -> bool:
+    """Whether key, document, start, stop and vector are what was written, by the checksum that follows them."""
+    key, document, start, stop, vector, crc = row
+    try:
+        return bool(checksums.of_row(key, document, start, stop, vector) == crc)
+    except (TypeError, struct.error):  # a column of another type
+        return False
+
 
 def rows_of_range(
-    connection: sqlite3.Connection, collection: int, index: int, span: Range, dimension: int
+    connection: sqlite3.Connection, collection: int, index: int, span: Range, dimension: int, damaged: list[int]
 ) -> Iterator[RowBatch]:
     """The rows of an index with keys of that range, in order; with their texts.
 
-    A batch has up to 128 rows, and ends before them where their texts are long. Raises StoreError when a vector is
-    not of the dimension.
+    A batch has up to 128 rows, and ends before them where their texts are long. Those that do not say what was written,
+    or whose document does not, are left out, and their keys added to `damaged`. Raises StoreError when a vector is not
+    of the dimension.
     """
     found = connection.execute(
-        f"SELECT key, document, start, stop, vector FROM rows_{index} WHERE key > ? AND key <= ? ORDER BY key",
+        f"SELECT {ROW} FROM rows_{index} WHERE key > ? AND key <= ? ORDER BY key",
         (span.low, span.high),
     )
-    documents = _Documents(connection, collection)
-    rows: list[tuple[int, int, int, int, bytes]] = []
+    texts = _Documents(connection, collection)
+    rows: list[StoredRow] = []
     made: list[_Row] = []
     characters = 0
     for row in found:
-        _, document, start, stop, _ = row
-        one = documents.row(document, start, stop)
-        rows.append(row)
+        key, document, start, stop, vector, _ = row
+        one = texts.row(document, start, stop) if sound(row) else None
+        if one is None:
+            damaged.append(key)
+            continue
+        rows.append((key, document, start, stop, vector))
         made.append(one)
         characters += len(one.text)
         if len(rows) == _BATCH or characters >= _BATCH_CHARACTERS:
@@ -49,6 +69,21 @@ def rows_of_range(
             rows, made, characters = [], [], 0
     if rows:
         yield _batch(rows, made, index, dimension)
+
+
+def damaged_among(connection: sqlite3.Connection, collection: int, index: int, keys: Iterable[int]) -> set[int]:
+    """Of these rows, those that do not say what was written, or whose document does not."""
+    found = connection.execute(
+        f"SELECT {ROW} FROM rows_{index} WHERE key IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(keys)),),
+    )
+    texts = _Documents(connection, collection)
+    return {row[0] for row in found if not sound(row) or texts.row(row[1], 0, 0) is None}
+
+
+def damaged_rows(connection: sqlite3.Connection, index: int) -> list[int]:
+    """Keys of all rows of an index that do not say what was written. Reads all of them."""
+    return [row[0] for row in connection.execute(f"SELECT {ROW} FROM rows_{index} ORDER BY key") if not sound(row)]
 
 
 class _Row(NamedTuple):
@@ -62,25 +97,21 @@ class _Documents:
 
     def __init__(self, connection: sqlite3.Connection, collection: int) -> None:
         self._connection = connection
-        self._question = f"SELECT id, title, text, metadata FROM documents_{collection} WHERE key = ?"
+        self._question = f"SELECT {documents.COLUMNS} FROM documents_{collection} AS d WHERE d.key = ?"
         self._key = -1
-        self._found: tuple[str, str, str, Mapping[str, Any]] = ("", "", "", {})
+        self._found: documents.StoredDocument | None = None
 
-    def row(self, key: int, start: int, stop: int) -> _Row:
+    def row(self, key: int, start: int, stop: int) -> _Row | None:
+        """None when the document is not there, or damaged."""
         if key != self._key:
-            found = self._connection.execute(self._question, (key,)).fetchone()
-            if found is None:
-                raise StoreError(
-                    f"document number {key} has rows and is not there: the database is damaged; restore the last backup"
-                )
-            name, title, text, metadata = found
-            self._key, self._found = key, (name, title, text, json.loads(metadata) if metadata != "{}" else {})
-        name, title, text, values = self._found
-        return _Row(name, values, content(title, text[start:stop]))
+            row = self._connection.execute(self._question, (key,)).fetchone()
+            self._key, self._found = key, None if row is None else documents.sound(row)
+        found = self._found
+        return None if found is None else _Row(found.id, found.metadata, content(found.title, found.text[start:stop]))
 
 
-def _batch(rows: list[tuple[int, int, int, int, bytes]], made: list[_Row], index: int, dimension: int) -> RowBatch:
-    keys, documents, starts, stops, vectors = zip(*rows, strict=True)
+def _batch(rows: list[StoredRow], made: list[_Row], index: int, dimension: int) -> RowBatch:
+    keys, numbers, starts, stops, vectors = zip(*rows, strict=True)
     matrix = np.frombuffer(b"".join(vectors), dtype="<f4")
     if matrix.size != len(rows) * dimension:
         raise StoreError(
@@ -89,7 +120,7 @@ def _batch(rows: list[tuple[int, int, int, int, bytes]], made: list[_Row], index
         )
     return RowBatch(
         keys=np.array(keys, dtype=np.int64),
-        documents=np.array(documents, dtype=np.int64),
+        documents=np.array(numbers, dtype=np.int64),
         vectors=matrix.reshape(len(rows), dimension),
         spans=np.array((starts, stops), dtype=np.int32).T,
         ids=[row.id for row in made],
@@ -100,10 +131,10 @@ def _batch(rows: list[tuple[int, int, int, int, bytes]], made: list[_Row], index
 
 def fields_of(connection: sqlite3.Connection, collection: int) -> MetadataSchema:
     """The fields of all documents that the connection sees. Raises NotFound."""
-    found = connection.execute("SELECT settings FROM collections WHERE number = ?", (collection,)).fetchone()
-    if found is None:
+    line = lines.one(connection, "collections", collection)
+    if line is None:
         raise NotFound(f"collection number {collection} was deleted")
-    return MetadataSchema.from_json(json.loads(found[0])["fields"])
+    return MetadataSchema.from_json(json.loads(line["settings"])["fields"])
 
 
 def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:
@@ -113,23 +144,3 @@ def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:
     keys = np.fromiter(chain.from_iterable(found), dtype=np.int64)
     keys.sort()
     return keys
-
-
-def listed(ids: Iterable[str]) -> str:
-    """For json_each. SQLite's ends a string at a NUL and would find another id: no document has one with it."""
-    return json.dumps([name for name in ids if "\0" not in name])
-
-
-def documents_by_id(
-    connection: sqlite3.Connection, collection: int, ids: Sequence[str]
-) -> dict[str, tuple[int, Document]]:
-    """Those that are there, and their keys."""
-    found = connection.execute(
-        f"SELECT key, id, title, text, metadata, version FROM documents_{collection} "
-        "WHERE id IN (SELECT value FROM json_each(?)) AND NOT deleted",
-        (listed(ids),),
-    )
-    return {
-        name: (key, Document(name, title, text, json.loads(metadata), version))
-        for key, name, title, text, metadata, version in found
-    }

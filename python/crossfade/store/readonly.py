@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crossfade.errors import NotFound, StoreError
-from crossfade.store import index_tables, schema
+from crossfade.store import checksums, index_tables, schema
 from crossfade.store.aliases import Alias, stored_aliases
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.types import CollectionSettings, CollectionSpec, Metric
@@ -60,6 +60,7 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
             f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
         )
         try:
+            checksums.tolerate(connection)
             check_format(connection, path)
             connection.execute("BEGIN")
             # The moment is fixed by the first read.

@@ -17,6 +17,11 @@ An index holds `documents` documents, and every one that is there with a key up 
 stays so, for a new key is always greater, and rows leave an index with their document. `versions` is the last version
 that an index of a collection was given, and the current one or an older one may be dropped since. The version 0 of an
 alias is whichever is current. An alias that is changed is another row, so its revision is never given again.
+
+A document's version is never above its key: it starts above the collection's `version_floor`, which is the version of
+some document that was deleted, plus one for its deletion, and each write that raises it brings a greater key. So what
+is deleted leaves no line behind: whoever comes under its id again gets a version that the id never had, for the floor
+is above them all. And where the version cannot be read, as the document is damaged, its next key stands in for it.
 """
 
 from __future__ import annotations
@@ -24,11 +29,11 @@ from __future__ import annotations
 import sqlite3
 
 from crossfade.store import faults
+from crossfade.store.upgrades import Migration, execute_all, sum_rows, with_checksums
 
 APPLICATION_ID = 0x43524F46  # "CROF"
 
-MIGRATIONS = (
-    """
+_FIRST = """
     CREATE TABLE collections (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE,
@@ -63,20 +68,19 @@ MIGRATIONS = (
         collection INTEGER NOT NULL REFERENCES collections (number),
         version INTEGER NOT NULL
     ) STRICT;
-    """,
-)
+"""
 
 # One of each for every collection, and one of rows for every index: dropping them is one statement, whatever they hold.
-# `deleted` keeps a document's place in the order of changes, so that an index that lags behind learns of it.
+# `crc`: see `crossfade.store.checksums`.
 DOCUMENTS = """
     CREATE TABLE documents_{number} (
         key INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         version INTEGER NOT NULL,
-        deleted INTEGER NOT NULL,
         title TEXT NOT NULL,
         text TEXT NOT NULL,
-        metadata TEXT NOT NULL
+        metadata TEXT NOT NULL,
+        crc INTEGER NOT NULL
     ) STRICT
 """
 ROWS = """
@@ -85,29 +89,40 @@ ROWS = """
         document INTEGER NOT NULL,
         start INTEGER NOT NULL,
         stop INTEGER NOT NULL,
-        vector BLOB NOT NULL
+        vector BLOB NOT NULL,
+        crc INTEGER
     ) STRICT;
     CREATE INDEX rows_{number}_by_document ON rows_{number} (document)
 """
 
+MIGRATIONS: tuple[Migration, ...] = (Migration(_FIRST), Migration(with_checksums), Migration(before=sum_rows))
 
-def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[Migration | str, ...] = MIGRATIONS) -> None:
     """Bring the database to the newest format, each step whole or not at all. It is not in a transaction."""
     (at,) = connection.execute("PRAGMA user_version").fetchone()
     for number in range(at, len(migrations)):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            faults.passed("migration.begun")
-            for statement in migrations[number].split(";"):
-                if statement.strip():
-                    connection.execute(statement)
-            if number == 0:
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {number + 1}")
-            faults.passed("migration.written")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        faults.passed("migration.committed")
+        _step(connection, number, migrations[number])
+
+
+def _step(connection: sqlite3.Connection, number: int, given: Migration | str) -> None:
+    migration = Migration(given) if isinstance(given, str) else given
+    if migration.before is not None:
+        migration.before(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        faults.passed("migration.begun")
+        if isinstance(migration.step, str):
+            execute_all(connection, migration.step)
+        else:
+            migration.step(connection)
+        if number == 0:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {number + 1}")
+        faults.passed("migration.written")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    faults.passed("migration.committed")

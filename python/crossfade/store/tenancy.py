@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import Conflict, CrossfadeError, InvalidInput, LimitExceeded
+from crossfade.errors import Conflict, CrossfadeError, Damaged, InvalidInput, LimitExceeded
 from crossfade.store.metadata import Filter, MetadataSchema, imposed
 from crossfade.store.types import (
     Collection,
@@ -26,7 +26,7 @@ from crossfade.store.types import (
     UpsertCounts,
 )
 
-_PLAIN = {InvalidInput, LimitExceeded, Conflict}  # made of a message and nothing else
+_PLAIN = {InvalidInput, LimitExceeded, Conflict, Damaged}  # made of a message and nothing else
 _SEPARATOR = "\x1f"  # in no tenant's name, which is printable
 
 

@@ -36,7 +36,8 @@ class Document:
     text: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     version: int = field(default=0, compare=False)
-    """How many times it was written, of one that a store with versions has given; 0 of others."""
+    """Raised by each write of it, and never given to its id again, of one that a store with versions has given; 0 of
+    others."""
 
     @property
     def content(self) -> str:

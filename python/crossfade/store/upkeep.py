@@ -54,7 +54,7 @@ class Upkeep:
                 news.put(None)
 
     def stop(self) -> None:
-        """Wait for the steps in progress, and take no others. Merges and graphs are given up."""
+        """Wait for the steps in progress, and take no others. They are given up at their next batch."""
         self._stopped.set()
         self.wake()
         for thread in self._threads:
@@ -80,7 +80,7 @@ class Upkeep:
         most = self._store.settings.log_bytes
         if database.log_bytes() > most:
             database.checkpoint(keep=_KEPT_LOGS * most)
-        return self._of_each(DurableCollection.seal_due)
+        return self._of_each(lambda collection: collection.seal_due(self._stopped.is_set))
 
     def _improve(self) -> bool:
         return self._of_each(lambda collection: collection.improve(self._stopped.is_set))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.errors import Conflict, InvalidInput
+from crossfade.errors import Conflict, Damaged, InvalidInput
+from crossfade.store import checksums, documents
 from crossfade.store.checks import check_ids, finite_matrix
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.precision import check_range
-from crossfade.store.reading import listed
+from crossfade.store.reading import ROW, sound
 from crossfade.store.segment import RowBatch, Space
 from crossfade.store.types import Document, content
 
@@ -72,16 +73,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is there under an id."""
+    """What is there under an id. `version`: None where the document is damaged."""
 
     key: int
-    version: int
-    deleted: bool
-
-    @property
-    def expected(self) -> int:
-        """What a caller may expect: a document that was deleted is not there."""
-        return 0 if self.deleted else self.version
+    version: int | None
 
 
 def checked(
@@ -146,12 +141,18 @@ def _rows(documents: Sequence[Document], spans: Spans | None) -> list[tuple[int,
 
 
 def stored(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> dict[str, Stored]:
-    """What is there under each of the ids, documents that were deleted included."""
-    found = connection.execute(
-        f"SELECT id, key, version, deleted FROM documents_{collection} WHERE id IN (SELECT value FROM json_each(?))",
-        (listed(ids),),
-    )
-    return {name: Stored(key, version, bool(deleted)) for name, key, version, deleted in found}
+    """What is there under each of the ids. Raises Damaged when the database leads from one to another's document, which
+    is whole, and would be removed in its place."""
+    found = documents.by_id(connection, collection, ids)
+    if found.elsewhere:
+        raise Damaged(
+            f"the index of document ids is damaged: {found.elsewhere[0][:80]!r} leads to another document; restore the "
+            "last backup (crossfade store restore)",
+            ids=tuple(found.elsewhere),
+        )
+    return {name: Stored(each.key, each.version) for name, each in found.there.items()} | {
+        name: Stored(key, None) for name, key in found.damaged.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,37 +186,49 @@ def remove(
 
 
 def insert_documents(
-    connection: sqlite3.Connection, collection: int, write: Write, first: int, there: Mapping[str, Stored]
+    connection: sqlite3.Connection,
+    collection: int,
+    write: Write,
+    first: int,
+    there: Mapping[str, Stored],
+    floor: int,
 ) -> None:
-    """`first`: the key of the first one."""
+    """`first`: the key of the first one. `floor`: the versions of those that are new start above it."""
     connection.executemany(
-        f"INSERT INTO documents_{collection} VALUES (?, ?, ?, 0, ?, ?, ?)",
-        (
-            (
-                first + place,
-                document.id,
-                there[document.id].version + 1 if document.id in there else 1,
-                document.title,
-                document.text,
-                json.dumps(normal, separators=(",", ":")) if normal else "{}",
-            )
-            for place, (document, normal) in enumerate(zip(write.documents, write.metadata, strict=True))
-        ),
+        f"INSERT INTO documents_{collection} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        _document_rows(write, first, there, floor),
     )
+
+
+def _document_rows(
+    write: Write, first: int, there: Mapping[str, Stored], floor: int
+) -> Iterator[tuple[int, str, int, str, str, str, int]]:
+    for place, (document, normal) in enumerate(zip(write.documents, write.metadata, strict=True)):
+        key, before = first + place, there.get(document.id)
+        metadata = json.dumps(normal, separators=(",", ":")) if normal else "{}"
+        if before is None:
+            version = floor + 1
+        elif before.version is None:  # what cannot be read was not above its key, which was below this one
+            version = key
+        else:
+            version = before.version + 1
+        name, title, text = document.id, document.title, document.text
+        crc = checksums.of_document(key, name.encode(), version, title.encode(), text.encode(), metadata.encode())
+        yield key, name, version, title, text, metadata, crc
 
 
 def insert_rows(connection: sqlite3.Connection, index: int, batch: RowBatch) -> None:
     """Their vectors as little-endian float32."""
+    connection.executemany(f"INSERT INTO rows_{index} VALUES (?, ?, ?, ?, ?, ?)", _index_rows(batch))
+
+
+def _index_rows(batch: RowBatch) -> Iterator[tuple[int, int, int, int, bytes, int]]:
     width = batch.vectors.shape[1] * batch.vectors.itemsize
     data = batch.vectors.tobytes()
     numbers = zip(batch.keys.tolist(), batch.documents.tolist(), batch.spans.tolist(), strict=True)
-    connection.executemany(
-        f"INSERT INTO rows_{index} VALUES (?, ?, ?, ?, ?)",
-        (
-            (key, document, start, stop, data[row * width : (row + 1) * width])
-            for row, (key, document, (start, stop)) in enumerate(numbers)
-        ),
-    )
+    for row, (key, document, (start, stop)) in enumerate(numbers):
+        vector = data[row * width : (row + 1) * width]
+        yield key, document, start, stop, vector, checksums.of_row(key, document, start, stop, vector)
 
 
 def is_done(
@@ -226,18 +239,20 @@ def is_done(
     there: Mapping[str, Stored],
 ) -> bool:
     """Whether the very same call, by index, has been taken before. Raises Conflict when a version is another than
-    expected."""
+    expected, Damaged when it cannot be told."""
     wrong: list[tuple[str, int, int]] = []
-    documents = next(iter(given.values())).documents
-    for document, version in zip(documents, expected, strict=True):
-        found = there[document.id].expected if document.id in there else 0
+    given_documents = next(iter(given.values())).documents
+    pairs = list(zip(given_documents, expected, strict=True))
+    unknown = [each.id for each, version in pairs if version is not None and _version(there, each.id) is None]
+    if unknown:
+        raise documents.damage(connection, collection, unknown)
+    for document, version in pairs:
+        found = _version(there, document.id) or 0
         if version is not None and version != found:
             wrong.append((document.id, version, found))
     if not wrong:
         return False
-    if None not in expected and all(
-        _holds(connection, collection, index, write, there) for index, write in given.items()
-    ):
+    if None not in expected and all(_holds(connection, collection, index, write) for index, write in given.items()):
         return True
     name, version, found = wrong[0]
     raise Conflict(
@@ -245,9 +260,12 @@ def is_done(
     )
 
 
-def _holds(
-    connection: sqlite3.Connection, collection: int, index: int, write: Write, there: Mapping[str, Stored]
-) -> bool:
+def _version(there: Mapping[str, Stored], name: str) -> int | None:
+    """0 when it is not there, None when that is damaged."""
+    return there[name].version if name in there else 0
+
+
+def _holds(connection: sqlite3.Connection, collection: int, index: int, write: Write) -> bool:
     """Whether the documents are there just as they are in the call, vectors included.
 
     A model's vectors of a text differ in their last bits with the texts beside it, so equal ones are those near.
@@ -255,24 +273,25 @@ def _holds(
     wanted: dict[int, list[tuple[int, int, NDArray[np.float32]]]] = {}
     for row, (place, start, stop) in enumerate(write.rows):
         wanted.setdefault(place, []).append((start, stop, write.matrix[row]))
+    held_documents = documents.by_id(connection, collection, [document.id for document in write.documents]).there
     for place, document in enumerate(write.documents):
-        if document.id not in there or there[document.id].deleted:
-            return False
-        key = there[document.id].key
-        title, text, metadata = connection.execute(
-            f"SELECT title, text, metadata FROM documents_{collection} WHERE key = ?",
-            (key,),
-        ).fetchone()
-        if (title, text, json.loads(metadata)) != (document.title, document.text, write.metadata[place]):
+        known = held_documents.get(document.id)
+        if known is None or (known.title, known.text, known.metadata) != (
+            document.title,
+            document.text,
+            write.metadata[place],
+        ):
             return False
         held = connection.execute(
-            f"SELECT start, stop, vector FROM rows_{index} WHERE document = ? ORDER BY key",
-            (key,),
+            f"SELECT {ROW} FROM rows_{index} WHERE document = ? ORDER BY key",
+            (known.key,),
         ).fetchall()
-        given = wanted.get(place, [])
-        if [row[:2] for row in held] != [row[:2] for row in given]:
+        if not all(map(sound, held)):
             return False
-        for (_, _, data), (_, _, vector) in zip(held, given, strict=True):
+        given = wanted.get(place, [])
+        if [row[2:4] for row in held] != [row[:2] for row in given]:
+            return False
+        for (*_, data, _), (_, _, vector) in zip(held, given, strict=True):
             size = float(np.abs(vector).max(initial=0))
             if not np.allclose(np.frombuffer(data, dtype="<f4"), vector, rtol=0, atol=_NEAR * size):
                 return False

@@ -20,6 +20,14 @@ pub trait Executor: Send + Sync + 'static {
     /// Answer searches, each on its own: as many answers as calls, in their order.
     fn search(&self, calls: Vec<Search>) -> Vec<Result<Found, Failure>>;
 
+    /// The served model that reads queries for a collection as it is now, for searches that name none.
+    ///
+    /// # Errors
+    /// When there is no such collection, no such model, or more than one.
+    fn reader(&self, collection: &str, _call: &Arc<Call>) -> Result<String, Failure> {
+        Err(Failure::invalid(format!("no model is known to read queries for {collection}: name one")))
+    }
+
     /// Answer a call of a method, such as `/crossfade.v1.ModelService/ListModels`, that is not known here.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub enum Kind {
     Conflict,
     /// The store on disk cannot be read or written.
     StoreError,
+    /// The store's database does not say what was written to it.
+    Damaged,
     /// Vectors of one model met those of another.
     FingerprintMismatch,
     /// There is too much to do.
@@ -39,7 +41,7 @@ pub enum Kind {
 }
 
 /// Every kind, its name in `crossfade.errors`, and its gRPC status.
-const TABLE: [(Kind, &str, Code); 13] = [
+const TABLE: [(Kind, &str, Code); 14] = [
     (Kind::Internal, "CrossfadeError", Code::Internal),
     (Kind::InvalidInput, "InvalidInput", Code::InvalidArgument),
     // Sending the same call again cannot help, so not RESOURCE_EXHAUSTED, which clients may retry.
@@ -50,6 +52,8 @@ const TABLE: [(Kind, &str, Code); 13] = [
     (Kind::AlreadyExists, "AlreadyExists", Code::AlreadyExists),
     (Kind::Conflict, "Conflict", Code::Aborted),
     (Kind::StoreError, "StoreError", Code::Unavailable),
+    // Sending the same call again cannot help, so not UNAVAILABLE.
+    (Kind::Damaged, "Damaged", Code::DataLoss),
     (Kind::FingerprintMismatch, "FingerprintMismatch", Code::FailedPrecondition),
     (Kind::Overloaded, "Overloaded", Code::ResourceExhausted),
     (Kind::Unavailable, "Unavailable", Code::Unavailable),

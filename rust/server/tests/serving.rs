@@ -31,6 +31,10 @@ struct House {
     /// How many searches came together.
     searches: Mutex<Vec<usize>>,
     answered: Mutex<Vec<String>>,
+    /// Of which collections it was asked who reads them.
+    read: Mutex<Vec<String>>,
+    /// How many searches of "moving" still find that another model's index has come.
+    moves: Mutex<usize>,
 }
 
 impl Executor for House {
@@ -46,7 +50,13 @@ impl Executor for House {
     fn search(&self, calls: Vec<Search>) -> Vec<Result<Found, Failure>> {
         self.searches.lock().unwrap().push(calls.len());
         let found = calls.into_iter().map(|search| {
-            if search.collection != "docs" {
+            if search.collection == "moving" {
+                let mut moves = self.moves.lock().unwrap();
+                if *moves > 0 {
+                    *moves -= 1;
+                    return Err(Failure::new(Kind::FingerprintMismatch, "of another model"));
+                }
+            } else if search.collection != "docs" {
                 return Err(Failure::new(Kind::NotFound, "no such collection"));
             }
             let rows = search.vectors.values.chunks(search.vectors.dimension);
@@ -54,6 +64,14 @@ impl Executor for House {
             Ok(Found { hits, query_fingerprint: search.fingerprint, ..Found::default() })
         });
         found.collect()
+    }
+
+    fn reader(&self, collection: &str, _: &Arc<Call>) -> Result<String, Failure> {
+        self.read.lock().unwrap().push(collection.to_owned());
+        if collection == "none" {
+            return Err(Failure::new(Kind::NotFound, "no such collection"));
+        }
+        Ok("model".to_owned())
     }
 
     fn answer(&self, method: &str, request: Bytes, call: &Arc<Call>) -> Result<Bytes, Failure> {
@@ -164,6 +182,44 @@ async fn every_caller_gets_the_answer_to_its_own_call() -> Result<(), Error> {
     assert_eq!(server.active_calls(), 0);
     assert_eq!(tokio::task::spawn_blocking(move || server.finish()).await?, 0);
     assert_eq!(percentile(&[1, 2, 3], 500), 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_without_a_model_is_read_by_the_one_that_the_collection_has() -> Result<(), Error> {
+    let house = Arc::new(House::default());
+    let server = serve(&house).await;
+    let client = connect(server.address()).await?;
+    let unnamed = |collection: &str, texts: &[&str]| {
+        framed(&SearchRequest {
+            collection: collection.to_owned(),
+            texts: texts.iter().map(|&text| text.to_owned()).collect(),
+            k: 1,
+            ..SearchRequest::default()
+        })
+    };
+    let uri = uri(&server, SEARCH);
+    let asked = || std::mem::take(&mut *house.read.lock().unwrap()).len();
+
+    let (status, answer) = exchange(&client, &uri, unnamed("docs", &["a b"]), None).await?;
+    let answer: SearchResponse = read(&answer);
+    assert_eq!((status, answer.results[0].hits[0].score, answer.query_fingerprint.as_str()), (0, 5.0, "f"));
+    assert_eq!(asked(), 1);
+    // Another's index becomes the one that is searched while the query is embedded: it is asked again.
+    *house.moves.lock().unwrap() = 3;
+    assert_eq!(exchange(&client, &uri, unnamed("moving", &["a"]), None).await?.0, 0);
+    assert_eq!(asked(), 4);
+    // Not for ever, and not for a caller who named the model.
+    *house.moves.lock().unwrap() = 100;
+    assert_eq!(exchange(&client, &uri, unnamed("moving", &["a"]), None).await?.0, 9);
+    assert_eq!(asked(), 8);
+    assert_eq!(exchange(&client, &uri, search("moving", "a"), None).await?.0, 9);
+    // What nobody reads, and what there is nothing to read of.
+    assert_eq!(exchange(&client, &uri, unnamed("none", &["a"]), None).await?.0, 5);
+    assert_eq!(asked(), 1);
+    assert_eq!(exchange(&client, &uri, unnamed("docs", &[]), None).await?.0, 3);
+    assert_eq!(asked(), 0);
+    tokio::task::spawn_blocking(move || drop(server)).await?;
     Ok(())
 }
 

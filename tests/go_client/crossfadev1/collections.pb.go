@@ -405,8 +405,8 @@ type Document struct {
 	Text  string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// What filters ask about. A field has one type for the collection's life: that of the first value it gets.
 	Metadata map[string]*MetadataValue `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How many times it was written: what `expected_versions` of an Upsert are held against. Of answers alone; 0 where
-	// none are kept.
+	// Raised by each write of it, and never given to its id again, also after it was deleted: what `expected_versions` of
+	// an Upsert are held against. Of answers alone; 0 where none are kept.
 	Version       uint64 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2464,7 +2464,9 @@ func (x *DeleteResponse) GetDeleted() uint64 {
 type SearchRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
-	// The served model that encodes the texts. Its document fingerprint must be the collection's.
+	// The served model that encodes the texts. Its document fingerprint must be the collection's. Left out: the one whose
+	// documents the index holds that is searched, whichever that is at the time; query_fingerprint tells which it was. One
+	// must be named where several served models would read the texts differently.
 	Model string   `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	Texts []string `protobuf:"bytes,3,rep,name=texts,proto3" json:"texts,omitempty"`
 	// In place of model and texts: query vectors and the fingerprint of the encoder that made them.

@@ -78,6 +78,16 @@ impl Executor for PythonExecutor {
         found.unwrap_or_else(|failure| (0..count).map(|_| Err(failure.clone())).collect())
     }
 
+    fn reader(&self, collection: &str, call: &Arc<crossfade_server::Call>) -> Result<String, Failure> {
+        attached(|py| {
+            let reader = || {
+                let call = Py::new(py, Call(Arc::clone(call)))?;
+                self.0.call_method1(py, "reader", (collection, call))?.extract(py)
+            };
+            reader().map_err(|error| self.failure(py, error))
+        })
+    }
+
     fn answer(&self, method: &str, request: Bytes, call: &Arc<crossfade_server::Call>) -> Result<Bytes, Failure> {
         attached(|py| {
             let answer = || {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prost::Message;
+use tokio::sync::oneshot;
 
 use super::Front;
 use super::framing::{Answer, framed};
@@ -16,6 +17,9 @@ use crate::proto::crossfade::v1::{
     Hit, Hits, SearchMode, SearchOptions, SearchRequest, SearchResponse, SearchStage, StageTimes,
 };
 use crate::schema;
+
+/// How often a search that names no model looks for one: a switch to another one's index while it runs costs one.
+const MODEL_TRIES: usize = 8;
 
 impl Front {
     pub(super) async fn search(
@@ -72,16 +76,47 @@ impl Front {
         if options.lexical {
             return self.search_words(request, options, k, call, received).await;
         }
-        if request.model.is_empty() {
-            let what = if request.texts.is_empty() {
-                "neither texts nor vectors are given"
-            } else {
-                "texts are given without a model"
-            };
-            return Err(Failure::invalid(format!(
-                "{what}: send texts with a served model's name, or vectors with their fingerprint"
-            )));
+        if !request.model.is_empty() {
+            return self.search_by_model(request, options, k, call, received).await;
         }
+        if request.texts.is_empty() {
+            return Err(Failure::invalid(
+                "neither texts nor vectors are given: send texts, or vectors with their fingerprint",
+            ));
+        }
+        let mut tries = MODEL_TRIES;
+        loop {
+            let model = self.reader(request.collection.clone(), call).await?;
+            let named = SearchRequest { model, ..request.clone() };
+            let answer = self.search_by_model(named, options.clone(), k, call, received).await;
+            tries -= 1;
+            match answer {
+                // Another model's index became the one that is searched while this one's was at work.
+                Err(failure) if failure.kind == Kind::FingerprintMismatch && tries > 0 => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The served model that reads queries for a collection as it is now.
+    async fn reader(&self, collection: String, call: &Arc<Call>) -> Result<String, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        let (executor, call) = (Arc::clone(&self.executor), Arc::clone(call));
+        self.control.run(move || {
+            // Nobody hears it when the caller has gone.
+            let _ = sender.send(call.check().and_then(|()| executor.reader(&collection, &call)));
+        });
+        receiver.await.unwrap_or_else(|_| Err(Failure::stopping()))
+    }
+
+    async fn search_by_model(
+        &self,
+        request: SearchRequest,
+        options: Wanted,
+        k: usize,
+        call: &Arc<Call>,
+        received: Instant,
+    ) -> Result<Answer, Failure> {
         let model = self.engine.model(&request.model)?;
         self.limits.batch(request.texts.len(), "query texts")?;
         self.limits.texts(&request.texts, "query text")?;
@@ -156,7 +191,7 @@ impl Front {
 }
 
 /// What the front end itself has to know of a search's options; the rest is the executor's.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Wanted {
     encoded: bytes::Bytes,
     lexical: bool,

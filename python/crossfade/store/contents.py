@@ -1,0 +1,317 @@
+"""What one version of a collection's index holds: segments, a tail, and what of the database's rows is in neither.
+
+Everything here is made from the database, and can be made again. What may be searched is a `State`, which is replaced
+whole; all that replaces it holds the collection's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import DataError, InvalidInput, NotFound, StoreError
+from crossfade.files import check_descriptors, entries, remove_tree
+from crossfade.store import graphs, lines
+from crossfade.store.database import Database
+from crossfade.store.index_record import Epochs, Holding, IndexRecord
+from crossfade.store.live import Live
+from crossfade.store.mending import mended
+from crossfade.store.metadata import MetadataSchema
+from crossfade.store.reading import damaged_among, fields_of, row_keys, rows_of_range
+from crossfade.store.segment import Range, RowBatch, Segment, Span
+from crossfade.store.segment_writer import clean, write_segment
+from crossfade.store.settings import StoreSettings
+from crossfade.store.state import Entry, Open, Sealed, State
+from crossfade.store.tail import Tail
+from crossfade.store.types import IndexVersion, Snapshot
+
+log = logging.getLogger(__name__)
+
+# Checksums are worked out, and disks read, without the interpreter's lock.
+_OPENING_THREADS = min(8, os.cpu_count() or 1)
+
+
+class GivenUp(Exception):
+    """Of a segment in the making, because nobody wants it any more."""
+
+
+class IndexContents:
+    """Its methods that write are called with the collection's lock held."""
+
+    def __init__(self, database: Database, directory: Path, record: IndexRecord, settings: StoreSettings) -> None:
+        self.record = record
+        self.lock = threading.RLock()  # the collection puts its own in its place
+        self._database = database
+        self._directory = directory
+        self._settings = settings
+        # The tail becomes a segment while segments are merged and get graphs: that may take minutes.
+        self._sealing = threading.Lock()
+        self._improving = threading.Lock()
+        self._removing = threading.Lock()
+        self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
+        self.arrived = 0
+        """The key of the last row that there ever was: the next gets the next one."""
+        self.holding = Holding()
+        self.complete_to = 0
+        """It holds every document that is there with a key up to this."""
+        self._epochs = Epochs(())
+        self._gone = False
+        self._lost: frozenset[int] = frozenset()
+        """Keys of rows that the database has and that nothing else holds, as they or their documents are damaged."""
+
+    def _new_tail(self) -> Tail:
+        return Tail(self.record.space.dimension, self.record.analyser)
+
+    @property
+    def directory(self) -> Path:
+        return self._directory
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def snapshot(self) -> Snapshot:
+        """The index as it is now; takes constant time."""
+        # Looked at on both sides: while `publish` makes it more or less, rather too many are said to be lacking.
+        before = self.holding.pending
+        state = self._state
+        incomplete = state.incomplete or bool(self._lost)
+        return Snapshot(state.parts, incomplete=incomplete, pending=max(before, self.holding.pending))
+
+    # Opening
+
+    def load(self, arrived: int, schema: MetadataSchema, epochs: Epochs) -> None:
+        """Take what segments there are, and read or build the rest from the database. `arrived`: the last key."""
+        self._epochs = epochs
+        self.arrived = arrived
+        clean(self._directory)
+        with self._database.reading() as connection:
+            alive = row_keys(connection, self.record.number)
+        segments = self._usable_segments(arrived, alive)
+        entries: list[Entry] = []
+        low = 0
+        for segment in segments:
+            if low < segment.range.low:
+                entries.append(self._built(Range(low, segment.range.low), alive))
+            entries.append(self._entry(segment, alive))
+            low = segment.range.high
+        if low < arrived and self._rows_above(low) > self._settings.seal_rows:
+            entries.append(self._built(Range(low, arrived), alive))
+            low = arrived
+        tail = self._new_tail()
+        if low < arrived:
+            with self._database.reading() as connection:
+                for batch in self._rows(connection, Range(low, arrived), []):
+                    tail.extend(batch, schema)
+            self._lose_all_but(tail.keys(len(tail)), alive[alive > low])
+        entries.append(Entry(Open(tail, len(tail), low), Live.all(len(tail))))
+        self._state = State(tuple(entries))
+
+    def _usable_segments(self, arrived: int, alive: NDArray[np.int64]) -> list[Segment]:
+        """Segments that fit together, the widest first where several hold the same; others are removed."""
+        usable = partial(self._usable, arrived=arrived, alive=alive)
+        with ThreadPoolExecutor(_OPENING_THREADS, "crossfade-open") as pool:
+            found = [segment for segment in pool.map(usable, entries(self._directory)) if segment is not None]
+        found.sort(key=lambda segment: (segment.range.low, -segment.range.high))
+        chosen: list[Segment] = []
+        for segment in found:
+            if chosen and segment.range.low < chosen[-1].range.high:
+                # A merge was cut short before it removed what it was made of.
+                remove_tree(segment.directory)
+            else:
+                chosen.append(segment)
+        return chosen
+
+    def _usable(self, path: Path, *, arrived: int, alive: NDArray[np.int64]) -> Segment | None:
+        """A segment that is as it was written; another is removed. Raises StoreError when this cannot be found out."""
+        span = Range.of(path.name)
+        if span is None:
+            return None
+        try:
+            if span.high > arrived:
+                raise DataError(path, f"it holds rows up to {span.high}, the database up to {arrived}")
+            segment = Segment(path, self.record.space, self.record.analyser)
+            if segment.epoch != self._epochs.of(span.high):
+                raise DataError(path, "it is of writes that the database has lost")
+            low, high = np.searchsorted(alive, (span.low, span.high), side="right")
+            lacking = alive[low:high][~np.isin(alive[low:high], segment.keys)].tolist()
+            damaged = self._damaged_among(lacking)
+            if len(damaged) < len(lacking):
+                # It was written without rows that had died, which an older database, put back, has alive.
+                raise DataError(path, "it lacks rows that the database has")
+            if self._settings.check_on_open:
+                segment.check()
+        except DataError as error:
+            # Whoever said so may have had no descriptor left to read it with.
+            check_descriptors(path)
+            log.warning("segment left out, and built again from the database: %s", error)
+            remove_tree(path)
+            return None
+        return segment
+
+    def _rows_above(self, low: int) -> int:
+        with self._database.reading() as connection:
+            (count,) = connection.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM rows_{self.record.number} WHERE key > ? LIMIT ?)",
+                (low, self._settings.seal_rows + 1),
+            ).fetchone()
+        return int(count)
+
+    def _built(self, span: Range, alive: NDArray[np.int64]) -> Entry:
+        return self._entry(self._write(span), alive)
+
+    def _write(self, span: Range, stopped: Callable[[], bool] = lambda: False) -> Segment:
+        """Rows that are damaged in the database are left out, unless there is a copy of them to mend them by.
+
+        `stopped` is asked between batches. Raises StoreError when the disk does not take it, and GivenUp; nothing is
+        left of it then."""
+        damaged: list[int] = []
+        made = self._written(span, damaged, stopped)
+        if damaged and self.mend_rows(damaged):
+            made = self._written(span, [], stopped)
+        return made
+
+    def _written(self, span: Range, damaged: list[int], stopped: Callable[[], bool]) -> Segment:
+        record = self.record
+        described = Span(span, self._epochs.of(span.high))
+        try:
+            with self._database.reading() as connection:
+                # Of the same moment as the rows: they may have fields that came after the call was made.
+                schema = fields_of(connection, record.collection)
+                batches = _until(stopped, self._rows(connection, span, damaged))
+                directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
+            return Segment(directory, record.space, record.analyser)
+        except (OSError, InvalidInput) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise StoreError(
+                f"a segment cannot be written to {self._directory}: {reason or error}; what was acknowledged is in the "
+                "database, make room or mend the disk, and it is written"
+            ) from error
+
+    # Damage of the database
+
+    def _damaged_among(self, keys: list[int]) -> set[int]:
+        if not keys:
+            return set()
+        with self._database.reading() as connection:
+            return damaged_among(connection, self.record.collection, self.record.number, keys)
+
+    def _lose_all_but(self, held: NDArray[np.int64], alive: NDArray[np.int64]) -> None:
+        """Of rows that are alive, only these are held by what is searched: while the database has the others, snapshots
+        say that they are incomplete."""
+        lost = alive[~np.isin(alive, held)]
+        with self.lock:
+            more = frozenset(lost.tolist()) - self._lost
+            self._lost |= more
+        if more:
+            log.error(
+                "%d rows of index version %d are damaged in the database, or their documents are, and cannot be found; "
+                "`crossfade store check` names them",
+                len(more),
+                self.record.version,
+            )
+
+    def mend_rows(self, keys: Iterable[int]) -> int:
+        """Write damaged rows again of which the tail or a segment has a proven copy (see `mending`); say how many."""
+        with self.lock, self._database.writing() as connection:
+            found = mended(connection, self.record.number, self._state.entries, keys)
+        if found:
+            log.warning("%d damaged rows of the database were mended from segments", len(found))
+        return len(found)
+
+    def _entry(self, segment: Segment, alive: NDArray[np.int64]) -> Entry:
+        low, high = np.searchsorted(alive, (segment.range.low, segment.range.high), side="right")
+        self._lose_all_but(segment.keys, alive[low:high])
+        live = Live.of(np.isin(segment.keys, alive))
+        graph = graphs.open_of(segment, check=self._settings.check_on_open)
+        return Entry(Sealed(segment, self._settings.selection_bytes, graph), live)
+
+    def _rows(self, connection: sqlite3.Connection, span: Range, damaged: list[int]) -> Iterator[RowBatch]:
+        record = self.record
+        return rows_of_range(connection, record.collection, record.number, span, record.space.dimension, damaged)
+
+    # Writing
+
+    def stage(self, batch: RowBatch, schema: MetadataSchema) -> int:
+        """Put rows behind what may be searched; return how many rows the tail has then."""
+        return self._state.last.tail.extend(batch, schema)
+
+    def publish(self, removed: NDArray[np.int64], tail_rows: int | None, holding: Holding) -> None:
+        """Let the tail's first rows be found (None: as before), and those with the keys of `removed` no more."""
+        self.holding = max(self.holding, holding, key=lambda each: each.pending)
+        state = self._state.without(removed)
+        self._state = state if tail_rows is None else state.grown(tail_rows)
+        if self._lost:
+            self._lost -= set(removed.tolist())
+        self.holding = holding
+
+    def give_up(self) -> None:
+        """What was staged never came to be: nobody has seen its rows, and others take their places and their keys."""
+        last = self._state.last
+        last.tail.cut(last.rows)
+
+    def reload(self, connection: sqlite3.Connection, schema: MetadataSchema) -> None:
+        """Say again what the database says: what was published of the last write is not known."""
+        record = self.record
+        alive = row_keys(connection, record.number)
+        *before, open_entry = self._state.entries
+        low = open_entry.source.low if isinstance(open_entry.source, Open) else 0
+        entries = [replace(entry, live=Live.of(np.isin(entry.source.keys, alive))) for entry in before]
+        line = lines.one(connection, "indexes", record.number)
+        if line is None:
+            raise NotFound(f"index number {record.number} was dropped")
+        self.arrived = line["arrived"]
+        tail = self._new_tail()
+        for batch in self._rows(connection, Range(low, self.arrived), []):
+            tail.extend(batch, schema)
+        self._lost &= frozenset(alive.tolist())
+        self._lose_all_but(tail.keys(len(tail)), alive[alive > low])
+        self._state = State((*entries, Entry(Open(tail, len(tail), low), Live.all(len(tail)))))
+
+    def describe(self) -> IndexVersion:
+        """What it has now."""
+        record, state, sealed = self.record, self._state, self._sealed()
+        return IndexVersion(
+            version=record.version,
+            dimension=record.space.dimension,
+            document_fingerprint=record.space.document_fingerprint,
+            rows=sum(entry.live.count for entry in state.entries),
+            pending=self.holding.pending,
+            segments=len(sealed),
+            bytes=sum(source.segment.size + graphs.size(source.segment.directory) for source in sealed),
+            graphs_built=not any(source.graph is None and self._wants_graph(source.segment) for source in sealed),
+        )
+
+    def _sealed(self) -> list[Sealed]:
+        return [] if self._gone else [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
+
+    def _wants_graph(self, segment: Segment) -> bool:
+        return segment.rows >= self._settings.graph.least_rows
+
+    def check(self) -> list[DataError]:
+        """Read every segment whole; what is wrong with any."""
+        found: list[DataError] = []
+        for entry in self._state.entries:
+            if isinstance(entry.source, Sealed):
+                try:
+                    entry.source.segment.check()
+                except DataError as error:
+                    found.append(error)
+        return found
+
+
+def _until(stopped: Callable[[], bool], batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
+    for batch in batches:
+        if stopped():
+            raise GivenUp
+        yield batch
