@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -33,6 +32,7 @@ from crossfade.cli import (
 )
 from crossfade.cli.printable import printable
 from crossfade.errors import CrossfadeError
+from crossfade.versions import own
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
 
@@ -61,7 +61,7 @@ app.command("report")(report.report)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(version("crossfade"))
+        print(own())
         raise typer.Exit
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from crossfade.evaluation.stages import stage
 from crossfade.models.cores import usable_cores
 from crossfade.retrieval.retriever import Retriever
 from crossfade.store import Collection
+from crossfade.versions import installed
 
 DEFAULT_MEASURES = ("nDCG@10", "AP", "RR", "R@10", "R@100", "P@10")
 DEFAULT_DEPTH = 100
@@ -330,10 +330,4 @@ def _check_run(dataset: Dataset, run: Rankings, depth: int) -> None:
 
 def package_versions() -> dict[str, str]:
     """Of what moves figures, as far as it is installed."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return installed(*_PACKAGES)

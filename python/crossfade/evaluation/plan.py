@@ -39,7 +39,7 @@ _FEW = 500
 _PROBE_SECONDS = 0.5
 _CROWD_SECONDS = 0.2
 _MOST_SAMPLED = 8192
-_PROBE_ROWS, _PROBE_QUERIES = 131_072, 256
+_PROBE_ROWS, _PROBE_ROWS_OF_A_CORE, _PROBE_QUERIES = 131_072, 16_384, 512
 _CURVE_STEPS = 256
 _SMALL_BATCHES = 1.5  # how much longer a query takes among 64 than among 512
 _TEXT_OVERHEAD = 20
@@ -227,7 +227,9 @@ def _search_seconds(dataset: Dataset, encoder: ModelEncoder, settings: Evaluatio
         len(queries), lambda places: encoder.encode(spread(queries, len(places)), InputType.QUERY), _PROBE_SECONDS / 2
     )
     encoding = seconds / max(sampled, 1)
-    some = _made_up(min(rows, _PROBE_ROWS), dimension)
+    # Rows for every core: a probe that ends before all of them are at work says nothing of how fast they are.
+    cores = settings.threads or usable_cores()
+    some = _made_up(min(rows, max(_PROBE_ROWS, _PROBE_ROWS_OF_A_CORE * cores)), dimension)
     asked = _made_up(_PROBE_QUERIES, dimension, seed=1)
     depth = min(settings.depth + 1, len(some))
     scale = rows / len(some)

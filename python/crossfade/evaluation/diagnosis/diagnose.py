@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +37,7 @@ from crossfade.evaluation.results import RankedDocument
 from crossfade.evaluation.showcase import snippet
 from crossfade.evaluation.verdict import ALPHA
 from crossfade.models.types import InputType
+from crossfade.versions import own
 
 _RELEVANT_SHOWN = 5
 
@@ -115,7 +115,7 @@ def diagnose(
             "filters_hash": case.filters.hash,
             "computed": ladder.computed,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), "crossfade": version("crossfade")},
+            "versions": {"python": platform.python_version(), "crossfade": own()},
         },
     )
 

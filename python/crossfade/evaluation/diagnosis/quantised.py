@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
 from pathlib import Path
 
 from crossfade.errors import AlreadyExists, BundleError
 from crossfade.models import Bundle, Precision
 from crossfade.models.quantising import quantise
+from crossfade.versions import own
 
 
 def int8_bundle(base: Bundle, directory: Path) -> Bundle:
@@ -16,7 +16,7 @@ def int8_bundle(base: Bundle, directory: Path) -> Bundle:
 
     Raises InvalidInput when the base is not in float32, BundleError when the variant cannot be run.
     """
-    made_of = f"{base.document_fingerprint}\n{base.query_fingerprint}\n{version('crossfade')}"
+    made_of = f"{base.document_fingerprint}\n{base.query_fingerprint}\n{own()}"
     place = directory / f"int8-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
     try:
         return Bundle.load(place)

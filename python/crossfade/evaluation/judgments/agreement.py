@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from itertools import combinations
 
 import numpy as np
@@ -26,6 +25,7 @@ from crossfade.evaluation.judgments.results import (
 from crossfade.evaluation.judgments.rules import merge_grades
 from crossfade.evaluation.judgments.types import Judgments, Pair
 from crossfade.intervals import Bootstrap
+from crossfade.versions import own
 
 MAJORITY = "the people's majority"
 _MOST_RESAMPLES = 1_000_000
@@ -88,7 +88,7 @@ def agreement(
         humans=group,
         pairs=pairs,
         models=against,
-        settings={**asdict(bootstrap), "unit": "pair of query and document", "crossfade": version("crossfade")},
+        settings={**asdict(bootstrap), "unit": "pair of query and document", "crossfade": own()},
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from crossfade.errors import DataError, InvalidInput
@@ -15,6 +14,7 @@ from crossfade.evaluation.judgments.merge import Merged, MergeSettings, merge
 from crossfade.evaluation.judgments.results import MergeRecord
 from crossfade.evaluation.judgments.types import Judgment, Judgments
 from crossfade.files import check_writable, write_atomically
+from crossfade.versions import own
 
 
 def record_path(directory: Path, split: str) -> Path:
@@ -112,5 +112,5 @@ def _record(judgments: Judgments, merged: Merged, settings: MergeSettings, split
         too_few=merged.too_few,
         absent=absent,
         replaced=judgments.replaced,
-        settings={"created": datetime.now(UTC).isoformat(timespec="seconds"), "crossfade": version("crossfade")},
+        settings={"created": datetime.now(UTC).isoformat(timespec="seconds"), "crossfade": own()},
     )

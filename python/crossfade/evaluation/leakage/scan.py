@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -22,6 +21,7 @@ from crossfade.evaluation.leakage.tally import Tally
 from crossfade.evaluation.leakage.training_file import TrainingFile, TrainingRow
 from crossfade.files import write_atomically
 from crossfade.models.encoder import Encoder
+from crossfade.versions import own
 
 _BATCH_ROWS = 2_048
 _BATCH_BYTES = 8 << 20
@@ -186,6 +186,6 @@ def _settings(dataset: Dataset, sides: Sides, settings: LeakageSettings) -> dict
         "corpus_hash": dataset.corpus_hash,
         "queries_hash": dataset.queries_hash,
         "qrels_hash": dataset.qrels_hash,
-        "versions": {"crossfade": version("crossfade")},
+        "versions": {"crossfade": own()},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
