@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crossfade.store import Document, DurableStore, schema, upgrades
+from crossfade.store import Document, DurableStore, checksums, schema, upgrades
 from crossfade.store.checking import check_store
 
 SAMPLE = Path(__file__).parents[1] / "unit" / "data" / "store-format-1"
@@ -103,6 +104,29 @@ def test_an_end_at_a_step(old: Path, step: str) -> None:
     assert subprocess.run([sys.executable, "-c", CHILD, str(old)], env=environment).returncode == -signal.SIGKILL
     check_store(old)  # also half-way
     assert_newest(old)
+
+
+@pytest.mark.parametrize("sums", ["of_document", "of_row"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_ends_it_is_told_as_it_is(
+    old: Path, monkeypatch: pytest.MonkeyPatch, sums: str, error: type[BaseException]
+) -> None:
+    """And holds nothing: it is opened again at once, by a program that goes on."""
+    left = [ROWS // 2]
+
+    def end(*values: Any) -> int:
+        left[0] -= 1
+        if not left[0]:
+            raise error
+        return int(of(*values))
+
+    of = getattr(checksums, sums)
+    with monkeypatch.context() as patched:
+        patched.setattr(checksums, sums, end)
+        with pytest.raises(error) as raised:
+            DurableStore(old, upkeep=False)
+    assert_newest(old)
+    del raised
 
 
 def test_the_log_does_not_hold_all_vectors(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
