@@ -108,5 +108,15 @@ def sum_rows(connection: sqlite3.Connection) -> None:
                     connection.execute("ROLLBACK")
                 raise
             faults.passed("checksums.committed")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            _empty_log(connection)
             log.info("checksums for the vectors of index %d: up to row %d", number, at)
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """As far as nobody reads: for one who does (a backup, a check) it would wait its whole patience at every part."""
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
