@@ -103,6 +103,47 @@ def test_by_the_command(copy: Path, made: tuple[Path, State], capsys: pytest.Cap
     assert_whole(copy, made[1])
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_who_may_read_it_stays(copy: Path, made: tuple[Path, State], mode: int) -> None:
+    (copy / "crossfade.db").chmod(mode)
+    modes: set[int] = set()
+
+    def tell(*_: object) -> None:
+        modes.update(path.stat().st_mode & 0o777 for path in copy.glob(f"{COMPACTING}*"))
+
+    compact(copy, tell=tell)
+    assert modes == {mode}  # not for a moment, either
+    assert (copy / "crossfade.db").stat().st_mode & 0o777 == mode
+    assert_whole(copy, made[1])
+
+
+def test_an_owner_that_cannot_be_kept_is_said(
+    copy: Path, made: tuple[Path, State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.fchmod", refuse)
+    before = (copy / "crossfade.db").read_bytes()
+    with pytest.raises(StoreError, match=r"the owner and permissions of the database.*nothing was changed"):
+        compact(copy)
+    assert (copy / "crossfade.db").read_bytes() == before
+    assert_whole(copy, made[1])
+
+
+def test_a_database_on_another_disk_stays_there(copy: Path, made: tuple[Path, State], tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (copy / "crossfade.db").rename(there / "store.db")
+    (copy / "crossfade.db").symlink_to(there / "store.db")
+    (there / COMPACTING).write_bytes(b"of one that was killed")
+    found = compact(copy)
+    assert (copy / "crossfade.db").is_symlink()
+    assert (there / "store.db").stat().st_size == found.after < found.before
+    assert [path.name for path in there.iterdir()] == ["store.db"]
+    assert_whole(copy, made[1])
+
+
 POINTS = ["compact.copied", "compact.closed", "compact.renamed"]
 CHILD = (
     "import sys; from pathlib import Path; from crossfade.store.compaction import compact; compact(Path(sys.argv[1]))"

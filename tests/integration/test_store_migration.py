@@ -8,14 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crossfade.store import Document, DurableStore, schema, upgrades
+from crossfade.store import Document, DurableStore, checksums, schema, upgrades
 from crossfade.store.checking import check_store
+from crossfade.store.readonly import reading
 
 SAMPLE = Path(__file__).parents[1] / "unit" / "data" / "store-format-1"
 ROWS = 3000
@@ -103,6 +106,53 @@ def test_an_end_at_a_step(old: Path, step: str) -> None:
     assert subprocess.run([sys.executable, "-c", CHILD, str(old)], env=environment).returncode == -signal.SIGKILL
     check_store(old)  # also half-way
     assert_newest(old)
+
+
+def test_it_does_not_wait_for_who_reads(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrades, "_ROWS_AT_ONCE", 50)  # five seconds each, of SQLite's patience, would be minutes
+    with DurableStore(old, upkeep=False) as store:
+        _without_sums(store)
+    opening = threading.Thread(target=lambda: DurableStore(old, upkeep=False).close(), daemon=True)
+    with reading(old) as connection:
+        (before,) = connection.execute("SELECT count(*) FROM rows_9 WHERE crc IS NULL").fetchone()
+        opening.start()
+        opening.join(60)
+        waited = opening.is_alive()
+        assert connection.execute("SELECT count(*) FROM rows_9 WHERE crc IS NULL").fetchone() == (before,)
+    opening.join()
+    assert (before, waited) == (ROWS, False)
+    assert_newest(old)
+
+
+def _without_sums(store: DurableStore) -> None:
+    """As one of format 2 is."""
+    with store.database.writing() as connection:
+        for (number,) in connection.execute("SELECT number FROM indexes").fetchall():
+            connection.execute(f"UPDATE rows_{number} SET crc = NULL")
+        connection.execute("PRAGMA user_version = 2")
+
+
+@pytest.mark.parametrize("sums", ["of_document", "of_row"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_ends_it_is_told_as_it_is(
+    old: Path, monkeypatch: pytest.MonkeyPatch, sums: str, error: type[BaseException]
+) -> None:
+    """And holds nothing: it is opened again at once, by a program that goes on."""
+    left = [ROWS // 2]
+
+    def end(*values: Any) -> int:
+        left[0] -= 1
+        if not left[0]:
+            raise error
+        return int(of(*values))
+
+    of = getattr(checksums, sums)
+    with monkeypatch.context() as patched:
+        patched.setattr(checksums, sums, end)
+        with pytest.raises(error) as raised:
+            DurableStore(old, upkeep=False)
+    assert_newest(old)
+    del raised
 
 
 def test_the_log_does_not_hold_all_vectors(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,3 +253,31 @@ def test_whoever_reads_while_a_drop_ends_is_told_of_it(tmp_path: Path, monkeypat
         store.drop("c")
         reader.join()
     assert [type(error) for error in told] == [NotFound]
+
+
+def test_who_asks_for_what_is_not_there_does_not_wait_for_what_is_made_or_dropped(tmp_path: Path) -> None:
+    with DurableStore(tmp_path / "store", SETTINGS, upkeep=False) as store:
+        store.create(spec_of("there"))
+        told: list[object] = []
+
+        def ask() -> None:
+            try:
+                told.append(store.get("absent"))
+            except NotFound as error:
+                told.append(error)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        with store.database.writing() as connection:  # what a drop waits for here, it does for minutes elsewhere
+            connection.execute("SELECT 1")
+            dropping = threading.Thread(target=store.drop, args=("there",))
+            dropping.start()
+            while not store._unsure:
+                time.sleep(0.001)
+            asking.start()
+            asking.join(30)
+            waited = asking.is_alive()
+        dropping.join()
+        asking.join()
+        assert not waited
+        assert isinstance(told[0], NotFound)
+        assert store.all() == ()

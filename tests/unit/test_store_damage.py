@@ -16,10 +16,13 @@ import pytest
 from numpy.typing import NDArray
 from sqlite_cells import place_of, settle
 
+from crossfade.cli.main import run
 from crossfade.errors import Conflict, CrossfadeError, Damaged, InvalidInput, StoreError
 from crossfade.store import CollectionSettings, CollectionSpec, Document, DurableStore, Precision, StoreSettings
 from crossfade.store.backup import backup_of, restore
 from crossfade.store.checking import check_store
+from crossfade.store.readonly import summaries
+from crossfade.store.readonly import versions as versions_of
 
 DIMENSION = 4
 COUNT = 6
@@ -293,6 +296,15 @@ class TestHealing:
         shutil.rmtree(directory / "segments")
         assert_honest(directory)
 
+    @pytest.mark.parametrize("column", ["document", "vector"])
+    def test_by_the_command(self, tmp_path: Path, column: str, capsys: pytest.CaptureFixture[str]) -> None:
+        directory = filled(tmp_path / "store", sealed=True)
+        flip(directory, "rows_1", column, VICTIM)
+        assert run(["store", "check", str(directory)]) == 2
+        assert run(["store", "check", str(directory), "--heal"]) == 0
+        assert "1 vectors mended" in capsys.readouterr().out
+        assert_honest(directory)
+
     def test_halves_prove_nothing(self, tmp_path: Path) -> None:
         directory = filled(tmp_path / "store", sealed=True, precision="f16")
         flip(directory, "rows_1", "vector", VICTIM)
@@ -357,6 +369,32 @@ def test_a_database_whose_indexes_do_not_agree_is_said_to_be_damaged(tmp_path: P
     flip(directory, "documents_1", "key", VICTIM, bit=4)
     with opened(directory) as store, pytest.raises(CrossfadeError, match="restore the last backup"):
         store.collection("c").upsert([Document(NAME)], vectors()[:1])
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_is_deleted_is_not_found_through_a_row_that_cannot_be_removed(tmp_path: Path, sealed: bool) -> None:
+    directory = filled(tmp_path / "store", sealed=sealed)
+    flip(directory, "rows_1", "key", VICTIM)  # 3 becomes 2: the index on documents leads to no row
+    with opened(directory) as store:
+        collection = store.collection("c")
+        with pytest.raises(Damaged, match="restore the last backup"):
+            collection.delete([NAME])
+        assert len(collection) == COUNT
+        assert collection.delete(["doc-0"]) == 1
+        assert "doc-0" not in found_in(collection)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("collections", "documents"), ("collections", "settings"), ("indexes", "document_fingerprint")],
+)
+def test_a_list_shows_no_damaged_line(tmp_path: Path, table: str, column: str) -> None:
+    directory = filled(tmp_path / "store", sealed=True)
+    assert [each.documents for each in summaries(directory)] == [COUNT]
+    flip(directory, table, column, 1)
+    for look in (summaries, lambda path: versions_of(path, "c")):
+        with pytest.raises(Damaged, match=f"the table of {table} is damaged"):
+            look(directory)
 
 
 def test_a_write_that_is_led_to_another_document_does_not_replace_it(tmp_path: Path) -> None:

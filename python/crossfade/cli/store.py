@@ -239,7 +239,7 @@ def check(
 
     found = check_store(directory)
     healed = mended = 0
-    if heal and not found.database_faults and not found.sound:
+    if heal and found.healable and not found.sound:
         healed = len(found.segment_faults)
         with opened(directory, upkeep=False, check_on_open=False) as store:
             for collection in store.all():

@@ -8,6 +8,7 @@ nothing: opening the store, or `DurableCollection.heal`, builds it again from th
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from crossfade.store.segment import Range, Segment, Space
 from crossfade.store.types import CollectionSettings
 
 SEGMENTS = "segments"
+# SQLite's words, of its integrity check.
+_OF_ROWS = re.compile(r"(row \d+ missing from|wrong # of entries in) index rows_\d+_by_document")
 
 
 @dataclass(slots=True)
@@ -41,6 +44,12 @@ class StoreCheck:
     @property
     def sound(self) -> bool:
         return not self.database_faults and not self.row_faults and not self.segment_faults
+
+    @property
+    def healable(self) -> bool:
+        """Whether no more of the database is damaged than what healing looks at: a row that bears another document's
+        number is missing in the index on documents too, which is made anew when the row is mended."""
+        return all(_OF_ROWS.fullmatch(fault) for fault in self.database_faults)
 
 
 def check_store(directory: Path) -> StoreCheck:

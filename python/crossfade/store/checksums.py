@@ -41,9 +41,3 @@ def tolerate(connection: sqlite3.Connection) -> None:
 
 def _text(data: bytes) -> str:
     return data.decode(errors="replace")
-
-
-def register(connection: sqlite3.Connection) -> None:
-    """`row_sum` and `document_sum` in SQL, for the migration that gives sums to what had none."""
-    connection.create_function("row_sum", 5, of_row, deterministic=True)
-    connection.create_function("document_sum", 6, of_document, deterministic=True)

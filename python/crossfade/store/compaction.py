@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,10 +53,11 @@ def compact(
     try:
         database.checkpoint()
         before, needed = path.stat().st_size, _needed(database)
-        _check_room(directory, needed)
-        copy = directory / COMPACTING
+        _check_room(database.file.parent, needed)
+        copy = database.file.with_name(COMPACTING)
         remove_compacting(directory)
         try:
+            _begin(copy, database.file.stat())
             _copied(database, copy, needed, tell or _silent)
             _check(copy, directory, with_damage=with_damage)
             _flush(copy)
@@ -87,6 +89,25 @@ def _check_room(directory: Path, needed: int) -> None:
             f"the disk of {directory} has {free / 1e6:,.0f} MB left, and the copy needs {needed * _ROOM / 1e6:,.0f} MB "
             "beside the database: make room first; nothing was changed"
         )
+
+
+def _begin(copy: Path, like: os.stat_result) -> None:
+    """An empty file, for SQLite to write into, that nobody may read who may not read the database, and that belongs to
+    whom that belongs: whoever serves it need not be who compacts it."""
+    try:
+        descriptor = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            made = os.fstat(descriptor)
+            if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
+                os.fchown(descriptor, like.st_uid, like.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(
+            f"{copy} cannot be written with the owner and permissions of the database: {error.strerror or error}; "
+            "nothing was changed, compact it as the user whose it is"
+        ) from error
 
 
 def _copied(database: Database, copy: Path, needed: int, tell: Callable[[str, int, int], None]) -> None:

@@ -55,6 +55,7 @@ class Database:
             least = ".".join(map(str, _LEAST_SQLITE))
             raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, and the store needs {least} or newer")
         self._path = directory / FILE
+        self._file = self._path.resolve()
         self._write_lock = threading.RLock()
         # A list, whose methods are atomic: Ctrl-C in the middle of a queue's leaves it locked.
         self._turnstile = threading.Lock()
@@ -67,7 +68,11 @@ class Database:
             remove_compacting(directory)
             with self.errors_told():
                 self._writer = self._connect(_CACHE_KIB, check=True)
-                schema.migrate(self._writer)
+                try:
+                    schema.migrate(self._writer)
+                except BaseException:
+                    self._writer.close()
+                    raise
         except BaseException:
             os.close(self._lock_file)
             raise
@@ -75,6 +80,11 @@ class Database:
     @property
     def path(self) -> Path:
         return self._path
+
+    @property
+    def file(self) -> Path:
+        """Where it lies when `path` is a link: SQLite has the log beside it."""
+        return self._file
 
     def _connect(self, cache_kib: int, *, check: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -190,7 +200,7 @@ class Database:
 
     @property
     def _log_path(self) -> Path:
-        return Path(f"{self._path}-wal")
+        return Path(f"{self.file}-wal")
 
     def _log_size(self) -> int:
         try:
@@ -233,9 +243,9 @@ class Database:
             self._writer.close()
             faults.passed("compact.closed")
             try:
-                copy.replace(self._path)
+                copy.replace(self._file)
                 faults.passed("compact.renamed")
-                sync_directory(self._path.parent)
+                sync_directory(self._file.parent)
             except OSError as error:
                 raise StoreError(f"{self._path} cannot be replaced: {error.strerror or error}") from error
             finally:
@@ -278,8 +288,9 @@ def errors_told(path: Path) -> Iterator[None]:
 
 
 def remove_compacting(directory: Path) -> None:
-    """What a compaction that was killed has left."""
-    for path in (directory / COMPACTING, directory / f"{COMPACTING}-journal"):
+    """What a compaction that was killed has left, where the database lies."""
+    folder = (directory / FILE).resolve().parent
+    for path in (folder / COMPACTING, folder / f"{COMPACTING}-journal"):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

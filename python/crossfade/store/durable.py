@@ -195,10 +195,13 @@ class DurableStore:
     def collection(self, name: str) -> DurableCollection:
         """By its own name, for those who change it. Raises NotFound, also for an alias."""
         collection = self._collections.get(name)
-        if collection is None and self._unsure:
-            with self._lock:
+        # Not while somebody changes them: what he makes is not there yet, and a drop may take minutes.
+        if collection is None and self._unsure and self._lock.acquire(blocking=False):
+            try:
                 if self._unsure:
                     self._settle()
+            finally:
+                self._lock.release()
             collection = self._collections.get(name)
         if collection is None:
             raise self._not_found(name)

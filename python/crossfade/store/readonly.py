@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crossfade.errors import NotFound, StoreError
-from crossfade.store import checksums, index_tables, schema
+from crossfade.store import checksums, index_tables, lines, schema
 from crossfade.store.aliases import Alias, stored_aliases
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.types import CollectionSettings, CollectionSpec, Metric
@@ -84,35 +84,32 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def summaries(directory: Path) -> list[CollectionSummary]:
-    """The collections there are, by name. Raises as `reading`."""
+    """The collections there are, by name. Raises as `reading`, and Damaged when a line is not what was written."""
     with reading(directory) as connection:
-        found = connection.execute(
-            "SELECT c.number, c.name, c.metric, c.documents, c.settings, i.number, i.dimension, i.document_fingerprint "
-            "FROM collections c JOIN indexes i ON i.collection = c.number AND i.version = c.current ORDER BY c.name"
-        ).fetchall()
+        indexes = {(line["collection"], line["version"]): line for line in lines.read(connection, "indexes")}
         made = []
-        for number, name, metric, documents, settings, index, dimension, fingerprint in found:
-            (rows,) = connection.execute(f"SELECT count(*) FROM rows_{index}").fetchone()
-            kind: Metric = metric
-            spec = CollectionSpec(name, dimension, kind, fingerprint)
-            made.append(CollectionSummary(number, spec, CollectionSettings.from_json(settings), documents, rows))
+        for line in lines.read(connection, "collections", "ORDER BY name"):
+            index = indexes.get((line["number"], line["current"]))
+            if index is None:
+                continue
+            (rows,) = connection.execute(f"SELECT count(*) FROM rows_{index['number']}").fetchone()
+            kind: Metric = line["metric"]
+            spec = CollectionSpec(line["name"], index["dimension"], kind, index["document_fingerprint"])
+            settings = CollectionSettings.from_json(line["settings"])
+            made.append(CollectionSummary(line["number"], spec, settings, line["documents"], rows))
         return made
 
 
 def versions(directory: Path, collection: str) -> list[VersionSummary]:
-    """Of a collection's index, by version. Raises as `reading`, and NotFound when there is no such collection."""
+    """Of a collection's index, by version. Raises as `summaries`, and NotFound when there is no such collection."""
     with reading(directory) as connection:
-        line = connection.execute(
-            "SELECT number, documents, current FROM collections WHERE name = ?", (collection,)
-        ).fetchone()
-        if line is None:
+        found = lines.read(connection, "collections", "WHERE name = ?", (collection,))
+        if not found:
             raise _not_found(connection, collection)
-        number, documents, current = line
+        number, documents, current = (found[0][name] for name in ("number", "documents", "current"))
         pointing: dict[int, list[str]] = {}
-        for name, version in connection.execute(
-            "SELECT name, version FROM aliases WHERE collection = ? ORDER BY name", (number,)
-        ):
-            pointing.setdefault(version or current, []).append(name)
+        for alias in lines.read(connection, "aliases", "WHERE collection = ? ORDER BY name", (number,)):
+            pointing.setdefault(alias["version"] or current, []).append(alias["name"])
         return [
             VersionSummary(
                 each.version,

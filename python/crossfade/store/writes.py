@@ -166,7 +166,8 @@ class Removed:
 def remove(
     connection: sqlite3.Connection, collection: int, indexes: Iterable[int], keys: Sequence[int]
 ) -> dict[int, Removed]:
-    """Take documents out, and their rows; return what is gone, by index."""
+    """Take documents out, and their rows; return what is gone, by index. Raises Damaged when there are rows of them
+    that are not where the index on documents has them: they would be found for ever."""
     if not keys:
         return {index: Removed(np.empty(0, dtype=np.int64), 0) for index in indexes}
     listed = (json.dumps(list(keys)),)
@@ -176,10 +177,20 @@ def remove(
     )
     gone: dict[int, Removed] = {}
     for index in indexes:
+        (told,) = connection.execute(
+            f"SELECT count(*) FROM rows_{index} INDEXED BY rows_{index}_by_document "
+            "WHERE document IN (SELECT value FROM json_each(?))",
+            listed,
+        ).fetchone()
         found = connection.execute(
             f"DELETE FROM rows_{index} WHERE document IN (SELECT value FROM json_each(?)) RETURNING key, document",
             listed,
         ).fetchall()
+        if len(found) != told:
+            raise Damaged(
+                f"the database is damaged: of {told} vectors that documents of this call have in index {index}, "
+                f"{len(found)} are where they should be; restore the last backup (crossfade store restore)"
+            )
         rows = np.array([key for key, _ in found], dtype=np.int64)
         gone[index] = Removed(rows, len({document for _, document in found}))
     return gone

@@ -4,13 +4,14 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Error, call, connect, exchange, percentile, request};
 use crossfade_server::proto::crossfade::v1::{
-    EmbedResponse, ListModelsRequest, ScoreRequest, ScoreResponse, SearchRequest, SearchResponse, Vectors,
+    DeleteCollectionRequest, EmbedResponse, ListModelsRequest, ScoreRequest, ScoreResponse, SearchRequest,
+    SearchResponse, Vectors,
 };
 use crossfade_server::{
     Call, Executor, Failure, Found, Kind, Lane, Limits, Matrix, Model, Ranked, Reading, Search, Server, Settings,
@@ -35,6 +36,8 @@ struct House {
     read: Mutex<Vec<String>>,
     /// How many searches of "moving" still find that another model's index has come.
     moves: Mutex<usize>,
+    /// What the next call of another method waits for.
+    gate: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl Executor for House {
@@ -76,7 +79,11 @@ impl Executor for House {
 
     fn answer(&self, method: &str, request: Bytes, call: &Arc<Call>) -> Result<Bytes, Failure> {
         call.check()?;
+        let gate = self.gate.lock().unwrap().take();
         self.answered.lock().unwrap().push(method.to_owned());
+        if let Some(gate) = gate {
+            let _ = gate.recv();
+        }
         Ok(request)
     }
 }
@@ -219,6 +226,32 @@ async fn a_search_without_a_model_is_read_by_the_one_that_the_collection_has() -
     assert_eq!(asked(), 1);
     assert_eq!(exchange(&client, &uri, unnamed("docs", &[]), None).await?.0, 3);
     assert_eq!(asked(), 0);
+    tokio::task::spawn_blocking(move || drop(server)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_without_a_model_does_not_wait_for_a_collection_that_goes() -> Result<(), Error> {
+    let house = Arc::new(House::default());
+    let server = serve(&house).await;
+    let client = connect(server.address()).await?;
+    let (open, gate) = mpsc::channel();
+    *house.gate.lock().unwrap() = Some(gate);
+    let going = {
+        let (client, uri) = (client.clone(), uri(&server, "CollectionService/DeleteCollection"));
+        let gone = DeleteCollectionRequest { name: "other".to_owned() };
+        tokio::spawn(async move { exchange(&client, &uri, framed(&gone), None).await })
+    };
+    while house.answered.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let unnamed =
+        SearchRequest { collection: "docs".to_owned(), texts: vec!["a".to_owned()], k: 1, ..SearchRequest::default() };
+    // With a deadline, for a server that fails this would wait for ever.
+    let status = exchange(&client, &uri(&server, SEARCH), framed(&unnamed), Some("10S")).await?.0;
+    open.send(())?;
+    assert_eq!(going.await??.0, 0);
+    assert_eq!(status, 0);
     tokio::task::spawn_blocking(move || drop(server)).await?;
     Ok(())
 }

@@ -69,6 +69,8 @@ pub(crate) struct Front {
     reranks: Searches,
     compute: Workers,
     control: Workers,
+    /// What tells which model reads a search's texts: it only looks, and does not wait for a collection that goes.
+    readers: Workers,
     scoring: Arc<Semaphore>,
     sockets: Arc<Sockets>,
     /// By the beginning of their paths.

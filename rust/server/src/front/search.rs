@@ -102,7 +102,7 @@ impl Front {
     async fn reader(&self, collection: String, call: &Arc<Call>) -> Result<String, Failure> {
         let (sender, receiver) = oneshot::channel();
         let (executor, call) = (Arc::clone(&self.executor), Arc::clone(call));
-        self.control.run(move || {
+        self.readers.run(move || {
             // Nobody hears it when the caller has gone.
             let _ = sender.send(call.check().and_then(|()| executor.reader(&collection, &call)));
         });

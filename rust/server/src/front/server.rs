@@ -130,6 +130,7 @@ impl Server {
             calls,
             compute: Workers::start("compute", COMPUTING)?,
             control: Workers::start("control", 1)?,
+            readers: Workers::start("reader", 1)?,
             scoring: Arc::new(Semaphore::new(COMPUTING)),
             sockets,
             standard,
@@ -222,6 +223,7 @@ impl Server {
             + front.reranks.working()
             + front.compute.working()
             + front.control.working()
+            + front.readers.working()
     }
 
     /// Refuse new calls from now on, and say so to health checks.
@@ -261,6 +263,7 @@ impl Server {
         front.reranks.stop();
         front.compute.stop();
         front.control.stop();
+        front.readers.stop();
         runtime.shutdown_timeout(Duration::from_millis(500));
         let patience = Instant::now() + Duration::from_millis(500);
         while self.working_threads() > 0 && Instant::now() < patience {
@@ -272,6 +275,7 @@ impl Server {
             front.reranks.join();
             front.compute.join();
             front.control.join();
+            front.readers.join();
         }
         cut
     }
