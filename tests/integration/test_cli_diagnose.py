@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from evaluation_data import TOPICS, write_topics
+from plain_onnx import sentence_model, write_export
 from tiny_models import Tiny, write_model
 
 from crossfade.cli.main import run
@@ -77,6 +78,19 @@ def test_the_commands_of_the_document(
     assert third.settings["computed"] == []
     assert {each.kind for each in third.left_out if "--skip" in each.reason} == {"reranking", "quantised"}
     assert third.arms[0] == found.arms[0]
+
+
+def test_a_model_without_token_vectors_is_diagnosed_without_them(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_export(tmp_path / "source", Tiny(), sentence_model(Tiny(), with_tokens=False))
+    import_model(str(tmp_path / "source"), tmp_path / "pooled")
+    command = ["diagnose", "--dataset", place / "data", "--model", tmp_path / "pooled", "--reranker", place / "other"]
+    command += ["--skip", "quantised", "--latency-samples", "2", "--json", tmp_path / "out.json"]
+    assert run([*map(str, command)]) == 0, capsys.readouterr().err
+    assert "not measured: rerank: MaxSim: " in capsys.readouterr().out
+    found = Diagnosis.from_json(json.loads((tmp_path / "out.json").read_text()))
+    assert [each.name for each in found.arms if each.kind == "reranking"] == ["rerank: other"]
 
 
 def test_failures_are_shown_with_their_causes(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,6 +121,29 @@ def test_what_the_base_chose_is_shown_and_never_tested() -> None:
     assert "smaller slice" not in said
 
 
+def test_a_measure_of_slices_by_cause_alone_weighs_on_nothing() -> None:
+    """Neither does harm in it count, nor does it make harm in another look smaller."""
+    base = [0.3 + 0.01 * row for row in range(60)]
+    candidate = [value + 0.05 * (-1) ** row for row, value in enumerate(base)]
+    worse = [value - 0.3 for value in base]
+    held = evidence({"nDCG@10": (base, candidate), "R@10": (base, worse)})
+    shown = SliceMembers("failed", "failed", held.queries[:20])
+    by_cause = SliceRule("failed", cause="failed", measure="R@10", require="nothing")
+
+    def told(*slices: SliceRule, measures: tuple[str, ...] = ("nDCG@10",)) -> Any:
+        protocol = Protocol(measures=list(measures), slices=list(slices))
+        ours = [shown if rule is by_cause else SliceMembers(rule.name, rule.name, held.queries) for rule in slices]
+        return conclude(protocol, replace(held, slices=ours))
+
+    plain = conclude(Protocol(measures=["nDCG@10"]), evidence({"nDCG@10": (base, candidate)}))
+    found = told(by_cause)
+    assert found.verdict == plain.verdict != "do_not_ship"
+    assert found.findings[0] == plain.findings[0]
+    assert [(each.subject, each.measure) for each in found.findings[1:]] == [("slice", "R@10")]
+    assert told(by_cause, measures=("nDCG@10", "R@10")).verdict == "do_not_ship"
+    assert told(by_cause, SliceRule("every", least_words=1, measure="R@10", require="nothing")).verdict == "do_not_ship"
+
+
 def test_a_slice_may_require_nothing() -> None:
     rows = ([0.9] * 50, [0.1] * 25 + [0.9] * 25)
     held = evidence({"nDCG@10": rows}, slices={"long": range(25)})

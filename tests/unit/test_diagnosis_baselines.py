@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from planted import Overlap, Planted, plant
+from evaluation_fakes import FakeBundle
+from planted import Overlap, Planted, WordEncoder, plant
 
 from crossfade.chunking import ChunkingSettings
 from crossfade.evaluation.arms import Arm
 from crossfade.evaluation.diagnosis.diagnose import diagnose
 from crossfade.evaluation.diagnosis.failures import misses
 from crossfade.evaluation.diagnosis.inputs import DiagnosisSettings
-from crossfade.evaluation.diagnosis.ladder import climbing
-from crossfade.evaluation.diagnosis.plan import make_plan
+from crossfade.evaluation.diagnosis.ladder import climbing, combinations
+from crossfade.evaluation.diagnosis.plan import Rung, make_plan
 from crossfade.evaluation.diagnosis.recommendation import recommend
 from crossfade.evaluation.diagnosis.types import Diagnosis
 from crossfade.evaluation.results import Difference
@@ -122,6 +123,38 @@ def test_what_takes_away_is_recommended_by_its_name(found: dict[str, Diagnosis])
         assert recommend(arms, [], answerable=100, settings=SETTINGS).action == action
     plain = [replace(told.arms[0], retrieval=Arm().record(100)), *arms[1:]]
     assert recommend(plain, [], answerable=100, settings=SETTINGS).action == "hybrid"
+
+
+def test_combinations_are_other_arms_than_those_they_are_of(found: dict[str, Diagnosis]) -> None:
+    told = found["hybrid, reranked"]
+    better = Difference(0.1, (0.05, 0.15), 0.001, 0.001, 60, 1, 40, 0.01)
+    baseline, other = BASELINES["hybrid, reranked"], WordEncoder(FakeBundle("other", "cf1-other", "cf1-other"))
+    bare = replace(baseline, reranker=None, reranker_name="")
+    model = Rung("model: other", "base_model", baseline, other)
+    ways = {
+        "vectors": Rung("vectors", "dense", Arm("dense"), WordEncoder()),
+        "BM25": Rung("BM25", "lexical", Arm("lexical"), None),
+    }
+    first = Rung("baseline", "baseline", baseline, WordEncoder())
+    for name, way in ways.items():
+        rungs = [first, Rung("without reranker", "no_reranker", bare, WordEncoder()), way, model]
+        figures = [replace(told.arms[0], difference=None if rung is first else better) for rung in rungs]
+        combined = {each.name: each for each in combinations(rungs, figures)}
+        # No model moves words alone, and neither way reranks: what is left differs from every single arm.
+        assert f"without reranker + {name}" not in combined
+        assert "without reranker + model: other" in combined
+        assert (f"{name} + model: other" in combined) is (name == "vectors")
+        assert all(each.arm.reranker is None for each in combined.values())
+
+
+def test_an_own_reranker_that_cannot_be_had_is_told_of(planted: Planted) -> None:
+    case = planted.case()
+    reason = "it gives no token vectors"
+    with_it = replace(case.remedies, left_out={"rerank: MaxSim": reason})
+    for remedies in (with_it, replace(with_it, rerankers={})):
+        plan = make_plan(replace(case, remedies=remedies))
+        assert [each.reason for each in plan.left_out if each.kind == "reranking"] == [reason]
+        assert sum(rung.kind == "reranking" for rung in plan.rungs) == len(remedies.rerankers)
 
 
 def test_a_cut_baseline_that_reranks_is_read_by_its_chunks(planted: Planted) -> None:

@@ -117,6 +117,15 @@ def test_an_unproven_gain_is_none() -> None:
     assert advice(arms, counted(exact_match=20, semantic_mismatch=5)) == ("fix_data", None)
 
 
+def test_no_other_model_is_recommended_beside_words_alone_as_if_one_were_in_use() -> None:
+    arms = ladder(made("vectors", "dense", 0.0), made("hybrid", "hybrid", 0.0))
+    words = [replace(arms[0], retrieval=Retrieval(mode="lexical")), *arms[1:]]
+    found = recommend(words, FAILED, answerable=QUERIES, settings=SETTINGS)
+    assert found.action == "base_model"
+    assert "before any tuning" not in found.reasons[0]
+    assert found.reasons[0].endswith("diagnose with another model (--model) beside them.")
+
+
 def test_faults_of_the_data_come_first() -> None:
     arms = ladder(made("hybrid", "hybrid", 0.2))
     assert advice(arms, counted(missing_document=12, unjudged=8, exact_match=20)) == ("fix_data", None)

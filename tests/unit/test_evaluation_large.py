@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +24,7 @@ from crossfade.evaluation.array_run import ArrayRun
 from crossfade.evaluation.beir import open_corpus, read_beir, write_beir
 from crossfade.evaluation.changes import changes
 from crossfade.evaluation.compare import ComparisonSettings, compare, compare_runs
-from crossfade.evaluation.corpus_file import CorpusFile
+from crossfade.evaluation.corpus_file import CorpusFile, CorpusIndex
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision import judged
 from crossfade.evaluation.decision.decide import decide_runs
@@ -276,3 +279,62 @@ def test_a_file_that_changes_meanwhile_is_told_of(tmp_path: Path, change: str) -
         stream.truncate()
     with pytest.raises(DataError, match="was changed while it was in use"):
         list(corpus)
+
+
+def rewritten(path: Path) -> None:
+    """Other words of the same lengths, in place: the same ids, the same characters."""
+    content = path.read_bytes()
+    assert b"kein Titel" in content
+    with path.open("r+b") as stream:
+        stream.write(content.replace(b"kein Titel", b"dein Titel"))
+    then = path.stat().st_mtime_ns + 10**9  # whatever the clock of the file system tells apart
+    os.utime(path, ns=(then, then))
+
+
+def test_other_words_of_the_same_length_are_told_of(tmp_path: Path) -> None:
+    """Else vectors of one text would be kept under the digest of another."""
+    path = write_odd(tmp_path / "c")
+    corpus = open_corpus(path, held_bytes=0)
+    rewritten(path)
+    with pytest.raises(DataError, match="was changed while it was in use"):
+        list(corpus)
+
+
+@pytest.mark.parametrize("how", ["in place", "another file"])
+def test_a_file_that_changes_while_it_is_read_is_told_of(tmp_path: Path, how: str) -> None:
+    path = write_odd(tmp_path / "c")
+    index = CorpusIndex(path, packed=False, held_bytes=0)
+    for document in beir.read_corpus(path, seen=index.saw):
+        index.add(document)
+    if how == "another file":
+        write_odd(tmp_path / "other").replace(path)
+    else:
+        rewritten(path)
+    with pytest.raises(DataError, match="was changed while it was in use"):
+        index.finish()
+
+
+def test_a_small_packed_corpus_needs_no_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_odd(tmp_path / "c", packed=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert isinstance(open_corpus(path), list)
+    with pytest.raises(DataError, match=r"corpus\.jsonl\.gz.*cannot be unpacked into .*none: No such file"):
+        open_corpus(path, held_bytes=10)
+
+
+def test_a_disk_that_is_full_when_a_packed_corpus_is_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is buffered is written at the end, and again when the file is closed."""
+
+    class Full:
+        def write(self, _: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        close = fileno = flush = lambda self: self.write(b"")
+        closed = True  # it is, once it was tried
+
+    path = write_odd(tmp_path / "c", packed=True)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_, **__: Full())
+    with pytest.raises(DataError, match=r"cannot be unpacked into .*No space left on device; make room there"):
+        open_corpus(path, held_bytes=10)

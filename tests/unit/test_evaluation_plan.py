@@ -73,6 +73,12 @@ def test_every_stage_is_there_in_its_order() -> None:
     assert plan.to_json()["seconds"] == plan.seconds
 
 
+def test_no_more_results_are_planned_than_there_are_documents() -> None:
+    deep = replace(planned(), evaluation=EvaluationSettings(["nDCG@10"], depth=5000), decides=True)
+    work = {name: work for name, _, work in told(plan_comparison(deep))}
+    assert [work[name] for name in ("measuring", "comparing rankings", "deciding")] == [2 * 600 * 700] * 3
+
+
 def test_a_decision_and_its_prices_are_stages_too() -> None:
     names = [name for name, _, _ in told(plan_comparison(replace(planned(), decides=True, priced=True)))]
     assert names[4:] == [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,65 @@ def test_two_processes_do_not_write_into_one_file(tmp_path: Path) -> None:
         assert encoder.documents_embedded == 100
         np.testing.assert_array_equal(found.vectors, embed_corpus(toy_dataset(100), FakeEncoder()).vectors)
         assert not cache.path(*about).exists()
+
+
+class Deleting(FakeEncoder):
+    """Deletes the cache while documents are embedded."""
+
+    cache: Path
+
+    def encode(self, texts: Any, input_type: Any) -> Any:
+        shutil.rmtree(self.cache, ignore_errors=True)
+        return super().encode(texts, input_type)
+
+
+def test_a_cache_that_is_deleted_meanwhile_loses_no_work(tmp_path: Path) -> None:
+    indexes = CorpusIndexes(toy_dataset(100), cache=tmp_path / "cache")
+    encoder = Deleting()
+    encoder.cache = tmp_path / "cache"
+    expected = embed_corpus(toy_dataset(100), FakeEncoder())
+    np.testing.assert_array_equal(indexes.vectors(encoder).vectors, expected.vectors)
+    assert not encoder.cache.exists()
+    indexes.vectors(FakeEncoder(FakeBundle("other", "cf1-other", "cf1-other")))  # the next model is kept again
+    assert [path.suffix for path in encoder.cache.iterdir()] == [".vectors"]
+
+
+def test_a_file_under_the_name_of_a_deleted_one_is_left_alone(tmp_path: Path) -> None:
+    """Another process began again after the deletion: its unfinished file must not be taken for the finished one."""
+    cache, about = VectorCache(tmp_path / "cache"), ("cf1-doc", "corpus")
+    place = cache.path(*about)
+    with cache.file(*about, rows=16, dimension=16) as first:
+        first.write(0, np.ones((16, 16), dtype=np.float32), 1, 0)
+        shutil.rmtree(cache.directory)
+        with cache.file(*about, rows=16, dimension=16) as second:
+            assert first.finish().vectors.sum() == 256
+            assert not place.exists()
+            second.write(0, np.full((16, 16), 2, dtype=np.float32), 1, 0)
+            second.finish()
+    found = cache.load(*about, rows=16, dimension=16)
+    assert found is not None
+    assert found.vectors.sum() == 512
+
+
+def test_a_lock_on_a_journal_that_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process finishes between our opening the journal and our locking it."""
+    cache, about = VectorCache(tmp_path), ("cf1-doc", "corpus")
+    place, lock = cache.path(*about), fcntl.flock
+    gone: list[Path] = []
+
+    def late(file: Any, how: int) -> None:
+        lock(file, how)
+        if not gone:
+            gone.append(journal_path(place))
+            journal_path(place).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with cache.file(*about, rows=16, dimension=16) as first, cache.file(*about, rows=16, dimension=16) as second:
+        first.write(0, np.ones((16, 16), dtype=np.float32), 1, 0)
+        second.write(0, np.full((16, 16), 2, dtype=np.float32), 1, 0)  # into a file of its own
+        assert first.finish().vectors.sum() == 256
+        assert second.finish().vectors.sum() == 512
+    assert [path.suffix for path in tmp_path.iterdir()] == [".vectors"]
 
 
 def test_large_vectors_are_mapped_and_read_as_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

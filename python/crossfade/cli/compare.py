@@ -149,7 +149,8 @@ def compare(
     )  # fmt: skip
     declared = asked.declared(settings.measures, seed) if asked.wanted else None
     if declared is not None:
-        settings = replace(settings, measures=declared.needed_measures(settings.measures))
+        declared = replace(declared, measures=declared.measures or [declared.primary, *settings.measures])
+        settings = replace(settings, measures=declared.needed_measures())
     check_primary(settings.measures[0])
     first = ArmOptions(
         base_mode, base_reranker, base_chunking, base_chunk_size, base_chunk_overlap, base_heading_prefix

@@ -205,8 +205,9 @@ class _Given:
         paths |= {f"also/{name}": path for name, path in others.items()}
         paths |= {f"tuned/{name}": path for name, path in tuned.items()}
         models = load_models(paths, self.threads, self.device)
+        rerankers = {} if "reranking" in self.skip else self._rerankers(place, left_out)
         return models["base"], Remedies(
-            rerankers={} if "reranking" in self.skip else self._rerankers(place),
+            rerankers=rerankers,
             base_models={name: models[f"also/{name}"] for name in others},
             quantised={"int8": models["int8"]} if "int8" in paths else {},
             tuned={name: models[f"tuned/{name}"] for name in tuned},
@@ -214,13 +215,20 @@ class _Given:
             left_out=left_out,
         )
 
-    def _rerankers(self, place: Path) -> Mapping[str, Reranker]:
+    def _rerankers(self, place: Path, left_out: dict[str, str]) -> Mapping[str, Reranker]:
+        """Those that were given, and the base's own token vectors, or why these cannot be compared."""
         from crossfade.cli.serve import open_reranker
         from crossfade.config import load_settings
+        from crossfade.models.token_graph import NoTokenVectors
 
         settings = load_settings(threads=self.threads, device=self.device)
-        named = {"MaxSim": self.model, **_named(self.rerankers, taken="MaxSim")}
-        return {name: open_reranker(str(path), settings, spill=place) for name, path in named.items()}
+        found: dict[str, Reranker] = {}
+        try:
+            found["MaxSim"] = open_reranker(str(self.model), settings, spill=place)
+        except NoTokenVectors as error:  # nobody asked for it: it is one remedy fewer
+            left_out["rerank: MaxSim"] = str(error)
+        named = _named(self.rerankers, taken="MaxSim")
+        return found | {name: open_reranker(str(path), settings, spill=place) for name, path in named.items()}
 
 
 def _named(paths: list[Path], *, taken: str = "") -> dict[str, Path]:

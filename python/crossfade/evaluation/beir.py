@@ -79,7 +79,7 @@ def open_corpus(path: Path, *, progress: Progress | None = None, held_bytes: int
     file. Raises DataError as `read_beir` does.
     """
     limit = HELD_BYTES if held_bytes is None else held_bytes
-    index = CorpusIndex(path, packed=is_packed(path))
+    index = CorpusIndex(path, packed=is_packed(path), held_bytes=limit)
     held: list[Document] | None = []
     try:
         for document in read_corpus(path, progress=progress, seen=index.saw):

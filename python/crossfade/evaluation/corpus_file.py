@@ -14,9 +14,10 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, cast, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,24 @@ from crossfade.files import unreadable
 from crossfade.store.types import Document
 
 _BLOCK = 1024  # documents read at once by whoever goes through all of them
+
+
+Stamp = tuple[int, int, int, int]
+"""Of a file: device, inode, bytes, nanoseconds of its last change. Another one is another content."""
+
+
+def stamp_of(file: Path | int) -> Stamp | None:
+    """Of a path or an open descriptor; None where it cannot be told."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - a descriptor too
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def changed(path: Path) -> DataError:
+    """What is raised where somebody wrote to a file that is in use."""
+    return DataError(path, "was changed while it was in use: leave it as it is until the work is done")
 
 
 class CorpusFile(Sequence[Document]):
@@ -43,9 +62,10 @@ class CorpusFile(Sequence[Document]):
         offsets: NDArray[np.int64],
         lengths: NDArray[np.int32],
         digest: str,
+        stamp: Stamp | None = None,
     ) -> None:
         """`descriptor`: open on the lines, closed with this. `offsets`: where each begins and ends, shape
-        (documents, 2)."""
+        (documents, 2). `stamp`: of the file as it was read; None of one that nobody else can write to."""
         self.path = path
         self._descriptor = descriptor
         weakref.finalize(self, os.close, descriptor)
@@ -53,6 +73,7 @@ class CorpusFile(Sequence[Document]):
         self._offsets = offsets
         self.lengths = lengths
         self.digest = digest
+        self._stamp = stamp
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -98,6 +119,9 @@ class CorpusFile(Sequence[Document]):
                 raise self._changed()
             parts.append(part)
             begin += len(part)
+        # After reading: what is written over in place may leave ids and lengths as they were, and the digest would lie.
+        if self._stamp is not None and self._stamp != stamp_of(self._descriptor):
+            raise self._changed()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _document(self, row: int, line: bytes) -> Document:
@@ -111,7 +135,7 @@ class CorpusFile(Sequence[Document]):
         return found
 
     def _changed(self) -> DataError:
-        return DataError(self.path, "was changed while it was in use: leave it as it is until the work is done")
+        return changed(self.path)
 
 
 class DocumentsById(Mapping[str, Document]):
@@ -137,12 +161,14 @@ class CorpusIndex:
     """Notes where documents lie while somebody reads them line by line: `saw` every line as it lies in the file, then
     `add` what it holds."""
 
-    def __init__(self, path: Path, *, packed: bool) -> None:
-        """`packed`: the lines do not lie in the file as they are, and are kept in a temporary one."""
+    def __init__(self, path: Path, *, packed: bool, held_bytes: int) -> None:
+        """`packed`: the lines do not lie in the file as they are, and are kept: in memory up to `held_bytes`, more of
+        them in a temporary file."""
         self._path = path
-        self._spool: BinaryIO | None = None
+        self._stamp = stamp_of(path)
+        self._spool: tempfile.SpooledTemporaryFile[bytes] | None = None
         if packed:  # closed by `close`, or kept by the corpus
-            self._spool = cast("BinaryIO", tempfile.TemporaryFile(prefix="crossfade-corpus-"))  # noqa: SIM115
+            self._spool = tempfile.SpooledTemporaryFile(held_bytes, prefix="crossfade-corpus-")  # noqa: SIM115
         self._begin = self._end = 0
         self._ids: list[str] = []
         self._offsets = array("q")
@@ -162,10 +188,7 @@ class CorpusIndex:
             try:
                 self._spool.write(line)
             except OSError as error:
-                place = tempfile.gettempdir()
-                raise DataError(
-                    self._path, f"cannot be unpacked into {place}: {error.strerror or error}; unpack it beforehand"
-                ) from None
+                raise self._unpacked_nowhere(error) from None
 
     def add(self, document: Document) -> None:
         """The document of the line seen last."""
@@ -175,24 +198,43 @@ class CorpusIndex:
         self._state.update(framed(document.id, document.title, document.text))
 
     def finish(self) -> CorpusFile:
-        """Raises DataError when the file is gone."""
-        try:
-            if self._spool is None:
+        """Raises DataError when the file is gone, or was changed while it was read, and as `saw` does."""
+        stamp = self._stamp if self._spool is None else None
+        if self._spool is None:
+            try:
                 descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            else:
+            except OSError as error:
+                raise unreadable(self._path, error) from None
+            if stamp is None or stamp != stamp_of(descriptor):
+                os.close(descriptor)
+                raise changed(self._path)
+        else:
+            try:
+                descriptor = os.dup(self._spool.fileno())  # on the disk now, if it was not
                 self._spool.flush()
-                descriptor = os.dup(self._spool.fileno())
-        except OSError as error:
-            raise unreadable(self._path, error) from None
+            except OSError as error:
+                raise self._unpacked_nowhere(error) from None
         self.close()
         offsets = np.frombuffer(self._offsets, dtype=np.int64).reshape(-1, 2)
         lengths = np.frombuffer(self._lengths, dtype=np.int32)
-        return CorpusFile(self._path, descriptor, self._ids, offsets, lengths, self._state.hexdigest())
+        return CorpusFile(self._path, descriptor, self._ids, offsets, lengths, self._state.hexdigest(), stamp)
 
     def close(self) -> None:
         """Nobody needs it."""
         if self._spool is not None:
-            self._spool.close()
+            with suppress(OSError):  # what could not be written, for which there is an error under way
+                self._spool.close()
+
+    def _unpacked_nowhere(self, error: OSError) -> DataError:
+        try:
+            place = tempfile.gettempdir()
+        except OSError:
+            place = "any temporary directory"
+        return DataError(
+            self._path,
+            f"cannot be unpacked into {place}: {error.strerror or error}; make room there (TMPDIR names another "
+            "place), or unpack it beforehand",
+        )
 
 
 def framed(*parts: str) -> bytes:

@@ -119,7 +119,7 @@ def plan_comparison(planned: Planned) -> Plan:
     cores = planned.evaluation.threads or usable_cores()
     queries, measures = len(first.queries), len(planned.evaluation.measures)
     draws = planned.comparison.permutations + planned.comparison.resamples
-    results = 2 * queries * planned.evaluation.depth
+    results = 2 * queries * min(planned.evaluation.depth, len(first.documents))
     crowd = _crowding()
     testing = crowd * _DRAW * draws * queries * measures / cores
     stages.append(PlannedStage("testing differences", "", testing, queries * measures, "values", "tests"))

@@ -17,6 +17,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -120,7 +121,8 @@ class VectorFile:
         self._done[shard] = done
 
     def finish(self) -> CorpusVectors:
-        """All of it, mapped. Every shard must be in. Raises InvalidInput when it cannot be written."""
+        """All of it, mapped. Every shard must be in. Raises InvalidInput when it cannot be written; that somebody
+        deleted the cache meanwhile only means that it is not kept."""
         done = [self._done[shard] for shard in range(self.shards)]
         tokens, truncated = sum(each.tokens for each in done), sum(each.truncated for each in done)
         head = {**self._about, "tokens": tokens, "truncated": truncated, "sha256": _joined([e.sha256 for e in done])}
@@ -128,12 +130,20 @@ class VectorFile:
             if self._journal is not None and self._place is not None:
                 _write_at(self._file.fileno(), memoryview(head_bytes(head)), 0)
                 os.fsync(self._file.fileno())
-                partial_path(self._place).replace(self._place)
-                journal_path(self._place).unlink(missing_ok=True)
+                self._keep(self._place)
             vectors = mapped(self._file, self.rows, self.dimension)
         except OSError as error:
             raise self._refused(error) from None
         return CorpusVectors(vectors, tokens, truncated)
+
+    def _keep(self, place: Path) -> None:
+        """Put the file at its place, if it is still there: the name may be another process' by now, or nobody's."""
+        if not _same(partial_path(place), self._file):
+            return
+        with suppress(FileNotFoundError):
+            partial_path(place).replace(place)
+        if self._journal is not None and _same(journal_path(place), self._journal):
+            journal_path(place).unlink(missing_ok=True)
 
     def __enter__(self) -> VectorFile:
         return self
@@ -154,12 +164,16 @@ class VectorFile:
         return tempfile.TemporaryFile(prefix="crossfade-vectors-", dir=self._directory, buffering=0)
 
     def _kept(self, place: Path) -> IO[bytes]:
+        place.parent.mkdir(parents=True, exist_ok=True)  # somebody may have deleted it since the cache was opened
         journal = journal_path(place).open("a+b", buffering=0)
         try:
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # another process embeds the same: whoever ends first keeps it
             journal.close()
             return self._nameless()
+        if not _same(journal_path(place), journal):  # whoever held it has finished, or the cache was deleted
+            journal.close()
+            return self._kept(place)
         self._journal = journal
         descriptor = os.open(partial_path(place), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         file = os.fdopen(descriptor, "r+b", buffering=0)
@@ -207,6 +221,14 @@ class VectorFile:
             f"cannot write {self._size / 1e9:,.2f} GB of vectors into {self._directory}: {error.strerror or error}; "
             f"make room there ({how}){kept}"
         )
+
+
+def _same(path: Path, file: IO[bytes]) -> bool:
+    """Whether the name is still that of the open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def partial_path(place: Path) -> Path:

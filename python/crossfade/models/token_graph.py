@@ -25,6 +25,10 @@ TOKEN_VECTORS = "token_vectors"  # noqa: S105 - an output's name, not a secret
 _LEAST_NORM = 1e-12
 
 
+class NoTokenVectors(InvalidInput):
+    """The graph gives sentences only."""
+
+
 class TokenGraph:
     """Token ids in, one unit-length vector a token out. Safe to run from many threads."""
 
@@ -32,7 +36,7 @@ class TokenGraph:
         """`path`: of a bundle's `model.onnx`. `threads`, `replicas`: as `Replicas` takes them; the weights are loaded
         beside those of the bundle's encoder.
 
-        Raises BundleError when the graph cannot be run, InvalidInput when it has no token vectors to give.
+        Raises BundleError when the graph cannot be run, NoTokenVectors when it has no token vectors to give.
         """
         content = serialise(token_model(path))
         self._replicas = Replicas(path, threads=threads, device=device, replicas=replicas, content=content)
@@ -60,14 +64,14 @@ class TokenGraph:
 def token_model(path: Path) -> onnx.ModelProto:
     """The graph that ends in token vectors. Weights in a file beside it stay there.
 
-    Raises BundleError when the file is missing or corrupt, InvalidInput when the graph pools in a way that was not put
-    there by crossfade: an export that gives sentences only.
+    Raises BundleError when the file is missing or corrupt, NoTokenVectors when the graph pools in a way that was not
+    put there by crossfade: an export that gives sentences only.
     """
     model = read_graph(path)
     graph = model.graph
     tokens = _pooled(graph)
     if tokens is None:
-        raise InvalidInput(
+        raise NoTokenVectors(
             f"{path} pools by itself and gives no token vectors: export the model with its last_hidden_state "
             "(feature extraction), and import that"
         )

@@ -84,8 +84,7 @@ def find(protocol: Protocol, evidence: Evidence) -> list[Finding]:
     check_evidence(evidence)
     if protocol.primary not in evidence.values:
         raise InvalidInput(f"the primary measure, {protocol.primary}, was not measured: evaluate with it")
-    # In an order of the protocol's own: a record's keys are sorted.
-    measures = dict.fromkeys([protocol.primary, *protocol.measures, *sorted(evidence.values)])
+    measures = protocol.tested_measures(evidence.values)
     lacking = [name for name in measures if name not in evidence.values]
     if lacking:
         raise InvalidInput(f"the protocol names {', '.join(lacking)}, which was not measured: evaluate with it")

@@ -174,6 +174,15 @@ class Protocol:
         own = self.measures or [ir.canonical(name) for name in declared]
         return list(dict.fromkeys([self.primary, *own, *map(self.measure_of, self.slices)]))
 
+    def tested_measures(self, measured: Iterable[str]) -> list[str]:
+        """Of those that were measured, in which harm over all queries is looked for, the primary first, then as the
+        protocol names them: not one that only slices by cause ask for, which weigh on no hypothesis."""
+        declared = [self.primary, *self.measures, *(self.measure_of(rule) for rule in self.slices if not rule.cause)]
+        shown = {self.measure_of(rule) for rule in self.slices if rule.cause} if self.measures else set()
+        asked = [name for name in sorted(measured) if name in declared or name not in shown]
+        # In an order of the protocol's own: a record's keys are sorted.
+        return list(dict.fromkeys([self.primary, *self.measures, *asked]))
+
     def sha256(self) -> str:
         """Of its canonical form (RFC 8785), hex."""
         return hashlib.sha256(canonical_bytes(self.to_json())).hexdigest()

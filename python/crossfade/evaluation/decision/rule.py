@@ -7,7 +7,8 @@
 2. **do_not_ship** when harm is shown that is not waived. One family of hypotheses: for each declared measure (the
    primary among them) that the candidate is not worse over all queries; for each slice of at least
    `least_slice_queries` queries, and for each guard set, that it is not worse by more than its margin; but for slices
-   that require nothing, and those that a diagnosis chose by the base's results (`causes`). Harm is shown where Holm's
+   that require nothing, and those that a diagnosis chose by the base's results (`causes`), and measures that only the
+   latter ask for, over all queries too. Harm is shown where Holm's
    adjusted one-sided p is at most alpha / 2. Waived slices and guard sets stay in the family, so that a waiver changes
    what is asked of no other.
 3. **blocked** when a release gate fails that is not waived: a guard set, or a slice that requires it, that is not

@@ -117,7 +117,7 @@ class CrossFitting:
 class Remedies:
     """What may be tried beside what the data themselves allow. By name: `rerankers`; `base_models`, `quantised` and
     `tuned` models. `cuts`: how documents are cut. `adapter`: how a query adapter is cross-fitted. `left_out`: kinds of
-    arms that are not wanted, or cannot be had, and why.
+    arms that are not wanted, or cannot be had, and why; one reranker by the name of its arm (`rerank: MaxSim`).
     """
 
     rerankers: Mapping[str, Reranker] = field(default_factory=dict)

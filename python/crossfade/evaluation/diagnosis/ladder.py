@@ -34,6 +34,7 @@ from crossfade.significance import holm, randomisation_test
 
 _EQUAL = 1e-9  # values of one query that are nearer than this are a tie
 _MOST_COMBINATIONS = 6
+_ANY_DEPTH = 100
 # What an arm changes; two of one slot cannot be combined.
 _SLOTS: dict[ArmKind, str] = {
     "filters": "filters",
@@ -255,7 +256,8 @@ def is_worse(difference: Difference | None) -> bool:
 
 
 def combinations(rungs: Sequence[Rung], figures: Sequence[ArmFigures]) -> list[Rung]:
-    """Of the arms that are better than the baseline: the best of each slot, in pairs, then all of them together."""
+    """Of the arms that are better than the baseline: the best of each slot, in pairs, then all of them together; none
+    that answers as another arm does, as another model beside words alone."""
     best: dict[str, tuple[float, Rung]] = {}
     for rung, found in zip(rungs, figures, strict=True):
         slot = _SLOTS.get(rung.kind)
@@ -267,18 +269,32 @@ def combinations(rungs: Sequence[Rung], figures: Sequence[ArmFigures]) -> list[R
     groups: list[tuple[Rung, ...]] = list(itertools.combinations(helpers, 2))
     if len(helpers) > 2:
         groups.append(tuple(helpers))
-    return [_combined(rungs[0], group) for group in groups[-_MOST_COMBINATIONS:]]
+    known = [_answers(rung) for rung in rungs]
+    others: list[Rung] = []
+    for combined in (_combined(rungs[0], group) for group in groups):
+        if (answers := _answers(combined)) not in known:
+            known.append(answers)
+            others.append(combined)
+    return others[-_MOST_COMBINATIONS:]
+
+
+def _answers(rung: Rung) -> tuple[Any, ...]:
+    """What tells two arms apart by their rankings. No model moves words alone; one reads for their chunks' borders."""
+    reads = rung.arm.mode != "lexical"
+    bundle = rung.encoder.bundle if reads and rung.encoder is not None else None
+    model = None if bundle is None else (bundle.query_fingerprint, bundle.document_fingerprint)
+    return rung.arm.record(_ANY_DEPTH), model, rung.filtered, reads and rung.adapted
 
 
 def _combined(baseline: Rung, parts: Sequence[Rung]) -> Rung:
     """What each part changes, taken together. Words alone need no model, but chunks are cut by one's tokenizer."""
-    arm, encoder, adapted = baseline.arm, baseline.encoder, False
+    # Vectors or words alone drop the baseline's reranker, words alone its chunks: a mode is taken as it was measured.
+    arm = next((part.arm for part in parts if _SLOTS[part.kind] == "mode"), baseline.arm)
+    encoder, adapted = baseline.encoder, False
     for part in parts:
         slot = _SLOTS[part.kind]
         if slot == "chunking":
             arm = replace(arm, chunking=part.arm.chunking)
-        elif slot == "mode":
-            arm = replace(arm, mode=part.arm.mode)
         elif slot == "reranker":
             arm = replace(arm, reranker=part.arm.reranker, reranker_name=part.arm.reranker_name)
         elif slot == "model":

@@ -83,7 +83,11 @@ def make_plan(case: Case) -> Plan:
             left_out.append(LeftOut(f"rerank: {name}", "reranking", f"the same as {same}", inapplicable=True))
             continue
         add(Rung(f"rerank: {name}", "reranking", replace(baseline, reranker=reranker, reranker_name=name), base))
-    if not remedies.rerankers:
+    lacking = [
+        LeftOut(each, "reranking", why) for each, why in remedies.left_out.items() if each.startswith("rerank: ")
+    ]
+    left_out += lacking
+    if not remedies.rerankers and not lacking:
         reason = remedies.left_out.get("reranking", "no reranker was given")
         if baseline.reranker is not None:
             left_out.append(LeftOut("reranking", "reranking", "the baseline reranks", inapplicable=True))

@@ -10,6 +10,7 @@
    means: fine-tune. Words alone mean: search words too, unless the baseline does.
 5. No remedy is better, semantic mismatch is the most frequent cause, and the 95% Wilson interval of the share of
    queries that fail for it lies above `tolerated`: another base model, where none was measured; else fine-tune.
+   From words alone, which no model moves: vectors or hybrid search of another base model.
 6. Otherwise nothing is proven: fix the data, by judging more queries, and see what the failures are.
 
 "Better" is said of an arm only where the 95% interval of its difference on the primary measure lies above zero and its
@@ -89,6 +90,15 @@ def recommend(
             f"{said}; no remedy is proven better, and {causes[0].count:,} ({causes[0].share:.0%}) of them are semantic "
             f"mismatches: {low:.1%} to {high:.1%} of all such queries"
         )
+        if arms[0].retrieval.mode == "lexical":  # no model answers today, so that none can be changed or tuned
+            return Recommendation(
+                "base_model",
+                None,
+                [
+                    f"{top}. Words alone do not tell that two texts mean the same, and what was measured with this "
+                    "model's vectors is not proven better: diagnose with another model (--model) beside them."
+                ],
+            )
         if not tried:
             return Recommendation("base_model", None, [f"{top}. Measure another base model before any tuning."])
         return Recommendation("fine_tune", None, [f"{top}. Another base model is not better either."])
