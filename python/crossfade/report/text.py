@@ -64,8 +64,8 @@ def signed(number: float, decimals: int = 3) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """An interval of a difference. Verdicts hang on which side of zero an end lies: it has the decimals that that takes,
-    six at most.
+    """An interval of a difference. Verdicts hang on which side of zero an end lies: where three decimals do not say,
+    there are up to six.
     """
     return f"{_end(low)} to {_end(high)}"
 
