@@ -256,6 +256,7 @@ def test_a_wide_range_is_drawn_by_its_logarithm() -> None:
 def test_an_interval_says_on_which_side_of_zero_it_ends() -> None:
     found = copy.deepcopy(COMPARED)
     found["difference"][found["primary"]].update(delta=-0.004, ci95=[-0.0098, -0.0003])
+    found["candidate"]["measures"][found["primary"]] = found["base"]["measures"][found["primary"]] - 0.004
     page = words(render(found))
     assert page.count("−0.010 to −0.0003") == 2  # tile and table
 
