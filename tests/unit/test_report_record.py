@@ -11,8 +11,9 @@ import pytest
 from report_samples import comparison
 
 from crossfade.errors import InvalidInput
+from crossfade.evaluation import record as evaluation_record
 from crossfade.evaluation.results import Comparison
-from crossfade.report import render
+from crossfade.report import parse, render
 from crossfade.report.shapes import IntervalRow
 from crossfade.report.together import read_together
 from crossfade.report.view import Pair, build
@@ -224,3 +225,7 @@ def test_latency_bars_are_in_proportion() -> None:
 def test_alpha_is_the_records_own() -> None:
     record = changed("settings/alpha", 0.0001)
     assert {row.outcome for row in rows(record)} == {"unclear"}
+
+
+def test_the_newest_version_is_what_a_comparison_writes() -> None:
+    assert parse.SCHEMA == evaluation_record.SCHEMA

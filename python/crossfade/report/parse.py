@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from crossfade.errors import InvalidInput
-from crossfade.evaluation.record import SCHEMA
 from crossfade.evaluation.results import Verdict
 from crossfade.report.flat import flat, retrieval
 from crossfade.report.limits import NAME, QUERY, REASON, REASONS, RESULTS, SNIPPET, TITLE
@@ -16,6 +15,7 @@ from crossfade.report.reader import Fields, HasRecord, Place, as_json
 from crossfade.report.record import Difference, Latency, Model, Query, Ranked, Record, Side
 from crossfade.report.text import clean
 
+SCHEMA = 2  # the newest that is read
 VERDICTS = ("ship", "do_not_ship", "inconclusive", "blocked")
 _MAX_GRADE = 1000
 _TOLERANCE = 1e-6  # of a mean: sums in another order differ by less
