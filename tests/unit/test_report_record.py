@@ -11,8 +11,9 @@ import pytest
 from report_samples import comparison
 
 from crossfade.errors import InvalidInput
+from crossfade.evaluation import record as evaluation_record
 from crossfade.evaluation.results import Comparison
-from crossfade.report import render
+from crossfade.report import parse, render
 from crossfade.report.shapes import IntervalRow
 from crossfade.report.together import read_together
 from crossfade.report.view import Pair, build
@@ -49,6 +50,12 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("verdict", "maybe", "verdict must be one of ship, do_not_ship, inconclusive, blocked, found 'maybe'"),
         ("verdict", ["ship"], "found a list of 1"),
         ("verdict", None, "verdict is missing"),
+        ("schema", 3, "schema must be 1 to 2: another version is another crossfade's, found 3"),
+        ("schema", 0, "schema must be 1 to 2"),
+        ("schema", 2, None),
+        ("difference/AP/delta", 0.9, "difference.AP.delta must be candidate less base, "),
+        ("settings", {"queries_left_out": 7}, "queries must be a list of "),
+        ("settings", {"queries_left_out": 0}, None),
         ("reasons", "because", "reasons must be a list"),
         ("reasons/0", 7, "reasons[0] must be a text, found 7"),
         ("primary", "MAP", "primary must be a measure that difference holds, found 'MAP'"),
@@ -190,8 +197,8 @@ def test_wins_are_counted_where_the_record_does_not_say() -> None:
 )
 def test_marks_follow_the_verdict_rule(measure: str, found: dict[str, Any], outcome: str) -> None:
     record = changed(f"difference/{measure}", {**RECORD["difference"]["AP"], **found})
-    for side in ("base", "candidate"):
-        record[side]["measures"].setdefault(measure, 0.5)
+    for side, mean in (("base", 0.5), ("candidate", 0.5 + found["delta"])):
+        record[side]["measures"][measure] = mean
     row = next(row for row in rows(record) if row.name == measure)
     assert row.outcome == outcome
 
@@ -218,3 +225,7 @@ def test_latency_bars_are_in_proportion() -> None:
 def test_alpha_is_the_records_own() -> None:
     record = changed("settings/alpha", 0.0001)
     assert {row.outcome for row in rows(record)} == {"unclear"}
+
+
+def test_the_newest_version_is_what_a_comparison_writes() -> None:
+    assert parse.SCHEMA == evaluation_record.SCHEMA

@@ -251,3 +251,19 @@ def test_a_wide_range_is_drawn_by_its_logarithm() -> None:
     assert [plot is not None and plot.log for plot in (wide, near, none)] == [True, False, False]
     assert wide is not None
     assert "logarithmic scale" in wide.alt
+
+
+def test_an_interval_says_on_which_side_of_zero_it_ends() -> None:
+    found = copy.deepcopy(COMPARED)
+    found["difference"][found["primary"]].update(delta=-0.004, ci95=[-0.0098, -0.0003])
+    found["candidate"]["measures"][found["primary"]] = found["base"]["measures"][found["primary"]] - 0.004
+    page = words(render(found))
+    assert page.count("−0.010 to −0.0003") == 2  # tile and table
+
+
+def test_the_bar_of_a_cause_is_as_long_as_its_share() -> None:
+    found = diagnosis(MADE)
+    page = render(None, diagnosis=found)
+    bars = page[page.index("Causes, most frequent first") :].split("</ul>")[0]
+    drawn = [float(width) for width in re.findall(r'width="([0-9.]+)%"', bars) if width != "100"]
+    assert drawn == pytest.approx([100 * each["share"] for each in found["causes"] if each["share"] < 1], abs=0.01)

@@ -126,9 +126,10 @@ class Graph:
 
         `ef`: how many of the nearest a walk keeps; more find more and take longer. At least `k`; None is max(64, 2 k).
         `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk,
-        "scan" compares the signs of all rows that may be found and then, of each `ef`, the nearest 4 (or more, where
-        signs say less of these rows) as a walk does; it is "exact" where rows have no sketches. "exact" is `top_k`.
-        `plans` of the result says what was done.
+        "scan" compares the signs of all rows that may be found and then, of each `ef` (32 at least), the nearest 4 (or
+        more, where signs say less of these rows) as a walk does; it is "exact" where rows have no sketches. "exact" is
+        `top_k`. After a planned scan, queries of which signs turn out to say too little are walked for, or searched
+        exactly. `plans` of the result says what was done of each query.
 
         `threads`: None or 0 uses every core; queries are shared out. The GIL is released, and Ctrl-C stops the work.
 

@@ -15,8 +15,10 @@ from crossfade.report.reader import Fields, HasRecord, Place, as_json
 from crossfade.report.record import Difference, Latency, Model, Query, Ranked, Record, Side
 from crossfade.report.text import clean
 
+SCHEMA = 2  # the newest that is read
 VERDICTS = ("ship", "do_not_ship", "inconclusive", "blocked")
 _MAX_GRADE = 1000
+_TOLERANCE = 1e-6  # of a mean: sums in another order differ by less
 
 
 def read(comparison: Mapping[str, Any] | HasRecord) -> Record:
@@ -26,6 +28,9 @@ def read(comparison: Mapping[str, Any] | HasRecord) -> Record:
     """
     fields = Fields(as_json(comparison), Place("comparison"))
     verdict = fields.one_of("verdict", VERDICTS)
+    if "schema" in fields and not 1 <= fields.whole("schema") <= SCHEMA:
+        expected = f"1 to {SCHEMA}: another version is another crossfade's"
+        raise fields.place("schema").wrong(expected, fields.get("schema"))
     measured = fields.fields("difference")
     if not measured.values:
         raise fields.place("difference").wrong("an object of at least one measure", {})
@@ -35,6 +40,7 @@ def read(comparison: Mapping[str, Any] | HasRecord) -> Record:
     base, candidate = _side(fields.fields("base"), primary), _side(fields.fields("candidate"), primary)
     _same_queries(base, candidate)
     settings = fields.optional_fields("settings")
+    _whole(fields, settings, base.queries)
     return Record(
         verdict=cast(Verdict, verdict),
         reasons=fields.sentences("reasons", REASON, REASONS),
@@ -60,6 +66,16 @@ def _same_queries(base: Side, candidate: Side) -> None:
                 f"comparison: base.{name} is {ours!r} and candidate.{name} is {theirs!r}: two models are compared on "
                 "the same queries and documents only; evaluate both on one split of one data set"
             )
+
+
+def _whole(fields: Fields, settings: Fields | None, queries: int) -> None:
+    """That no query is gone but those that the record itself says it leaves out."""
+    left_out = settings.optional_whole("queries_left_out") if settings else None
+    if left_out is None or "queries" not in fields:
+        return
+    held = len(fields.items("queries"))
+    if held + left_out != queries:
+        raise fields.place("queries").wrong(f"a list of {queries - left_out}: {queries} less {left_out} left out", held)
 
 
 def _alpha(settings: Fields | None) -> float:
@@ -105,11 +121,15 @@ def read_latency(fields: Fields) -> Latency:
 
 def _difference(measure: str, fields: Fields, record: Fields) -> Difference:
     low, high = fields.interval("ci95")
+    base, candidate = (record.fields(side).fields("measures").number(measure) for side in ("base", "candidate"))
+    delta = fields.number("delta")
+    if abs(candidate - base - delta) > _TOLERANCE * max(1.0, abs(base), abs(candidate)):
+        raise fields.place("delta").wrong(f"candidate less base, {candidate:.6g} - {base:.6g}", delta)
     return Difference(
         measure=clean(measure, NAME),
-        base=record.fields("base").fields("measures").number(measure),
-        candidate=record.fields("candidate").fields("measures").number(measure),
-        delta=fields.number("delta"),
+        base=base,
+        candidate=candidate,
+        delta=delta,
         low=low,
         high=high,
         p=fields.probability("p"),

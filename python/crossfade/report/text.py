@@ -63,6 +63,18 @@ def signed(number: float, decimals: int = 3) -> str:
     return shown.replace("-", MINUS)
 
 
+def interval(low: float, high: float) -> str:
+    """An interval of a difference. Verdicts hang on which side of zero an end lies: where three decimals do not say,
+    there are up to six.
+    """
+    return f"{_end(low)} to {_end(high)}"
+
+
+def _end(number: float) -> str:
+    decimals = next((most for most in range(3, 7) if float(f"{number:.{most}f}") != 0), 3)
+    return signed(number, decimals)
+
+
 def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -106,6 +118,7 @@ FILTERS: dict[str, Callable[..., str | None]] = {
     "value": value,
     "thousands": thousands,
     "signed": signed,
+    "interval": interval,
     "p_value": p_value,
     "score": score,
     "milliseconds": milliseconds,

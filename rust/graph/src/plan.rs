@@ -139,6 +139,9 @@ const CANDIDATES: [usize; 4] = [4, 8, 16, 32];
 const SHARE: f64 = 0.97;
 const USUAL: usize = 64;
 
+/// As many are compared as for this `ef` at least: of fewer, most queries would be given up for nothing.
+const LEAST: usize = 32;
+
 /// What a scan of signs costs besides: its query made ready, the scores of the best.
 const SCAN_BEGUN: f64 = 80_000.0;
 
@@ -163,14 +166,14 @@ impl Work {
         self.facts.settings.form != Form::Vectors
             && match ways {
                 Ways::Scan => self.allowed > 0,
-                Ways::Planned => self.allowed > self.ef.saturating_mul(CANDIDATES[0]),
+                Ways::Planned => self.allowed > self.ef.max(LEAST).saturating_mul(CANDIDATES[0]),
                 Ways::Walk | Ways::Exact => false,
             }
     }
 
     /// Rows that are compared after a scan.
     pub(crate) fn candidates(&self) -> usize {
-        self.signs.map_or(0, |signs| signs.for_each.saturating_mul(self.ef))
+        self.signs.map_or(0, |signs| signs.for_each.saturating_mul(self.ef.max(LEAST)))
     }
 
     /// What a scan costs for each query.
@@ -235,6 +238,15 @@ impl Work {
     /// whatever is more: then the mask goes with places, and the walk is in the wrong one.
     pub(crate) fn patience(&self) -> usize {
         (2.0 * self.exact().max(self.walk()) / self.node_bytes()) as usize
+    }
+
+    /// How to go about queries for which a scan's signs said too little: a walk, or exact search.
+    pub(crate) fn otherwise(&self, queries: usize) -> Ways {
+        let signs = self.signs.map(|signs| Rough { say_enough: false, ..signs });
+        match (Self { queries, signs, ..*self }).plan(Ways::Planned) {
+            Plan::Exact | Plan::Scan => Ways::Exact,
+            Plan::Walk | Plan::FilteredWalk => Ways::Walk,
+        }
     }
 
     /// How to go about it.
@@ -329,8 +341,8 @@ mod tests {
         let of = |share_within: fn(usize) -> f64| Rough::new(Lying::SideBySide, share_within);
         let work = |signs| Work { signs: Some(signs), ..work(100_000, 0.1, 32, 10) };
         let candidates = |share_within| work(of(share_within)).candidates();
-        assert_eq!(candidates(|_| 1.0), 40);
-        assert_eq!(candidates(|most| if most >= 1000 { 0.98 } else { 0.9 }), 160);
+        assert_eq!(candidates(|_| 1.0), 128);
+        assert_eq!(candidates(|most| if most >= 1000 { 0.98 } else { 0.9 }), 512);
         let too_little = work(of(|_| 0.5));
         assert_ne!(too_little.plan(Ways::Planned), Plan::Scan);
         assert_eq!(too_little.plan(Ways::Scan), Plan::Scan);

@@ -116,10 +116,11 @@ pub(crate) fn search_without(
         patience: work.patience(),
         work,
         plan,
+        doubts: search.ways == Ways::Planned,
         left_out,
         scan,
     };
-    task.run(graph, queries, options)
+    task.run(graph, file, queries, options)
 }
 
 fn check(
@@ -161,12 +162,14 @@ pub(crate) struct Task<'a> {
     metric: Metric,
     pub(crate) space: Space<'a>,
     pub(crate) sections: Sections<'a>,
-    k: usize,
+    pub(crate) k: usize,
     pub(crate) mask: Option<Mask<'a>>,
     pub(crate) work: Work,
     pub(crate) passes_over: bool,
     pub(crate) patience: usize,
     plan: Plan,
+    /// Whether a scan may give up a query whose signs say too little.
+    pub(crate) doubts: bool,
     /// By query, the row that walks do not go through; none for none.
     pub(crate) left_out: &'a [i64],
     /// Where the plan is to scan.
@@ -177,7 +180,7 @@ pub(crate) struct Task<'a> {
 type Slot<'s> = Mutex<(&'s mut [f32], &'s mut [i64], &'s mut Option<Result<Plan, Fault>>)>;
 
 impl Task<'_> {
-    fn run(&self, graph: &Graph, queries: Rows<'_, f32>, options: Options<'_>) -> Result<Found, Error> {
+    fn run(&self, graph: &Graph, file: &[u8], queries: Rows<'_, f32>, options: Options<'_>) -> Result<Found, Error> {
         let (k, count) = (self.k, queries.len());
         let mut best = TopK { k, scores: Vec::new(), indices: Vec::new() };
         let total = k.checked_mul(count).ok_or(Fault::Memory { queries: count, k })?;
@@ -221,8 +224,8 @@ impl Task<'_> {
         }
         drop(slots);
         let plans = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(Plan::Exact)));
-        let plans = plans.collect::<Result<Vec<Plan>, Fault>>()?;
-        self.search_exactly(queries, &plans, &mut best, options)?;
+        let mut plans = plans.collect::<Result<Vec<Plan>, Fault>>()?;
+        self.search_otherwise((graph, file), queries, (&mut plans, &mut best), options)?;
         Ok(Found { best, plans })
     }
 
@@ -295,12 +298,12 @@ impl Task<'_> {
         candidates
     }
 
-    /// The queries that walks found too few rows for.
-    fn search_exactly(
+    /// The queries that walks found too few rows for, exactly; those that a scan gave up, by what costs less without it.
+    fn search_otherwise(
         &self,
+        (graph, file): (&Graph, &[u8]),
         queries: Rows<'_, f32>,
-        plans: &[Plan],
-        best: &mut TopK,
+        (plans, best): (&mut [Plan], &mut TopK),
         options: Options<'_>,
     ) -> Result<(), Error> {
         let lacking: Vec<usize> = (0..plans.len()).filter(|&query| plans[query] == Plan::Exact).collect();
@@ -309,11 +312,16 @@ impl Task<'_> {
         }
         let gathered: Vec<f32> = lacking.iter().flat_map(|&query| queries.row(query)).copied().collect();
         let gathered = Rows::new(&gathered, queries.dimension())?;
-        let found = top_k(gathered, self.corpus, self.k, self.metric, options)?;
+        let ways =
+            if self.plan == Plan::Scan && self.doubts { self.work.otherwise(lacking.len()) } else { Ways::Exact };
+        // Neither of them scans, so that this ends.
+        let search = Search { k: self.k, ef: self.work.ef, ways };
+        let found = search_without(graph, file, (self.corpus, gathered), search, &[], options)?;
         let k = self.k;
         for (from, to) in lacking.into_iter().enumerate() {
-            best.scores[to * k..][..k].copy_from_slice(&found.scores[from * k..][..k]);
-            best.indices[to * k..][..k].copy_from_slice(&found.indices[from * k..][..k]);
+            best.scores[to * k..][..k].copy_from_slice(&found.best.scores[from * k..][..k]);
+            best.indices[to * k..][..k].copy_from_slice(&found.best.indices[from * k..][..k]);
+            plans[to] = found.plans[from];
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`bar`: percent of the plot's width, the most frequent cause filling it."""
+    """`bar`: the share, in percent of the plot's width."""
 
     name: str
     gloss: str
@@ -58,13 +58,10 @@ class Causes:
 
 
 def causes(diagnosis: Diagnosis) -> Causes:
-    most = max((each.count for each in diagnosis.causes), default=1) or 1
     found = []
     for each in diagnosis.causes:
         name, gloss = _WORDS.get(each.cause, (each.cause, ""))
-        found.append(
-            Cause(name, gloss, each.count, f"{each.share:.0%}", round(100 * each.count / most, 2), each.examples)
-        )
+        found.append(Cause(name, gloss, each.count, f"{each.share:.0%}", round(100 * each.share, 2), each.examples))
     return Causes(
         lead=_lead(diagnosis),
         causes=found,

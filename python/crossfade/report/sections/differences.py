@@ -8,7 +8,7 @@ from crossfade.report.plots import Axis, difference_axis
 from crossfade.report.record import Difference, Record
 from crossfade.report.records.decision import Decision, Finding
 from crossfade.report.shapes import SIGNS, IntervalRow, Span, Table, table, without_empty
-from crossfade.report.text import count, p_value, signed, value
+from crossfade.report.text import count, interval, p_value, signed, value
 from crossfade.report.wording import describes_judgments, gloss
 
 _WORDS = {
@@ -77,8 +77,8 @@ def _row(found: Difference, outcome: str, axis: Axis, tagged: bool) -> IntervalR
         value=signed(found.delta),
         words=words,
         span=Span(axis.at(found.low), axis.at(found.delta), axis.at(found.high)),
-        alt=f"{found.measure}: {words}; difference {signed(found.delta)}, 95% interval {signed(found.low)} to "
-        f"{signed(found.high)}",
+        alt=f"{found.measure}: {words}; difference {signed(found.delta)}, 95% interval "
+        f"{interval(found.low, found.high)}",
     )
 
 
@@ -89,7 +89,7 @@ def _table(record: Record) -> Table:
             value(row.base),
             value(row.candidate),
             signed(row.delta),
-            f"{signed(row.low)} to {signed(row.high)}",
+            interval(row.low, row.high),
             "–" if row.p is None else p_value(row.p),
             "–" if row.p_holm is None else p_value(row.p_holm),
             _balance(row.wins, row.ties, row.losses),
@@ -145,8 +145,8 @@ def _decided_row(found: Finding, primary: bool, axis: Axis, confidence: str, mar
             axis.at(found.high),
             axis.at(margin) if primary and margin else None,
         ),
-        alt=f"{found.measure}: {words}; difference {signed(found.delta)}, {confidence} interval {signed(found.low)} to "
-        f"{signed(found.high)}",
+        alt=f"{found.measure}: {words}; difference {signed(found.delta)}, {confidence} interval "
+        f"{interval(found.low, found.high)}",
     )
 
 
@@ -160,7 +160,7 @@ def findings_table(found: list[Finding], confidence: str, what: str) -> Table:
             value(row.base),
             value(row.candidate),
             signed(row.delta),
-            f"{signed(row.low)} to {signed(row.high)}",
+            interval(row.low, row.high),
             "–" if row.margin == 0 else f"{row.margin:g}",
             "–" if row.p_gain is None else p_value(row.p_gain),
             "–" if row.p_harm_holm is None else p_value(row.p_harm_holm),

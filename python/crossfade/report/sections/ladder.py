@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from crossfade.report.plots import Axis, value_axis
 from crossfade.report.records.diagnosis import Arm, Diagnosis, LeftOut
 from crossfade.report.shapes import SIGNS, Table, table, without_empty
-from crossfade.report.text import milliseconds, p_value, signed, value
+from crossfade.report.text import interval, milliseconds, p_value, signed, value
 
 _KINDS = {
     "baseline": "the base model’s vectors of whole documents",
@@ -106,7 +106,7 @@ def _table(diagnosis: Diagnosis) -> Table:
                 arm.name,
                 value(arm.value),
                 "–" if change is None else signed(change.delta),
-                "–" if change is None else f"{signed(change.low)} to {signed(change.high)}",
+                "–" if change is None else interval(change.low, change.high),
                 "–" if change is None else p_value(change.p_holm),
                 "–"
                 if change is None or change.wins is None or change.losses is None

@@ -8,7 +8,7 @@ from crossfade.report.plots import Axis, difference_axis
 from crossfade.report.records.decision import Churn, Decision, Finding
 from crossfade.report.sections.differences import findings_table
 from crossfade.report.shapes import SIGNS, IntervalRow, Span, Table
-from crossfade.report.text import count, signed, value
+from crossfade.report.text import count, interval, signed, value
 
 _SHOWN = 100  # slices may be one a value of a field
 
@@ -74,7 +74,7 @@ def _row(found: Finding, axis: Axis, confidence: str) -> IntervalRow:
             axis.at(-found.margin) if found.margin else None,
         ),
         alt=f"{found.subject} {found.name}: {words}; {found.measure} {signed(found.delta)}, {confidence} interval "
-        f"{signed(found.low)} to {signed(found.high)}.{margin}",
+        f"{interval(found.low, found.high)}.{margin}",
     )
 
 

@@ -131,3 +131,34 @@ fn a_scan_can_be_stopped() {
         assert_eq!(stopped, Err(Error::Kernels(Fault::Interrupted)));
     }
 }
+
+/// Of other topics than the query's, all rows are about as far, and signs say next to nothing of which is nearest.
+#[test]
+fn what_is_planned_finds_what_a_walk_finds_whatever_the_mask_leaves() {
+    let rows = 12_000_usize;
+    let topic = |row: usize| crate::level::mixed(row as u64) as usize % rows.div_ceil(100);
+    let data = topics(rows + 64, rows, 3);
+    let (of_rows, queries) = data.split_at(rows * DIMENSION);
+    for metric in METRICS {
+        let sample = Sample::new(of_rows.to_vec(), DIMENSION, metric, SMALL, 2);
+        for (every, mask) in [
+            // Rows near and far: there is no doubt.
+            (0, bits(rows, |row| row % 2 == 0)),
+            (2, bits(rows, |row| topic(row) % 2 == 0)),
+            (5, bits(rows, |row| topic(row) % 5 == 0)),
+        ] {
+            let options = masked(&mask, rows, 2);
+            for ef in [16, 32, 64] {
+                let of = |ways| sample.search(queries, 10, ef, ways, options);
+                // Laid side by side, so that a scan costs least.
+                of(Ways::Scan);
+                let (walked, planned) = (of(Ways::Walk), of(Ways::Planned));
+                let [of_walk, of_plan] = [&walked, &planned].map(|found| sample.recall(queries, found, options));
+                assert!(of_plan >= of_walk - 0.02, "{metric:?} {every} {ef}: {of_plan}, a walk {of_walk}");
+                if every == 0 && ef == 64 && metric != Metric::InnerProduct {
+                    assert!(planned.plans.iter().all(|&plan| plan == Plan::Scan), "{metric:?}");
+                }
+            }
+        }
+    }
+}
