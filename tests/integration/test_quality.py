@@ -59,7 +59,7 @@ def test_pytrec_eval_measures_the_same_run_alike(evaluated: dict[str, Evaluated]
     found = evaluated[name]
     dataset = read_beir(DATA / name, "test")
     evaluator = pytrec_eval.RelevanceEvaluator(dataset.qrels, {"ndcg_cut.10", "map", "recip_rank", "recall.100"})
-    oracle = evaluator.evaluate(found.run)
+    oracle = evaluator.evaluate(dict(found.run))
     for measure, theirs in ORACLE.items():
         per_query = found.evaluation.per_query[measure]
         assert per_query == pytest.approx({query: row[theirs] for query, row in oracle.items()}, abs=1e-6)
