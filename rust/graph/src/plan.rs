@@ -104,6 +104,9 @@ const COMPARED: f64 = 0.55;
 /// Nodes that a walk compares on its way to where it begins in earnest.
 const APPROACH: f64 = 100.0;
 
+/// What a walk costs besides: its query made ready, the scores of the best.
+const WALK_BEGUN: f64 = 60_000.0;
+
 /// The part of a walk that is left where far rows are seen to be far by their sketches.
 const SIFTED: f64 = 0.67;
 
@@ -217,6 +220,11 @@ impl Work {
 
     /// What a walk costs.
     pub(crate) fn walk(&self) -> f64 {
+        WALK_BEGUN + self.walked()
+    }
+
+    /// And what goes with the nodes that it compares and looks at.
+    fn walked(&self) -> f64 {
         let degree = 2.0 * self.facts.settings.m as f64;
         let (ef, all) = (self.ef as f64, self.facts.rows as f64);
         let sifted = if self.signs.is_some() { SIFTED } else { 1.0 };
@@ -327,7 +335,7 @@ mod tests {
             (100_000, 0.01, 256, 64, laid, Plan::Exact),
             (100_000, 0.001, 1, 64, laid, Plan::Exact),
             (100_000, 1.0, 1, 64, laid, Plan::Walk),
-            (5_000, 1.0, 1, 64, laid, Plan::Walk),
+            (5_000, 1.0, 1, 48, laid, Plan::Walk),
             (5_000, 1.0, 1, 200, laid, Plan::Scan),
             (1_000_000, 0.5, 1, 64, laid, Plan::FilteredWalk),
         ] {

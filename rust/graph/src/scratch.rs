@@ -71,6 +71,7 @@ pub(crate) struct Scratch {
     pub(crate) ruled_out: Vec<u32>,
     /// See `scan`.
     pub(crate) near: Nearest,
+    pub(crate) late: Vec<u32>,
 }
 
 impl Scratch {
@@ -87,6 +88,7 @@ impl Scratch {
             frontier: std::collections::BinaryHeap::new(),
             ruled_out: Vec::new(),
             near: Nearest::default(),
+            late: Vec::new(),
         }
     }
 }
