@@ -267,3 +267,21 @@ def test_the_bar_of_a_cause_is_as_long_as_its_share() -> None:
     bars = page[page.index("Causes, most frequent first") :].split("</ul>")[0]
     drawn = [float(width) for width in re.findall(r'width="([0-9.]+)%"', bars) if width != "100"]
     assert drawn == pytest.approx([100 * each["share"] for each in found["causes"] if each["share"] < 1], abs=0.01)
+
+
+def test_a_verdict_beside_a_leak_that_it_did_not_ask_for_says_so_first() -> None:
+    page = words(render(COMPARED, leakage=RECORDS["leakage"]))
+    assert "Beware: the training data hold copies of what" in page
+    assert page.index("Why Beware") < page.index("How far apart they are")
+    worse = comparison("do_not_ship", count=40)
+    assert "Beware" not in words(render(worse, leakage=records(worse)["leakage"]))
+
+
+def test_two_ways_to_answer_with_one_model_are_told_apart() -> None:
+    record = copy.deepcopy(COMPARED)
+    for side, mode in (("base", "dense"), ("candidate", "hybrid")):
+        record[side]["model"]["name"] = "minilm"
+        record[side]["retrieval"] = {"mode": mode, "exact": True}
+    page = words(render(record))
+    assert "The candidate (hybrid) is better than the base (dense) on these queries." in page
+    assert "minilm is better than minilm" not in page

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade.report.record import Record
+from crossfade.report.record import Record, Side
 from crossfade.report.records.decision import Decision
 from crossfade.report.records.diagnosis import Diagnosis
+from crossfade.report.records.leakage import Leakage
 from crossfade.report.sections.frontier import frontier
 from crossfade.report.text import count, sentence_list
 from crossfade.report.together import Records
@@ -33,7 +34,7 @@ class Lead:
 def lead(given: Records, pair: Record | None) -> Lead:
     """Of a decision, else of the comparison, else of the recommendation, the frontier or the leaks."""
     if pair is not None:
-        return _verdict(pair, given.decision)
+        return _verdict(pair, given.decision, given.leakage)
     if given.diagnosis is not None:
         return _recommendation(given.diagnosis)
     if given.frontier is not None:
@@ -64,17 +65,40 @@ def _scope(queries: int, documents: int | None, dataset: str, split: str) -> str
     return f"{count(queries, 'query', 'queries')}{over}, data set {dataset}, split {split}"
 
 
-def _verdict(pair: Record, decision: Decision | None) -> Lead:
+def _verdict(pair: Record, decision: Decision | None, leak: Leakage | None) -> Lead:
     base, candidate = pair.base, pair.candidate
-    words = VERDICT_WORDS[decision.verdict if decision is not None else pair.verdict]
+    verdict = decision.verdict if decision is not None else pair.verdict
+    words, (first, second) = VERDICT_WORDS[verdict], _names(base, candidate)
+    advice = words.advice.format(base=first, candidate=second)
+    reasons = decision.reasons if decision is not None else pair.reasons
+    if verdict == "ship" and leak is not None and leak.verdict == "leak":
+        reasons = [_leaking(leak), *reasons]
     return _folded(
         "decision" if decision is not None else "model comparison",
         words.title,
         words.tone,
         f"{candidate.model.name} against {base.model.name}",
-        words.advice.format(base=base.model.name, candidate=candidate.model.name),
+        advice[:1].upper() + advice[1:] if first != base.model.name else advice,
         _scope(base.queries, base.documents, base.dataset, base.split),
-        decision.reasons if decision is not None else pair.reasons,
+        reasons,
+    )
+
+
+def _names(base: Side, candidate: Side) -> tuple[str, str]:
+    """By their models; by how they answer, where that is what differs."""
+    if base.model.name != candidate.model.name:
+        return base.model.name, candidate.model.name
+    modes = [side.settings.get("retrieval mode", "") for side in (base, candidate)]
+    told = [f" ({mode})" if mode and modes[0] != modes[1] else "" for mode in modes]
+    return f"the base{told[0]}", f"the candidate{told[1]}"
+
+
+def _leaking(leak: Leakage) -> str:
+    """A verdict may not have asked for leaks; whoever reads it beside one must know."""
+    return (
+        f"Beware: the training data hold copies of what {leak.touched:,} of these queries ask "
+        "or of what answers them, and this verdict does not count that. A model trained on them looks better than it "
+        "is."
     )
 
 
