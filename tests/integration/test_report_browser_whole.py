@@ -71,6 +71,11 @@ def test_each_record_alone_makes_a_page(browser: Browser, tmp_path: Path, kind: 
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
         assert browser.complaints() == []
         assert browser.evaluate("document.querySelectorAll('h1').length") == 1
+        inset = (
+            "document.querySelector('h1').getBoundingClientRect().left"
+            " - document.querySelector('.verdict').getBoundingClientRect().left"
+        )
+        assert browser.evaluate(inset) >= 16  # the verdict stands within its card, whatever its tone
 
 
 # Every element that shows text of its own, against the ground that lies behind it. A colour that is not opaque would be
