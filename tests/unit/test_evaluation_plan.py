@@ -197,3 +197,16 @@ def test_a_log_gets_a_line_a_minute() -> None:
 )
 def test_durations_are_said_shortly(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_what_the_first_call_of_all_pays_for_is_no_part_of_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = [0.0], []
+
+    def work(places: range) -> None:
+        calls.append(len(places))
+        clock[0] += (60.0 if len(calls) == 1 else 0.0) + 0.001 * len(places)
+
+    monkeypatch.setattr(planning.time, "perf_counter", lambda: clock[0])
+    count, seconds = planning._timed(1000, work, 0.5)
+    assert calls == [16, 16, 32, 64, 128, 256]
+    assert seconds == pytest.approx(0.001 * count)
