@@ -20,9 +20,9 @@ from crossfade.kernels.search import Metric
 from crossfade.mapping import map_file
 
 GraphForm = Literal["measured", "codes", "vectors"]
-GraphPlan = Literal["planned", "walk", "exact", "scan"]
+GraphPlan = Literal["planned", "walk", "exact", "scan", "cells"]
 
-PLANS = ("walk", "filtered walk", "exact", "scan")
+PLANS = ("walk", "filtered walk", "exact", "scan", "cells")
 
 _MOST = 2**63 - 1
 _MOST_SEED = 2**64 - 1
@@ -127,9 +127,11 @@ class Graph:
         `ef`: how many of the nearest a walk keeps; more find more and take longer. At least `k`; None is max(64, 2 k).
         `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk,
         "scan" compares the signs of all rows that may be found and then, of each `ef` (32 at least), the nearest 4 (or
-        more, where signs say less of these rows) as a walk does; it is "exact" where rows have no sketches. "exact" is
-        `top_k`. After a planned scan, queries of which signs turn out to say too little are walked for, or searched
-        exactly. `plans` of the result says what was done of each query.
+        more, where signs say less of these rows) as a walk does; it is "exact" where rows have no sketches. "cells" is a
+        scan of the rows in the cells whose centres are nearest to the query, of more cells and of more rows the greater
+        `ef` is; it is "scan" where there are no cells, as of less than 16,384 rows. "exact" is `top_k`. After a planned
+        scan, queries of which signs turn out to say too little are walked for, or searched exactly. `plans` of the result
+        says what was done of each query.
 
         `threads`: None or 0 uses every core; queries are shared out. The GIL is released, and Ctrl-C stops the work.
 

@@ -6,9 +6,10 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crossfade_kernels::{
-    Corpus, Error as Fault, Metric, Options, Records, Space, for_each, record_bytes, threads, top_k,
+    Corpus, Error as Fault, Metric, Options, Records, Sketches, Space, for_each, record_bytes, threads, top_k,
 };
 
+use crate::cells::{self, Cells};
 use crate::error::Error;
 use crate::image::{Image, Part};
 use crate::layer::{Layer, NONE};
@@ -64,6 +65,11 @@ pub fn build(
         entry => repair::repair(&builder, entry, &is_first, options)?,
     };
     let (lowest, upper) = builder.into_links();
+    let cells = if form == Form::Codes && Sketches::pay(corpus.dimension()) {
+        cells::find(corpus, metric, settings.seed, options)?
+    } else {
+        Cells::default()
+    };
     let image = Image {
         rows: corpus.len(),
         dimension: corpus.dimension(),
@@ -77,6 +83,7 @@ pub fn build(
         upper_starts: plan.starts,
         records,
         twins: next,
+        cells,
     };
     Ok(Built { parts: image.into_parts(), unreachable, form })
 }

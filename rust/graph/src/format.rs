@@ -18,8 +18,8 @@
 //! | 52 | 4 | the row where walks begin; 2^32 - 1 without rows |
 //! | 56 | 4 | nodes above the lowest layer |
 //! | 60 | 4 | rows that no walk reaches |
-//! | 64 | 6 x 24 | of each section: where it begins, its bytes, its XXH3 (64 bits) |
-//! | 208 | 40 | zeros |
+//! | 64 | 7 x 24 | of each section: where it begins, its bytes, its XXH3 (64 bits) |
+//! | 232 | 16 | zeros |
 //! | 248 | 8 | XXH3 of the 248 bytes before |
 //!
 //! | section | numbers | what |
@@ -30,6 +30,9 @@
 //! | upper starts | u32 | layers of all nodes before, one more than there are nodes |
 //! | records | bytes | `crossfade_kernels::Records`; empty where vectors are compared as they lie |
 //! | twins | rows, u32 | the next row that is equal, or 2^32 - 1; empty where all rows differ |
+//! | cells | rows, u32, then bytes | of each row, its cell; then the records of the centres of cells; empty for few rows |
+//!
+//! Version 1 had no cells, and zeros where the directory has them.
 
 use crossfade_kernels::Metric;
 use twox_hash::XxHash3_64;
@@ -40,17 +43,18 @@ use crate::settings::{Form, Settings};
 /// The first bytes of a graph's file.
 pub const MAGIC: [u8; 8] = *b"cf-hnsw\n";
 
-/// The version of the format that this code writes, and the only one that it reads.
-pub const VERSION: u32 = 1;
+/// The version of the format that this code writes; it reads those before too.
+pub const VERSION: u32 = 2;
 
 /// Bytes of the header.
 pub(crate) const HEADER: usize = 256;
 
 /// Sections of a file.
-pub(crate) const SECTIONS: usize = 6;
+pub(crate) const SECTIONS: usize = 7;
 
 /// What the names of sections are, for messages.
-pub(crate) const NAMES: [&str; SECTIONS] = ["links", "upper links", "upper rows", "upper starts", "records", "twins"];
+pub(crate) const NAMES: [&str; SECTIONS] =
+    ["links", "upper links", "upper rows", "upper starts", "records", "twins", "cells"];
 
 /// What sections begin at a multiple of.
 pub(crate) const ALIGNED: usize = 64;
@@ -146,9 +150,9 @@ impl Header {
             return fault(format!("it ends within its header, after {} of {HEADER} bytes: build it again", file.len()));
         };
         let version = word(header, 8);
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return fault(format!(
-                "its format has version {version}, and this release reads {VERSION}: build it again"
+                "its format has version {version}, and this release reads up to {VERSION}: build it again"
             ));
         }
         if long(header, CHECKSUM) != checksum([&header[..CHECKSUM]]) {
@@ -185,6 +189,11 @@ impl Header {
         for section in 0..SECTIONS {
             let at = DIRECTORY + section * ENTRY;
             read.set(section, size(long(header, at))?, size(long(header, at + 8))?, long(header, at + 16));
+        }
+        if version == 1 {
+            let (at, length, _) = read.sections[SECTIONS - 2];
+            let end = at.checked_add(length).and_then(|end| end.checked_next_multiple_of(ALIGNED));
+            read.set(SECTIONS - 1, end.unwrap_or(usize::MAX), 0, checksum([[]]));
         }
         Ok(read)
     }

@@ -2,6 +2,7 @@
 
 use crossfade_kernels::Metric;
 
+use crate::cells::Cells;
 use crate::format::{ALIGNED, Facts, HEADER, Header, SECTIONS, checksum};
 use crate::settings::Settings;
 
@@ -48,6 +49,7 @@ pub(crate) struct Image {
     pub(crate) upper_starts: Vec<u32>,
     pub(crate) records: Vec<u8>,
     pub(crate) twins: Vec<u32>,
+    pub(crate) cells: Cells,
 }
 
 impl Image {
@@ -69,6 +71,7 @@ impl Image {
             Part::Words(self.upper_starts),
             Part::Bytes(self.records),
             Part::Words(self.twins),
+            Part::Bytes(self.cells.into_bytes()),
         ];
         let mut header = Header::new(facts);
         let (mut parts, mut at) = (vec![Part::Bytes(Vec::new())], HEADER);

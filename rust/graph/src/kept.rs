@@ -13,12 +13,29 @@ use crossfade_kernels::{Mask, Signs};
 
 use crate::format::checksum;
 
+/// Signs that lie side by side; where there are cells, those of a cell after those of the one before.
+#[derive(Default)]
+pub(crate) struct Laid {
+    pub(crate) signs: Signs,
+    /// The cells that have rows here, ascending, and the signs of their centres.
+    pub(crate) cells: Vec<u32>,
+    pub(crate) centres: Signs,
+    /// Where their rows begin; one more than there are such cells, or nothing without cells.
+    pub(crate) starts: Vec<u32>,
+}
+
+impl Laid {
+    fn nbytes(&self) -> usize {
+        self.signs.nbytes() + self.centres.nbytes() + size_of_val(&*self.cells) + size_of_val(&*self.starts)
+    }
+}
+
 /// What is known of a mask.
 pub(crate) enum Known {
     /// Its rows lie side by side.
-    Laid(Arc<Signs>),
-    /// It came before.
-    Seen,
+    Laid(Arc<Laid>),
+    /// It came before, with so many queries.
+    Seen(usize),
     /// It did not, as far as is remembered.
     New,
 }
@@ -29,19 +46,19 @@ pub(crate) struct Kept {
     entries: RwLock<Vec<Entry>>,
     /// Counts searches, to tell what was used lately.
     clock: AtomicU64,
-    /// Of masks that were seen, the checksums.
-    seen: Mutex<VecDeque<u64>>,
+    /// Of masks that were seen, the checksums, and how many queries they came with.
+    seen: Mutex<VecDeque<(u64, usize)>>,
 }
 
 struct Entry {
     bits: Option<Box<[u8]>>,
-    signs: Arc<Signs>,
+    laid: Arc<Laid>,
     used: AtomicU64,
 }
 
 impl Entry {
     fn nbytes(&self) -> usize {
-        self.signs.nbytes() + self.bits.as_ref().map_or(0, |bits| bits.len())
+        self.laid.nbytes() + self.bits.as_ref().map_or(0, |bits| bits.len())
     }
 }
 
@@ -49,33 +66,35 @@ impl Entry {
 const REMEMBERED: usize = 64;
 
 impl Kept {
-    /// What is known of a mask, which from now on was seen.
-    pub(crate) fn find(&self, mask: Option<Mask<'_>>) -> Known {
+    /// What is known of a mask, which from now on was seen, with so many queries.
+    pub(crate) fn find(&self, mask: Option<Mask<'_>>, queries: usize) -> Known {
         let bits = mask.map(|mask| mask.bits());
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         // Two masks differ within their first bytes, most often: to compare is cheap.
         if let Some(entry) = entries.iter().find(|entry| entry.bits.as_deref() == bits) {
             entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-            return Known::Laid(Arc::clone(&entry.signs));
+            return Known::Laid(Arc::clone(&entry.laid));
         }
         drop(entries);
         let sum = checksum(bits);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.contains(&sum) {
-            return Known::Seen;
+        if let Some((_, before)) = seen.iter_mut().find(|(other, _)| *other == sum) {
+            let count = *before;
+            *before = before.saturating_add(queries);
+            return Known::Seen(count);
         }
         if seen.len() == REMEMBERED {
             seen.pop_front();
         }
-        seen.push_back(sum);
+        seen.push_back((sum, queries));
         Known::New
     }
 
     /// Keep signs, as long as all of them are no more than `most` bytes.
-    pub(crate) fn keep(&self, mask: Option<Mask<'_>>, signs: Arc<Signs>, most: usize) {
+    pub(crate) fn keep(&self, mask: Option<Mask<'_>>, laid: Arc<Laid>, most: usize) {
         let bits = mask.map(|mask| Box::from(mask.bits()));
         let used = AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed));
-        let entry = Entry { bits, signs, used };
+        let entry = Entry { bits, laid, used };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have been faster.
         entries.retain(|other| other.bits != entry.bits);
@@ -100,22 +119,22 @@ mod tests {
         let kept = Kept::default();
         let all: Vec<Vec<u8>> = (1..5_u8).map(|bits| vec![bits; 8]).collect();
         let mask = |i: usize| Some(Mask::new(&all[i], 64).unwrap());
-        assert!(matches!(kept.find(mask(0)), Known::New));
-        assert!(matches!(kept.find(mask(0)), Known::Seen));
-        assert!(matches!(kept.find(None), Known::New));
-        let of = || Arc::new(Signs::default());
-        let one = Signs::default().nbytes() + 8;
+        assert!(matches!(kept.find(mask(0), 3), Known::New));
+        assert!(matches!(kept.find(mask(0), 3), Known::Seen(3)));
+        assert!(matches!(kept.find(None, 3), Known::New));
+        let of = || Arc::new(Laid::default());
+        let one = Laid::default().nbytes() + 8;
         for i in 0..3 {
             kept.keep(mask(i), of(), 3 * one);
         }
         // Again, as by two threads at a time.
         kept.keep(mask(2), of(), 3 * one);
-        assert!((0..3).all(|i| laid(&kept.find(mask(i)))));
-        assert!(laid(&kept.find(mask(0))));
+        assert!((0..3).all(|i| laid(&kept.find(mask(i), 3))));
+        assert!(laid(&kept.find(mask(0), 3)));
         kept.keep(mask(3), of(), 3 * one);
-        assert_eq!([0, 1, 2, 3].map(|i| laid(&kept.find(mask(i)))), [true, false, true, true]);
+        assert_eq!([0, 1, 2, 3].map(|i| laid(&kept.find(mask(i), 3))), [true, false, true, true]);
         // What is larger alone than all may be is not kept.
         kept.keep(mask(1), of(), one - 1);
-        assert!((0..4).all(|i| !laid(&kept.find(mask(i)))));
+        assert!((0..4).all(|i| !laid(&kept.find(mask(i), 3))));
     }
 }

@@ -17,11 +17,13 @@
 //! | `image`, `format`, `open` | the file: its parts, its header, what is checked of it |
 //! | `search`, `filtered`, `plan` | batches of queries; with a mask; walk, scan or exact search |
 //! | `scan`, `kept` | the signs of all rows that a mask leaves; they lie ready for the next query |
+//! | `cells`, `near` | rows that are near the same centre; a scan of the cells that are near a query |
 //! | `effort` | how far to walk for a recall that is aimed at |
 
 #![forbid(unsafe_code)]
 
 mod build;
+mod cells;
 mod effort;
 mod error;
 mod filtered;
@@ -31,6 +33,7 @@ mod kept;
 mod layer;
 mod level;
 mod links;
+mod near;
 mod open;
 mod plan;
 mod pool;

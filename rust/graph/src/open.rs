@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crossfade_kernels::{Corpus, Options, Records, Sketches, Space, record_bytes, words};
+use crossfade_kernels::{Corpus, Options, Records, Signs, Sketches, Space, record_bytes, words};
 
+use crate::cells::Ranks;
 use crate::error::Error;
 use crate::format::{ALIGNED, Facts, HEADER, Header, NAMES, SECTIONS, checksum};
 use crate::kept::Kept;
@@ -29,10 +30,17 @@ pub enum Verify {
 pub struct Graph {
     header: Header,
     pub(crate) spare: Spare,
-    /// Made when they are first needed; by one, while others wait for it.
-    sketches: OnceLock<Option<Sketches>>,
+    /// Made when it is first needed; by one, while others wait for it.
+    made: OnceLock<Option<Made>>,
     making: Mutex<()>,
     pub(crate) kept: Kept,
+}
+
+/// What is made of a graph's codes.
+struct Made {
+    sketches: Sketches,
+    /// Where there are cells: how many are looked at, and the signs of their centres.
+    cells: Option<(Ranks, Signs)>,
 }
 
 /// The sections of a graph.
@@ -44,6 +52,9 @@ pub(crate) struct Sections<'f> {
     pub(crate) upper_starts: &'f [u32],
     pub(crate) records: &'f [u8],
     pub(crate) twins: Twins<'f>,
+    /// Of each row, its cell; none for few rows.
+    pub(crate) cells: &'f [u32],
+    centres: &'f [u8],
     facts: Facts,
 }
 
@@ -58,7 +69,7 @@ impl Graph {
         let graph = Self {
             header,
             spare: Spare::default(),
-            sketches: OnceLock::new(),
+            made: OnceLock::new(),
             making: Mutex::new(()),
             kept: Kept::default(),
         };
@@ -110,22 +121,43 @@ impl Graph {
     /// The sketches of the rows' codes; None where there are none. Milliseconds for a hundred thousand rows, the first
     /// time.
     pub(crate) fn sketches(&self, file: &[u8], options: Options<'_>) -> Result<Option<&Sketches>, Error> {
-        if let Some(made) = self.sketches.get() {
+        Ok(self.made(file, options)?.map(|made| &made.sketches))
+    }
+
+    /// How many cells are looked at for a recall, and the signs of their centres; None where there are none. As `sketches`.
+    pub(crate) fn cells(&self, file: &[u8], options: Options<'_>) -> Result<Option<&(Ranks, Signs)>, Error> {
+        Ok(self.made(file, options)?.and_then(|made| made.cells.as_ref()))
+    }
+
+    fn made(&self, file: &[u8], options: Options<'_>) -> Result<Option<&Made>, Error> {
+        if let Some(made) = self.made.get() {
             return Ok(made.as_ref());
         }
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.sketches.get().is_none() {
-            let (facts, sections) = (self.facts(), self.sections(file)?);
-            let made = if facts.settings.form == Form::Codes {
-                let lowest = sections.lowest();
-                Sketches::new(sections.records()?, facts.metric, |row| lowest.of(row), options)?
-            } else {
-                None
-            };
+        if self.made.get().is_none() {
             // Nobody else has set it: see `making`.
-            let _ = self.sketches.set(made);
+            let _ = self.made.set(self.make(file, options)?);
         }
-        Ok(self.sketches.get().and_then(Option::as_ref))
+        Ok(self.made.get().and_then(Option::as_ref))
+    }
+
+    fn make(&self, file: &[u8], options: Options<'_>) -> Result<Option<Made>, Error> {
+        let (facts, sections) = (self.facts(), self.sections(file)?);
+        if facts.settings.form != Form::Codes {
+            return Ok(None);
+        }
+        let (records, lowest) = (sections.records()?, sections.lowest());
+        let Some(sketches) = Sketches::new(records, facts.metric, |row| lowest.of(row), options)? else {
+            return Ok(None);
+        };
+        let space = Space::codes(records, facts.metric);
+        let cells = sections.centres()?.map(|centres| {
+            let of = (Space::codes(centres, facts.metric), sections.cells);
+            let ranks = Ranks::new(&space, (&of.0, of.1), facts.dimension, |row| lowest.of(row));
+            let vectors = (0..centres.len()).map(|cell| centres.vector(cell));
+            (ranks, sketches.signs_of(vectors, facts.metric))
+        });
+        Ok(Some(Made { sketches, cells }))
     }
 
     pub(crate) fn check_shape(&self, corpus: Corpus<'_>) -> Result<(), Error> {
@@ -151,7 +183,13 @@ impl Graph {
             let lies = || Error::File(format!("its {} do not lie at a multiple of 4 in memory", NAMES[section]));
             words(bytes(section)?).ok_or_else(lies)
         };
+        let cells = bytes(6)?;
+        // Empty, or the cells of all rows and then the centres; see `sizes`.
+        let (of_rows, centres) = cells.split_at(cells.len().min(self.facts().rows * size_of::<u32>()));
+        let lies = || Error::File(format!("its {} do not lie at a multiple of 4 in memory", NAMES[6]));
         Ok(Sections {
+            cells: words(of_rows).ok_or_else(lies)?,
+            centres,
             links: numbers(0)?,
             upper_links: numbers(1)?,
             upper_rows: numbers(2)?,
@@ -173,6 +211,16 @@ impl<'f> Sections<'f> {
             Form::Vectors => Ok(Space::vectors(corpus, metric)),
             _ => Ok(Space::codes(self.records()?, metric)),
         }
+    }
+
+    /// The centres of cells; None where there are none.
+    pub(crate) fn centres(&self) -> Result<Option<Records<'f>>, Error> {
+        let Facts { dimension, .. } = self.facts;
+        let count = self.centres.len() / record_bytes(dimension);
+        if count == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Records::new(self.centres, dimension, count)?))
     }
 
     fn records(&self) -> Result<Records<'f>, Error> {
@@ -230,6 +278,7 @@ fn sizes(header: &Header, length: usize) -> Result<(), Error> {
             // As many as the starts say, which are in the file.
             1 => Some(bytes).filter(|bytes| bytes.is_multiple_of(settings.m * word)),
             5 => Some(bytes).filter(|&bytes| bytes == 0 || bytes == rows * word),
+            6 => Some(bytes).filter(|&bytes| bytes == 0 || holds_cells(bytes, facts)),
             _ => wanted[number],
         };
         let end = start.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(ALIGNED));
@@ -243,6 +292,13 @@ fn sizes(header: &Header, length: usize) -> Result<(), Error> {
     }
     let whole = if length < at { "it is cut off" } else { "something was appended" };
     Err(Error::File(format!("it has {length} bytes and not {at}: {whole}: build it again")))
+}
+
+/// Whether a section of so many bytes can hold the cells of all rows, and their centres.
+fn holds_cells(bytes: usize, facts: Facts) -> bool {
+    let centres = bytes.checked_sub(facts.rows * size_of::<u32>());
+    facts.settings.form == Form::Codes
+        && centres.is_some_and(|centres| centres > 0 && centres.is_multiple_of(record_bytes(facts.dimension)))
 }
 
 /// What walks rely on to begin: the upper layers.
@@ -281,7 +337,7 @@ fn contents(header: &Header, file: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Links lead to nodes of their layer, and chains of equal rows rise.
+/// Links lead to nodes of their layer, chains of equal rows rise, and rows are in cells that there are.
 fn links(sections: &Sections<'_>) -> Result<(), Error> {
     let Facts { rows, settings, .. } = sections.facts;
     if sections.links.iter().any(|&to| to != NONE && to as usize >= rows) {
@@ -298,6 +354,10 @@ fn links(sections: &Sections<'_>) -> Result<(), Error> {
                 return Err(damaged("an upper link leads to no node of its layer"));
             }
         }
+    }
+    let cells = sections.centres.len() / record_bytes(sections.facts.dimension);
+    if sections.cells.iter().any(|&cell| cell as usize >= cells) {
+        return Err(damaged("a row is in no cell"));
     }
     let rises = |(row, &next): (usize, &u32)| next == NONE || (next as usize > row && (next as usize) < rows);
     if sections.twins.0.iter().enumerate().all(rises) { Ok(()) } else { Err(damaged("its twins do not rise")) }

@@ -4,24 +4,24 @@
 //! exactly, as after a walk.
 
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossfade_kernels::{
-    Error as Fault, Mask, Nearest, Options, Point, Rows, Signs, Sketches, TopK, for_each, threads,
-};
+use crossfade_kernels::{Error as Fault, Mask, Nearest, Options, Point, Rows, Sketches, TopK, for_each, threads};
 
+use crate::cells::left;
 use crate::error::Error;
-use crate::kept::Known;
+use crate::kept::{Known, Laid};
 use crate::layer::NONE;
-use crate::open::Graph;
-use crate::pool::{Pool, node};
+use crate::open::{Graph, Sections};
+use crate::pool::{Pool, distance, node};
 use crate::scratch::{Lent, Scratch};
-use crate::search::Task;
+use crate::search::{DEVIATIONS, Task};
 use crate::twins::Twins;
 
 /// What a scan reads.
 pub(crate) struct Scan<'s> {
-    pub(crate) signs: Arc<Signs>,
+    pub(crate) laid: Arc<Laid>,
     pub(crate) sketches: &'s Sketches,
 }
 
@@ -32,11 +32,28 @@ pub(crate) const TOGETHER: usize = 16;
 const CHUNK: usize = 16;
 
 /// The nearest that are asked whether they came early, or k where that is more.
-const LOOKED_AT: usize = 10;
+pub(crate) const LOOKED_AT: usize = 10;
 
 /// One in so many may be in the later half. With none of ten, filters that went with topics cost a hundredth of a walk's
 /// recall at most, where a scan alone had lost a fifth; of queries under a filter that did not, at ef 64, none was in doubt.
-const LATE: usize = 20;
+const LATE: f64 = 20.0;
+
+/// How many times as many as may be missed; see `left`.
+const LATER: f64 = 3.0;
+
+/// Rows up to which all distances are written down; see `crossfade_kernels::Measured`.
+const MEASURED: usize = if cfg!(test) { 4_000 } else { 1 << 15 };
+
+/// Rows that are measured for one query after another.
+const BLOCK: usize = 512;
+
+/// Candidates whose sketches are fetched a step before they are looked at.
+const FETCHED: usize = 32;
+
+/// How many times as many candidates are compared, of those that were measured, in doubt, and at most before a scan is given
+/// up.
+const MORE: usize = 4;
+const MOST_MORE: usize = 16;
 
 /// How many times as many are looked for as are compared at first: the others are compared too where the nearest came
 /// late, before a scan is given up. With four times, of 10,000 rows no sample sets the bound, and a scan took half as
@@ -50,17 +67,48 @@ const SPLIT: usize = if cfg!(test) { 8_000 } else { 300_000 };
 /// The signs of the rows that may be found, as they are kept, or laid side by side and kept.
 pub(crate) fn lay<'s>(
     graph: &Graph,
+    (file, sections): (&[u8], &Sections<'_>),
     (sketches, known): (&'s Sketches, Known),
-    (mask, twins): (Option<Mask<'_>>, Twins<'_>),
+    mask: Option<Mask<'_>>,
     options: Options<'_>,
 ) -> Result<Scan<'s>, Error> {
-    if let Known::Laid(signs) = known {
-        return Ok(Scan { signs, sketches });
+    if let Known::Laid(laid) = known {
+        return Ok(Scan { laid, sketches });
     }
-    let signs = Arc::new(sketches.signs(nodes(graph.facts().rows, mask, twins), options)?);
+    let nodes = nodes(graph.facts().rows, mask, sections.twins);
+    let laid = Arc::new(match graph.cells(file, options)? {
+        None => Laid { signs: sketches.signs(nodes, options)?, ..Laid::default() },
+        Some((_, centres)) => {
+            let nodes = nodes.unwrap_or_else(|| (0..graph.facts().rows as u32).collect());
+            let (nodes, cells, starts) = by_cell(&nodes, sections.cells, centres.len());
+            Laid { signs: sketches.signs(Some(nodes), options)?, centres: centres.of_places(&cells), cells, starts }
+        }
+    });
     // As much as the sketches themselves at most.
-    graph.kept.keep(mask, Arc::clone(&signs), sketches.nbytes());
-    Ok(Scan { signs, sketches })
+    graph.kept.keep(mask, Arc::clone(&laid), sketches.nbytes());
+    Ok(Scan { laid, sketches })
+}
+
+/// Nodes in the order of their cells, and in each in theirs; the cells that have some, and where those begin, and the end.
+fn by_cell(nodes: &[u32], of: &[u32], cells: usize) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
+    // Of a damaged file, a cell may be none.
+    let cell = |node: u32| (of[node as usize] as usize).min(cells - 1);
+    let mut begins = vec![0_u32; cells + 1];
+    for &node in nodes {
+        begins[cell(node) + 1] += 1;
+    }
+    for cell in 0..cells {
+        begins[cell + 1] += begins[cell];
+    }
+    let filled: Vec<u32> = (0..cells as u32).filter(|&c| begins[c as usize] < begins[c as usize + 1]).collect();
+    let starts = filled.iter().map(|&c| begins[c as usize]).chain([nodes.len() as u32]).collect();
+    let mut ordered = vec![0; nodes.len()];
+    for &node in nodes {
+        let at = &mut begins[cell(node)];
+        ordered[*at as usize] = node;
+        *at += 1;
+    }
+    (ordered, filled, starts)
 }
 
 /// The nodes that count: of equal rows the first, if one of them may be found. None for all rows.
@@ -79,6 +127,13 @@ fn nodes(rows: usize, mask: Option<Mask<'_>>, twins: Twins<'_>) -> Option<Vec<u3
     Some((0..rows as u32).filter(|&row| is_first[row as usize] && may(row)).collect())
 }
 
+/// After all rows were looked at: fill the scratch's rows with the nearest.
+fn end(scan: &Scan<'_>, scratch: &mut Scratch) {
+    let Scratch { point, near, rows, .. } = scratch;
+    scan.laid.signs.end(point, near);
+    near.rows(&scan.laid.signs, rows);
+}
+
 impl Task<'_> {
     /// Scan for some queries together. None for one that finds too few, or is in doubt.
     pub(crate) fn scan_some(
@@ -92,17 +147,80 @@ impl Task<'_> {
         for (number, scratch) in numbers.clone().zip(&mut scratches) {
             self.aim(scan, queries.row(number), &mut scratch.point);
         }
+        if scan.laid.signs.len() <= MEASURED {
+            return self.measure_some(scan, numbers, queries, scratches);
+        }
         let mut pairs: Vec<(&Point, &mut Nearest)> = Vec::with_capacity(scratches.len());
         for scratch in &mut scratches {
             let Scratch { point, near, .. } = &mut **scratch;
-            scan.signs.begin(point, self.looked_for(), near);
+            scan.laid.signs.begin(point, self.looked_for(), near);
             pairs.push((point, near));
         }
-        scan.signs.scan(0..scan.signs.len(), &mut pairs);
+        scan.laid.signs.scan(0..scan.laid.signs.len(), &mut pairs);
         let scored = numbers.zip(scratches).map(|(number, scratch)| {
-            if self.refine(scan, scratch) { self.score(queries.row(number), scratch) } else { Ok(None) }
+            end(scan, scratch);
+            if self.refine(scan.laid.signs.len(), scratch) {
+                self.score(queries.row(number), scratch)
+            } else {
+                Ok(None)
+            }
         });
         scored.collect()
+    }
+
+    /// The same where all distances are written down.
+    fn measure_some(
+        &self,
+        scan: &Scan<'_>,
+        numbers: Range<usize>,
+        queries: Rows<'_, f32>,
+        mut scratches: Vec<&mut Scratch>,
+    ) -> Vec<Result<Option<TopK>, Fault>> {
+        let signs = &scan.laid.signs;
+        for scratch in &mut scratches {
+            scratch.measured.clear();
+        }
+        for first in (0..signs.len()).step_by(BLOCK) {
+            let block = first..signs.len().min(first + BLOCK);
+            for scratch in &mut scratches {
+                let Scratch { point, measured, .. } = &mut **scratch;
+                signs.measure(from_ref(&block), point, measured);
+            }
+        }
+        for scratch in &mut scratches {
+            self.take_measured(scan, scratch);
+        }
+        let enough: Vec<bool> = scratches.iter_mut().map(|scratch| self.compare(scan, signs.len(), scratch)).collect();
+        let scored = numbers.zip(enough).zip(scratches).map(|((number, enough), scratch)| {
+            if enough { self.score(queries.row(number), scratch) } else { Ok(None) }
+        });
+        scored.collect()
+    }
+
+    /// Fill the scratch's rows with the nearest of what was measured, and fetch what a look at the first will read.
+    pub(crate) fn take_measured(&self, scan: &Scan<'_>, scratch: &mut Scratch) {
+        let Scratch { measured, rows, .. } = &mut *scratch;
+        measured.nearest(&scan.laid.signs, self.work.candidates(self.plan), rows);
+        for &row in rows.iter().take(FETCHED) {
+            self.space.fetch_sketch(row);
+        }
+    }
+
+    /// Compare what was measured, and fetch what `score` will read. More of it, as long as the nearest come late; false where
+    /// that does not end. `all`: how many rows were measured.
+    pub(crate) fn compare(&self, scan: &Scan<'_>, all: usize, scratch: &mut Scratch) -> bool {
+        let mut most = self.work.candidates(self.plan);
+        while !self.refine(all, scratch) {
+            // Their distances lie here still: to take more of them costs little.
+            most *= MORE;
+            if most > self.work.candidates(self.plan) * MOST_MORE {
+                return false;
+            }
+            let Scratch { measured, rows, .. } = &mut *scratch;
+            measured.nearest(&scan.laid.signs, most, rows);
+        }
+        self.fetch_best(scratch);
+        true
     }
 
     /// The same for the only query, on several threads where that pays.
@@ -114,11 +232,19 @@ impl Task<'_> {
         options: Options<'_>,
     ) -> Result<Option<TopK>, Fault> {
         self.aim(scan, query, &mut scratch.point);
+        if scan.laid.signs.len() <= MEASURED {
+            let Scratch { point, measured, .. } = &mut *scratch;
+            measured.clear();
+            scan.laid.signs.measure(from_ref(&(0..scan.laid.signs.len())), point, measured);
+            self.take_measured(scan, scratch);
+            let enough = self.compare(scan, scan.laid.signs.len(), scratch);
+            return if enough { self.score(query, scratch) } else { Ok(None) };
+        }
         let Scratch { point, near, .. } = &mut *scratch;
         let point = &*point;
-        scan.signs.begin(point, self.looked_for(), near);
-        let words = scan.signs.len() * self.work.facts.dimension.div_ceil(u64::BITS as usize);
-        let parts = scan.signs.parts(threads(options).min(words / SPLIT).max(1));
+        scan.laid.signs.begin(point, self.looked_for(), near);
+        let words = scan.laid.signs.len() * self.work.facts.dimension.div_ceil(u64::BITS as usize);
+        let parts = scan.laid.signs.parts(threads(options).min(words / SPLIT).max(1));
         let slots: Vec<Mutex<Nearest>> = parts.iter().map(|_| Mutex::new(near.another())).collect();
         for_each(
             parts.len(),
@@ -126,36 +252,36 @@ impl Task<'_> {
             || (),
             |(), part, _| {
                 let mut nearest = slots[part].lock().unwrap_or_else(PoisonError::into_inner);
-                scan.signs.scan(parts[part].clone(), &mut [(point, &mut *nearest)]);
+                scan.laid.signs.scan(parts[part].clone(), &mut [(point, &mut *nearest)]);
             },
         )?;
         let mut found = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
         // In the order of rows, so that those that differ as much are taken in that order.
         *near = found.next().unwrap_or_default();
         found.for_each(|part| near.absorb(&part));
-        if self.refine(scan, scratch) { self.score(query, scratch) } else { Ok(None) }
+        end(scan, scratch);
+        if self.refine(scan.laid.signs.len(), scratch) { self.score(query, scratch) } else { Ok(None) }
     }
 
-    fn aim(&self, scan: &Scan<'_>, query: &[f32], point: &mut Point) {
+    pub(crate) fn aim(&self, scan: &Scan<'_>, query: &[f32], point: &mut Point) {
         self.space.set(point, query);
         scan.sketches.set_signs(point, query, self.work.facts.metric);
     }
 
     /// Rows that a scan looks for.
-    fn looked_for(&self) -> usize {
-        self.work.candidates().saturating_mul(if self.doubts { WIDER } else { 1 })
+    pub(crate) fn looked_for(&self) -> usize {
+        self.work.candidates(self.plan).saturating_mul(if self.doubts { WIDER } else { 1 })
     }
 
-    /// Compare what a scan found, the first by signs first: fill the scratch's pool with the nearest. More of them, as
+    /// Compare what a scan found, which is in the scratch's rows, the first by signs first: fill the scratch's pool with the nearest. More of them, as
     /// long as the nearest come late; false where that does not end.
-    fn refine(&self, scan: &Scan<'_>, scratch: &mut Scratch) -> bool {
-        let Scratch { near, pool, nodes, rows, from, distances, point, late, .. } = scratch;
+    pub(crate) fn refine(&self, all: usize, scratch: &mut Scratch) -> bool {
+        let Scratch { pool, nodes, rows, from, distances, point, late, .. } = scratch;
         let space = &self.space;
-        scan.signs.end(point, near);
-        near.rows(&scan.signs, rows);
         pool.reset(self.most());
         nodes.clear();
-        let (mut done, mut to) = (0, self.work.candidates().min(rows.len()));
+        let (mut done, mut to) = (0, self.work.candidates(self.plan).min(rows.len()));
+        let mut rounding = None;
         loop {
             for &row in &rows[done..to] {
                 space.fetch_sketch(row);
@@ -164,8 +290,13 @@ impl Task<'_> {
             for some in rows[done..to].chunks(CHUNK).chain([&[][..]]) {
                 from.clear();
                 from.extend_from_slice(some);
-                match pool.worst() {
-                    Some(worst) => space.sift(point, from, |row| row, worst),
+                let last = pool.entries().get(self.k.max(LOOKED_AT) - 1);
+                // Of one row it is as that of another, but for little.
+                rounding = rounding.or_else(|| last.and_then(|&last| space.rounding(point, node(last))));
+                match last.zip(rounding) {
+                    Some((&last, rounding)) => {
+                        space.sift(point, from, |row| row, distance(last) + DEVIATIONS * rounding);
+                    }
                     None => from.iter().for_each(|&row| space.fetch_row(row)),
                 }
                 space.distances(point, nodes, distances);
@@ -175,7 +306,7 @@ impl Task<'_> {
                 std::mem::swap(nodes, from);
             }
             nodes.clear();
-            if !self.doubts || to >= scan.signs.len() || !self.come_late(pool, &rows[to / 2..to], late) {
+            if !self.doubts || to >= all || !self.come_late(pool, &rows[to / 2..to], late) {
                 return true;
             }
             if to >= rows.len() {
@@ -194,6 +325,11 @@ impl Task<'_> {
         nearest.extend(pool.entries().iter().take(self.k.max(LOOKED_AT)).map(|&entry| node(entry)));
         nearest.sort_unstable();
         let late = second.iter().filter(|row| nearest.binary_search(row).is_ok()).count();
-        late > nearest.len() / LATE
+        late > self.may_be_late(nearest.len())
+    }
+
+    /// How many of the nearest may be in the later half without a doubt. Where some may be missed, about as many are late.
+    pub(crate) fn may_be_late(&self, nearest: usize) -> usize {
+        (nearest as f64 * (LATER * left(self.work.ef)).max(1.0 / LATE)) as usize
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crossfade_kernels::{Nearest, Point};
+use crossfade_kernels::{Measured, Nearest, Point};
 
-use crate::pool::Pool;
+use crate::pool::{Entry, Pool};
 
 /// One bit a node: whether a walk has been there. What was set is cleared by name, for a walk sees few of many.
 #[derive(Default)]
@@ -72,6 +72,11 @@ pub(crate) struct Scratch {
     /// See `scan`.
     pub(crate) near: Nearest,
     pub(crate) late: Vec<u32>,
+    /// See `near`.
+    pub(crate) measured: Measured,
+    pub(crate) cells: Vec<Entry>,
+    pub(crate) ranks: Vec<u32>,
+    pub(crate) runs: Vec<std::ops::Range<usize>>,
 }
 
 impl Scratch {
@@ -89,6 +94,10 @@ impl Scratch {
             ruled_out: Vec::new(),
             near: Nearest::default(),
             late: Vec::new(),
+            measured: Measured::default(),
+            cells: Vec::new(),
+            ranks: Vec::new(),
+            runs: Vec::new(),
         }
     }
 }

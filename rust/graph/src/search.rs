@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use crossfade_kernels::{
-    Corpus, Error as Fault, Mask, Metric, Options, Rows, Space, TopK, for_each, rescore, threads, top_k,
+    Corpus, Error as Fault, Mask, Metric, Options, Point, Rows, Space, TopK, for_each, rescore, threads, top_k,
 };
 
 use crate::error::Error;
 use crate::filtered::Step;
 use crate::kept::Known;
+use crate::near::Near;
 use crate::open::{Graph, Sections};
 use crate::plan::{Lying, Plan, Rough, Ways, Work};
-use crate::pool::node;
+use crate::pool::{Pool, distance, node};
 use crate::scan::{self, Scan};
 use crate::scratch::{Lent, Scratch};
 use crate::settings::Form;
@@ -84,13 +85,15 @@ pub(crate) fn search_without(
     if work.may_scan(search.ways)
         && let Some(sketches) = graph.sketches(file, options)?
     {
-        let of_mask = graph.kept.find(mask);
+        let of_mask = graph.kept.find(mask, work.queries);
         let lying = match of_mask {
             Known::Laid(_) => Lying::SideBySide,
-            Known::Seen => Lying::Apart { queries: work.queries.saturating_add(AGAIN) },
+            // As many are expected as there were.
+            Known::Seen(before) => Lying::Apart { queries: work.queries.saturating_add(before.max(AGAIN)) },
             Known::New => Lying::Apart { queries: work.queries },
         };
-        work.signs = Some(Rough::new(lying, |most| sketches.share_within(most)));
+        let cells = graph.cells(file, options)?.map(|(ranks, _)| (ranks.probes(work.ef, work.share()), ranks.cells));
+        work.signs = Some(Rough::new(lying, cells, |most| sketches.share_within(most)));
         known = Some((sketches, of_mask));
     }
     let plan = work.plan(search.ways);
@@ -101,8 +104,15 @@ pub(crate) fn search_without(
     let sections = graph.sections(file)?;
     let plain = sections.space(corpus)?;
     let space = graph.sketches(file, options)?.map_or(plain, |sketches| plain.with_sketches(sketches));
-    let scan = match known.filter(|_| plan == Plan::Scan) {
-        Some(known) => Some(scan::lay(graph, known, (mask, sections.twins), options)?),
+    let scan = match known.filter(|_| matches!(plan, Plan::Scan | Plan::Cells)) {
+        Some(known) => Some(scan::lay(graph, (file, &sections), known, mask, options)?),
+        None => None,
+    };
+    let near = match work.signs.and_then(|signs| signs.probes()).filter(|_| plan == Plan::Cells) {
+        Some(probes) => {
+            let near = |centres| Near { centres: Space::codes(centres, facts.metric), of: sections.cells, probes };
+            sections.centres()?.map(near)
+        }
         None => None,
     };
     let task = Task {
@@ -119,6 +129,7 @@ pub(crate) fn search_without(
         doubts: search.ways == Ways::Planned,
         left_out,
         scan,
+        near,
     };
     task.run(graph, file, queries, options)
 }
@@ -167,13 +178,15 @@ pub(crate) struct Task<'a> {
     pub(crate) work: Work,
     pub(crate) passes_over: bool,
     pub(crate) patience: usize,
-    plan: Plan,
+    pub(crate) plan: Plan,
     /// Whether a scan may give up a query whose signs say too little.
     pub(crate) doubts: bool,
     /// By query, the row that walks do not go through; none for none.
     pub(crate) left_out: &'a [i64],
-    /// Where the plan is to scan.
+    /// Where the plan is to scan, all or cells.
     scan: Option<Scan<'a>>,
+    /// Where the plan is to scan cells.
+    pub(crate) near: Option<Near<'a>>,
 }
 
 /// Where the results of a query go.
@@ -191,7 +204,8 @@ impl Task<'_> {
         let mut outcomes = vec![None; count];
         let parts = best.scores.chunks_mut(k).zip(best.indices.chunks_mut(k)).zip(&mut outcomes);
         let slots: Vec<Slot<'_>> = parts.map(|((scores, rows), outcome)| Mutex::new((scores, rows, outcome))).collect();
-        let together = together(count, if self.scan.is_some() { scan::TOGETHER } else { TOGETHER }, options);
+        let most = if self.scan.is_some() && self.near.is_none() { scan::TOGETHER } else { TOGETHER };
+        let together = together(count, most, options);
         let put = |query: usize, outcome: Result<Option<TopK>, Fault>| {
             let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
             let (scores, rows, to) = &mut *slot;
@@ -204,8 +218,13 @@ impl Task<'_> {
                 None => Plan::Exact,
             }));
         };
-        match &self.scan {
-            Some(scan) if count == 1 => {
+        match (&self.scan, &self.near) {
+            (Some(scan), Some(near)) if count == 1 => {
+                let mut lent = [graph.spare.lend(self.corpus.dimension())];
+                let mut found = self.scan_near((scan, near), 0..1, queries, &mut lent);
+                put(0, found.pop().unwrap_or(Ok(None)));
+            }
+            (Some(scan), None) if count == 1 => {
                 put(0, self.scan_alone(scan, queries.row(0), graph.spare.lend(self.corpus.dimension()).get(), options));
             }
             _ => for_each(
@@ -214,9 +233,10 @@ impl Task<'_> {
                 || (0..together).map(|_| graph.spare.lend(self.corpus.dimension())).collect::<Vec<Lent<'_>>>(),
                 |lent, part, _| {
                     let numbers = part * together..count.min((part + 1) * together);
-                    let outcomes = match &self.scan {
-                        Some(scan) => self.scan_some(scan, numbers.clone(), queries, lent),
-                        None => self.some(numbers.clone(), queries, lent),
+                    let outcomes = match (&self.scan, &self.near) {
+                        (Some(scan), Some(near)) => self.scan_near((scan, near), numbers.clone(), queries, lent),
+                        (Some(scan), None) => self.scan_some(scan, numbers.clone(), queries, lent),
+                        (None, _) => self.some(numbers.clone(), queries, lent),
                     };
                     numbers.zip(outcomes).for_each(|(query, outcome)| put(query, outcome));
                 },
@@ -274,7 +294,22 @@ impl Task<'_> {
         rescore(query, self.corpus, (&candidates, candidates.len()), self.k, self.metric, options).map(Some)
     }
 
-    /// How many candidates are scored, where there are so many.
+    /// The distance beyond which a candidate is none of the best, whatever rounding did to both; None where there are not k,
+    /// or nothing was rounded.
+    pub(crate) fn farthest(&self, pool: &Pool, point: &Point) -> Option<f32> {
+        let last = *pool.entries().get(self.k - 1)?;
+        let rounding = self.space.rounding(point, node(last))?;
+        Some(distance(last) + DEVIATIONS * rounding)
+    }
+
+    /// Fetch the rows that `score` will read first.
+    pub(crate) fn fetch_best(&self, scratch: &Scratch) {
+        for &entry in scratch.pool.entries().iter().take(self.k + SPARE) {
+            self.corpus.fetch(node(entry) as usize);
+        }
+    }
+
+    /// How many candidates are scored at most, where there are so many.
     pub(crate) fn most(&self) -> usize {
         match self.work.facts.settings.form {
             Form::Vectors => self.k + MARGIN,
@@ -286,9 +321,11 @@ impl Task<'_> {
     fn candidates(&self, scratch: &Scratch) -> Vec<i64> {
         let most = self.most();
         let may = |row: u32| self.mask.is_none_or(|mask| mask.has(row as usize));
+        let farthest = self.farthest(&scratch.pool, &scratch.point).unwrap_or(f32::INFINITY);
         let mut candidates = Vec::with_capacity(most.min(self.work.allowed));
         for &entry in scratch.pool.entries() {
-            if candidates.len() >= most {
+            // What equals others fills up: k of the nodes may not be k rows.
+            if candidates.len() >= most || (candidates.len() >= self.k && distance(entry) > farthest) {
                 break;
             }
             // Equal rows score the same: the first k of them are the best.
@@ -312,8 +349,11 @@ impl Task<'_> {
         }
         let gathered: Vec<f32> = lacking.iter().flat_map(|&query| queries.row(query)).copied().collect();
         let gathered = Rows::new(&gathered, queries.dimension())?;
-        let ways =
-            if self.plan == Plan::Scan && self.doubts { self.work.otherwise(lacking.len()) } else { Ways::Exact };
+        let ways = if matches!(self.plan, Plan::Scan | Plan::Cells) && self.doubts {
+            self.work.otherwise(lacking.len())
+        } else {
+            Ways::Exact
+        };
         // Neither of them scans, so that this ends.
         let search = Search { k: self.k, ef: self.work.ef, ways };
         let found = search_without(graph, file, (self.corpus, gathered), search, &[], options)?;
@@ -338,11 +378,17 @@ fn together(count: usize, most: usize, options: Options<'_>) -> usize {
     most.min(count.div_ceil(threads(options).max(1)))
 }
 
-/// Queries, besides those that are here, that a mask which came before is taken to come for.
+/// Queries, besides those that are here, that a mask which came before is taken to come for at least.
 const AGAIN: usize = 16;
 
 /// Candidates that are scored exactly, for each result asked for, where a walk compares codes.
 const CODED: usize = 2;
+
+/// Candidates, besides k, that are mostly as near as the last of those but for rounding.
+const SPARE: usize = 2;
+
+/// Deviations that rounding may bring two distances nearer by, each of one; of ten million pairs, one is more.
+pub(crate) const DEVIATIONS: f32 = 8.0;
 
 /// And so many more.
 const MARGIN: usize = 16;

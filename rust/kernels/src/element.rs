@@ -138,6 +138,18 @@ impl Corpus<'_> {
         }));
     }
 
+    /// Fetch a row that will be read soon.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn fetch(&self, row: usize) {
+        on_backend!(backend => on_table!(*self, table => {
+            let row = table.rows.row(row);
+            backend.fetch(row.as_ptr().cast(), size_of_val(row));
+        }));
+    }
+
     /// A hash of the bits of row `row`: equal rows have equal ones.
     ///
     /// # Panics

@@ -62,7 +62,7 @@ pub use rescore::rescore;
 pub use rows::Rows;
 pub use search::{Options, TopK, top_k};
 pub use share_out::{for_each, threads};
-pub use space::{Nearest, Point, Records, Signs, Sketches, Space, record_bytes};
+pub use space::{Measured, Nearest, Point, Records, Signs, Sketches, Space, record_bytes};
 pub use words::words;
 
 /// Evaluate an expression on the best back end of this processor.

@@ -99,9 +99,9 @@ impl Graph {
         py.detach(|| self.graph.fits(bytes, corpus)).map_err(|error| fault(&error, &self.name))
     }
 
-    /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan.
+    /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan, 4 cells.
     ///
-    /// `search`: k, ef, and "planned", "walk", "exact" or "scan".
+    /// `search`: k, ef, and "planned", "walk", "exact", "scan" or "cells".
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -119,6 +119,7 @@ impl Graph {
             "walk" => Ways::Walk,
             "exact" => Ways::Exact,
             "scan" => Ways::Scan,
+            "cells" => Ways::Cells,
             other => return Err(InvalidInput::new_err(format!("plan {other:?} is not known"))),
         };
         let asked = Search { k, ef, ways };
@@ -162,6 +163,7 @@ fn number_of(plan: Plan) -> u8 {
         Plan::FilteredWalk => 1,
         Plan::Exact => 2,
         Plan::Scan => 3,
+        Plan::Cells => 4,
     }
 }
 

@@ -3,15 +3,27 @@
 use crossfade_kernels::{Corpus, Metric, Rows};
 
 use super::{Kind, METRICS, SMALL, Sample, placed, threads, vectors};
+use crate::cells::LEAST_ROWS;
 use crate::format::{HEADER, Header, checksum};
-use crate::{Error, Form, Graph, Search, Settings, Verify, Ways, search};
+use crate::{Error, Form, Graph, Plan, Search, Settings, Verify, Ways, search};
 
 fn sample() -> Sample {
-    // Equal rows, so that every section holds something.
+    // Equal rows, so that there are twins.
     let mut data = vectors(Kind::Random, 400, 6, 3);
     let first = data[..6].to_vec();
     data[600..606].copy_from_slice(&first);
     Sample::new(data, 6, Metric::Cosine, SMALL, 1)
+}
+
+/// Elements of rows that have sketches.
+const LONG: usize = 192;
+
+/// So many rows, and so long, that there are cells too: every section holds something.
+fn whole() -> Sample {
+    let mut data = vectors(Kind::Random, LEAST_ROWS, LONG, 3);
+    let (first, others) = data.split_at_mut(LONG);
+    others[100 * LONG..][..LONG].copy_from_slice(first);
+    Sample::new(data, LONG, Metric::Cosine, SMALL, 2)
 }
 
 fn refusal(bytes: &[u8], verify: Verify) -> String {
@@ -47,7 +59,7 @@ fn facts_come_back() {
 
 #[test]
 fn a_bit_that_flips_anywhere_is_noticed() {
-    let sample = sample();
+    let sample = whole();
     let bytes = sample.bytes().to_vec();
     let header = Header::read(&bytes).unwrap();
     assert!(header.sections.iter().all(|&(_, length, _)| length > 0));
@@ -78,33 +90,81 @@ fn a_file_that_is_cut_off_or_longer_or_none_is_refused() {
     assert!(refusal(&longer, Verify::Header).contains("something was appended"));
     assert!(refusal(&[0; 1000], Verify::Header).contains("no crossfade graph"));
     let mut newer = bytes;
-    newer[8] = 2;
-    assert!(refusal(&newer, Verify::Header).contains("version 2, and this release reads 1"));
+    newer[8] = 3;
+    assert!(refusal(&newer, Verify::Header).contains("version 3, and this release reads up to 2"));
+}
+
+/// The first version had no cells; it is searched by scans of all signs.
+#[test]
+fn a_file_of_the_first_version_is_read() {
+    let sample = whole();
+    let header = Header::read(sample.bytes()).unwrap();
+    let mut first = sample.bytes()[..header.sections[6].0].to_vec();
+    first[8] = 1;
+    first[208..232].fill(0);
+    let sum = checksum([&first[..HEADER - 8]]);
+    first[HEADER - 8..HEADER].copy_from_slice(&sum.to_le_bytes());
+    let queries = vectors(Kind::Random, 8, LONG, 9);
+    let rows = Rows::new(&queries, LONG).unwrap();
+    placed(&first, |file| {
+        let graph = Graph::open(file, Verify::All).unwrap();
+        for (ways, plan) in [(Ways::Walk, Plan::Walk), (Ways::Cells, Plan::Scan)] {
+            let asked = Search { k: 5, ef: 50, ways };
+            let found = search(&graph, file, (sample.corpus(), rows), asked, threads(1)).unwrap();
+            assert!(found.plans.iter().all(|&made| made == plan));
+            let now = sample.search(&queries, 5, 50, if plan == Plan::Scan { Ways::Scan } else { ways }, threads(1));
+            assert_eq!(found.best.scores, now.best.scores);
+        }
+    });
 }
 
 #[test]
 fn what_checksums_do_not_show_is_checked_too() {
-    let bytes = sample().bytes().to_vec();
+    let bytes = whole().bytes().to_vec();
     let header = Header::read(&bytes).unwrap();
+    let rows = LEAST_ROWS as u32;
     let at = |section: usize| header.sections[section].0;
     let last = |section: usize| header.sections[section].0 + header.sections[section].1 - 4;
     let upper = header.facts.upper as u32;
     for (place, number, reason) in [
-        (at(0), 400_u32, "a link leads to no row"),
+        (at(0), rows, "a link leads to no row"),
         (last(0), u32::MAX - 1, "a link leads to no row"),
         (at(1), upper, "an upper link leads to no node"),
-        (at(2), 399, "its upper rows do not rise"),
-        (last(2), 400, "its upper rows do not rise"),
+        (at(2), rows - 1, "its upper rows do not rise"),
+        (last(2), rows, "its upper rows do not rise"),
         (at(3), 1, "its upper starts do not rise"),
         (at(3) + 4, 0, "its upper starts do not rise"),
         (last(3), 1 << 20, "its upper starts do not rise"),
         (at(5), 0, "its twins do not rise"),
-        (at(5), 400, "its twins do not rise"),
+        (at(5), rows, "its twins do not rise"),
+        (at(6), crate::cells::count(LEAST_ROWS) as u32, "a row is in no cell"),
+        (at(6) + 4 * (rows as usize - 1), u32::MAX, "a row is in no cell"),
     ] {
         let mut damaged = bytes.clone();
         damaged[place..place + 4].copy_from_slice(&number.to_le_bytes());
         let found = refusal(&with_sums(damaged), Verify::All);
         assert!(found.contains(reason), "{found:?} and not {reason:?}");
+    }
+}
+
+/// A header that fits, and any cell for a row.
+#[test]
+fn damaged_cells_that_were_not_verified_lead_nowhere() {
+    let sample = whole();
+    let (start, ..) = Header::read(sample.bytes()).unwrap().sections[6];
+    let queries = vectors(Kind::Random, 8, LONG, 9);
+    let rows = Rows::new(&queries, LONG).unwrap();
+    for number in [0_u32, 1, 1 << 20, u32::MAX] {
+        let mut damaged = sample.bytes().to_vec();
+        for place in (start..start + 4 * LEAST_ROWS).step_by(12) {
+            damaged[place..place + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        placed(&damaged, |file| {
+            let graph = Graph::open(file, Verify::Header).unwrap();
+            let asked = Search { k: 5, ef: 20, ways: Ways::Cells };
+            let found = search(&graph, file, (sample.corpus(), rows), asked, threads(1)).unwrap();
+            assert!(found.best.indices.iter().all(|&row| (0..LEAST_ROWS as i64).contains(&row)));
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::searches::{bits, is_exactly_scored, masked};
 use super::{KINDS, Kind, METRICS, SMALL, Sample, threads, vectors};
+use crate::cells::LEAST_ROWS;
 use crate::{Error, Form, Plan, Search, Settings, Ways, search};
 
 /// Rows long enough to have signs.
@@ -36,6 +37,26 @@ proptest! {
     }
 }
 
+/// The same of cells, where some have no row that may be found, and others one.
+#[test]
+fn cells_have_never_fewer_and_score_exactly() {
+    for (number, kind) in KINDS.into_iter().enumerate() {
+        for metric in METRICS {
+            let rows = LEAST_ROWS + 100 * number;
+            let sample = sample(kind, rows, metric);
+            let queries = vectors(Kind::Random, 5, DIMENSION, 11);
+            for (every, ef) in [(0, 5), (1, 5), (2, 30), (7, 90), (100, 5), (rows - 1, 5)] {
+                let mask = bits(rows, |row| every > 0 && row % every == 0);
+                for (k, threads) in [(3, 1), (40, 3)] {
+                    let options = masked(&mask, rows, threads);
+                    is_exactly_scored(&sample, &queries, (k, ef, Ways::Cells), options);
+                    is_exactly_scored(&sample, &queries[..DIMENSION], (k, ef, Ways::Cells), options);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn most_of_the_best_are_found() {
     let rows = 6000;
@@ -45,10 +66,35 @@ fn most_of_the_best_are_found() {
         for every in [1, 2, 10, 100] {
             let mask = bits(rows, |row| row % every == every - 1);
             let options = masked(&mask, rows, 2);
-            let found = sample.search(&queries, 10, 64, Ways::Scan, options);
-            assert!(found.plans.iter().all(|&plan| plan == Plan::Scan));
-            let recall = sample.recall(&queries, &found, options);
-            assert!(recall >= 0.97, "{metric:?} one in {every}: {recall}");
+            for (ways, plan) in [(Ways::Scan, Plan::Scan), (Ways::Cells, Plan::Cells)] {
+                let found = sample.search(&queries, 10, 64, ways, options);
+                assert!(found.plans.iter().all(|&made| made == plan));
+                let recall = sample.recall(&queries, &found, options);
+                assert!(recall >= 0.97, "{metric:?} one in {every}: {recall}");
+            }
+        }
+    }
+}
+
+/// More effort looks at more cells, and with the most at all: then what is found is what a scan of all rows finds.
+#[test]
+fn more_is_found_in_more_cells() {
+    let (rows, count) = (8000, 60);
+    let data = topics(rows + count, rows, 3);
+    let (of_rows, queries) = data.split_at(rows * DIMENSION);
+    for metric in METRICS {
+        let sample = Sample::new(of_rows.to_vec(), DIMENSION, metric, SMALL, 2);
+        let half = bits(rows, |row| row % 2 == 0);
+        for options in [threads(2), masked(&half, rows, 2)] {
+            let recall = |ef: usize| {
+                let found = sample.search(queries, 10, ef, Ways::Cells, options);
+                assert!(found.plans.iter().all(|&plan| plan == Plan::Cells));
+                sample.recall(queries, &found, options)
+            };
+            let found: Vec<f64> = [10, 20, 40, 64, 4000].into_iter().map(recall).collect();
+            // But for what a few queries are worth.
+            assert!(found.windows(2).all(|pair| pair[0] <= pair[1] + 0.01), "{metric:?} {found:?}");
+            assert!(found[0] >= 0.85 && found[3] >= 0.98 && found[4] >= 0.999, "{metric:?} {found:?}");
         }
     }
 }
@@ -87,12 +133,22 @@ fn queries_do_not_depend_on_threads_or_company() {
         let sample = sample(kind, rows, Metric::Cosine);
         let queries = vectors(kind, 41, DIMENSION, 9);
         let half = bits(rows, |row| row % 2 == 0);
-        for mask in [None, Some(&half)] {
+        let third = bits(rows, |row| row % 3 == 0);
+        for (mask, ways) in [None, Some(&half), Some(&third)]
+            .into_iter()
+            .flat_map(|mask| [Ways::Scan, Ways::Cells, Ways::Planned].map(|ways| (mask, ways)))
+        {
             let of = |threads| mask.map_or(super::threads(threads), |mask| masked(mask, rows, threads));
-            let together = sample.search(&queries, 10, 30, Ways::Scan, of(3));
+            // What is planned for one query may not be what is planned for all.
+            if ways == Ways::Planned {
+                let [one, other] = [1, 3].map(|threads| sample.search(&queries, 10, 30, ways, of(threads)));
+                assert_eq!(one, other);
+                continue;
+            }
+            let together = sample.search(&queries, 10, 30, ways, of(3));
             for (query, vector) in queries.chunks(DIMENSION).enumerate() {
                 for threads in [1, 4] {
-                    let alone = sample.search(vector, 10, 30, Ways::Scan, of(threads));
+                    let alone = sample.search(vector, 10, 30, ways, of(threads));
                     assert_eq!(alone.best.indices, together.best.indices[query * 10..][..10]);
                 }
             }
@@ -114,7 +170,7 @@ fn a_mask_that_comes_again_is_scanned() {
     let sample = Sample::new(topics(rows, rows, 3), DIMENSION, Metric::L2, SMALL, 2);
     let query = topics(1, rows, 9);
     let fifth = bits(rows, |row| row % 5 == 0);
-    let plan = || sample.search(&query, 10, 64, Ways::Planned, masked(&fifth, rows, 2)).plans[0];
+    let plan = || sample.search(&query, 10, 20, Ways::Planned, masked(&fifth, rows, 2)).plans[0];
     assert_eq!([plan(), plan(), plan()], [Plan::FilteredWalk, Plan::Scan, Plan::Scan]);
 }
 
@@ -155,8 +211,8 @@ fn what_is_planned_finds_what_a_walk_finds_whatever_the_mask_leaves() {
                 let (walked, planned) = (of(Ways::Walk), of(Ways::Planned));
                 let [of_walk, of_plan] = [&walked, &planned].map(|found| sample.recall(queries, found, options));
                 assert!(of_plan >= of_walk - 0.02, "{metric:?} {every} {ef}: {of_plan}, a walk {of_walk}");
-                if every == 0 && ef == 64 && metric != Metric::InnerProduct {
-                    assert!(planned.plans.iter().all(|&plan| plan == Plan::Scan), "{metric:?}");
+                if every == 0 && ef == 32 && metric != Metric::InnerProduct {
+                    assert!(planned.plans.iter().all(|plan| matches!(plan, Plan::Scan | Plan::Cells)), "{metric:?}");
                 }
             }
         }

@@ -326,16 +326,39 @@ pub(crate) fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) {
     let SignRows { query, rows, first, below } = of;
     let (lanes, _) = rows.as_chunks::<BIT_LANES>();
     for (group, words) in lanes.chunks_exact(query.len().max(1)).enumerate() {
-        let mut distances = [0_u64; BIT_LANES];
-        for (word, &query) in words.iter().zip(query) {
-            for l in 0..BIT_LANES {
-                distances[l] += u64::from((word[l] ^ query).count_ones());
-            }
-        }
-        for (l, &distance) in distances.iter().enumerate() {
+        for (l, &distance) in differ(words, query).iter().enumerate() {
             if distance < below {
                 found.push(distance << 32 | u64::from(first + (group * BIT_LANES + l) as u32));
             }
         }
     }
+}
+
+/// See `Backend::sign_distances`.
+#[inline(always)]
+pub(crate) fn sign_distances(query: &[u64], rows: &[u64], to: &mut [u16]) {
+    let (lanes, _) = rows.as_chunks::<BIT_LANES>();
+    for (words, to) in lanes.chunks_exact(query.len().max(1)).zip(to.chunks_exact_mut(BIT_LANES)) {
+        for (to, distance) in to.iter_mut().zip(differ(words, query)) {
+            *to = u16::try_from(distance).unwrap_or(u16::MAX);
+        }
+    }
+}
+
+/// The bits in which eight rows differ from the query.
+#[inline(always)]
+fn differ(words: &[[u64; BIT_LANES]], query: &[u64]) -> [u64; BIT_LANES] {
+    let mut distances = [0_u64; BIT_LANES];
+    for (word, &query) in words.iter().zip(query) {
+        for l in 0..BIT_LANES {
+            distances[l] += u64::from((word[l] ^ query).count_ones());
+        }
+    }
+    distances
+}
+
+/// See `Backend::places_at_most`; `first`: the place of the first number.
+#[inline(always)]
+pub(crate) fn places_at_most(numbers: &[u16], most: u16, first: u32, places: &mut Vec<u32>) {
+    places.extend((first..).zip(numbers).filter(|&(_, &number)| number <= most).map(|(place, _)| place));
 }

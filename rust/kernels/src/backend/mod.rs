@@ -237,6 +237,17 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
         generic::signs_below(of, found);
     }
 
+    /// In how many bits each row differs from the query, 2^16 - 1 at most. `rows`: as [`SignRows`] has them, as many as there
+    /// is room for.
+    fn sign_distances(self, query: &[u64], rows: &[u64], to: &mut [u16]) {
+        generic::sign_distances(query, rows, to);
+    }
+
+    /// Append the places of numbers that are at most so much, ascending.
+    fn places_at_most(self, numbers: &[u16], most: u16, places: &mut Vec<u32>) {
+        generic::places_at_most(numbers, most, 0, places);
+    }
+
     /// Half precision as f32.
     fn decode_f16(self, row: &[F16], to: &mut [f32]);
     /// bfloat16 as f32.

@@ -14,6 +14,7 @@
 //! processor can foresee where.
 
 mod lying;
+mod measured;
 mod nearest;
 mod point;
 mod records;
@@ -24,6 +25,7 @@ use crate::backend::{Backend, BitSums, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
 
+pub use measured::Measured;
 pub use nearest::Nearest;
 pub use point::Point;
 pub use records::{Records, record_bytes};
@@ -189,6 +191,22 @@ impl<'a> Space<'a> {
             to.push(distance);
             true
         });
+    }
+
+    /// By how much the distance between the point and a row is off, for each was rounded to codes: the standard deviation,
+    /// if what rounding leaves of elements is spread evenly and not of one mind. None where rows are compared as they lie.
+    ///
+    /// A code that stands for c is c + e, with a variance of e of 1/12. So the product of two has Σ (a² + b²) / 12.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn rounding(&self, point: &Point, row: u32) -> Option<f32> {
+        let Form::Codes(records) = self.form else { return None };
+        let record = records.record(row as usize);
+        let codes = record[..records.dimension()].iter().map(|&code| i32::from(code.cast_signed()).pow(2));
+        let squares = point.squares as f32 + codes.sum::<i32>() as f32;
+        Some(point.scale * records.factors(record).0 * (squares / 12.0).sqrt())
     }
 
     /// Whether any of `rows` is nearer to `point` than `distance`; no more are looked at than it takes, but for four.

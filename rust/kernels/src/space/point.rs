@@ -13,6 +13,8 @@ pub struct Point {
     pub(super) codes: Aligned<i8>,
     /// The sum of the codes.
     pub(super) sum: i32,
+    /// The sum of their squares.
+    pub(super) squares: i32,
     /// What a product of codes is multiplied by, besides the row's scale.
     pub(super) scale: f32,
     /// What is added to each distance.
@@ -64,6 +66,7 @@ impl Point {
         Self {
             codes: Aligned::zeroed(dimension.next_multiple_of(FEW_STEP)),
             sum: 0,
+            squares: 0,
             scale: 0.0,
             base: 0.0,
             floats: Aligned::zeroed(dimension.next_multiple_of(FEW_STEP)),
@@ -117,13 +120,18 @@ impl Point {
             *to = from.cast_signed();
         }
         let (scale, add) = records.factors(record);
-        self.sum = self.codes.iter().map(|&code| i32::from(code)).sum();
-        (self.scale, self.base) = if metric == Metric::L2 { (2.0 * scale, add) } else { (scale, 0.0) };
+        self.stand_for(scale, add, metric);
     }
 
     fn finish(&mut self, code: &Code, metric: Metric) {
         let (scale, add) = code.factors(metric);
+        self.stand_for(scale, add, metric);
+    }
+
+    /// What goes with the codes, which stand already.
+    fn stand_for(&mut self, scale: f32, add: f32, metric: Metric) {
         self.sum = self.codes.iter().map(|&code| i32::from(code)).sum();
+        self.squares = squares(&self.codes);
         (self.scale, self.base) = if metric == Metric::L2 { (2.0 * scale, add) } else { (scale, 0.0) };
     }
 
@@ -135,4 +143,9 @@ impl Point {
             *to = (f64::from(from) / divisor) as f32;
         }
     }
+}
+
+/// The sum of squares of codes; below 2^31, for no vector has more elements than 2^16.
+pub(super) fn squares(codes: &[i8]) -> i32 {
+    codes.iter().map(|&code| i32::from(code).pow(2)).sum()
 }

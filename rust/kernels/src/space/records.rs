@@ -89,6 +89,17 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// What a row's codes stand for.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn vector(&self, row: usize) -> Vec<f32> {
+        let record = self.record(row);
+        let scale = self.factors(record).0;
+        record[..self.dimension].iter().map(|&code| scale * f32::from(code.cast_signed())).collect()
+    }
+
     /// The sum of squares of what a row's codes stand for.
     pub(super) fn square(&self, row: usize) -> f64 {
         let record = self.record(row);
@@ -212,7 +223,9 @@ fn encode_row<B: Backend, E: Element>(
     let (mut scratch, mut codes) = (vec![0.0; filled], vec![0; filled]);
     let code = if let Some(own) = E::as_i8(table.rows.row(row)) {
         codes[..dimension].copy_from_slice(own);
-        let of = Code::with_codes(f64::from(table.scale(row)), 0.0, own);
+        // Nothing times a scale is nothing, whatever the scale: two of them may be more than f32 holds.
+        let scale = if own.iter().all(|&code| code == 0) { 0.0 } else { f64::from(table.scale(row)) };
+        let of = Code::with_codes(scale, 0.0, own);
         Code { norm: of.square.sqrt(), ..of }
     } else {
         let mut decoded = vec![0.0; dimension];

@@ -67,6 +67,23 @@ impl Signs {
         self.rows.as_ref().map_or(place, |rows| rows[place as usize])
     }
 
+    /// Those of some places, in the order given, which are the rows of the result.
+    ///
+    /// # Panics
+    /// When there is no such place.
+    #[must_use]
+    pub fn of_places(&self, places: &[u32]) -> Self {
+        let of = |place: usize, w: usize| (place / BIT_LANES * self.words + w) * BIT_LANES + place % BIT_LANES;
+        let mut all = Aligned::zeroed(places.len().next_multiple_of(BIT_LANES) * self.words);
+        for (to, &from) in places.iter().enumerate() {
+            assert!((from as usize) < self.len, "a place of these rows");
+            for w in 0..self.words {
+                all[of(to, w)] = self.words_by_eight[of(from as usize, w)];
+            }
+        }
+        Self { words_by_eight: all, words: self.words, len: places.len(), rows: None }
+    }
+
     /// Where `parts` like parts of the places begin and end; fewer where there are not so many.
     #[must_use]
     pub fn parts(&self, parts: usize) -> Vec<Range<usize>> {
@@ -98,6 +115,18 @@ impl Signs {
         nearest.reset(bits, most, below);
     }
 
+    /// Words of a row.
+    #[inline]
+    pub(super) fn words(&self) -> usize {
+        self.words
+    }
+
+    /// The words of rows from a multiple of eight to another.
+    #[inline]
+    pub(super) fn words_of(&self, groups: Range<usize>) -> &[u64] {
+        &self.words_by_eight[groups.start * self.words..groups.end * self.words]
+    }
+
     /// Look for them among the places of a part.
     ///
     /// # Panics
@@ -120,7 +149,7 @@ impl Signs {
     /// Some rows that follow one another.
     #[inline]
     fn scan_run<B: Backend>(&self, backend: B, run: Range<usize>, (point, nearest): (&Point, &mut Nearest)) {
-        let rows = &self.words_by_eight[run.start * self.words..run.end.next_multiple_of(BIT_LANES) * self.words];
+        let rows = self.words_of(run.start..run.end.next_multiple_of(BIT_LANES));
         let of = SignRows { query: &point.signs, rows, first: run.start as u32, below: nearest.below };
         backend.signs_below(of, &mut nearest.found);
         nearest.settle(run.end);
@@ -180,6 +209,24 @@ impl Sketches {
         Ok(signs)
     }
 
+    /// The signs of vectors that are none of the rows, as `set_signs` has those of a query: as long as rows are, but for L2.
+    ///
+    /// # Panics
+    /// When a vector has another dimension than the rows.
+    #[must_use]
+    pub fn signs_of(&self, vectors: impl ExactSizeIterator<Item = Vec<f32>>, metric: Metric) -> Signs {
+        let (len, words) = (vectors.len(), self.dimension().div_ceil(FEW_STEP));
+        let mut all = Aligned::zeroed(len.next_multiple_of(BIT_LANES) * words);
+        let mut point = Point::new(self.dimension());
+        for (place, vector) in vectors.enumerate() {
+            self.set_signs(&mut point, &vector, metric);
+            for (w, &word) in point.signs.iter().enumerate() {
+                all[(place / BIT_LANES * words + w) * BIT_LANES + place % BIT_LANES] = word;
+            }
+        }
+        Signs { words_by_eight: all, words, len, rows: None }
+    }
+
     fn lay(&self, signs: &mut Signs, options: Options<'_>) -> Result<(), Error> {
         on_backend!(backend => self.lay_on(backend, signs, options))
     }
@@ -205,7 +252,7 @@ impl Sketches {
                             let coming = self.of(row_of(place + AHEAD));
                             backend.fetch(coming.as_ptr(), words * size_of::<u64>());
                         }
-                        for (to, word) in to.chunks_mut(BIT_LANES).zip(self.words_of(row_of(place))) {
+                        for (to, word) in to.chunks_mut(BIT_LANES).zip(self.words_of_row(row_of(place))) {
                             to[place - first] = word;
                         }
                     }
@@ -245,9 +292,9 @@ impl Sketches {
             let mut near: Vec<(f32, u32)> = distances.iter().copied().zip(near).collect();
             near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             near.truncate(NEAREST);
-            point.signs = self.words_of(row).collect();
+            point.signs = self.words_of_row(row).collect();
             let differ = |to: u32| {
-                let words = self.words_of(to).zip(&point.signs);
+                let words = self.words_of_row(to).zip(&point.signs);
                 words.map(|(a, b)| u64::from((a ^ b).count_ones())).sum::<u64>()
             };
             let near: Vec<u64> = near.into_iter().map(|(_, to)| differ(to)).collect();
@@ -266,7 +313,7 @@ impl Sketches {
     }
 
     /// The signs of a row.
-    fn words_of(&self, row: u32) -> impl Iterator<Item = u64> {
+    fn words_of_row(&self, row: u32) -> impl Iterator<Item = u64> {
         let (bits, _) = self.of(row).as_chunks::<{ size_of::<u64>() }>();
         bits[..self.dimension().div_ceil(FEW_STEP)].iter().map(|&bits| u64::from_le_bytes(bits))
     }

@@ -89,7 +89,7 @@ impl Sketches {
     ) -> Result<Option<Self>, Error> {
         let (dimension, rows) = (records.dimension(), records.len());
         let stride = stride_of(dimension);
-        if rows == 0 || record_bytes(dimension) < SMALLER * stride {
+        if rows == 0 || !Self::pay(dimension) {
             return Ok(None);
         }
         let length = rows.checked_mul(stride).ok_or(Error::TooLarge)?;
@@ -105,6 +105,12 @@ impl Sketches {
         sketches.margin = (MARGIN * sketches.error(records, metric, &neighbours)) as f32;
         sketches.ranks = sketches.ranks(records, metric, neighbours, options)?;
         Ok(Some(sketches).filter(|sketches| sketches.margin.is_finite()))
+    }
+
+    /// Whether records of vectors of this dimension are long enough for a look at their sketches first.
+    #[must_use]
+    pub fn pay(dimension: usize) -> bool {
+        record_bytes(dimension) >= SMALLER * stride_of(dimension)
     }
 
     /// Bytes that they take.

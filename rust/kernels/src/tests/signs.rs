@@ -1,10 +1,12 @@
 //! Signs of rows that are all looked at.
 
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::{METRICS, config, on_every_backend, threads};
 use crate::backend::{BIT_LANES, Backend, SignRows};
-use crate::space::{Nearest, Point, Records, Sketches, Space, record_bytes};
+use crate::space::{Measured, Nearest, Point, Records, Sketches, Space, record_bytes};
 use crate::{Corpus, Metric, Rows};
 
 /// Distances one by one.
@@ -59,6 +61,143 @@ proptest! {
         }) {
             prop_assert_eq!(&found, &wanted, "{}", name);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn distances_are_the_same_everywhere(
+        words in prop::sample::select(vec![1_usize, 3, 4, 6, 7, 8, 12, 16, 24, 1024]),
+        groups in 0_usize..20,
+        seed in any::<u64>(),
+    ) {
+        let word = |i: usize| seed.wrapping_add(i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mut rows: Vec<Vec<u64>> =
+            (0..BIT_LANES * groups).map(|row| (0..words).map(|w| word(row * words + w)).collect()).collect();
+        let query: Vec<u64> = (0..words).map(|w| word(w + 1_000_000)).collect();
+        // The farthest that there is: of 2^16 bits, one more than a number holds.
+        rows.iter_mut().take(1).for_each(|row| *row = query.iter().map(|word| !word).collect());
+        let all = side_by_side(&rows, words);
+        let wanted: Vec<u16> =
+            naive_distances(&query, &rows).into_iter().map(|d| d.min(u64::from(u16::MAX)) as u16).collect();
+        for (name, found) in on_every_backend!(|backend| {
+            let mut found = vec![7; rows.len()];
+            backend.sign_distances(&query, &all, &mut found);
+            found
+        }) {
+            prop_assert_eq!(&found, &wanted, "{}", name);
+        }
+    }
+
+    #[test]
+    fn places_at_most_are_found_everywhere(numbers in prop::collection::vec(0_u16..50, 0..200), most in 0_u16..60) {
+        let numbers: Vec<u16> = numbers.into_iter().map(|x| if x == 49 { u16::MAX } else { x }).collect();
+        let wanted: Vec<u32> = (0..numbers.len() as u32).filter(|&place| numbers[place as usize] <= most).collect();
+        for (name, found) in on_every_backend!(|backend| {
+            let mut found = Vec::new();
+            backend.places_at_most(&numbers, most, &mut found);
+            found
+        }) {
+            prop_assert_eq!(&found, &wanted, "{}", name);
+        }
+    }
+
+    /// Whatever the runs, and in whatever order, as sorting has it; of thousands, the first half or more of it.
+    #[test]
+    fn what_was_measured_comes_in_order(
+        (rows, topics) in (2_usize..700, 1_usize..20),
+        times in prop::sample::select(vec![1_usize, 8]),
+        lengths in prop::collection::vec(0_usize..90, 1..40),
+        (most, again) in (1_usize..300, any::<bool>()),
+        metric in prop::sample::select(&METRICS[..]),
+    ) {
+        let (rows, dimension) = (rows * times, 200);
+        let mut data = vectors(rows, dimension, topics, 0.7, 3);
+        data[..dimension].iter_mut().for_each(|x| *x = -*x);
+        let made = Made::new(data, dimension, metric);
+        let sketches = made.sketches(metric);
+        // From the last row to the first, so that places are not rows.
+        let chosen: Vec<u32> = (0..rows as u32).rev().collect();
+        let signs = sketches.signs(Some(chosen), threads(1)).unwrap();
+        // Runs with gaps between them, the last first.
+        let (mut runs, mut at) = (Vec::new(), 0);
+        for (number, length) in lengths.into_iter().enumerate() {
+            let end = rows.min(at + length * times);
+            if number % 3 != 1 {
+                runs.push(at..end);
+            }
+            at = end;
+        }
+        runs.reverse();
+        let query = vectors(1, dimension, topics, 0.7, 11);
+        let mut point = Point::new(dimension);
+        Space::codes(made.records(), metric).set(&mut point, &query);
+        sketches.set_signs(&mut point, &query, metric);
+        let (mut measured, mut found) = (Measured::default(), Vec::new());
+        if again {
+            signs.measure(from_ref(&(0..rows)), &point, &mut measured);
+            measured.clear();
+        }
+        let (some, others) = runs.split_at(runs.len() / 2);
+        signs.fetch_runs(&runs);
+        for runs in [some, others] {
+            signs.measure(runs, &point, &mut measured);
+        }
+        measured.nearest(&signs, most, &mut found);
+        let places: Vec<usize> = runs.iter().cloned().flatten().collect();
+        let norm = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        let factor = if metric == Metric::L2 { 1.0 } else { f64::from(sketches.norm) / norm };
+        let scaled: Vec<f32> = query.iter().map(|&x| (factor * f64::from(x)) as f32).collect();
+        let of_query = naive_signs(&scaled, &sketches.centre);
+        let differ = |place: usize| {
+            let of_row = naive_signs(&made.decoded(rows - 1 - place), &sketches.centre);
+            of_row.iter().zip(&of_query).filter(|(a, b)| a != b).count() as u64
+        };
+        let distances: Vec<u64> = places.iter().map(|&place| differ(place)).collect();
+        let wanted: Vec<u32> = naive_nearest(&distances, most)
+            .into_iter()
+            .map(|place| (rows - 1 - places[place]) as u32)
+            .collect();
+        prop_assert!(found.len() >= wanted.len().div_ceil(2), "{} of {}", found.len(), wanted.len());
+        prop_assert!(places.len() > 1000 || found.len() == wanted.len());
+        prop_assert_eq!(&found[..], &wanted[..found.len()]);
+    }
+
+    /// What is known of rows is known of vectors that are as they are, and of some of them.
+    #[test]
+    fn signs_of_vectors_and_of_some_places(
+        (rows, seed) in (9_usize..60, 0_u64..100),
+        places in prop::collection::vec(0_usize..9, 0..30),
+    ) {
+        let dimension = 200;
+        let made = Made::new(vectors(rows, dimension, 5, 0.7, seed), dimension, Metric::L2);
+        let sketches = made.sketches(Metric::L2);
+        let vectors = (0..rows).map(|row| made.records().vector(row));
+        prop_assert!((0..rows).all(|row| made.records().vector(row) == made.decoded(row)));
+        let (of_rows, of_vectors) =
+            (sketches.signs(None, threads(1)).unwrap(), sketches.signs_of(vectors, Metric::L2));
+        let places: Vec<u32> = places.into_iter().map(|place| place as u32).collect();
+        let some = of_vectors.of_places(&places);
+        prop_assert_eq!((of_vectors.len(), some.len()), (rows, places.len()));
+        let mut point = Point::new(dimension);
+        sketches.set_signs(&mut point, &made.data[..dimension], Metric::L2);
+        let distances = |signs: &crate::Signs| -> Vec<(u32, usize)> {
+            let (mut measured, mut one) = (Measured::default(), Vec::new());
+            (0..signs.len()).map(|place| {
+                measured.clear();
+                signs.measure(from_ref(&(place..place + 1)), &point, &mut measured);
+                measured.nearest(signs, 1, &mut one);
+                (one[0], measured.first())
+            }).collect()
+        };
+        let all = distances(&of_rows);
+        prop_assert_eq!(&all, &distances(&of_vectors));
+        let wanted: Vec<usize> = places.iter().map(|&place| all[place as usize].1).collect();
+        let found: Vec<usize> = distances(&some).into_iter().map(|(_, distance)| distance).collect();
+        prop_assert_eq!(found, wanted);
     }
 }
 

@@ -162,3 +162,59 @@ fn what_cannot_be_encoded_is_refused_by_name() {
     assert!(matches!(Records::new(&bytes, 2, 5), Err(Error::Length { .. })));
     assert!(matches!(Records::new(&[], 1 << 17, 0), Err(Error::TooLarge)));
 }
+
+/// Of many pairs of like vectors, what rounding does is spread as it is said to be.
+#[test]
+fn rounding_is_as_large_as_it_is_said_to_be() {
+    let (rows, dimension) = (400, 256);
+    let element = |row: usize, d: usize| {
+        let mixed = ((row * dimension + d) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((mixed ^ mixed >> 32) >> 8 & 0xff_ffff) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let vectors: Vec<f32> = (0..rows).flat_map(|row| (0..dimension).map(move |d| element(row, d))).collect();
+    let corpus = crate::Corpus::F32(crate::Rows::new(&vectors, dimension).unwrap());
+    for metric in METRICS {
+        let mut bytes = vec![0; rows * record_bytes(dimension)];
+        Records::encode(corpus, metric, &mut bytes, threads(1)).unwrap();
+        let space = Space::codes(Records::new(&bytes, dimension, rows).unwrap(), metric);
+        let (mut point, mut distances) = (Point::new(dimension), Vec::new());
+        let (mut squares, mut greatest) = (0.0, 0.0_f64);
+        for query in 0..20 {
+            let of_query = &vectors[query * dimension..][..dimension];
+            space.set(&mut point, of_query);
+            let others: Vec<u32> = (20..rows as u32).collect();
+            space.distances(&mut point, &others, &mut distances);
+            for (&row, &distance) in others.iter().zip(&distances) {
+                let (wanted, _) = exact(of_query, &vectors[row as usize * dimension..][..dimension], metric);
+                let unit = f64::from(space.rounding(&point, row).unwrap());
+                let off = (f64::from(distance) - wanted) / unit;
+                squares += off * off;
+                greatest = greatest.max(off.abs());
+            }
+        }
+        let deviation = (squares / (20.0 * (rows - 20) as f64)).sqrt();
+        // For L2 the square of a row is off too, of these, which are far apart, as much as the product; of near ones both are
+        // off by the same.
+        let most = if metric == Metric::L2 { 1.7 } else { 1.1 };
+        assert!((0.9..most).contains(&deviation) && greatest < 8.0, "{metric:?} {deviation} {greatest}");
+    }
+    assert_eq!(Space::vectors(corpus, Metric::L2).rounding(&Point::new(dimension), 0), None);
+}
+
+/// Rows of int8 may have any scale, where all codes are 0 too.
+#[test]
+fn nothing_is_nothing_at_any_scale() {
+    let (codes, scales) = ([0_i8; 24], [1e30_f32, 2e30, 3e30]);
+    let rows = crate::Rows::new(&codes, 8).unwrap();
+    let corpus = crate::Corpus::Int8(crate::Scaled::new(rows, &scales).unwrap());
+    for metric in METRICS {
+        let mut bytes = vec![0; 3 * record_bytes(8)];
+        Records::encode(corpus, metric, &mut bytes, threads(1)).unwrap();
+        let space = Space::codes(Records::new(&bytes, 8, 3).unwrap(), metric);
+        let (mut point, mut distances) = (Point::new(8), Vec::new());
+        space.set_row(&mut point, 0);
+        space.distances(&mut point, &[0, 1, 2], &mut distances);
+        assert_eq!(distances, [0.0; 3], "{metric:?}");
+    }
+}

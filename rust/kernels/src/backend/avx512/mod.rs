@@ -29,7 +29,7 @@ use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
-use self::signs::signs_below;
+use self::signs::{places_at_most, sign_distances, signs_below};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
     BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, SignRows,
@@ -98,6 +98,7 @@ compiled! {
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn plain_signs_below(of: SignRows<'_>, found: &mut Vec<u64>) = generic::signs_below(of, found);
+    fn plain_sign_distances(query: &[u64], rows: &[u64], to: &mut [u16]) = generic::sign_distances(query, rows, to);
 }
 
 impl Backend for Avx512 {
@@ -162,6 +163,16 @@ impl Backend for Avx512 {
     fn signs_below(self, of: SignRows<'_>, found: &mut Vec<u64>) {
         // SAFETY: `self` proves the target features, and `popcnt` that one.
         unsafe { if self.popcnt { signs_below(of, found) } else { plain_signs_below(of, found) } }
+    }
+
+    fn sign_distances(self, query: &[u64], rows: &[u64], to: &mut [u16]) {
+        // SAFETY: `self` proves the target features, and `popcnt` that one.
+        unsafe { if self.popcnt { sign_distances(query, rows, to) } else { plain_sign_distances(query, rows, to) } }
+    }
+
+    fn places_at_most(self, numbers: &[u16], most: u16, places: &mut Vec<u32>) {
+        // SAFETY: `self` proves the target features.
+        unsafe { places_at_most(numbers, most, places) }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {

@@ -1,12 +1,13 @@
 //! Signs of rows that lie eight side by side.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_cmplt_epu64_mask, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
-    _mm512_storeu_si512, _mm512_xor_si512,
+    __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_cmple_epu16_mask, _mm512_cmplt_epu64_mask,
+    _mm512_cvtusepi64_epi16, _mm512_loadu_si512, _mm512_popcnt_epi64, _mm512_set1_epi16, _mm512_set1_epi64,
+    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
 use super::bits::load_words;
-use crate::backend::{BIT_LANES, SignRows};
+use crate::backend::{BIT_LANES, SignRows, generic};
 
 /// Groups of eight rows that are compared before anybody asks whether one of them is near: few are.
 const GROUPS: usize = 4;
@@ -101,4 +102,69 @@ fn keep<const G: usize>(sums: &[__m512i; G], below: u64, place: u32, found: &mut
         hits &= hits - 1;
         found.push(distances[lane as usize] << 32 | u64::from(place + lane));
     }
+}
+
+/// See `Backend::sign_distances`.
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+pub(super) fn sign_distances(query: &[u64], rows: &[u64], to: &mut [u16]) {
+    match query.len() {
+        4 => distances_of::<4>(query, rows, to),
+        6 => distances_of::<6>(query, rows, to),
+        8 => distances_of::<8>(query, rows, to),
+        12 => distances_of::<12>(query, rows, to),
+        16 => distances_of::<16>(query, rows, to),
+        words => {
+            let ((rows, _), (to, _)) = (rows.as_chunks::<BIT_LANES>(), to.as_chunks_mut::<BIT_LANES>());
+            for (rows, to) in rows.chunks_exact(words.max(1)).zip(to) {
+                let mut sum = _mm512_setzero_si512();
+                for (row, &word) in rows.iter().zip(query) {
+                    sum = add(sum, _mm512_xor_si512(load_words(row), _mm512_set1_epi64(word.cast_signed())));
+                }
+                store(sum, to);
+            }
+        }
+    }
+}
+
+/// The same for queries of `W` words.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq")]
+fn distances_of<const W: usize>(query: &[u64], rows: &[u64], to: &mut [u16]) {
+    let mut words = [_mm512_setzero_si512(); W];
+    for w in 0..W {
+        words[w] = _mm512_set1_epi64(query[w].cast_signed());
+    }
+    let ((rows, _), (to, _)) = (rows.as_chunks::<BIT_LANES>(), to.as_chunks_mut::<BIT_LANES>());
+    for (group, to) in rows.as_chunks::<W>().0.iter().zip(to) {
+        store(distances(group, &words), to);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(sums: __m512i, to: &mut [u16; BIT_LANES]) {
+    // SAFETY: the array has exactly the 16 bytes that are written; no alignment is asked for.
+    unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtusepi64_epi16(sums)) };
+}
+
+/// Numbers in a vector.
+const NUMBERS: usize = 32;
+
+/// See `Backend::places_at_most`.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) {
+    let bound = _mm512_set1_epi16(most.cast_signed());
+    let (vectors, rest) = numbers.as_chunks::<NUMBERS>();
+    let mut first = 0;
+    for vector in vectors {
+        // SAFETY: the array has exactly the 64 bytes that are read; no alignment is asked for.
+        let values = unsafe { _mm512_loadu_si512(vector.as_ptr().cast()) };
+        let mut hits = _mm512_cmple_epu16_mask(values, bound);
+        while hits != 0 {
+            places.push(first + hits.trailing_zeros());
+            hits &= hits - 1;
+        }
+        first += NUMBERS as u32;
+    }
+    generic::places_at_most(rest, most, first, places);
 }

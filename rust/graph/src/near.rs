@@ -1,0 +1,173 @@
+//! A scan of the cells that are near a query, instead of all rows that may be found.
+//!
+//! Cells come nearest first, so that what is found in the first says how near the others must be. A query whose nearest
+//! come from the later half of the cells that were looked at gets as many again, until they do not: filters that go with
+//! places, and queries between cells, ask for more than most.
+
+use std::ops::Range;
+use std::slice::from_ref;
+
+use crossfade_kernels::{Error as Fault, Rows, Space, TopK};
+
+use crate::pool::{Pool, entry, node};
+use crate::scan::{LOOKED_AT, Scan};
+use crate::scratch::{Lent, Scratch};
+use crate::search::Task;
+
+/// What tells which cells are near.
+pub(crate) struct Near<'s> {
+    pub(crate) centres: Space<'s>,
+    /// Of each row, its cell.
+    pub(crate) of: &'s [u32],
+    /// Cells that are looked at, but for a query in doubt.
+    pub(crate) probes: usize,
+}
+
+/// Cells of which the nearest are chosen by their codes, for each that is looked at, and so many more.
+const BY_SIGNS: usize = 2;
+const MORE: usize = 16;
+
+impl Near<'_> {
+    /// Fill the scratch's cells with those whose centres differ in the fewest signs from the point, and their distances.
+    fn first(&self, scan: &Scan<'_>, most: usize, scratch: &mut Scratch) {
+        let Scratch { point, measured, rows, .. } = &mut *scratch;
+        let signs = &scan.laid.centres;
+        measured.clear();
+        signs.measure(from_ref(&(0..signs.len())), point, measured);
+        measured.nearest(signs, most, rows);
+        self.compare(scan, scratch);
+    }
+
+    /// The same with all that have no rank.
+    fn others(&self, scan: &Scan<'_>, scratch: &mut Scratch) {
+        let Scratch { rows, ranks, .. } = &mut *scratch;
+        let places = (0..).zip(&scan.laid.cells);
+        rows.clear();
+        rows.extend(places.filter(|&(_, &cell)| ranks[cell as usize] == NO_RANK).map(|(place, _)| place));
+        self.compare(scan, scratch);
+    }
+
+    /// The distances of the cells at the places in the scratch's rows.
+    fn compare(&self, scan: &Scan<'_>, scratch: &mut Scratch) {
+        let Scratch { point, rows, nodes, cells, distances, .. } = scratch;
+        nodes.clear();
+        nodes.extend(rows.iter().map(|&place| scan.laid.cells[place as usize]));
+        self.centres.distances(point, nodes, distances);
+        cells.clear();
+        cells.extend(rows.iter().zip(&*distances).map(|(&place, &distance)| entry(distance, place)));
+    }
+}
+
+/// The rank of a cell that was not looked at.
+const NO_RANK: u32 = u32::MAX;
+
+/// How far a query has come.
+struct On {
+    /// Cells that were looked at, those that are looked at next, and their rows.
+    done: usize,
+    to: usize,
+    rows: usize,
+    /// Whether there is something to score.
+    enough: bool,
+}
+
+impl Task<'_> {
+    /// Scan for some queries, a step of each after that of another: what the next step of one will read comes while the
+    /// others take theirs. None for one that finds too few, or is in doubt.
+    pub(crate) fn scan_near(
+        &self,
+        (scan, near): (&Scan<'_>, &Near<'_>),
+        numbers: Range<usize>,
+        queries: Rows<'_, f32>,
+        lent: &mut [Lent<'_>],
+    ) -> Vec<Result<Option<TopK>, Fault>> {
+        let mut scratches: Vec<&mut Scratch> = lent.iter_mut().take(numbers.len()).map(Lent::get).collect();
+        let mut all: Vec<On> = Vec::with_capacity(numbers.len());
+        for (number, scratch) in numbers.clone().zip(&mut scratches) {
+            all.push(self.choose_cells((scan, near), queries.row(number), scratch));
+        }
+        for (on, scratch) in all.iter_mut().zip(&mut scratches) {
+            self.scan_cells(scan, on, scratch);
+        }
+        for (on, scratch) in all.iter_mut().zip(&mut scratches) {
+            on.enough = self.compare_found((scan, near), on, scratch);
+        }
+        let scored = numbers
+            .zip(all)
+            .zip(scratches)
+            .map(|((number, on), scratch)| if on.enough { self.score(queries.row(number), scratch) } else { Ok(None) });
+        scored.collect()
+    }
+
+    /// Find the cells that are nearest, and where their rows lie.
+    fn choose_cells(&self, (scan, near): (&Scan<'_>, &Near<'_>), query: &[f32], scratch: &mut Scratch) -> On {
+        self.aim(scan, query, &mut scratch.point);
+        let laid = &*scan.laid;
+        let all = laid.cells.len();
+        scratch.ranks.clear();
+        scratch.ranks.resize(near.centres.len(), NO_RANK);
+        let mut on = On { done: 0, to: near.probes.min(all), rows: 0, enough: false };
+        near.first(scan, (on.to * BY_SIGNS + MORE).min(all), scratch);
+        scratch.measured.clear();
+        on.rows = rank(scan, (on.done, on.to), scratch);
+        laid.signs.fetch_runs(&scratch.runs);
+        on
+    }
+
+    /// Look at the rows of the cells that were chosen.
+    fn scan_cells(&self, scan: &Scan<'_>, on: &mut On, scratch: &mut Scratch) {
+        let Scratch { runs, point, measured, .. } = &mut *scratch;
+        scan.laid.signs.measure(runs, point, measured);
+        on.done = on.to;
+        self.take_measured(scan, scratch);
+    }
+
+    /// Compare what was found, and go on to more cells as long as that is too few, or the nearest come late. False for a
+    /// query of which signs say too little.
+    fn compare_found(&self, (scan, near): (&Scan<'_>, &Near<'_>), on: &mut On, scratch: &mut Scratch) -> bool {
+        let all = scan.laid.cells.len();
+        loop {
+            // A filter may leave a row or two of each.
+            if on.rows >= self.work.candidates(self.plan) || on.done == all {
+                if !self.compare(scan, on.rows, scratch) {
+                    return false;
+                }
+                let ranks = (&*scratch.ranks, on.done);
+                if on.done == all || !(self.doubts && self.come_from_late(&scratch.pool, near.of, ranks)) {
+                    return true;
+                }
+            }
+            on.to = (2 * on.done).min(all);
+            if scratch.cells.len() < on.to - on.done {
+                near.others(scan, scratch);
+            }
+            on.rows += rank(scan, (on.done, on.to), scratch);
+            self.scan_cells(scan, on, scratch);
+        }
+    }
+
+    /// Whether the nearest of what was found say that nearer ones may be in cells that were not looked at.
+    fn come_from_late(&self, pool: &Pool, of: &[u32], (ranks, done): (&[u32], usize)) -> bool {
+        let nearest = &pool.entries()[..pool.entries().len().min(self.k.max(LOOKED_AT))];
+        let rank = |&entry: &u64| ranks[(of[node(entry) as usize] as usize).min(ranks.len() - 1)];
+        let late = nearest.iter().map(rank).filter(|&rank| rank as usize >= done / 2).count();
+        late > self.may_be_late(nearest.len())
+    }
+}
+
+/// Give the nearest of the scratch's cells the ranks from `done` to `to`, and fill its runs with where their rows lie, nearest
+/// first; the others stay. How many rows that is.
+fn rank(scan: &Scan<'_>, (done, to): (usize, usize), scratch: &mut Scratch) -> usize {
+    let Scratch { cells, ranks, runs, .. } = scratch;
+    if to - done < cells.len() {
+        cells.select_nth_unstable(to - done);
+    }
+    cells[..to - done].sort_unstable();
+    runs.clear();
+    for (rank, cell) in (done as u32..).zip(cells.drain(..to - done)) {
+        let place = node(cell) as usize;
+        ranks[scan.laid.cells[place] as usize] = rank;
+        runs.push(scan.laid.starts[place] as usize..scan.laid.starts[place + 1] as usize);
+    }
+    runs.iter().map(ExactSizeIterator::len).sum()
+}
