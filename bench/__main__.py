@@ -5,7 +5,9 @@ python -m bench kernels -k f32        a group, and of it the benches whose name 
 python -m bench kernels/f32 --case "8 queries"
 python -m bench --quick               a smoke run over small shapes: shows that it works, judges nothing, keeps nothing
 
-Exit code: 0 all ran, whatever they measured; 1 a bench failed; 2 no such bench, or no place for the record;
+CROSSFADE_BENCH_ROWS=1000000          so many rows in graph, store, lexical and evaluation; kept in sections of its own
+
+Exit code: 0 all ran, whatever they measured; 1 a bench failed; 2 no such bench or size, or no place for the record;
 130 interrupted; 141 nobody reads the output any more.
 """
 
@@ -17,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import record, table
+from bench import record, size, table
 from bench.child import INTERRUPTED, unread
 from bench.runner import Outcome, find, run, select
 from crossfade.errors import CrossfadeError
@@ -27,12 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         chosen = select(find(), options.benches, options.k)
+        rows = size.asked()
     except ValueError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     if options.list:
         print("\n".join(bench.name for bench in chosen))
         return 0
+    if rows is not None and options.quick:
+        print(f"bench: a quick run has sizes of its own: {size.ROWS} is not read", file=sys.stderr)
     keep = options.save or not (options.benches or options.k or options.quick or options.no_save or options.case)
     with tempfile.TemporaryDirectory() as scratch:
         path = record.path_of_today() if keep else Path(scratch) / "record.json"

@@ -104,8 +104,8 @@ def save(name: str, cases: list[dict[str, Any]], versions: Mapping[str, str | No
     """Put the cases of a bench that is run by itself in today's record. The runner keeps them as they come."""
     if session().kept:
         return
-    bench = session().bench
-    own = Session(name if bench == "bench" else bench, record.path_of_today())
+    section = session().section
+    own = Session(name if section == "bench" else section, record.path_of_today())
     own.know(versions)
     own.cases.extend(cases)
     own.finish()

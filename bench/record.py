@@ -1,7 +1,9 @@
 """The dated record of a day's runs on one kind of machine: bench/record/DATE-MACHINE.json.
 
-    {"format": ..., "machine": {...}, "benches": {"kernels/f32": {"measured_at", "commit", "dirty", "complete",
-     "versions", "environment", "blas", "load", "cases": [...]}}}
+    {"format": ..., "machine": {...}, "benches": {"kernels/f32": {"measured_at", "commit", "dirty", "complete", "quick",
+     "versions", "environment", "blas", "load", "cases": [...]}, "graph/hnsw, 1,000,000 rows": {...}}}
+
+A section has a bench's name, and its size where that is not the bench's own: see `bench.size`.
 
 Written after every case, whole or not at all, so that an interruption keeps what was measured.
 """
@@ -46,21 +48,21 @@ def read(path: Path) -> dict[str, Any]:
     raise ValueError(f'{path} is not a record of the benches (format "{FORMAT}"): move it away')
 
 
-def put(path: Path, bench: str, section: dict[str, Any]) -> None:
-    """Replace what the record says of one bench."""
+def put(path: Path, section: str, content: dict[str, Any]) -> None:
+    """Replace one section of the record: what it says of one bench at one size."""
     record = read(path)
-    record["benches"] = dict(sorted((record["benches"] | {bench: section}).items()))
+    record["benches"] = dict(sorted((record["benches"] | {section: content}).items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as stream:
         stream.write((json.dumps(record, indent=1) + "\n").encode())
 
 
 def cases(path: Path, since: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """(bench, case) of all that was measured at or after `since`, as `now` gives it."""
-    for bench, section in read(path)["benches"].items():
-        if section["measured_at"] >= since:
-            for case in section["cases"]:
-                yield bench, case
+    """(section, case) of all that was measured at or after `since`, as `now` gives it."""
+    for section, content in read(path)["benches"].items():
+        if content["measured_at"] >= since:
+            for case in content["cases"]:
+                yield section, case
 
 
 def now() -> str:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import record
+from bench import record, size
 from bench.machine import blas, commit, settings
 
 RECORD = "CROSSFADE_BENCH_RECORD"
@@ -30,6 +30,7 @@ class Session:
         self.versions: dict[str, str | None] = {"numpy": version("numpy")}  # a peer in every bench, or under one
         self._path = path
         self._case = case.lower()
+        self._size: tuple[int, int] | None = None  # rows, and how many the bench takes by default
         self._began = {**commit(), "load": os.getloadavg()[0]}
 
     @classmethod
@@ -43,6 +44,25 @@ class Session:
     def wants(self, case: str) -> bool:
         """Whether the case was asked for."""
         return self._case in case.lower()
+
+    def rows(self, default: int, *, quick: int) -> int:
+        """How many rows the bench takes: as many as `size.asked`, or `default`; `quick` in a quick run.
+
+        Asked before the first case, for the section's name depends on it. Raises ValueError for a size that cannot be,
+        and for another answer than the one before.
+        """
+        found = (quick, quick) if self.quick else (size.asked() or default, default)
+        if self._size is None and self.cases:
+            raise ValueError(f"{self.bench} has kept a case already: ask for its rows before the first")
+        if self._size not in (None, found):
+            raise ValueError(f"{self.bench} has one size: {self._size} (rows, default) is asked for again as {found}")
+        self._size = found
+        return found[0]
+
+    @property
+    def section(self) -> str:
+        """What the record calls the bench: by its name, and by its size where that is not its own."""
+        return self.bench if self._size is None else size.section(self.bench, *self._size)
 
     def know(self, versions: Mapping[str, str | None]) -> None:
         """Remember the peers' versions."""
@@ -65,7 +85,7 @@ class Session:
     def _write(self, *, complete: bool) -> None:
         if self._path is None:
             return
-        section = {
+        content = {
             "measured_at": record.now(),
             **self._began,
             "complete": complete,
@@ -75,7 +95,7 @@ class Session:
             "blas": blas(),
             "cases": self.cases,
         }
-        record.put(self._path, self.bench, section)
+        record.put(self._path, self.section, content)
 
 
 def bench_name(module: str) -> str:

@@ -28,10 +28,10 @@ def lines(case: Mapping[str, Any], *, quick: bool = False) -> list[str]:
 
 
 def summary(cases: Iterable[tuple[str, Mapping[str, Any]]], *, quick: bool = False) -> list[str]:
-    """Every figure that something was aimed at, and every case that was left out. `cases`: (bench, case)."""
+    """Every figure that something was aimed at, and every case that was left out. `cases`: (section, case)."""
     known = list(cases)
-    aimed = [(f"{bench}: {case['case']}", one) for bench, case in known for one in case["reach"]]
-    skipped = [f"  {bench}: {case['case']}: {case['skipped']}" for bench, case in known if "skipped" in case]
+    aimed = [(f"{section}: {case['case']}", one) for section, case in known for one in case["reach"]]
+    skipped = [f"  {section}: {case['case']}: {case['skipped']}" for section, case in known if "skipped" in case]
     found = []
     if quick:
         found += ["", QUICK]

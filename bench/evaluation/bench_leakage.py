@@ -1,8 +1,9 @@
 """A million training rows held against an evaluation of 1,000 queries and 5,000 relevant documents.
 
-Rows are generated: an anchor of 4 to 14 words, a positive and a hard negative of 20 to 60, drawn by Zipf's law, with
-copies of evaluation texts planted in one row of a hundred: as they are, with two words swapped, with a sentence more.
-The whole of `crossfade leakage` is timed, reading and parsing JSON included, with the growth of the process's memory.
+A million, or as many as `bench.size` says. Rows are generated: an anchor of 4 to 14 words, a positive and a hard
+negative of 20 to 60, drawn by Zipf's law, with copies of evaluation texts planted in one row of a hundred: as they are,
+with two words swapped, with a sentence more. The whole of `crossfade leakage` is timed, reading and parsing JSON
+included, with the growth of the process's memory.
 
 Peers are timed on the texts alone, in memory, and on a hundredth of the rows: a Python set, which finds only what is
 the same byte for byte, and datasketch's MinHashLSH (128 permutations, threshold 0.7, 3-word sequences), which knows one
@@ -166,7 +167,7 @@ def datasketch_search(known: list[str], texts: list[str]) -> Callable[[], object
 
 
 def main() -> int:
-    rows = ROWS // 50 if session().quick else ROWS
+    rows = session().rows(ROWS, quick=ROWS // 50)
     data = evaluation()
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "train.jsonl"

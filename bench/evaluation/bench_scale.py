@@ -30,7 +30,7 @@ from bench.evaluation.scale_data import DIMENSION, write_data, write_models
 from bench.harness import OURS, installed, interleaved, report_values, session
 from crossfade.evaluation.vector_file import HEAD_BYTES
 
-ROWS = "CROSSFADE_BENCH_ROWS"
+ROWS, QUICK_ROWS = 100_000, 20_000
 MOST_MEMORY = 6.0  # GB
 LEAST_RIGHT = 0.7  # the lesser of estimate and truth over the greater
 SAMPLED_QUERIES, SAMPLED_ROWS = 512, 200_000
@@ -90,7 +90,7 @@ def rates(place: Path, rows: int) -> dict[str, float]:
 
 
 def main() -> int:
-    rows = int(os.environ.get(ROWS, "0")) or (20_000 if session().quick else 100_000)
+    rows = session().rows(ROWS, quick=QUICK_ROWS)
     queries = rows // 10
     title = f"compare {queries:,} queries x {rows:,} documents, {DIMENSION} dimensions, two models"
     if not session().wants(title):

@@ -7,7 +7,6 @@ k^-0.7, of 64); and noise in all others. Queries are drawn as the rows are. They
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +23,8 @@ EF_CONSTRUCTION = 200
 DIRECTIONS = 64
 ROWS_PER_TOPIC = 100
 
-# `CROSSFADE_BENCH_ROWS=1000000 python -m bench graph`: more rows than caches hold anything of.
-_ROWS = "CROSSFADE_BENCH_ROWS"
+# Of a million (see `bench.size`), caches hold next to nothing.
+ROWS, QUICK_ROWS = 100_000, 3_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Data:
 
 def rows() -> int:
     """Rows of the corpus."""
-    return 3_000 if session().quick else int(os.environ.get(_ROWS, "100000"))
+    return session().rows(ROWS, quick=QUICK_ROWS)
 
 
 def queries() -> int:

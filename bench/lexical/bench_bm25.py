@@ -1,4 +1,4 @@
-"""BM25 search of 100,000 short texts, top 10, against tantivy called in process and bm25s.
+"""BM25 search of 100,000 short texts, or as many as `bench.size` says, top 10: tantivy called in process, and bm25s.
 
 Words are drawn by Zipf's law, so that a query has frequent and rare ones. All rivals get words that their analysers
 leave alone, and answers are compared before anything is timed: the same rows, but for those that tie. tantivy's own
@@ -22,8 +22,10 @@ from bench.harness import OURS, installed, measure, session
 from crossfade.lexical import AnalyserSettings, Segment, build, search
 
 K = 10
+TEXTS = 100_000
 WORDS = 50_000
 TANTIVY = "tantivy, in process"
+TANTIVY_HEAP = 500_000_000  # bytes
 ONE_THREAD = "crossfade, one thread"
 REACH = {TANTIVY: 1.0, "bm25s": 1.0}
 TOLERANCE = 1e-4  # relative; of float32 sums of a few terms, with room
@@ -50,41 +52,50 @@ def ours(queries: list[str], segment: Segment, threads: int = 0) -> Callable[[],
     return call
 
 
-def tantivy_search(queries: list[str], corpus: list[str], folder: Path) -> Callable[[], Answer]:
+def tantivy_searcher(corpus: list[str], folder: Path) -> Callable[[list[str]], Callable[[], Answer]]:
+    """What searches the corpus for queries, one after the other."""
     library: Any = importlib.import_module("tantivy")
     builder = library.SchemaBuilder()
     builder.add_text_field("text", stored=False, tokenizer_name="whitespace", index_option="freq")
+    folder.mkdir()
     index = library.Index(builder.build(), path=str(folder))
-    writer = index.writer(heap_size=500_000_000, num_threads=1)
+    writer = index.writer(heap_size=TANTIVY_HEAP, num_threads=1)
     for text in corpus:
         writer.add_document(library.Document(text=[text]))
     writer.commit()
     writer.wait_merging_threads()
     index.reload()
     searcher = index.searcher()
-
-    def call() -> Answer:
-        answer = []
-        for query in queries:
-            hits = searcher.search(index.parse_query(query, ["text"]), K, count=False).hits
-            answer.append(([address.doc for _, address in hits], [score for score, _ in hits]))
-        return answer
-
     if searcher.num_segments != 1:
         raise SystemExit("tantivy made more than one segment, crossfade one: no fair match")
-    return call
+
+    def searching(queries: list[str]) -> Callable[[], Answer]:
+        def call() -> Answer:
+            answer = []
+            for query in queries:
+                hits = searcher.search(index.parse_query(query, ["text"]), K, count=False).hits
+                answer.append(([address.doc for _, address in hits], [score for score, _ in hits]))
+            return answer
+
+        return call
+
+    return searching
 
 
-def bm25s_search(queries: list[str], corpus: list[str]) -> Callable[[], Answer]:
+def bm25s_searcher(corpus: list[str]) -> Callable[[list[str]], Callable[[], Answer]]:
+    """What searches the corpus for queries, all at once."""
     library: Any = importlib.import_module("bm25s")
     retriever = library.BM25(method="lucene", k1=1.2, b=0.75)
     retriever.index([text.split() for text in corpus], show_progress=False)
 
-    def call() -> Answer:
-        rows, scores = retriever.retrieve([query.split() for query in queries], k=K, show_progress=False)
-        return list(zip(rows.tolist(), scores.tolist(), strict=True))
+    def searching(queries: list[str]) -> Callable[[], Answer]:
+        def call() -> Answer:
+            rows, scores = retriever.retrieve([query.split() for query in queries], k=K, show_progress=False)
+            return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
-    return call
+        return call
+
+    return searching
 
 
 def check(name: str, theirs: Answer, answer: Answer, factor: float) -> None:
@@ -96,19 +107,33 @@ def check(name: str, theirs: Answer, answer: Answer, factor: float) -> None:
             raise SystemExit(f"{name} and crossfade differ for query {query}: {a} {b}")
 
 
-def main() -> int:
-    count = 5_000 if session().quick else 100_000
+def searchers(corpus: list[str], folder: Path) -> dict[str, tuple[Callable[[list[str]], Callable[[], Answer]], float]]:
+    """Of the peers that are installed, and how many times crossfade's scores theirs are."""
     versions = installed("tantivy", "bm25s")
+    found = {}
+    if versions["tantivy"] is not None:
+        found[TANTIVY] = (tantivy_searcher(corpus, folder / "tantivy"), 2.2)
+    if versions["bm25s"] is not None:
+        found["bm25s"] = (bm25s_searcher(corpus), 1.0)
+    return found
+
+
+def main() -> int:
+    count = session().rows(TEXTS, quick=TEXTS // 20)
+    cases = {
+        f"BM25, {count:,} texts, top {K}, queries of {words} words, batch of {batch}": (words, batch)
+        for words, batch in ((3, 1), (3, 256), (8, 256))
+    }
+    cases = {title: case for title, case in cases.items() if session().wants(title)}
+    if not cases:
+        return 0
     corpus = texts(count, 30, seed=0)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         build(folder / "ours", [corpus], AnalyserSettings("plain", "none"))
         segment = Segment(folder / "ours")
-        (folder / "tantivy").mkdir()
-        for words, batch in ((3, 1), (3, 256), (8, 256)):
-            case = f"BM25, {count:,} texts, top {K}, queries of {words} words, batch of {batch}"
-            if not session().wants(case):
-                continue
+        peers = searchers(corpus, folder)
+        for title, (words, batch) in cases.items():
             # tantivy's query parser counts a word once, however often it comes.
             drawn = texts(256 if batch == 1 else batch, words, seed=1)
             queries = [" ".join(dict.fromkeys(query.split())) for query in drawn]
@@ -117,17 +142,12 @@ def main() -> int:
             rivals: dict[str, Callable[[], object]] = {OURS: one_by_one if batch == 1 else whole}
             if batch > 1:
                 rivals[ONE_THREAD] = ours(queries, segment, threads=1)
-            if versions["tantivy"] is not None:
-                with tempfile.TemporaryDirectory(dir=folder) as inner:
-                    call = tantivy_search(queries, corpus, Path(inner))
-                check(TANTIVY, call(), whole(), 2.2)
-                rivals[TANTIVY] = call
-            if versions["bm25s"] is not None:
-                peer = bm25s_search(queries, corpus)
-                check("bm25s", peer(), whole(), 1.0)
-                rivals["bm25s"] = peer
+            for name, (searcher, factor) in peers.items():
+                call = searcher(queries)
+                check(name, call(), whole(), factor)
+                rivals[name] = call
             rounds = 3 if session().quick else 9
-            measure(case, rivals, unit="queries", amount=len(queries), rounds=rounds, budget=10.0, reach=REACH)
+            measure(title, rivals, unit="queries", amount=len(queries), rounds=rounds, budget=10.0, reach=REACH)
     return 0
 
 

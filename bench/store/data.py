@@ -1,7 +1,7 @@
 """Documents as a store takes them: about 300 characters each, 384 dimensions, with fields or without.
 
 Vectors are those of `bench.graph.data`. Words are drawn by Zipf's law from 50,000 made-up ones, so that an analyser and
-a vocabulary have as much to do as with prose. `CROSSFADE_BENCH_ROWS` says how many documents, as it does there.
+a vocabulary have as much to do as with prose. There are as many documents as rows there: see `bench.size`.
 """
 
 from __future__ import annotations

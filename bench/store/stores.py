@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.harness import session
 from bench.machine import ROOT
 from bench.store.data import DIMENSION, FINGERPRINT, Corpus, rows
 from crossfade.store.collection import DurableCollection
@@ -24,10 +23,15 @@ _WORK = ROOT / "bench" / "work"
 
 
 def settings() -> StoreSettings:
-    """Those that a store has by default; a quick run's make segments, merges and graphs of few rows."""
-    if not session().quick:
-        return StoreSettings()
-    return StoreSettings(seal_rows=rows() // 4, merge_factor=2, graph=GraphSettings(least_rows=256))
+    """Those that a store has by default; where that makes too few segments to merge, of fewer rows.
+
+    Of quick runs' 3,000 rows each segment has 750, and graphs are made of 250.
+    """
+    usual = StoreSettings()
+    seal_rows = rows() // usual.merge_factor
+    if seal_rows >= usual.seal_rows:
+        return usual
+    return StoreSettings(seal_rows=seal_rows, merge_factor=2, graph=GraphSettings(least_rows=seal_rows // 3))
 
 
 @contextmanager

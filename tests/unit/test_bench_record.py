@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import record
+from bench import record, size
 from bench.cases import OURS, timed_case
 from bench.machine import blas, commit, label, machine
+from bench.runner import find
 from bench.session import Session, bench_name
 
 CASE = timed_case("a case", {OURS: 1.0, "peer": 2.0}, "queries", 1, reach={"peer": 1.5})
@@ -65,6 +66,18 @@ def test_cases_by_the_time_at_which_they_were_measured(tmp_path: Path) -> None:
     assert [bench for bench, _ in record.cases(path)] == ["new", "old"]
 
 
+def test_another_time_is_not_another_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "record.json"
+    for asked in ("", "1000000", "100000", "1000000"):
+        monkeypatch.setenv(size.ROWS, asked)
+        session = Session("graph/hnsw", path)
+        session.rows(100_000, quick=3_000)
+        session.add(CASE)
+        session.finish()
+    assert list(sections(path)) == ["graph/hnsw", "graph/hnsw, 1,000,000 rows"]
+    assert {section for section, _ in record.cases(path)} == set(sections(path))
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "another"}', "nothing like it"])
 def test_another_file_is_not_written_over(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.json"
@@ -91,6 +104,21 @@ def test_the_file_is_named_after_the_day_and_the_machine(tmp_path: Path) -> None
 def test_committed_records_of_this_format_can_be_read() -> None:
     for path in record.DIRECTORY.glob("*-cores.json"):
         assert not any(section["quick"] for section in record.read(path)["benches"].values())
+
+
+def test_committed_sections_are_called_by_a_bench_s_name_and_the_size_of_its_cases() -> None:
+    """The sizes that are measured at: each is named, unless it is the bench's own, and then in no name."""
+    own = dict.fromkeys((bench.name for bench in find()), 0)
+    own |= {name: 100_000 for name in own if name.startswith(("graph/", "store/", "lexical/"))}
+    own |= {"evaluation/scale": 100_000, "evaluation/leakage": 1_000_000}
+    for path in record.DIRECTORY.glob("*-cores.json"):
+        for section, content in record.read(path)["benches"].items():
+            bench, _, said = section.partition(", ")
+            assert bench in own, f"{path.name}: {section}"
+            rows = int(said.removesuffix(" rows").replace(",", "") or own[bench])
+            assert section == size.section(bench, rows, own[bench]), f"{path.name}: {section}"
+            if rows:
+                assert any(f"{rows:,}" in case["case"] for case in content["cases"]), f"{path.name}: {section}"
 
 
 def test_a_machine_s_label() -> None:

@@ -17,6 +17,7 @@ from bench import record
 from bench.__main__ import main
 from bench.machine import PEERS_SLOWED_BY
 from bench.runner import find, select
+from bench.size import ROWS
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +32,12 @@ GOOD = """
             measure(title, {OURS: lambda: None, "peer": lambda: None}, unit="calls", amount=1, rounds=3,
                     reach={"peer": 1e9})
     sys.exit(0)
+"""
+SIZED = """
+    from bench.harness import OURS, report, session
+
+    rows = session().rows(100_000, quick=10)
+    report(f"a case of {rows:,}", {OURS: 1.0, "peer": 2.0}, "rows", rows, reach={"peer": 1.0})
 """
 BAD = "raise RuntimeError('a bench that is broken')"
 DISAGREES = "raise SystemExit('the peers do not agree')"
@@ -119,6 +126,46 @@ def test_what_cannot_be_run_is_exit_code_2(tmp_path: Path, arguments: tuple[str,
     assert done.returncode == 2
     assert said in done.stderr
     assert kept(tree) == {}
+
+
+def test_another_size_is_kept_beside_the_bench_s_own(tmp_path: Path) -> None:
+    tree = bench_tree(tmp_path, good=GOOD, sized=SIZED)
+    assert bench(tree, **{ROWS: ""}).returncode == 0
+    done = bench(tree, "fake", "--save", **{ROWS: "1000000"})
+    assert done.returncode == 0, done.stderr
+    found = kept(tree)
+    assert list(found) == ["fake/good", "fake/sized", "fake/sized, 1,000,000 rows"]
+    assert titles(found["fake/sized"]) == ["a case of 100,000"]
+    assert titles(found["fake/sized, 1,000,000 rows"]) == ["a case of 1,000,000"]
+    assert "fake/sized, 1,000,000 rows: a case of 1,000,000" in done.stdout
+    assert "fake/good: case 1" in done.stdout
+
+
+def test_a_bench_that_is_run_by_itself_at_another_size_keeps_it_apart(tmp_path: Path) -> None:
+    tree = bench_tree(
+        tmp_path, sized=SIZED + '    from bench.harness import save\n    save("sized", session().cases, {})\n'
+    )
+    command = [sys.executable, "-m", "bench.fake.bench_sized"]
+    for rows in ("100000", "5000"):
+        environment = {**os.environ, ROWS: rows}
+        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=120, check=True)
+    assert list(kept(tree)) == ["fake/sized", "fake/sized, 5,000 rows"]
+
+
+def test_a_quick_run_says_that_it_has_a_size_of_its_own(tmp_path: Path) -> None:
+    tree = bench_tree(tmp_path, sized=SIZED)
+    done = bench(tree, "--quick", **{ROWS: "1000000"})
+    assert done.returncode == 0, done.stderr
+    assert "a quick run has sizes of its own: CROSSFADE_BENCH_ROWS is not read" in done.stderr
+    assert "a case of 10\n" in done.stdout
+
+
+def test_a_size_that_cannot_be_is_exit_code_2_before_anything_is_measured(tmp_path: Path) -> None:
+    tree = bench_tree(tmp_path, good=GOOD)
+    done = bench(tree, **{ROWS: "1e6"})
+    assert done.returncode == 2
+    assert "CROSSFADE_BENCH_ROWS is '1e6': give a whole number of rows" in done.stderr
+    assert "case 1" not in done.stdout
 
 
 def test_a_place_that_cannot_hold_the_record_is_found_before_anything_is_measured(tmp_path: Path) -> None:
