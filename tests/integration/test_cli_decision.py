@@ -93,10 +93,33 @@ def test_a_decision_is_written_signed_and_verified(
     assert {"query_id", "query", "document_id", "title", "text", "base_rank", "candidate_rank"} == pool[0].keys()
 
     capsys.readouterr()
-    assert run(["decision", "verify", str(record)]) == 0
+    # Who gives the record alone, in a script, must not take all of it for checked.
+    assert run(["decision", "verify", str(record)]) == 3
     said = capsys.readouterr().out
-    assert f"what was checked holds; {said.count(' not checked: ')} parts were not checked" in said
-    assert said.count(" not checked: ") > 10
+    lacking = ["data", "slices", "base run", "candidate run", "judged", "rank overlap", "churn"]
+    lacking += [*(["shown rankings"] if held["regressions"] else []), "guard general data", "file protocol"]
+    assert f"NOT CHECKED, as nothing was given to check it by: {', '.join(lacking)}\n" in said
+    assert "give --dataset, --base-run, --candidate-run, --guard general=DIR, --protocol; or --allow-unchecked" in said
+    assert "no record can show: guard general values, latency, dates, models, environment, signature\n" in said
+    assert f"what was checked holds; {len(lacking)} parts were not checked, and could be\n" in said
+    assert run(["decision", "verify", str(record), "--allow-unchecked"]) == 0
+    said = capsys.readouterr().out
+    assert "NOT CHECKED, as nothing was given" in said
+    assert "--allow-unchecked" not in said
+    assert run(["decision", "verify", str(record), "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert (told["holds"], told["complete"]) == (True, False)
+    assert [each["name"] for each in told["checks"] if each["holds"] is None and each["options"]] == lacking
+    # One file less than all is still not all.
+    some = ["--dataset", folder / "topics", "--protocol", folder / "protocol.toml", "--base-run", runs[0]]
+    some += ["--guard", f"general={folder / 'general'}"]
+    assert run(["decision", "verify", str(record), *map(str, some)]) == 3
+    assert "give --candidate-run; or --allow-unchecked" in capsys.readouterr().out
+    some += ["--candidate-run", runs[1]]
+    assert run(["decision", "verify", str(record), *map(str, some)]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("all that can be checked holds\n")
+    assert "NOT CHECKED" not in said
     sources = ["--dataset", folder / "topics", "--protocol", folder / "protocol.toml"]
     sources += ["--base-run", runs[0], "--candidate-run", runs[1], "--json"]
     sources += ["--guard", f"general={folder / 'general'}"]
@@ -104,6 +127,7 @@ def test_a_decision_is_written_signed_and_verified(
     assert run(["decision", "verify", str(record), *map(str, sources)]) == 0
     checked = json.loads(capsys.readouterr().out)
     assert checked["holds"]
+    assert checked["complete"]
     assert checked["verdict"] == "ship"
     assert {check["name"]: check["holds"] for check in checked["checks"]} == {
         **dict.fromkeys(
@@ -120,10 +144,14 @@ def test_a_decision_is_written_signed_and_verified(
     assert run(["decision", "keygen", str(key)]) == 0
     assert run(["decision", "sign", str(record), "--key", str(key), "--detached", str(tmp_path / "sig.json")]) == 0
     signed = ["--public-key", f"{key}.pub", "--signature", str(tmp_path / "sig.json")]
-    assert run(["decision", "verify", str(record), *signed]) == 0
+    assert run(["decision", "verify", str(record), *signed, "--allow-unchecked"]) == 0
     assert run(["decision", "sign", str(record), "--key", str(key)]) == 0
-    assert run(["decision", "verify", str(record), *signed[:2]]) == 0
+    assert run(["decision", "verify", str(record), *signed[:2], "--allow-unchecked"]) == 0
     assert "signature        holds" in capsys.readouterr().out
+    assert run(["decision", "verify", str(record), *map(str, some)]) == 3  # nobody has looked at who signed it
+    assert "give --public-key; or" in capsys.readouterr().out
+    assert run(["decision", "verify", str(record), *map(str, some), *signed[:2]]) == 0
+    capsys.readouterr()
 
     # What a record holds is never obeyed by a terminal: not its names, nor its dates, nor keys that are unknown.
     spoiled = copy.deepcopy(held)
@@ -179,7 +207,9 @@ def test_a_diagnosis_of_the_base_becomes_slices(
     assert failed
     assert held["evidence"]["diagnosis"]["causes"].keys() == failed
     verified = ["decision", "verify", str(record), "--dataset", str(folder / "topics")]
-    assert run([*verified, "--diagnosis", str(diagnosis)]) == 0
+    assert run(verified) == 3
+    assert "diagnosis" in capsys.readouterr().out.partition("NOT CHECKED")[2].partition("\n")[0]
+    assert run([*verified, "--diagnosis", str(diagnosis), "--allow-unchecked"]) == 0
     said = capsys.readouterr().out
     assert "slices           holds" in said
     assert "diagnosis        holds" in said
@@ -190,7 +220,7 @@ def test_a_diagnosis_of_the_base_becomes_slices(
     declared = ["--protocol", tmp_path / "protocol.toml"]
     assert compare(folder, spoiled_bundle, minilm_bundle, *declared, "--decision", record) == 0
     assert "slice:lost" in capsys.readouterr().out
-    assert run([*verified, *map(str, declared)]) == 0
+    assert run([*verified, *map(str, declared), "--allow-unchecked"]) == 0
     assert "diagnosis        holds" in capsys.readouterr().out
     # What another model fails says nothing of this one.
     assert compare(folder, minilm_bundle, spoiled_bundle, "--diagnosis", diagnosis) == 2
@@ -358,7 +388,12 @@ def test_a_base_that_was_measured_before(
     def decided() -> dict[str, Any]:
         assert run(["compare", *map(str, [*new, *base])]) == 0
         found: dict[str, Any] = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
-        assert run(["decision", "verify", str(tmp_path / "d.json")]) == 0
+        verified = ["decision", "verify", str(tmp_path / "d.json"), "--allow-unchecked"]
+        assert run(verified) == 0
+        assert "--baseline" in capsys.readouterr().out.partition("\ngive ")[2]
+        assert run([*verified, "--baseline", str(record)]) == 0
+        assert "file baseline    holds" in capsys.readouterr().out
+        assert run([*verified, "--baseline", str(ranked)]) == 1
         return found
 
     found = decided()

@@ -75,6 +75,23 @@ def test_an_interrupt_leaves_nothing(place: Path, tmp_path: Path, stage: str) ->
     assert left(tmp_path) == []
 
 
+OUTPUTS = ["--decision", "d.json", "--base-run-out", "base.trec", "--pool", "pool.jsonl", "--report", "report.html"]
+
+
+@pytest.mark.parametrize(("stage", "whole"), [("deciding", False), ("writing", True)])
+def test_an_interrupt_amid_deciding_and_writing(place: Path, tmp_path: Path, stage: str, whole: bool) -> None:
+    def amid(line: str) -> bool:
+        told = line.rsplit(maxsplit=2)
+        return told[0] == f"at {stage}" and 0 < int(told[1]) < int(told[2])
+
+    options = ["--least-queries", "5", *OUTPUTS]
+    assert stop_when(start(place, tmp_path, *options), amid, signal.SIGINT) == 130
+    found = left(tmp_path)
+    # What was written before is whole, and of what was not nothing is left.
+    assert set(found) <= ({"out.json", *OUTPUTS[1::2]} if whole else set())
+    assert not any(name.endswith(".tmp") for name in found)
+
+
 def test_a_killed_process_leaves_nothing_without_a_cache(place: Path, tmp_path: Path) -> None:
     code = stop_when(start(place, tmp_path), lambda line: line.startswith("at searching"), signal.SIGKILL)
     assert code == -signal.SIGKILL

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import gzip
+import itertools
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from evaluation_fakes import FakeBundle, FakeEncoder, toy_dataset
 
 from crossfade import measures as ir
 from crossfade.errors import DataError, InvalidInput
-from crossfade.evaluation import array_run, beir, rank_overlap
+from crossfade.evaluation import array_run, beir, rank_overlap, trec
 from crossfade.evaluation.aligned import align
 from crossfade.evaluation.array_run import ArrayRun
 from crossfade.evaluation.beir import open_corpus, read_beir, write_beir
@@ -26,11 +28,11 @@ from crossfade.evaluation.changes import changes
 from crossfade.evaluation.compare import ComparisonSettings, compare, compare_runs
 from crossfade.evaluation.corpus_file import CorpusFile, CorpusIndex
 from crossfade.evaluation.dataset import Dataset
-from crossfade.evaluation.decision import judged
+from crossfade.evaluation.decision import gather, judged
 from crossfade.evaluation.decision.decide import decide_runs
 from crossfade.evaluation.decision.gather import run_sha256
 from crossfade.evaluation.decision.judged import judged_shares, pool_to_judge
-from crossfade.evaluation.decision.protocol import Protocol
+from crossfade.evaluation.decision.protocol import Protocol, SliceRule
 from crossfade.evaluation.evaluate import Evaluated, EvaluationSettings, build_evaluation, evaluate_all
 from crossfade.evaluation.run_measures import measure_run
 from crossfade.evaluation.showcase import chosen_queries
@@ -189,6 +191,60 @@ def test_a_decision_shows_the_greatest_losses_whatever_the_record_shows(monkeypa
     monkeypatch.setattr("crossfade.evaluation.compare.chosen_queries", lambda values, most: ["q0"])
     assert decide_runs(dataset, first, second, protocol).record.regressions == whole
     assert whole
+
+
+def test_deciding_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "TOLD_AFTER", 7)
+    monkeypatch.setattr(judged, "_PIECE", 7)
+    dataset = tied_dataset()
+    first, second = both(dataset)
+    told: list[tuple[int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "deciding":
+            told.append((done, total))
+
+    protocol = Protocol(primary="nDCG@10", seed=3, slices=[SliceRule("short", most_words=3)])
+    decide_runs(dataset, first, second, protocol, progress=progress)
+    (total,) = {total for _, total in told}
+    done = [each for each, _ in told]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, total)
+    assert all(each < total for each in done[:-1])
+    # Queries are hashed twice and counted once in pieces of seven; and what they take weighs most.
+    assert len(set(done)) > 3 * math.ceil(len(dataset.queries) / 7)
+    assert max(after - before for before, after in itertools.pairwise(done)) <= 0.25 * total
+
+
+def test_deciding_can_be_interrupted_wherever_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "TOLD_AFTER", 7)
+    monkeypatch.setattr(judged, "_PIECE", 7)
+    dataset = tied_dataset()
+    first, second = both(dataset)
+    seen = 0
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        nonlocal seen
+        if stage == "deciding" and 2 * done >= total:
+            seen += 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decide_runs(dataset, first, second, Protocol(primary="nDCG@10", seed=3), progress=interrupt)
+    assert seen == 1
+
+
+def test_rankings_and_pools_say_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trec, "TOLD_AFTER", 7)
+    monkeypatch.setattr(judged, "TOLD_AFTER", 7)
+    dataset = tied_dataset()
+    first, second = both(dataset)
+    told: list[int] = []
+    write_run(tmp_path / "run", first.run, tell=told.append)
+    assert told == [7] * (len(dataset.queries) // 7)
+    told.clear()
+    pool_to_judge(dataset, first.run, second.run, 10, tell=told.append)
+    assert told == [7] * (len(dataset.queries) // 7)
 
 
 @pytest.fixture

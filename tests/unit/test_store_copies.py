@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +68,100 @@ def test_a_backup_is_one_file_and_stays_so(store: DurableStore, tmp_path: Path) 
         assert check_store(tmp_path / name).sound
         assert summaries(tmp_path / name) == summaries(tmp_path / "store")
         assert [path.name for path in (tmp_path / name).iterdir()] == ["crossfade.db"]
+
+
+ROOT = os.geteuid() == 0
+
+
+def permissions(path: Path) -> tuple[str, int, int]:
+    found = path.stat()
+    return f"{stat.S_IMODE(found.st_mode):o}", found.st_uid, found.st_gid
+
+
+def protected(directory: Path, mode: int, directory_mode: int) -> tuple[int, int]:
+    """Such a store, somebody else's where that can be; whose it is."""
+    owner = (12_345, 23_456) if ROOT else (os.getuid(), os.getgid())
+    for path, given in ((directory / "crossfade.db", mode), (directory, directory_mode)):
+        path.chmod(given)
+        os.chown(path, *owner)
+    return owner
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0])
+@pytest.mark.parametrize(
+    ("mode", "directory_mode", "copied"),
+    [
+        (0o600, 0o755, 0o700),
+        (0o640, 0o755, 0o750),
+        (0o660, 0o750, 0o750),
+        (0o644, 0o700, 0o700),
+        (0o644, 0o755, 0o755),
+        (0o664, 0o775, 0o775),
+    ],
+)
+def test_whoever_may_not_read_the_database_reads_no_copy(
+    store: DurableStore, tmp_path: Path, umask: int, mode: int, directory_mode: int, copied: int
+) -> None:
+    owner = protected(tmp_path / "store", mode, directory_mode)
+    before = os.umask(umask)
+    try:
+        backup_of(tmp_path / "store", tmp_path / "beside")
+        store.backup(tmp_path / "within")
+        restore(tmp_path / "within", tmp_path / "restored")
+    finally:
+        os.umask(before)
+    for name in ("beside", "within", "restored"):
+        assert permissions(tmp_path / name / "crossfade.db") == (f"{mode:o}", *owner)
+        assert permissions(tmp_path / name) == (f"{copied:o}", *owner)
+
+
+@pytest.mark.parametrize(("mode", "left", "directory_left"), [(0o640, "600", "700"), (0o644, "644", "755")])
+def test_a_group_that_is_not_the_databases_gets_no_more_than_everybody(
+    store: DurableStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, left: str, directory_left: str
+) -> None:
+    owner = protected(tmp_path / "store", mode, 0o755)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    # Where the tests are not root's, the owner is the same, and then the group is nothing to be told apart by.
+    monkeypatch.setattr(os, "fchown", refuse)
+    backup_of(tmp_path / "store", tmp_path / "backup")
+    mine = (os.geteuid(), os.getegid())
+    expected = (left, directory_left) if mine != owner else (f"{mode:o}", "750" if mode == 0o640 else "755")
+    assert permissions(tmp_path / "backup" / "crossfade.db") == (expected[0], *mine)
+    assert permissions(tmp_path / "backup") == (expected[1], *mine)
+
+
+def test_a_place_that_keeps_no_permissions_gets_no_copy_of_what_has_them(
+    store: DurableStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protected(tmp_path / "store", 0o600, 0o700)
+    change = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda descriptor, _: change(descriptor, 0o755))
+    with pytest.raises(StoreError, match="readable by others than the database is"):
+        backup_of(tmp_path / "store", tmp_path / "backup")
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_of_a_database_that_lies_elsewhere(tmp_path: Path) -> None:
+    filled(tmp_path / "store").close()
+    place = tmp_path / "disk"
+    place.mkdir(mode=0o700)
+    (tmp_path / "store" / "crossfade.db").rename(place / "crossfade.db")
+    (tmp_path / "store" / "crossfade.db").symlink_to(place / "crossfade.db")
+    (tmp_path / "store").chmod(0o755)
+    backup_of(tmp_path / "store", tmp_path / "backup")
+    assert permissions(tmp_path / "backup")[0] == "700"
+
+
+def test_a_database_that_nobody_may_write_is_restored_as_a_store_that_can_be(
+    store: DurableStore, tmp_path: Path
+) -> None:
+    backup_of(tmp_path / "store", tmp_path / "backup")
+    (tmp_path / "backup" / "crossfade.db").chmod(0o440)
+    restore(tmp_path / "backup", tmp_path / "restored")
+    assert permissions(tmp_path / "restored" / "crossfade.db")[0] == "640"
 
 
 def test_a_backup_is_restored_as_it_was(store: DurableStore, tmp_path: Path) -> None:

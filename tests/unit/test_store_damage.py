@@ -21,6 +21,7 @@ from crossfade.errors import Conflict, CrossfadeError, Damaged, InvalidInput, St
 from crossfade.store import CollectionSettings, CollectionSpec, Document, DurableStore, Precision, StoreSettings
 from crossfade.store.backup import backup_of, restore
 from crossfade.store.checking import check_store
+from crossfade.store.documents import StoredDocument
 from crossfade.store.readonly import summaries
 from crossfade.store.readonly import versions as versions_of
 
@@ -231,6 +232,24 @@ class TestTheRestGoesOn:
             assert len(found_in(collection)) == len(collection) == COUNT
         assert check_store(directory).sound
         assert any("damaged" in record.message for record in caplog.records)
+
+    @pytest.mark.parametrize("column", ["title", "text", "metadata", "version", "crc"])
+    def test_versions_name_it_and_make_no_document(
+        self, directory: Path, column: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flip(directory, "documents_1", column, VICTIM)
+        names = [each.id for each in documents()]
+        with opened(directory) as store:
+            collection = store.collection("c")
+            # Texts are read and summed, and neither decoded nor parsed: of 5,000 ids that took longer than all else.
+            monkeypatch.setattr(StoredDocument, "__new__", None)
+            with pytest.raises(Damaged) as raised:
+                collection.versions(names)
+            assert raised.value.ids == (NAME,)
+            assert collection.versions([*(name for name in names if name != NAME), "no such"]) == [1] * (COUNT - 1) + [
+                0
+            ]
+            assert collection.snapshot().incomplete
 
     def test_a_damaged_document_is_deleted(self, directory: Path) -> None:
         flip(directory, "documents_1", "text", VICTIM)

@@ -132,10 +132,12 @@ def compare(
     The exit code is 0 whatever the verdict: the verdict is data.
     """
     from dataclasses import replace
+    from functools import partial
 
     from crossfade.cli.costs_ahead import plan_and_say, with_costs
     from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json, write_text
     from crossfade.cli.progress import StageBars
+    from crossfade.cli.writing import Job, write_all
     from crossfade.evaluation.compare import ComparisonSettings, check_primary
     from crossfade.evaluation.compare import compare as compare_models
     from crossfade.evaluation.plan import Planned
@@ -217,12 +219,15 @@ def compare(
         _show(result)  # first: should a file fail now, the result is not lost with it
         if decided is not None:
             show_findings(decided.record.outcome)
-    if decided is not None:
-        asked.write(data, decided)
-    if json is not None:
+    else:
         write_json(json, record)
+    jobs = [] if decided is None else asked.jobs(data, decided)
+    if json not in (None, STDOUT):
+        jobs.append(Job(1, lambda _: write_json(json, record)))
     if report is not None:
-        write_text(report, render(record, decision=None if decided is None else decided.record))
+        page = partial(render, record, decision=None if decided is None else decided.record)
+        jobs.append(Job(2, lambda _: write_text(report, page())))
+    write_all(jobs, len(data.queries))
 
 
 def _show(comparison: Comparison) -> None:

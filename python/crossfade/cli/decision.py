@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="decision", help="Check and sign the records of decisions.", rich_markup_mode=None)
 
 DOES_NOT_HOLD = 1
+NOT_ALL_CHECKED = 3
 _WORDS = {True: "holds", False: "DOES NOT HOLD", None: "not checked"}
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="The record, as compare --decision wrote it.")]
@@ -44,6 +45,10 @@ def verify(
         Path | None,
         typer.Option("--diagnosis", help="The diagnosis of the base, to read its causes again.", show_default=False),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="The record of the base that stood in for it, to hash it.", show_default=False),
+    ] = None,
     guard: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,11 +64,16 @@ def verify(
     signature: Annotated[
         Path | None, typer.Option("--signature", help="A signature beside the record.", show_default=False)
     ] = None,
+    allow_unchecked: Annotated[
+        bool,
+        typer.Option("--allow-unchecked", help="End with 0 though parts could not be checked for want of a file."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
     """Compute a record's hashes and its verdict again, from the values by query, and name what does not agree.
 
-    Exit codes: 0 what was checked holds, 1 it does not, 2 it cannot be read.
+    Exit codes: 0 all holds that can be checked; 1 something does not; 2 it cannot be read; 3 what was checked holds,
+    and there are parts that were not checked for want of a file that was not given (--allow-unchecked: 0).
     """
     from dataclasses import asdict
 
@@ -93,7 +103,7 @@ def verify(
             name: read_beir(place, splits.get(name, "test"), allow_absent=True)
             for name, place in map(_named_place, guard or [])
         },
-        files={} if protocol is None else {"protocol": protocol},
+        files={name: path for name, path in (("protocol", protocol), ("baseline", baseline)) if path is not None},
     )
     try:
         checks = verify(data, sources)
@@ -105,15 +115,19 @@ def verify(
         checks.append(declared_as(data, protocol))
     checks.append(_signature(data, public_key, signature))
     holds = all(check.holds is not False for check in checks)
+    complete = not any(check.lacking for check in checks)
     if as_json:
         import json
 
         verdict = data["outcome"]["verdict"]
-        print(json.dumps({"holds": holds, "verdict": verdict, "checks": [asdict(each) for each in checks]}, indent=2))
+        said = {"holds": holds, "complete": complete, "verdict": verdict, "checks": [asdict(each) for each in checks]}
+        print(json.dumps(said, indent=2))
     else:
-        _show(data, checks, holds=holds)
+        _show(data, checks, holds=holds, allowed=allow_unchecked)
     if not holds:
         raise typer.Exit(DOES_NOT_HOLD)
+    if not complete and not allow_unchecked:
+        raise typer.Exit(NOT_ALL_CHECKED)
 
 
 @app.command()
@@ -173,7 +187,7 @@ def _signature(data: Any, public_key: Path | None, signature: Path | None) -> Ch
     return check_signature(data, public_key=public_key, detached=detached)
 
 
-def _show(data: Any, checks: Sequence[Check], *, holds: bool) -> None:
+def _show(data: Any, checks: Sequence[Check], *, holds: bool, allowed: bool) -> None:
     from crossfade.cli.output import print_paragraph, table_console
     from crossfade.cli.printable import printable
 
@@ -187,11 +201,22 @@ def _show(data: Any, checks: Sequence[Check], *, holds: bool) -> None:
     for check in checks:
         detail = f": {check.detail}" if check.detail else ""
         print_paragraph(console, printable(f"{check.name:<16} {_WORDS[check.holds]}{detail}"))
-    unseen = sum(check.holds is None for check in checks)
-    parts = f"{unseen:,} part{'' if unseen == 1 else 's'}"
-    print_paragraph(
-        console,
-        f"what was checked holds; {parts} {'was' if unseen == 1 else 'were'} not checked"
-        if holds
-        else "the record does not hold",
-    )
+    for line in _summary(checks, holds=holds, allowed=allowed):
+        print_paragraph(console, printable(line))
+
+
+def _summary(checks: Sequence[Check], *, holds: bool, allowed: bool) -> list[str]:
+    """What was not looked at, by name, so that nobody takes it for checked; and the whole in a line."""
+    never = [check.name for check in checks if check.holds is None and not check.lacking]
+    lacking = [check for check in checks if check.lacking]
+    lines = [f"no record can show: {', '.join(never)}"] if never else []
+    if lacking:
+        options = ", ".join(dict.fromkeys(option for check in lacking for option in check.options))
+        lines.append(f"NOT CHECKED, as nothing was given to check it by: {', '.join(check.name for check in lacking)}")
+        lines.append(f"give {options}" + ("" if allowed else "; or --allow-unchecked, where the rest is enough"))
+    if not holds:
+        return [*lines, "the record does not hold"]
+    if lacking:
+        parts = f"{len(lacking):,} part{' was' if len(lacking) == 1 else 's were'}"
+        return [*lines, f"what was checked holds; {parts} not checked, and could be"]
+    return [*lines, "all that can be checked holds"]

@@ -11,7 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from crossfade.cli.progress import StageBars
-    from crossfade.evaluation.dataset import Dataset
+    from crossfade.cli.writing import Job
+    from crossfade.evaluation.dataset import Dataset, Rankings
     from crossfade.evaluation.decision.decide import Conditions, Decided
     from crossfade.evaluation.decision.protocol import Protocol
 
@@ -245,21 +246,28 @@ class DecisionOptions:
             else read_baseline(self.baseline, self.baseline_run, data, measures),
         )
 
-    def write(self, data: Dataset, decided: Decided) -> None:
+    def jobs(self, data: Dataset, decided: Decided) -> list[Job]:
         """The files that were asked for."""
         from crossfade.cli.output import write_json_lines
+        from crossfade.cli.writing import Job
         from crossfade.evaluation.decision.judged import pool_to_judge
         from crossfade.evaluation.decision.record import write_record
         from crossfade.evaluation.trec import write_run
 
-        if self.decision is not None:
-            write_record(self.decision, decided.record.to_json())
-        for path, run in ((self.base_run, decided.base.run), (self.candidate_run, decided.candidate.run)):
-            if path is not None:
-                write_run(path, run)
-        if self.pool is not None:
+        base, candidate = decided.base.run, decided.candidate.run
+        jobs: list[Job] = []
+        if (decision := self.decision) is not None:
+            jobs.append(Job(1, lambda _: write_record(decision, decided.record.to_json())))
+
+        def rankings(path: Path, run: Rankings) -> Job:
+            return Job(3, lambda tell: write_run(path, run, tell=tell))
+
+        places = ((self.base_run, base), (self.candidate_run, candidate))
+        jobs += [rankings(path, run) for path, run in places if path is not None]
+        if (pool := self.pool) is not None:
             k = decided.record.protocol.gates.judged_at
-            write_json_lines(self.pool, pool_to_judge(data, decided.base.run, decided.candidate.run, k))
+            jobs.append(Job(4, lambda tell: write_json_lines(pool, pool_to_judge(data, base, candidate, k, tell=tell))))
+        return jobs
 
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def evaluate(
     from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
     from crossfade.cli.store_options import opened
+    from crossfade.cli.writing import Job, write_all
     from crossfade.evaluation.evaluate import evaluate as evaluate_model
     from crossfade.evaluation.evaluate import evaluate_collection
     from crossfade.evaluation.index import CorpusIndexes
@@ -107,7 +108,7 @@ def evaluate(
     if json != STDOUT:
         _show(result.evaluation)  # first: should a file fail now, the result is not lost with it
     if run_out is not None:
-        write_run(run_out, result.run)
+        write_all([Job(3, lambda tell: write_run(run_out, result.run, tell=tell))], len(data.queries))
     if json is not None:
         write_json(json, result.evaluation.to_json())
 

@@ -1,7 +1,7 @@
 """The command line's door: registers the commands and turns every expected error into one line and an exit code.
 
-Exit codes: 0 done · 1 a check does not hold (decision verify, leakage --fail-on-leak) · 2 the input cannot be used ·
-130 interrupted. Data goes to stdout, talk to stderr.
+Exit codes: 0 done · 1 a check does not hold (decision verify, leakage --fail-on-leak) · 2 the input cannot be used · 3
+what was checked holds, and not all was (decision verify) · 130 interrupted. Data goes to stdout, talk to stderr.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from crossfade.errors import InvalidInput
 from crossfade.evaluation.array_run import ArrayRun
 from crossfade.evaluation.dataset import Qrels, Run
 from crossfade.evaluation.order import Ties, trec_order
+from crossfade.evaluation.stages import TOLD_AFTER, Tell, untold
 from crossfade.files import write_atomically
 
 _ASCII_SPACE = re.compile(r"[\t-\r ]")
@@ -33,17 +34,24 @@ def read_run(path: Path) -> Run:
 
 
 def write_run(
-    path: Path, run: Mapping[str, Mapping[str, float]], *, tag: str = "crossfade", ties: Ties = "float32"
+    path: Path,
+    run: Mapping[str, Mapping[str, float]],
+    *,
+    tag: str = "crossfade",
+    ties: Ties = "float32",
+    tell: Tell = untold,
 ) -> None:
     """Write a run in trec_eval's order: score descending, then document id descending by bytes; ranks from 1.
 
     `ties` says at which precision two scores are equal, as in `crossfade.measures.evaluate`. A path that ends in .gz
-    is compressed. A query without results leaves no line. Raises InvalidInput when an id cannot stand in the format,
-    a score is not finite, or the place cannot be written.
+    is compressed. A query without results leaves no line. `tell`: told of queries. Raises InvalidInput when an id
+    cannot stand in the format, a score is not finite, or the place cannot be written.
     """
     _check_token(tag, "tag")
     with _output(path) as stream:
-        for query_id in run:
+        for done, query_id in enumerate(run, start=1):
+            if done % TOLD_AFTER == 0:
+                tell(TOLD_AFTER)
             _check_token(query_id, "query id")
             ranking = ordered(run, query_id, ties)
             for document_id, _ in ranking:

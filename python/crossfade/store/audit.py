@@ -78,7 +78,7 @@ def _look(connection: sqlite3.Connection, found: Audit) -> None:
 
 def _damaged_documents(connection: sqlite3.Connection, number: int) -> Iterator[str]:
     rows = connection.execute(f"SELECT {documents.COLUMNS} FROM documents_{number} AS d ORDER BY d.key")
-    return (documents.id_of(row) for row in rows if documents.sound(row) is None)
+    return (documents.id_of(row) for row in rows if not documents.is_sound(row))
 
 
 def _look_at_index(connection: sqlite3.Connection, found: Audit, line: lines.Line, name: str) -> None:

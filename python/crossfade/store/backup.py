@@ -15,6 +15,7 @@ from crossfade.files import remove_tree
 from crossfade.store import checksums
 from crossfade.store.audit import audit
 from crossfade.store.database import FILE, errors_told
+from crossfade.store.readers import Readers
 from crossfade.store.readonly import check_format, reading
 from crossfade.store.segment import sync_directory
 
@@ -37,7 +38,7 @@ def backup_of(directory: Path, target: Path, *, with_damage: bool = False) -> No
             if not with_damage:
                 check_rows(path, f"the store {directory}")
 
-        write_whole(target, copy, what="backup")
+        write_whole(target, copy, like=directory / FILE, what="backup")
 
 
 def restore(backup: Path, directory: Path, *, with_damage: bool = False) -> None:
@@ -54,18 +55,21 @@ def restore(backup: Path, directory: Path, *, with_damage: bool = False) -> None
             if not with_damage:
                 check_rows(path, f"the backup {backup}")
 
-        write_whole(directory, copy, what="store")
+        write_whole(directory, copy, like=backup / FILE, what="store")
 
 
-def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> None:
-    """Have `copy` write a database into a directory that appears at `target` when all of it is on the disk."""
+def write_whole(target: Path, copy: Callable[[Path], None], *, like: Path, what: str) -> None:
+    """Have `copy` write a database into an empty file, in a directory that appears at `target` when all of it is on the
+    disk. `like`: the database that it is a copy of; who may not read that may not read the copy (see `readers`)."""
     target = Path(target)
     if target.exists() or target.is_symlink():
         raise InvalidInput(f"{target} is there already: name a directory that is not")
     building = target.with_name(f".{target.name}.building")
     remove_tree(building)
     try:
-        building.mkdir(parents=True)
+        readers = Readers.of(like)
+        building.mkdir(mode=0o700, parents=True)
+        readers.begin(building / FILE)
         copy(building / FILE)
         _settle(building / FILE)
         descriptor = os.open(building / FILE, os.O_RDONLY)
@@ -73,6 +77,7 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, what: str) -> Non
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        readers.hand_over(building)
         sync_directory(building)
         building.rename(target)
         sync_directory(target.parent)

@@ -177,7 +177,7 @@ class DurableCollection(HeldCollection):
         """The version of each document, which every write of it raises; 0 for one that is not there. What comes under
         the id of one that was deleted has a greater one than that ever had. Raises Damaged."""
         with self._reading() as connection:
-            found = stored_documents.by_id(connection, self.number, ids)
+            found = stored_documents.standing(connection, self.number, ids)
             if found.damaged:
                 self._met_damaged(found.damaged)
                 raise stored_documents.damage(connection, self.number, found.damaged)

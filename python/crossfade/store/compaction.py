@@ -24,6 +24,7 @@ from crossfade.errors import NotFound, StoreError
 from crossfade.store import faults
 from crossfade.store.backup import check_rows, faults_of
 from crossfade.store.database import COMPACTING, FILE, Database, errors_told, remove_compacting
+from crossfade.store.readers import begin_like
 
 _STEPS = 200_000  # of SQLite's machine between two looks at progress and signals: some milliseconds
 _ROOM = 1.02  # of what the copy is thought to take
@@ -95,19 +96,15 @@ def _begin(copy: Path, like: os.stat_result) -> None:
     """An empty file, for SQLite to write into, that nobody may read who may not read the database, and that belongs to
     whom that belongs: whoever serves it need not be who compacts it."""
     try:
-        descriptor = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        try:
-            made = os.fstat(descriptor)
-            if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
-                os.fchown(descriptor, like.st_uid, like.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
-        finally:
-            os.close(descriptor)
+        if begin_like(copy, like, stat.S_IMODE(like.st_mode)):
+            return
+        reason = "Operation not permitted"
     except OSError as error:
-        raise StoreError(
-            f"{copy} cannot be written with the owner and permissions of the database: {error.strerror or error}; "
-            "nothing was changed, compact it as the user whose it is"
-        ) from error
+        reason = error.strerror or str(error)
+    raise StoreError(
+        f"{copy} cannot be written with the owner and permissions of the database: {reason}; nothing was changed, "
+        "compact it as the user whose it is"
+    )
 
 
 def _copied(database: Database, copy: Path, needed: int, tell: Callable[[str, int, int], None]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from crossfade.errors import Damaged
 from crossfade.store import checksums
@@ -19,7 +19,10 @@ COLUMNS = (
 """For `sound`; of documents_<number> as d. Texts as the bytes that lie there: SQLite's module tells of one that is no
 UTF-8 any more without saying which it is."""
 
+_SUM = 6  # where the checksum stands in COLUMNS, which is of all that stands before it
 _MOST_NAMED = 5
+
+Each = TypeVar("Each")
 
 
 class StoredDocument(NamedTuple):
@@ -36,25 +39,39 @@ class StoredDocument(NamedTuple):
         return Document(self.id, self.title, self.text, self.metadata, self.version)
 
 
+class Standing(NamedTuple):
+    """Of a document that is whole, without what it says: its key and its version."""
+
+    key: int
+    version: int
+
+
 @dataclass(slots=True)
-class Found:
+class Found(Generic[Each]):
     """`there`: by id. `damaged`: keys of documents that do not say what was written, by the id that was asked for.
     `elsewhere`: of ids for which the table's index leads to another document, which is whole.
     """
 
-    there: dict[str, StoredDocument] = field(default_factory=dict)
+    there: dict[str, Each] = field(default_factory=dict)
     damaged: dict[str, int] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
 
 
-def sound(row: Sequence[Any]) -> StoredDocument | None:
-    """A row of `COLUMNS`; None when it does not say what was written."""
-    key, name, version, title, text, metadata, crc = row
+def is_sound(row: Sequence[Any]) -> bool:
+    """Whether a row that begins with `COLUMNS` says what was written."""
     try:
-        if checksums.of_document(key, name, version, title, text, metadata) != crc:
-            return None
+        return bool(checksums.of_document(*row[:_SUM]) == row[_SUM])
     except (TypeError, struct.error):  # a column of another type
-        return None
+        return False
+
+
+def sound(row: Sequence[Any]) -> StoredDocument | None:
+    """A row that begins with `COLUMNS`; None when it does not say what was written."""
+    return _document(row) if is_sound(row) else None
+
+
+def _document(row: Sequence[Any]) -> StoredDocument:
+    key, name, version, title, text, metadata = row[:_SUM]
     # Of bytes it would first guess at their encoding, which takes longer than all else here.
     values = json.loads(metadata.decode()) if metadata != b"{}" else {}
     return StoredDocument(key, name.decode(), version, title.decode(), text.decode(), values)
@@ -65,20 +82,37 @@ def id_of(row: Sequence[Any]) -> str:
     return row[1].decode(errors="replace") if isinstance(row[1], bytes) else f"(document {row[0]})"
 
 
-def by_id(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> Found:
+def by_id(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> Found[StoredDocument]:
     """Those of the ids that are there."""
-    found = Found()
+    return _found(connection, collection, ids, _document)
+
+
+def standing(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> Found[Standing]:
+    """Those of the ids that are there, each held against its checksum as `by_id` does, and none made into a document:
+    that takes longer than to read and to sum it."""
+    return _found(connection, collection, ids, _standing)
+
+
+def _standing(row: Sequence[Any]) -> Standing:
+    return Standing(row[0], row[2])
+
+
+def _found(
+    connection: sqlite3.Connection, collection: int, ids: Iterable[str], made: Callable[[Sequence[Any]], Each]
+) -> Found[Each]:
+    found = Found[Each]()
     rows = connection.execute(
-        f"SELECT j.value, {COLUMNS} FROM json_each(?) AS j CROSS JOIN documents_{collection} AS d ON d.id = j.value",
+        f"SELECT {COLUMNS}, j.value FROM json_each(?) AS j CROSS JOIN documents_{collection} AS d ON d.id = j.value",
         (_listed(ids),),
     )
-    for name, *row in rows:
-        document = sound(row)
-        if document is not None and document.id == name:
-            found.there[name] = document
+    for row in rows:
+        name = row[-1]
+        whole = is_sound(row)
+        if whole and row[1] == name.encode():
+            found.there[name] = made(row)
             continue
         found.damaged[name] = row[0]
-        if document is not None:
+        if whole:
             found.elsewhere.append(name)
     return found
 

@@ -265,7 +265,7 @@ class DurableStore:
             if not with_damage:
                 check_rows(path, f"the store {self._directory}")
 
-        write_whole(target, copy, what="backup")
+        write_whole(target, copy, like=self.database.path, what="backup")
 
     def _not_found(self, name: str) -> NotFound:
         names = sorted(self._collections)

@@ -143,7 +143,7 @@ def _rows(documents: Sequence[Document], spans: Spans | None) -> list[tuple[int,
 def stored(connection: sqlite3.Connection, collection: int, ids: Iterable[str]) -> dict[str, Stored]:
     """What is there under each of the ids. Raises Damaged when the database leads from one to another's document, which
     is whole, and would be removed in its place."""
-    found = documents.by_id(connection, collection, ids)
+    found = documents.standing(connection, collection, ids)
     if found.elsewhere:
         raise Damaged(
             f"the index of document ids is damaged: {found.elsewhere[0][:80]!r} leads to another document; restore the "

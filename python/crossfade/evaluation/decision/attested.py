@@ -19,6 +19,9 @@ from crossfade.evaluation.decision.leakage import read_leakage
 from crossfade.evaluation.decision.record import DecisionRecord
 from crossfade.evaluation.record import encode
 
+_GIVEN = ("protocol", "baseline")
+"""Files by the name they are recorded under that have an option of their own."""
+
 
 def attested(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     """A check of each part. Raises DataError when a file that was given cannot be read."""
@@ -60,7 +63,8 @@ def _guards(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
         if _hashes(guard.data) == _hashes(record.evidence.data):
             yield Check(f"guard {name} data", False, "it is the data set that was evaluated, which cannot guard itself")
         elif dataset is None:
-            yield Check(f"guard {name} data", None, f"give its data set (--guard {name}=DIR) to hold its hashes")
+            option = f"--guard {name}=DIR"
+            yield Check(f"guard {name} data", None, f"give its data set ({option}) to hold its hashes", (option,))
         else:
             unlike = data_unlike(guard.data, dataset)
             if list(dataset.queries) != guard.queries:
@@ -103,7 +107,7 @@ def _report(
 ) -> Check:
     """What the record keeps of a report, held against the report."""
     if path is None:
-        return Check(name, None, f"give the report (--{name}) to hash it and read it again")
+        return Check(name, None, f"give the report (--{name}) to hash it and read it again", (f"--{name}",))
     found = _sha256(path)
     if found != held.report_sha256:
         return Check(name, False, f"the report's SHA-256 is {found}, the record says {held.report_sha256}")
@@ -137,12 +141,13 @@ def _costs(record: DecisionRecord) -> Iterator[Check]:
 def _file(name: str, stored: str | None, sources: Sources) -> Check:
     label = f"file {name}"
     path = sources.files.get(name)
-    if path is None and sources.folder is not None and name not in ("protocol", "baseline"):
+    if path is None and sources.folder is not None and name not in _GIVEN:
         path = sources.folder / name
     if stored is None:
         return Check(label, False, "it was given, and the record names no such file")
     if path is None:
-        return Check(label, None, "it was not given: its hash is as the record says")
+        option = f"--{name}" if name in _GIVEN else "--protocol"  # or beside the protocol
+        return Check(label, None, f"it was not given ({option}): its hash is as the record says", (option,))
     found = _sha256(path)
     said = "" if found == stored else f"its SHA-256 is {found}, the record says {stored}"
     return Check(label, not said, said)

@@ -18,11 +18,20 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`holds`: None where it was not looked at. `detail`: what does not agree, or what it would take to look."""
+    """`holds`: None where it was not looked at. `detail`: what does not agree, or what it would take to look.
+    `options`: those of `crossfade decision verify` that it would take; none where no record can show it, whatever is
+    given.
+    """
 
     name: str
     holds: bool | None
     detail: str = ""
+    options: tuple[str, ...] = ()
+
+    @property
+    def lacking(self) -> bool:
+        """Whether it would have been looked at, had something been given."""
+        return self.holds is None and bool(self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,11 @@ class Sources:
     diagnosis: Path | None = None
     guards: Mapping[str, Dataset] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+
+
+def lacking(given: Mapping[str, object]) -> tuple[str, ...]:
+    """The options of which nothing was given."""
+    return tuple(option for option, value in given.items() if value is None)
 
 
 def differences(stored: Any, found: Any, path: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from crossfade.evaluation.context import accompanying_facts, judged_shares
 from crossfade.evaluation.costs import measure_cost
 from crossfade.evaluation.dataset import Dataset, Progress
 from crossfade.evaluation.decision.evidence import Cost, DiagnosisRef, Evidence, Leakage
-from crossfade.evaluation.decision.gather import Extras, GuardRuns, check_guard, gather
+from crossfade.evaluation.decision.gather import HASHED, JUDGED, Extras, GuardRuns, check_guard, gather
 from crossfade.evaluation.decision.losses import greatest_losses
 from crossfade.evaluation.decision.protocol import Protocol
 from crossfade.evaluation.decision.record import DecisionRecord, Regression, make_record
@@ -25,7 +25,11 @@ from crossfade.evaluation.index import CorpusIndexes, ModelEncoder
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Comparison
 from crossfade.evaluation.showcase import query_comparisons
-from crossfade.evaluation.stages import stage
+from crossfade.evaluation.stages import stage, steps
+
+# What is told of a query, in parts of what testing one value takes: its rankings held side by side, the record, and the
+# shares that were judged.
+_SEEN, _RECORDED, _SHARED = 2, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +154,21 @@ def decide_runs(
         same_settings=False,
         progress=progress,
     )
-    with stage("deciding", progress):
-        evidence = gather(dataset, base, candidate, protocol, extras)
-        outcome = conclude(protocol, evidence)
-    seen = changes(base.run, candidate.run)
-    record = make_record(
-        protocol,
-        evidence,
-        outcome=outcome,
-        regressions=worst_regressions(dataset, base, candidate, comparison, evidence, outcome),
-        rank_overlap=encode(seen.rank_overlap),
-        churn=encode(seen.churn),
-    )
-    shares = judged_shares(dataset.qrels, base.run, candidate.run)
+    with steps("deciding", _units(dataset, protocol, extras), progress) as tell:
+        evidence = gather(dataset, base, candidate, protocol, extras, tell=tell)
+        outcome = conclude(protocol, evidence, tell=tell)
+        seen = changes(base.run, candidate.run)
+        tell(_SEEN * len(dataset.queries))
+        record = make_record(
+            protocol,
+            evidence,
+            outcome=outcome,
+            regressions=worst_regressions(dataset, base, candidate, comparison, evidence, outcome),
+            rank_overlap=encode(seen.rank_overlap),
+            churn=encode(seen.churn),
+        )
+        tell(_RECORDED * len(dataset.queries))
+        shares = judged_shares(dataset.qrels, base.run, candidate.run)
     decides = protocol.gates.latency_p99_ms is not None or protocol.gates.latency_p99_ratio is not None
     facts = accompanying_facts(base.evaluation, candidate.evaluation, shares, latency_decides=decides)
     comparison = replace(
@@ -172,6 +178,14 @@ def decide_runs(
         settings={**comparison.settings, "decision": {"rule": outcome.rule, "protocol_sha256": record.protocol_sha256}},
     )
     return Decided(comparison, record, base, candidate)
+
+
+def _units(dataset: Dataset, protocol: Protocol, extras: Extras | None) -> int:
+    """What all parts of deciding tell. Of slices no more is known yet than that a rule puts a query into one."""
+    queries, guards = len(dataset.queries), () if extras is None else extras.guards
+    tested = len(protocol.measures) + len(protocol.slices)
+    of_guards = sum(len(guard.dataset.queries) for guard in guards) * (2 * HASHED + 1)
+    return queries * (2 * HASHED + JUDGED + tested + _SEEN + _RECORDED + _SHARED) + of_guards
 
 
 def worst_regressions(

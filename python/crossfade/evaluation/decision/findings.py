@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from crossfade.evaluation.decision.causes import Chosen, chosen_by
 from crossfade.evaluation.decision.evidence import Evidence, Values, check_evidence
 from crossfade.evaluation.decision.protocol import Protocol, Requirement
 from crossfade.evaluation.record import LATER
+from crossfade.evaluation.stages import Tell, untold
 from crossfade.evaluation.verdict import decides
 from crossfade.intervals import Bootstrap, difference_interval
 from crossfade.power import minimum_detectable_effect
@@ -75,8 +76,9 @@ class Finding:
         return self.name if self.subject == "measure" else f"{self.subject}:{self.name}"
 
 
-def find(protocol: Protocol, evidence: Evidence) -> list[Finding]:
-    """Every finding: measures (the primary first, then as the protocol names them), slices, guard sets.
+def find(protocol: Protocol, evidence: Evidence, *, tell: Tell = untold) -> list[Finding]:
+    """Every finding: measures (the primary first, then as the protocol names them), slices, guard sets. `tell`: told of
+    values that were tested.
 
     Raises InvalidInput where the evidence lacks what the protocol names, its parts do not belong together, or the
     hypotheses are too many for `protocol.permutations`.
@@ -88,16 +90,23 @@ def find(protocol: Protocol, evidence: Evidence) -> list[Finding]:
     lacking = [name for name in measures if name not in evidence.values]
     if lacking:
         raise InvalidInput(f"the protocol names {', '.join(lacking)}, which was not measured: evaluate with it")
-    found = [_measure(protocol, name, evidence.values[name]) for name in measures if decides(name)]
-    found += [each for each in _slices(protocol, evidence) if each.n]
+    found = []
+
+    def add(finding: Finding) -> None:
+        found.append(finding)
+        tell(finding.n)
+
+    for name in measures:
+        if decides(name):
+            add(_measure(protocol, name, evidence.values[name]))
+    for each in _slices(protocol, evidence):
+        add(each)
     guards = {guard.name: guard for guard in evidence.guards}
     for guard in protocol.guards:
         if guard.name not in guards:
             raise InvalidInput(f"guard set {guard.name!r} was not measured: evaluate both models on {guard.dataset}")
         held = guards[guard.name].values
-        found.append(
-            _examine(protocol, "guard", guard.name, protocol.measure_of(guard), held, guard.margin, "non_inferiority")
-        )
+        add(_examine(protocol, "guard", guard.name, protocol.measure_of(guard), held, guard.margin, "non_inferiority"))
     return _corrected(protocol, found)
 
 
@@ -110,10 +119,10 @@ def _measure(protocol: Protocol, name: str, values: Values) -> Finding:
     return replace(finding, p_gain=p, gained=finding.low > margin and p <= protocol.alpha / 2)
 
 
-def _slices(protocol: Protocol, evidence: Evidence) -> list[Finding]:
+def _slices(protocol: Protocol, evidence: Evidence) -> Iterator[Finding]:
+    """Of those that have a query."""
     rules = {rule.name: rule for rule in protocol.slices}
     place = {query: row for row, query in enumerate(evidence.queries)}
-    found = []
     for members in evidence.slices:
         rule = rules.get(members.rule)
         if rule is None:
@@ -129,8 +138,7 @@ def _slices(protocol: Protocol, evidence: Evidence) -> list[Finding]:
             chosen = chosen_by(rule.cause, members.name, rule.name)
             # What an equal candidate loses by the choice alone must not be called harm, nor weigh on other hypotheses.
             p_harm = None if chosen else finding.p_harm
-            found.append(replace(finding, p_harm=p_harm, chosen=chosen, shown_only=rule.require == "nothing"))
-    return found
+            yield replace(finding, p_harm=p_harm, chosen=chosen, shown_only=rule.require == "nothing")
 
 
 def _examine(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crossfade.errors import DataError, InvalidInput
+from crossfade.evaluation.array_run import pieces
 from crossfade.evaluation.dataset import Dataset
 from crossfade.evaluation.decision.causes import objections, standing
 from crossfade.evaluation.decision.diagnosis import read_diagnosis
@@ -28,6 +29,7 @@ from crossfade.evaluation.decision.slices import QueryFields, slice_members
 from crossfade.evaluation.evaluate import TIES, Evaluated
 from crossfade.evaluation.record import encode
 from crossfade.evaluation.results import Evaluation
+from crossfade.evaluation.stages import TOLD_AFTER, Tell, untold
 from crossfade.evaluation.trec import ordered, run_lines
 
 
@@ -61,10 +63,22 @@ class Extras:
     files: Mapping[str, Path] = field(default_factory=dict)
 
 
+HASHED, JUDGED = 6, 25
+"""What `gather` tells of a query: of its ranking that is hashed, and of both, whose results nobody judged, counted. In
+parts of what testing one value takes, as measured with rankings of 100."""
+
+
 def gather(
-    dataset: Dataset, base: Evaluated, candidate: Evaluated, protocol: Protocol, extras: Extras | None = None
+    dataset: Dataset,
+    base: Evaluated,
+    candidate: Evaluated,
+    protocol: Protocol,
+    extras: Extras | None = None,
+    *,
+    tell: Tell = untold,
 ) -> Evidence:
     """All that a decision stands on. Both evaluations must be of this data set's queries (`compare_runs` checks that).
+    `tell`: told of what is done, see `HASHED` and `JUDGED`.
 
     Raises InvalidInput for a measure that the protocol needs and the evaluations lack, for a diagnosis of other data or
     of another base, and for whatever `slice_members` refuses.
@@ -82,7 +96,7 @@ def gather(
     for rule in protocol.slices:
         if rule.file:
             files[rule.file] = Path(rule.file) if extras.folder is None else extras.folder / rule.file
-    data, side = data_ref(dataset, extras.directory), _side(base, extras.costs[0])
+    data, side = data_ref(dataset, extras.directory), _side(base, extras.costs[0], tell)
     diagnosis = extras.diagnosis
     if diagnosis is None and protocol.diagnosis:
         diagnosis = read_diagnosis((extras.folder or Path()) / protocol.diagnosis)
@@ -91,14 +105,21 @@ def gather(
         decided=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,
         base=side,
-        candidate=_side(candidate, extras.costs[1]),
+        candidate=_side(candidate, extras.costs[1], tell),
         queries=queries,
         values={name: _values(first, second, name, queries) for name in names},
-        judged=judged_shares(dataset, base.run, candidate.run, protocol.primary, protocol.gates.judged_at),
+        judged=judged_shares(
+            dataset,
+            base.run,
+            candidate.run,
+            protocol.primary,
+            protocol.gates.judged_at,
+            tell=lambda queries: tell(JUDGED * queries),
+        ),
         slices=slice_members(
             protocol.slices, dataset.queries, fields=extras.fields, folder=extras.folder, causes=causes
         ),
-        guards=[_guard(protocol, guard) for guard in extras.guards],
+        guards=[_guard(protocol, guard, tell) for guard in extras.guards],
         leakage=extras.leakage,
         files={name: _file_sha256(path) for name, path in files.items()},
         diagnosis=diagnosis,
@@ -138,13 +159,15 @@ def data_ref(dataset: Dataset, directory: Path | None = None) -> DataRef:
     )
 
 
-def run_sha256(run: Mapping[str, Mapping[str, float]]) -> str:
+def run_sha256(run: Mapping[str, Mapping[str, float]], *, tell: Tell = untold) -> str:
     """SHA-256 (hex) of what `write_run` writes of a run under the tag "crossfade", queries in order of their ids: a
-    file of it gives the same, whatever its order and tag.
+    file of it gives the same, whatever its order and tag. `tell`: told `HASHED` for each query.
     """
     state = hashlib.sha256()
-    for query in sorted(run):
-        state.update(run_lines(query, ordered(run, query, TIES), "crossfade"))
+    for queries in pieces(sorted(run), TOLD_AFTER):
+        for query in queries:
+            state.update(run_lines(query, ordered(run, query, TIES), "crossfade"))
+        tell(HASHED * len(queries))
     return state.hexdigest()
 
 
@@ -154,7 +177,7 @@ def _values(base: Evaluation, candidate: Evaluation, name: str, queries: Iterabl
     return Values([first[query] for query in ordered], [second[query] for query in ordered])
 
 
-def _side(evaluated: Evaluated, cost: Cost | None) -> SideRef:
+def _side(evaluated: Evaluated, cost: Cost | None, tell: Tell) -> SideRef:
     found = evaluated.evaluation
     created = found.settings.get("created")
     if not isinstance(created, str):
@@ -167,13 +190,13 @@ def _side(evaluated: Evaluated, cost: Cost | None) -> SideRef:
         settings=encode(found.settings),
         latency_ms=found.latency_ms,
         missing_queries=found.missing_queries,
-        run_sha256=run_sha256(evaluated.run),
+        run_sha256=run_sha256(evaluated.run, tell=tell),
         created=created,
         cost=cost,
     )
 
 
-def _guard(protocol: Protocol, guard: GuardRuns) -> GuardValues:
+def _guard(protocol: Protocol, guard: GuardRuns, tell: Tell) -> GuardValues:
     rule = next((rule for rule in protocol.guards if rule.name == guard.name), None)
     if rule is None:
         raise InvalidInput(f"guard set {guard.name!r} is none of the protocol's")
@@ -181,8 +204,8 @@ def _guard(protocol: Protocol, guard: GuardRuns) -> GuardValues:
     return GuardValues(
         name=guard.name,
         data=data_ref(guard.dataset, guard.directory),
-        base_run_sha256=run_sha256(guard.base.run),
-        candidate_run_sha256=run_sha256(guard.candidate.run),
+        base_run_sha256=run_sha256(guard.base.run, tell=tell),
+        candidate_run_sha256=run_sha256(guard.candidate.run, tell=tell),
         queries=queries,
         values=_values(guard.base.evaluation, guard.candidate.evaluation, protocol.measure_of(rule), queries),
     )

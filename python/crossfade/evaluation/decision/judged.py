@@ -17,6 +17,7 @@ from crossfade.evaluation.dataset import Dataset, Rankings
 from crossfade.evaluation.decision.evidence import Bounds, JudgedShares
 from crossfade.evaluation.evaluate import TIES
 from crossfade.evaluation.judged import made
+from crossfade.evaluation.stages import TOLD_AFTER, Tell, untold
 from crossfade.evaluation.trec import ordered
 
 Order = list[tuple[str, float]]
@@ -46,7 +47,9 @@ class PoolEntry:
     candidate_rank: int | None
 
 
-def judged_shares(dataset: Dataset, base_run: Rankings, candidate_run: Rankings, measure: str, k: int) -> JudgedShares:
+def judged_shares(
+    dataset: Dataset, base_run: Rankings, candidate_run: Rankings, measure: str, k: int, *, tell: Tell = untold
+) -> JudgedShares:
     """Judged@k of both runs by query, and how far judgments of the pool (`unjudged`) could move `measure`.
 
     A grade below 0 is no judgment ("in the pool, not judged"), as in `judgments.pool`.
@@ -63,13 +66,14 @@ def judged_shares(dataset: Dataset, base_run: Rankings, candidate_run: Rankings,
     above 1 its upper bound is 1 for a query with an unjudged document in its ranking: none can be above, and it need
     not be reached.
 
-    Raises InvalidInput for a measure that is not known.
+    `tell`: told of queries. Raises InvalidInput for a measure that is not known.
     """
     grade = _greatest_grade(dataset)
-    parts = [
-        _part(_Part(dataset, queries, _orders(base_run, queries), _orders(candidate_run, queries), grade), measure, k)
-        for queries in pieces(list(dataset.queries), _PIECE)
-    ]
+    parts = []
+    for queries in pieces(list(dataset.queries), _PIECE):
+        both = _orders(base_run, queries), _orders(candidate_run, queries)
+        parts.append(_part(_Part(dataset, queries, *both, grade), measure, k))
+        tell(len(queries))
     base, candidate = (np.concatenate(shares) for shares in zip(*(part.shares for part in parts), strict=True))
     held = JudgedShares(
         k=k,
@@ -93,10 +97,15 @@ def judged_shares(dataset: Dataset, base_run: Rankings, candidate_run: Rankings,
     )
 
 
-def pool_to_judge(dataset: Dataset, base_run: Rankings, candidate_run: Rankings, k: int) -> list[PoolEntry]:
-    """Every result in the top k of either that nobody judged, by query, those that both found first."""
+def pool_to_judge(
+    dataset: Dataset, base_run: Rankings, candidate_run: Rankings, k: int, *, tell: Tell = untold
+) -> list[PoolEntry]:
+    """Every result in the top k of either that nobody judged, by query, those that both found first. `tell`: told of
+    queries."""
     entries = []
-    for query, text in dataset.queries.items():
+    for done, (query, text) in enumerate(dataset.queries.items(), start=1):
+        if done % TOLD_AFTER == 0:
+            tell(TOLD_AFTER)
         both = [ordered(run, query, TIES) if query in run else [] for run in (base_run, candidate_run)]
         ranks = [{document: rank for rank, (document, _) in enumerate(each[:k], start=1)} for each in both]
         found = [

@@ -55,6 +55,7 @@ from crossfade.evaluation.decision.gates import Gate, check_gates
 from crossfade.evaluation.decision.protocol import Protocol
 from crossfade.evaluation.decision.reasons import explain
 from crossfade.evaluation.results import Verdict
+from crossfade.evaluation.stages import Tell, untold
 
 RULE = 1
 """Rises when equal input may give another verdict, gate or finding."""
@@ -73,13 +74,13 @@ class Outcome:
     findings: list[Finding]
 
 
-def conclude(protocol: Protocol, evidence: Evidence) -> Outcome:
-    """Apply the rule above.
+def conclude(protocol: Protocol, evidence: Evidence, *, tell: Tell = untold) -> Outcome:
+    """Apply the rule above. `tell`: told of values that were tested.
 
     Raises InvalidInput where evidence and protocol do not belong together: a measure, slice or guard set that was not
     measured, or a waiver that names nothing.
     """
-    findings = find(protocol, evidence)
+    findings = find(protocol, evidence, tell=tell)
     gates = check_gates(protocol, evidence, findings)
     verdict = _verdict(protocol, gates, findings)
     return Outcome(RULE, verdict, explain(protocol, verdict, gates, findings), gates, findings)

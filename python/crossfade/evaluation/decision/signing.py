@@ -77,7 +77,8 @@ def check_signature(
         return Check("signature", False, "the record is not signed, and a public key was given")
     signature = decode(Signature, held, path="signature")
     if public_key is None:
-        return Check("signature", None, f"signed by key {signature.public_key}; give the public key (--public-key)")
+        said = f"signed by key {signature.public_key}; give the public key (--public-key)"
+        return Check("signature", None, said, ("--public-key",))
     key = _public_key(public_key)
     if base64.b64encode(key.public_bytes_raw()).decode() != signature.public_key:
         return Check("signature", False, f"it is by another key, {signature.public_key}")

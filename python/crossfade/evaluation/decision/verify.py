@@ -15,7 +15,7 @@ from crossfade.evaluation.dataset import Dataset, Run
 from crossfade.evaluation.decision.attested import attested, data_unlike
 from crossfade.evaluation.decision.canonical import canonical_bytes
 from crossfade.evaluation.decision.causes import standing
-from crossfade.evaluation.decision.checks import MOST_NAMED, Check, Sources, differences, equal, named
+from crossfade.evaluation.decision.checks import MOST_NAMED, Check, Sources, differences, equal, lacking, named
 from crossfade.evaluation.decision.evidence import Evidence, Values
 from crossfade.evaluation.decision.gather import run_sha256
 from crossfade.evaluation.decision.judged import judged_shares
@@ -149,8 +149,9 @@ def _shown(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     """What is shown of both rankings and does not decide."""
     base, candidate, dataset = sources.base_run, sources.candidate_run, sources.dataset
     if base is None or candidate is None:
+        options = lacking({"--base-run": base, "--candidate-run": candidate})
         for name in ("rank overlap", "churn"):
-            yield Check(name, None, "give both rankings (--base-run, --candidate-run) to compute it again")
+            yield Check(name, None, "give both rankings (--base-run, --candidate-run) to compute it again", options)
     else:
         try:
             seen = changes(base, candidate)
@@ -166,7 +167,9 @@ def _shown(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     if not record.regressions:
         return
     if base is None or candidate is None or dataset is None:
-        yield Check("shown rankings", None, "give the data set and both rankings to hold what regressions show of them")
+        options = lacking({"--dataset": dataset, "--base-run": base, "--candidate-run": candidate})
+        said = "give the data set and both rankings to hold what regressions show of them"
+        yield Check("shown rankings", None, said, options)
         return
     settings = ComparisonSettings()
     pairs = _pairs(record.evidence, record.protocol.primary)
@@ -193,9 +196,11 @@ def _shown(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
 def _data(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     data, dataset = record.evidence.data, sources.dataset
     if dataset is None:
-        yield Check("data", None, "give the data set (--dataset) to hold its hashes and slices against the record's")
+        options = ("--dataset",)
+        said = "give the data set (--dataset) to hold its hashes and slices against the record's"
+        yield Check("data", None, said, options)
         if record.evidence.slices:
-            yield Check("slices", None, "give the data set (--dataset) to say again which queries are in them")
+            yield Check("slices", None, "give the data set (--dataset) to say again which queries are in them", options)
         return
     unlike = data_unlike(data, dataset)
     if list(dataset.queries) != record.evidence.queries:
@@ -207,11 +212,12 @@ def _data(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
 def _slices(record: DecisionRecord, dataset: Dataset, sources: Sources) -> Check:
     rules = record.protocol.slices
     if sources.folder is None and any(rule.file for rule in rules):
-        return Check("slices", None, "a slice is by a file: give the protocol (--protocol), which it lies beside")
+        said = "a slice is by a file: give the protocol (--protocol), which it lies beside"
+        return Check("slices", None, said, ("--protocol",))
     fields = None
     if any(rule.field for rule in rules):
         if sources.directory is None:
-            return Check("slices", None, "a slice is by a field: give the data set's directory")
+            return Check("slices", None, "a slice is by a field: give the data set's directory", ("--dataset",))
         fields = read_query_fields(sources.directory)
     held = record.evidence.diagnosis
     try:
@@ -230,14 +236,14 @@ def _runs(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
     for side, run in (("base", sources.base_run), ("candidate", sources.candidate_run)):
         name = f"{side} run"
         if run is None:
-            yield Check(name, None, f"give its rankings (--{side}-run) to measure them again")
+            yield Check(name, None, f"give its rankings (--{side}-run) to measure them again", (f"--{side}-run",))
             continue
         stored = evidence.base.run_sha256 if side == "base" else evidence.candidate.run_sha256
         found = run_sha256(run)
         if stored != found:
             yield Check(name, False, f"its SHA-256 is {found}, the record says {stored}")
         elif sources.dataset is None:
-            yield Check(name, None, "its hash agrees; give the data set too to measure it again")
+            yield Check(name, None, "its hash agrees; give the data set too to measure it again", ("--dataset",))
         else:
             unlike = list(_measured_again(evidence, side, run, sources.dataset))
             yield Check(name, not unlike, named(unlike))
@@ -254,7 +260,9 @@ def _runs(record: DecisionRecord, sources: Sources) -> Iterator[Check]:
         unlike = list(differences(encode(judged), encode(again), "evidence.judged"))
         yield Check("judged", not unlike, named(unlike))
     else:
-        yield Check("judged", None, "give the data set and both rankings to count judged results and bounds again")
+        given = {"--dataset": sources.dataset, "--base-run": sources.base_run, "--candidate-run": sources.candidate_run}
+        said = "give the data set and both rankings to count judged results and bounds again"
+        yield Check("judged", None, said, lacking(given))
 
 
 def _measured_again(evidence: Evidence, side: str, run: Run, dataset: Dataset) -> Iterator[str]:
