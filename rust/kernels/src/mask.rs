@@ -1,6 +1,7 @@
 //! Which rows may be found.
 
-use crate::Error;
+use crate::backend::Backend;
+use crate::{Error, on_backend};
 
 /// One bit a row, set where the row may be found: bit i of byte j is row 8 j + i.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +12,10 @@ pub struct Mask<'a> {
 
 /// Rows of a word.
 const WORD: usize = u64::BITS as usize;
+
+fn ones(bytes: &[u8]) -> usize {
+    on_backend!(backend => backend.ones(bytes))
+}
 
 impl<'a> Mask<'a> {
     /// A mask of `rows` bits; what the last byte holds beyond them is ignored.
@@ -28,7 +33,9 @@ impl<'a> Mask<'a> {
     /// How many rows may be found.
     #[must_use]
     pub fn count(&self) -> usize {
-        (0..self.rows.div_ceil(WORD)).map(|i| self.word(i).count_ones() as usize).sum()
+        let whole = self.rows / WORD;
+        let of_whole = ones(&self.bits[..whole * size_of::<u64>()]);
+        of_whole + (whole..self.rows.div_ceil(WORD)).map(|i| self.word(i).count_ones() as usize).sum::<usize>()
     }
 
     /// The rows that may be found, ascending.

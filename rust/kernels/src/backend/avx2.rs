@@ -76,6 +76,7 @@ compiled! {
     fn hamming(tile: TileBits<'_>) = generic::hamming(tile);
     fn dots(of: Dots<'_>) -> [i32; DOTS] = generic::dots(of);
     fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) = generic::signs_below(of, found);
+    fn ones(bytes: &[u8]) -> usize = generic::ones(bytes);
     fn sign_distances(query: &[u64], rows: &[u64], to: &mut [u16]) = generic::sign_distances(query, rows, to);
     fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) = generic::places_at_most(numbers, most, 0, places);
 }
@@ -216,6 +217,11 @@ impl Backend for Avx2 {
     fn sign_distances(self, query: &[u64], rows: &[u64], to: &mut [u16]) {
         // SAFETY: `self` proves the target features.
         unsafe { sign_distances(query, rows, to) }
+    }
+
+    fn ones(self, bytes: &[u8]) -> usize {
+        // SAFETY: `self` proves the target features.
+        unsafe { ones(bytes) }
     }
 
     fn places_at_most(self, numbers: &[u16], most: u16, places: &mut Vec<u32>) {

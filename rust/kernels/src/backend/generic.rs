@@ -320,6 +320,14 @@ pub(crate) fn distance(a: &[u64], b: &[u64]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }
 
+/// See `Backend::ones`.
+#[inline(always)]
+pub(crate) fn ones(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<{ size_of::<u64>() }>();
+    let of_words = words.iter().map(|word| u64::from_le_bytes(*word).count_ones() as usize).sum::<usize>();
+    of_words + rest.iter().map(|byte| byte.count_ones() as usize).sum::<usize>()
+}
+
 /// See `Backend::signs_below`.
 #[inline(always)]
 pub(crate) fn signs_below(of: SignRows<'_>, found: &mut Vec<u64>) {

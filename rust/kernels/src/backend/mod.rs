@@ -295,6 +295,10 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
 
     /// Find the hits of a block of binary rows.
     fn hamming(self, tile: TileBits<'_>);
+    /// Bits that are set.
+    fn ones(self, bytes: &[u8]) -> usize {
+        generic::ones(bytes)
+    }
     /// Bits that differ.
     fn distance(self, a: &[u64], b: &[u64]) -> u32;
 }

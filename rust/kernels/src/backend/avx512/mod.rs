@@ -98,6 +98,7 @@ compiled! {
     fn decode_i8(row: &[i8], scale: f32, to: &mut [f32]) = generic::decode(row, to, |code| scale * f32::from(code));
     fn distance(a: &[u64], b: &[u64]) -> u32 = generic::distance(a, b);
     fn plain_signs_below(of: SignRows<'_>, found: &mut Vec<u64>) = generic::signs_below(of, found);
+    fn ones(bytes: &[u8]) -> usize = generic::ones(bytes);
     fn plain_sign_distances(query: &[u64], rows: &[u64], to: &mut [u16]) = generic::sign_distances(query, rows, to);
 }
 
@@ -168,6 +169,11 @@ impl Backend for Avx512 {
     fn sign_distances(self, query: &[u64], rows: &[u64], to: &mut [u16]) {
         // SAFETY: `self` proves the target features, and `popcnt` that one.
         unsafe { if self.popcnt { sign_distances(query, rows, to) } else { plain_sign_distances(query, rows, to) } }
+    }
+
+    fn ones(self, bytes: &[u8]) -> usize {
+        // SAFETY: `self` proves the target features.
+        unsafe { ones(bytes) }
     }
 
     fn places_at_most(self, numbers: &[u16], most: u16, places: &mut Vec<u32>) {
