@@ -164,7 +164,7 @@ const USUAL: usize = 64;
 /// As many are compared as for this `ef` at least, of all rows and of near cells: of fewer, most queries would be given up for
 /// nothing.
 const LEAST: usize = 32;
-const LEAST_OF_CELLS: usize = 40;
+const LEAST_OF_CELLS: usize = 36;
 
 /// Twice the `ef` asks for what is twice as rare, and signs find that among four times as many: for each so much of `ef` as
 /// many times more are compared, up to so many. (Of 100,000 rows of topics, half of them ruled out: 0.988 of the nearest

@@ -14,13 +14,35 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{process, thread};
 
 /// How long a helper waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a thread stays awake for what is about to come: the next of a stream of small searches, or a helper's last
+/// part. To be woken takes about as long, where a processor that has nothing to do is halted; and whoever else wants this
+/// one gets it.
+const AWAKE: Duration = Duration::from_micros(50);
+
+/// Looks between two offers of the processor to others.
+const LOOKS: usize = 32;
+
+/// Stay awake until something has come, or for a while.
+fn await_briefly(has_come: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while begin.elapsed() < AWAKE {
+        for _ in 0..LOOKS {
+            if has_come() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        thread::yield_now();
+    }
+}
 
 /// Do `work` on the calling thread and, at the same time, on up to `helpers` others. All have returned when this does.
 ///
@@ -64,6 +86,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Task {
     work: Work,
     seats: Mutex<Seats>,
+    /// How many seats are taken, to be seen without a lock.
+    taken: AtomicUsize,
     /// Told when the last helper leaves.
     left: Condvar,
 }
@@ -91,7 +115,7 @@ impl Task {
         let work: &'static (dyn Fn() + Sync) =
             unsafe { std::mem::transmute::<&'w (dyn Fn() + Sync + 'w), &'static (dyn Fn() + Sync)>(work) };
         let seats = Seats { free: helpers, taken: 0, panic: None };
-        Self { work: Work(work), seats: Mutex::new(seats), left: Condvar::new() }
+        Self { work: Work(work), seats: Mutex::new(seats), taken: AtomicUsize::new(0), left: Condvar::new() }
     }
 
     /// Take part, if there is still a seat.
@@ -103,11 +127,13 @@ impl Task {
             }
             seats.free -= 1;
             seats.taken += 1;
+            self.taken.store(seats.taken, Ordering::Relaxed);
         }
         // SAFETY: a seat is taken, so the borrow that the pointer was made of still holds: see `new`.
         let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*self.work.0)() }));
         let mut seats = lock(&self.seats);
         seats.taken -= 1;
+        self.taken.store(seats.taken, Ordering::Relaxed);
         if seats.taken == 0 {
             self.left.notify_one();
         }
@@ -124,6 +150,11 @@ impl Task {
     fn close(&self) {
         let mut seats = lock(&self.seats);
         seats.free = 0;
+        if seats.taken > 0 {
+            drop(seats);
+            await_briefly(|| self.taken.load(Ordering::Relaxed) == 0);
+            seats = lock(&self.seats);
+        }
         while seats.taken > 0 {
             seats = self.left.wait(seats).unwrap_or_else(PoisonError::into_inner);
         }
@@ -133,6 +164,8 @@ impl Task {
 struct Pool {
     process: u32,
     waiting: Mutex<Waiting>,
+    /// How many offers there are, to be seen without a lock.
+    offers: AtomicUsize,
     offered: Condvar,
 }
 
@@ -192,7 +225,12 @@ impl Pool {
         {
             return pool;
         }
-        let new = Box::into_raw(Box::new(Self { process, waiting: Mutex::default(), offered: Condvar::new() }));
+        let new = Box::into_raw(Box::new(Self {
+            process,
+            waiting: Mutex::default(),
+            offers: AtomicUsize::new(0),
+            offered: Condvar::new(),
+        }));
         if place.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // Another thread of this process was faster.
             // SAFETY: it was made above and nobody else has seen it.
@@ -207,6 +245,7 @@ impl Pool {
     fn offer(&'static self, task: &Arc<Task>, helpers: usize) {
         let mut waiting = lock(&self.waiting);
         waiting.tasks.extend(std::iter::repeat_n(task, helpers).cloned());
+        self.offers.store(waiting.tasks.len(), Ordering::Relaxed);
         let lacking = waiting.tasks.len().saturating_sub(waiting.idle + waiting.starting).min(helpers);
         waiting.starting += lacking;
         drop(waiting);
@@ -224,21 +263,33 @@ impl Pool {
 
     /// Take back what no helper has come for.
     fn withdraw(&self, task: &Arc<Task>) {
-        lock(&self.waiting).tasks.retain(|other| !Arc::ptr_eq(other, task));
+        let mut waiting = lock(&self.waiting);
+        waiting.tasks.retain(|other| !Arc::ptr_eq(other, task));
+        self.offers.store(waiting.tasks.len(), Ordering::Relaxed);
     }
 
     /// What a helper does with its life.
     fn help(&self) {
         let mut waiting = lock(&self.waiting);
         waiting.starting -= 1;
+        let mut awake = false;
         loop {
             if let Some(task) = waiting.tasks.pop_front() {
+                self.offers.store(waiting.tasks.len(), Ordering::Relaxed);
                 drop(waiting);
                 task.help();
                 waiting = lock(&self.waiting);
+                awake = true;
                 continue;
             }
             waiting.idle += 1;
+            if std::mem::take(&mut awake) {
+                drop(waiting);
+                await_briefly(|| self.offers.load(Ordering::Relaxed) > 0);
+                waiting = lock(&self.waiting);
+                waiting.idle -= 1;
+                continue;
+            }
             let (guard, timeout) = self.offered.wait_timeout(waiting, IDLE).unwrap_or_else(PoisonError::into_inner);
             waiting = guard;
             waiting.idle -= 1;
@@ -251,11 +302,9 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::collections::HashSet;
     use std::sync::Barrier;
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
 
     #[test]
     fn all_work_at_the_same_time_and_have_returned_at_the_end() {

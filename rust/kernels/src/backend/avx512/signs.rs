@@ -160,9 +160,16 @@ pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) 
         // SAFETY: the array has exactly the 64 bytes that are read; no alignment is asked for.
         let values = unsafe { _mm512_loadu_si512(vector.as_ptr().cast()) };
         let mut hits = _mm512_cmple_epu16_mask(values, bound);
-        while hits != 0 {
-            places.push(first + hits.trailing_zeros());
-            hits &= hits - 1;
+        if hits != 0 {
+            let count = hits.count_ones() as usize;
+            places.reserve(NUMBERS);
+            // One after the other without a look at whether there is room.
+            for to in &mut places.spare_capacity_mut()[..count] {
+                to.write(first + hits.trailing_zeros());
+                hits &= hits - 1;
+            }
+            // SAFETY: so many were written behind those that there were.
+            unsafe { places.set_len(places.len() + count) };
         }
         first += NUMBERS as u32;
     }
