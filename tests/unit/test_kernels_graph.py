@@ -83,7 +83,7 @@ def test_few_rows_and_fewer_than_asked_for(graph: Graph) -> None:
     assert build_graph(np.zeros((50, 4), np.float32)).search(np.ones((1, 4)), 3).scores.tolist() == [[0.0] * 3]
 
 
-@pytest.mark.parametrize("plan", ["planned", "walk", "exact", "scan"])
+@pytest.mark.parametrize("plan", ["planned", "walk", "exact", "scan", "cells"])
 def test_masks(graph: Graph, plan: Any) -> None:
     for mask in (np.zeros(600, bool), np.ones(600, bool), np.arange(600) == 77, np.arange(600) % 5 == 0):
         found = graph.search(QUERIES, 10, mask=mask, plan=plan)
@@ -107,6 +107,27 @@ def test_a_scan_finds_what_a_walk_finds_and_scores_it_as_exactly() -> None:
     # One at a time, by what was laid side by side for all.
     for query, rows in zip(queries, found.indices, strict=True):
         np.testing.assert_array_equal(graph.search(query[None], 10, mask=mask, plan="scan").indices[0], rows)
+
+
+def test_near_cells_find_most_and_score_exactly() -> None:
+    # So many rows that there are cells, of two hundred topics.
+    topics = RANDOM.standard_normal((200, 192), dtype=np.float32)
+    vectors = (topics[RANDOM.integers(0, 200, 16_500)] + RANDOM.standard_normal((16_500, 192))).astype(np.float32)
+    queries = (topics[:40] + RANDOM.standard_normal((40, 192))).astype(np.float32)
+    graph = build_graph(vectors, metric="cosine", form="codes", m=8, ef_construction=40)
+    half = np.arange(len(vectors)) % 2 == 0
+    for mask in (None, half):
+        found = graph.search(queries, 10, ef=64, mask=mask, plan="cells")
+        assert [PLANS[plan] for plan in found.plans] == ["cells"] * len(queries)
+        exact = top_k(queries, vectors, len(vectors), metric="cosine", mask=mask)
+        for query in range(len(queries)):
+            scores = dict(zip(exact.indices[query].tolist(), exact.scores[query].tolist(), strict=True))
+            assert [scores[row] for row in found.indices[query].tolist()] == found.scores[query].tolist()
+        recall = np.mean([np.isin(found.indices[q], exact.indices[q, :10]).mean() for q in range(len(queries))])
+        assert recall >= 0.95
+    # Of fewer rows there are none.
+    few = build_graph(vectors[:500], metric="cosine", form="codes", m=8, ef_construction=40)
+    assert {PLANS[plan] for plan in few.search(queries, 10, plan="cells").plans} == {"scan"}
 
 
 def test_a_saved_graph_is_the_same(graph: Graph, tmp_path: Path) -> None:

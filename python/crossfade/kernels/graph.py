@@ -88,7 +88,8 @@ class Graph:
 
     Where a filter leaves some thousands of rows, the signs of their sketches are scanned instead of walking. They are
     laid side by side, a bit an element and 4 bytes a row that the filter leaves, when a batch pays for that or the
-    filter comes again, and kept for the filters used last: as many bytes as the sketches themselves at most.
+    filter comes again, and kept for the filters used last: as many bytes as the sketches themselves at most. Of 16,384
+    rows and more the graph's file also says which cell each is in, and a query need only look at the cells that are near.
     """
 
     def __init__(self, file: NDArray[np.uint8], vectors: Corpus, *, name: str, verify: bool) -> None:
