@@ -29,10 +29,10 @@ pub(crate) const LEAST_ROWS: usize = if cfg!(test) { 1_000 } else { 16_384 };
 const BY_ROOT: f64 = 3.2;
 
 /// Rows of which centres are made, for each.
-const SAMPLED: usize = 48;
+const SAMPLED: usize = 64;
 
 /// How often centres are moved into the middle of what is nearest to them.
-const MOVES: usize = 4;
+const MOVES: usize = 6;
 
 /// Rows that are decoded and held against the centres at a time.
 const STEP: usize = 1 << 14;

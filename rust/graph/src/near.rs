@@ -58,6 +58,9 @@ impl Near<'_> {
     }
 }
 
+/// Rows that are looked at, at least, for each that is compared.
+const ROWS_FOR_EACH: usize = 8;
+
 /// The rank of a cell that was not looked at.
 const NO_RANK: u32 = u32::MAX;
 
@@ -127,8 +130,8 @@ impl Task<'_> {
     fn compare_found(&self, (scan, near): (&Scan<'_>, &Near<'_>), on: &mut On, scratch: &mut Scratch) -> bool {
         let all = scan.laid.cells.len();
         loop {
-            // A filter may leave a row or two of each.
-            if on.rows >= self.work.candidates(self.plan) || on.done == all {
+            // A filter may leave a row or two of each, or nothing of those that are nearest.
+            if on.rows >= ROWS_FOR_EACH * self.work.candidates(self.plan) || on.done == all {
                 if !self.compare(scan, on.rows, scratch) {
                     return false;
                 }
