@@ -35,7 +35,8 @@ pub struct Built {
 /// Build the graph of `corpus`. `done` tells, while it works, how many rows are in. With one thread the result depends on
 /// nothing but the rows and the settings; with several, also on which was faster.
 ///
-/// Memory beside the corpus: 8 `m` bytes a row and, in codes, [`record_bytes`]; twice the latter for a moment.
+/// Memory beside the corpus: 8 `m` bytes a row and, in codes, [`record_bytes`] and 4; twice the codes' for a moment, and for
+/// another up to 2^17 vectors in f32, of which cells are made.
 ///
 /// # Errors
 /// [`Error::Setting`]; [`Error::Kernels`] for a row that is not finite, too many rows, or an interruption.

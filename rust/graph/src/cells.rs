@@ -6,7 +6,7 @@
 //! are looked at for a recall is measured on rows and their neighbours, as for signs; a query whose nearest come from the
 //! later half of its cells gets as many again.
 
-use crossfade_kernels::{Corpus, Metric, Options, Point, Records, Rows, Space, record_bytes, top_k};
+use crossfade_kernels::{Corpus, Error as Fault, Metric, Options, Point, Records, Rows, Space, record_bytes, top_k};
 
 use crate::error::Error;
 use crate::level::mixed;
@@ -30,6 +30,9 @@ const BY_ROOT: f64 = 3.2;
 
 /// Rows of which centres are made, for each.
 const SAMPLED: usize = 64;
+
+/// And at most: of a million rows, 41 for each centre, in 200 MB at 384 dimensions.
+const MOST_SAMPLED: usize = 1 << 17;
 
 /// How often centres are moved into the middle of what is nearest to them.
 const MOVES: usize = 6;
@@ -60,8 +63,9 @@ pub(crate) fn find(corpus: Corpus<'_>, metric: Metric, seed: u64, options: Optio
         return Ok(Cells::default());
     }
     let seed = mixed(seed ^ OWN_SEED);
-    let mut sample: Vec<usize> =
-        (0..cells * SAMPLED).map(|i| (mixed(seed ^ mixed(i as u64)) % rows as u64) as usize).collect();
+    let mut sample: Vec<usize> = (0..(cells * SAMPLED).min(MOST_SAMPLED))
+        .map(|i| (mixed(seed ^ mixed(i as u64)) % rows as u64) as usize)
+        .collect();
     // Of a row that was drawn twice, one is enough.
     sample.sort_unstable();
     sample.dedup();
@@ -76,7 +80,7 @@ pub(crate) fn find(corpus: Corpus<'_>, metric: Metric, seed: u64, options: Optio
         centre.copy_from_slice(&sampled[at * dimension..][..dimension]);
     }
     for _ in 0..MOVES {
-        let of = nearest(&sampled, &centres, dimension, options)?;
+        let of = nearest(&sampled, &centres, dimension, options, |i| sample[i])?;
         move_to_means(&mut centres, &sampled, &of, dimension);
     }
     drop(sampled);
@@ -87,7 +91,7 @@ pub(crate) fn find(corpus: Corpus<'_>, metric: Metric, seed: u64, options: Optio
         for (row, vector) in (first..).zip(some.chunks_mut(dimension)) {
             decode(corpus, row, metric, vector);
         }
-        of.extend(nearest(some, &centres, dimension, options)?);
+        of.extend(nearest(some, &centres, dimension, options, |i| first + i)?);
     }
     let mut records = vec![0; cells * record_bytes(dimension)];
     Records::encode(Corpus::F32(Rows::new(&centres, dimension)?), metric, &mut records, options)?;
@@ -109,10 +113,20 @@ fn decode(corpus: Corpus<'_>, row: usize, metric: Metric, vector: &mut [f32]) {
     }
 }
 
-/// Of each vector, the nearest centre.
-fn nearest(vectors: &[f32], centres: &[f32], dimension: usize, options: Options<'_>) -> Result<Vec<u32>, Error> {
+/// Of each vector, the nearest centre. `row`: the row of the corpus that it is.
+fn nearest(
+    vectors: &[f32],
+    centres: &[f32],
+    dimension: usize,
+    options: Options<'_>,
+    row: impl Fn(usize) -> usize,
+) -> Result<Vec<u32>, Error> {
     let (vectors, centres) = (Rows::new(vectors, dimension)?, Rows::new(centres, dimension)?);
-    let found = top_k(vectors, Corpus::F32(centres), 1, Metric::L2, Options { mapped: false, ..options })?;
+    let found = top_k(vectors, Corpus::F32(centres), 1, Metric::L2, Options { mapped: false, ..options });
+    let found = found.map_err(|fault| match fault {
+        Fault::Query(i) => Fault::Row(row(i)),
+        other => other,
+    })?;
     Ok(found.indices.into_iter().map(|cell| cell as u32).collect())
 }
 

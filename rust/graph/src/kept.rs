@@ -3,7 +3,7 @@
 //! A filter comes again: a tenant's, a language, a year. What was laid side by side for it is a third of a nanosecond's
 //! work for each row and query; to lay it takes as long as a walk. So it is kept, by the mask's own bits, and the least
 //! lately used goes when there is too much. A mask that was not seen before is laid side by side where one batch pays for
-//! that, and where it comes a second time.
+//! that, or has come with as many queries before as do.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,8 @@ use crate::format::checksum;
 #[derive(Default)]
 pub(crate) struct Laid {
     pub(crate) signs: Signs,
+    /// How many rows may be found: more than there are signs, where rows are equal.
+    pub(crate) allowed: usize,
     /// The cells that have rows here, ascending, and the signs of their centres.
     pub(crate) cells: Vec<u32>,
     pub(crate) centres: Signs,
@@ -66,17 +68,22 @@ impl Entry {
 const REMEMBERED: usize = 64;
 
 impl Kept {
-    /// What is known of a mask, which from now on was seen, with so many queries.
-    pub(crate) fn find(&self, mask: Option<Mask<'_>>, queries: usize) -> Known {
+    /// What was laid for a mask. It says how many rows that leaves, which takes longer to count than to find it.
+    pub(crate) fn laid(&self, mask: Option<Mask<'_>>) -> Option<Arc<Laid>> {
         let bits = mask.map(|mask| mask.bits());
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         // Two masks differ within their first bytes, most often: to compare is cheap.
-        if let Some(entry) = entries.iter().find(|entry| entry.bits.as_deref() == bits) {
-            entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-            return Known::Laid(Arc::clone(&entry.laid));
+        let entry = entries.iter().find(|entry| entry.bits.as_deref() == bits)?;
+        entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        Some(Arc::clone(&entry.laid))
+    }
+
+    /// What is known of a mask, which from now on was seen, with so many queries.
+    pub(crate) fn find(&self, mask: Option<Mask<'_>>, queries: usize) -> Known {
+        if let Some(laid) = self.laid(mask) {
+            return Known::Laid(laid);
         }
-        drop(entries);
-        let sum = checksum(bits);
+        let sum = checksum(mask.map(|mask| mask.bits()));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, before)) = seen.iter_mut().find(|(other, _)| *other == sum) {
             let count = *before;
@@ -92,6 +99,11 @@ impl Kept {
 
     /// Keep signs, as long as all of them are no more than `most` bytes.
     pub(crate) fn keep(&self, mask: Option<Mask<'_>>, laid: Arc<Laid>, most: usize) {
+        // Should it have to go, it is laid again only for as many queries as it takes to pay for that.
+        let sum = checksum(mask.map(|mask| mask.bits()));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter_mut().filter(|(other, _)| *other == sum).for_each(|(_, queries)| *queries = 0);
+        drop(seen);
         let bits = mask.map(|mask| Box::from(mask.bits()));
         let used = AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed));
         let entry = Entry { bits, laid, used };

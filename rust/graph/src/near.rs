@@ -1,8 +1,8 @@
 //! A scan of the cells that are near a query, instead of all rows that may be found.
 //!
 //! Cells come nearest first, so that what is found in the first says how near the others must be. A query whose nearest
-//! come from the later half of the cells that were looked at gets as many again, until they do not: filters that go with
-//! places, and queries between cells, ask for more than most.
+//! come from the later half of the cells that were looked at gets as many again: filters that go with places, and queries
+//! between cells, ask for more than most. Whose nearest come late again is walked for.
 
 use std::ops::Range;
 use std::slice::from_ref;
@@ -59,7 +59,7 @@ impl Near<'_> {
 }
 
 /// Rows that are looked at, at least, for each that is compared.
-const ROWS_FOR_EACH: usize = 8;
+pub(crate) const ROWS_FOR_EACH: usize = 8;
 
 /// The rank of a cell that was not looked at.
 const NO_RANK: u32 = u32::MAX;
@@ -111,6 +111,10 @@ impl Task<'_> {
         scratch.ranks.resize(near.centres.len(), NO_RANK);
         let mut on = On { done: 0, to: near.probes.min(all), rows: 0, enough: false };
         near.first(scan, (on.to * BY_SIGNS + MORE).min(all), scratch);
+        // Of many centres, about so many were found.
+        if scratch.cells.len() < on.to {
+            near.others(scan, scratch);
+        }
         scratch.measured.clear();
         on.rows = rank(scan, (on.done, on.to), scratch);
         laid.signs.fetch_runs(&scratch.runs);
@@ -125,10 +129,11 @@ impl Task<'_> {
         self.take_measured(scan, scratch);
     }
 
-    /// Compare what was found, and go on to more cells as long as that is too few, or the nearest come late. False for a
-    /// query of which signs say too little.
+    /// Compare what was found, and go on to more cells as long as that is too few, and once where the nearest come late. False
+    /// for a query that is in doubt still.
     fn compare_found(&self, (scan, near): (&Scan<'_>, &Near<'_>), on: &mut On, scratch: &mut Scratch) -> bool {
         let all = scan.laid.cells.len();
+        let mut doubted = false;
         loop {
             // A filter may leave a row or two of each, or nothing of those that are nearest.
             if on.rows >= ROWS_FOR_EACH * self.work.candidates(self.plan) || on.done == all {
@@ -138,6 +143,10 @@ impl Task<'_> {
                 let ranks = (&*scratch.ranks, on.done);
                 if on.done == all || !(self.doubts && self.come_from_late(&scratch.pool, near.of, ranks)) {
                     return true;
+                }
+                // Who is in doubt again may be so until the last cell: a walk takes less.
+                if std::mem::replace(&mut doubted, true) {
+                    return false;
                 }
             }
             on.to = (2 * on.done).min(all);

@@ -30,6 +30,7 @@
 use crossfade_kernels::record_bytes;
 
 use crate::format::Facts;
+use crate::near::ROWS_FOR_EACH;
 use crate::settings::Form;
 
 /// How a query was answered.
@@ -227,9 +228,11 @@ impl Work {
         let counted = match signs.cells {
             _ if plan == Plan::Scan => rows * words * if self.queries > 1 { COUNTED } else { COUNTED_ALONE },
             Some((probes, cells)) if self.ef <= MOST_BY_SIGNS => {
-                let (probes, cells) = (probes as f64, cells as f64);
-                let centres = cells * self.facts.dimension as f64 * CENTRE;
-                probes.mul_add(RUN + rows / cells * words * COUNTED_ALONE, centres)
+                let of_cell = rows / cells as f64;
+                let least = (ROWS_FOR_EACH * self.candidates(plan)) as f64 / of_cell;
+                let probes = (probes as f64).max(least).min(cells as f64);
+                let centres = cells as f64 * self.facts.dimension as f64 * CENTRE;
+                probes.mul_add(RUN + of_cell * words * COUNTED_ALONE, centres)
             }
             _ => return f64::INFINITY,
         };

@@ -14,9 +14,9 @@ use crate::error::Error;
 use crate::kept::{Known, Laid};
 use crate::layer::NONE;
 use crate::open::{Graph, Sections};
-use crate::pool::{Pool, distance, node};
+use crate::pool::{Pool, node};
 use crate::scratch::{Lent, Scratch};
-use crate::search::{DEVIATIONS, Task};
+use crate::search::Task;
 use crate::twins::Twins;
 
 /// What a scan reads.
@@ -39,7 +39,7 @@ pub(crate) const LOOKED_AT: usize = 10;
 const LATE: f64 = 20.0;
 
 /// How many times as many as may be missed; see `left`.
-const LATER: f64 = 3.0;
+const LATER: f64 = 2.0;
 
 /// Rows up to which all distances are written down; see `crossfade_kernels::Measured`.
 const MEASURED: usize = if cfg!(test) { 4_000 } else { 1 << 15 };
@@ -69,7 +69,7 @@ pub(crate) fn lay<'s>(
     graph: &Graph,
     (file, sections): (&[u8], &Sections<'_>),
     (sketches, known): (&'s Sketches, Known),
-    mask: Option<Mask<'_>>,
+    (mask, allowed): (Option<Mask<'_>>, usize),
     options: Options<'_>,
 ) -> Result<Scan<'s>, Error> {
     if let Known::Laid(laid) = known {
@@ -77,15 +77,21 @@ pub(crate) fn lay<'s>(
     }
     let nodes = nodes(graph.facts().rows, mask, sections.twins);
     let laid = Arc::new(match graph.cells(file, options)? {
-        None => Laid { signs: sketches.signs(nodes, options)?, ..Laid::default() },
+        None => Laid { signs: sketches.signs(nodes, options)?, allowed, ..Laid::default() },
         Some((_, centres)) => {
             let nodes = nodes.unwrap_or_else(|| (0..graph.facts().rows as u32).collect());
             let (nodes, cells, starts) = by_cell(&nodes, sections.cells, centres.len());
-            Laid { signs: sketches.signs(Some(nodes), options)?, centres: centres.of_places(&cells), cells, starts }
+            Laid {
+                signs: sketches.signs(Some(nodes), options)?,
+                allowed,
+                centres: centres.of_places(&cells),
+                cells,
+                starts,
+            }
         }
     });
-    // As much as the sketches themselves at most.
-    graph.kept.keep(mask, Arc::clone(&laid), sketches.nbytes());
+    // About as much as the sketches themselves at most, and all rows in any case.
+    graph.kept.keep(mask, Arc::clone(&laid), sketches.nbytes() + sketches.nbytes() / 8);
     Ok(Scan { laid, sketches })
 }
 
@@ -281,7 +287,6 @@ impl Task<'_> {
         pool.reset(self.most());
         nodes.clear();
         let (mut done, mut to) = (0, self.work.candidates(self.plan).min(rows.len()));
-        let mut rounding = None;
         loop {
             for &row in &rows[done..to] {
                 space.fetch_sketch(row);
@@ -290,13 +295,9 @@ impl Task<'_> {
             for some in rows[done..to].chunks(CHUNK).chain([&[][..]]) {
                 from.clear();
                 from.extend_from_slice(some);
-                let last = pool.entries().get(self.k.max(LOOKED_AT) - 1);
-                // Of one row it is as that of another, but for little.
-                rounding = rounding.or_else(|| last.and_then(|&last| space.rounding(point, node(last))));
-                match last.zip(rounding) {
-                    Some((&last, rounding)) => {
-                        space.sift(point, from, |row| row, distance(last) + DEVIATIONS * rounding);
-                    }
+                match pool.worst() {
+                    // Sketches are off by more than codes: as far as the worst of more than are asked for.
+                    Some(worst) => space.sift(point, from, |row| row, worst),
                     None => from.iter().for_each(|&row| space.fetch_row(row)),
                 }
                 space.distances(point, nodes, distances);

@@ -68,7 +68,12 @@ pub(crate) fn search_without(
 ) -> Result<Found, Error> {
     check(graph, corpus, queries, search, options.mask)?;
     let facts = graph.facts();
-    let allowed = options.mask.map_or(corpus.len(), |mask| mask.count());
+    let laid = options.mask.and_then(|mask| graph.kept.laid(Some(mask)));
+    let allowed = match (&laid, options.mask) {
+        (Some(laid), _) => laid.allowed,
+        (None, Some(mask)) => mask.count(),
+        (None, None) => corpus.len(),
+    };
     let k = search.k.min(allowed);
     let masked = options.mask.is_some_and(|_| allowed < corpus.len());
     let mask = options.mask.filter(|_| masked);
@@ -85,11 +90,11 @@ pub(crate) fn search_without(
     if work.may_scan(search.ways)
         && let Some(sketches) = graph.sketches(file, options)?
     {
-        let of_mask = graph.kept.find(mask, work.queries);
+        let of_mask = laid.map_or_else(|| graph.kept.find(mask, work.queries), Known::Laid);
         let lying = match of_mask {
             Known::Laid(_) => Lying::SideBySide,
-            // As many are expected as there were.
-            Known::Seen(before) => Lying::Apart { queries: work.queries.saturating_add(before.max(AGAIN)) },
+            // As many are expected as there were: laying is paid for by what it would have saved.
+            Known::Seen(before) => Lying::Apart { queries: work.queries.saturating_add(before) },
             Known::New => Lying::Apart { queries: work.queries },
         };
         let cells = graph.cells(file, options)?.map(|(ranks, _)| (ranks.probes(work.ef, work.share()), ranks.cells));
@@ -105,7 +110,7 @@ pub(crate) fn search_without(
     let plain = sections.space(corpus)?;
     let space = graph.sketches(file, options)?.map_or(plain, |sketches| plain.with_sketches(sketches));
     let scan = match known.filter(|_| matches!(plan, Plan::Scan | Plan::Cells)) {
-        Some(known) => Some(scan::lay(graph, (file, &sections), known, mask, options)?),
+        Some(known) => Some(scan::lay(graph, (file, &sections), known, (mask, allowed), options)?),
         None => None,
     };
     let near = match work.signs.and_then(|signs| signs.probes()).filter(|_| plan == Plan::Cells) {
@@ -294,12 +299,19 @@ impl Task<'_> {
         rescore(query, self.corpus, (&candidates, candidates.len()), self.k, self.metric, options).map(Some)
     }
 
-    /// The distance beyond which a candidate is none of the best, whatever rounding did to both; None where there are not k,
-    /// or nothing was rounded.
-    pub(crate) fn farthest(&self, pool: &Pool, point: &Point) -> Option<f32> {
-        let last = *pool.entries().get(self.k - 1)?;
-        let rounding = self.space.rounding(point, node(last))?;
-        Some(distance(last) + DEVIATIONS * rounding)
+    /// Whether a candidate may be one of the best, for all that rounding did to it and to the k-th nearest by codes. What
+    /// rounding does grows with the step between codes, which long rows have long.
+    fn may_be_best(&self, pool: &Pool, point: &Point) -> impl Fn(u64) -> bool {
+        let last = pool.entries().get(self.k - 1).copied();
+        let rounding = last.and_then(|last| self.space.rounding(point, node(last)));
+        let known = last.zip(rounding).map(|(last, rounding)| (distance(last), rounding, self.space.step(node(last))));
+        move |entry| {
+            known.is_none_or(|(last, rounding, step)| {
+                let longer = self.space.step(node(entry)) / step;
+                // What is no number says nothing.
+                !(distance(entry) > last + DEVIATIONS * rounding * longer.max(1.0))
+            })
+        }
     }
 
     /// Fetch the rows that `score` will read first.
@@ -321,11 +333,14 @@ impl Task<'_> {
     fn candidates(&self, scratch: &Scratch) -> Vec<i64> {
         let most = self.most();
         let may = |row: u32| self.mask.is_none_or(|mask| mask.has(row as usize));
-        let farthest = self.farthest(&scratch.pool, &scratch.point).unwrap_or(f32::INFINITY);
+        let may_be_best = self.may_be_best(&scratch.pool, &scratch.point);
         let mut candidates = Vec::with_capacity(most.min(self.work.allowed));
         for &entry in scratch.pool.entries() {
             // What equals others fills up: k of the nodes may not be k rows.
-            if candidates.len() >= most || (candidates.len() >= self.k && distance(entry) > farthest) {
+            if candidates.len() >= self.k && !may_be_best(entry) {
+                continue;
+            }
+            if candidates.len() >= most {
                 break;
             }
             // Equal rows score the same: the first k of them are the best.
@@ -378,9 +393,6 @@ fn together(count: usize, most: usize, options: Options<'_>) -> usize {
     most.min(count.div_ceil(threads(options).max(1)))
 }
 
-/// Queries, besides those that are here, that a mask which came before is taken to come for at least.
-const AGAIN: usize = 16;
-
 /// Candidates that are scored exactly, for each result asked for, where a walk compares codes.
 const CODED: usize = 2;
 
@@ -388,7 +400,7 @@ const CODED: usize = 2;
 const SPARE: usize = 2;
 
 /// Deviations that rounding may bring two distances nearer by, each of one; of ten million pairs, one is more.
-pub(crate) const DEVIATIONS: f32 = 8.0;
+const DEVIATIONS: f32 = 8.0;
 
 /// And so many more.
 const MARGIN: usize = 16;

@@ -147,6 +147,42 @@ fn what_checksums_do_not_show_is_checked_too() {
     }
 }
 
+/// More cells than distances that are counted one by one, none of which has a centre that is its own: with all effort what is
+/// found is what an exact search finds.
+#[test]
+fn many_cells_whose_centres_say_nothing() {
+    let (rows, cells) = (6 * LEAST_ROWS, 5 * LEAST_ROWS);
+    let sample = Sample::new(vectors(Kind::Clustered, rows, LONG, 3), LONG, Metric::L2, SMALL, 2);
+    let mut header = Header::read(sample.bytes()).unwrap();
+    let (of_records, (start, ..)) = (header.sections[4].0, header.sections[6]);
+    let mut bytes = sample.bytes()[..start].to_vec();
+    bytes.extend((0..rows as u32).flat_map(|row| (row * 7 % cells as u32).to_le_bytes()));
+    let centres = sample.bytes()[of_records..][..cells * crossfade_kernels::record_bytes(LONG)].to_vec();
+    bytes.extend(centres);
+    let length = bytes.len() - start;
+    bytes.resize(bytes.len().next_multiple_of(64), 0);
+    header.set(6, start, length, checksum([&bytes[start..start + length]]));
+    bytes[..HEADER].copy_from_slice(&header.to_bytes());
+    let queries = vectors(Kind::Clustered, 8, LONG, 9);
+    let queries = Rows::new(&queries, LONG).unwrap();
+    let half = vec![0x55; rows.div_ceil(8)];
+    placed(&bytes, |file| {
+        let graph = Graph::open(file, Verify::All).unwrap();
+        for mask in [None, Some(crossfade_kernels::Mask::new(&half, rows).unwrap())] {
+            let options = crossfade_kernels::Options { mask, ..threads(2) };
+            let of = |ef: usize, ways: Ways| {
+                search(&graph, file, (sample.corpus(), queries), Search { k: 5, ef, ways }, options).unwrap().best
+            };
+            let exact = of(1, Ways::Exact);
+            for ef in [5, 20, 40, 64, 100, 400, rows] {
+                let found = of(ef, Ways::Cells);
+                assert_eq!(found.indices.len(), exact.indices.len());
+            }
+            assert_eq!(of(rows, Ways::Cells), exact);
+        }
+    });
+}
+
 /// A header that fits, and any cell for a row.
 #[test]
 fn damaged_cells_that_were_not_verified_lead_nowhere() {

@@ -171,7 +171,10 @@ fn a_mask_that_comes_again_is_scanned() {
     let query = topics(1, rows, 9);
     let fifth = bits(rows, |row| row % 5 == 0);
     let plan = || sample.search(&query, 10, 20, Ways::Planned, masked(&fifth, rows, 2)).plans[0];
-    assert_eq!([plan(), plan(), plan()], [Plan::FilteredWalk, Plan::Scan, Plan::Scan]);
+    // Not the first time; but before long, and from then on.
+    let plans: Vec<Plan> = (0..100).map(|_| plan()).collect();
+    let walks = plans.iter().take_while(|&&plan| plan == Plan::FilteredWalk).count();
+    assert!((2..60).contains(&walks) && plans[walks..].iter().all(|&plan| plan == Plan::Scan), "{walks} {plans:?}");
 }
 
 #[test]

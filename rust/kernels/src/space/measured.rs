@@ -81,11 +81,13 @@ impl Measured {
         for &distance in distances.iter().step_by(step) {
             counts[usize::from(distance).min(bits + 1)] += 1;
         }
+        // Two deviations more than were counted, or half of all cuts would be too near.
+        let spare = if step > 1 { 2 * (most * step).isqrt() + step } else { 0 };
         let (mut nearer, mut last) = (0, 0);
         for (distance, &count) in counts[..=bits].iter().enumerate() {
             nearer += count as usize * step;
             last = distance;
-            if nearer >= most {
+            if nearer >= most + spare {
                 break;
             }
         }

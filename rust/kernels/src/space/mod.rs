@@ -209,6 +209,19 @@ impl<'a> Space<'a> {
         Some(point.scale * records.factors(record).0 * (squares / 12.0).sqrt())
     }
 
+    /// The step between two codes of a row; 1 where rows are compared as they lie.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    #[inline]
+    pub fn step(&self, row: u32) -> f32 {
+        match self.form {
+            Form::Codes(records) => records.factors(records.record(row as usize)).0,
+            Form::Lying(_) => 1.0,
+        }
+    }
+
     /// Whether any of `rows` is nearer to `point` than `distance`; no more are looked at than it takes, but for four.
     ///
     /// # Panics
