@@ -308,8 +308,9 @@ impl Task<'_> {
         move |entry| {
             known.is_none_or(|(last, rounding, step)| {
                 let longer = self.space.step(node(entry)) / step;
+                let farthest = last + DEVIATIONS * rounding * longer.max(1.0);
                 // What is no number says nothing.
-                !(distance(entry) > last + DEVIATIONS * rounding * longer.max(1.0))
+                distance(entry) <= farthest || farthest.is_nan()
             })
         }
     }
