@@ -127,8 +127,8 @@ class Graph:
 
         `ef`: how many of the nearest a walk keeps; more find more and take longer. At least `k`; None is max(64, 2 k).
         `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk,
-        "scan" compares the signs of all rows that may be found and then, of each `ef` (32 at least), the nearest 4 (or
-        more, where signs say less of these rows) as a walk does; it is "exact" where rows have no sketches. "cells" is a
+        "scan" compares the signs of all rows that may be found and then, of each `ef` (32 at least), about the nearest 4
+        (or more, where signs say less of these rows; and up to 4 times as many from an `ef` of 32 on) as a walk does; it is "exact" where rows have no sketches. "cells" is a
         scan of the rows in the cells whose centres are nearest to the query, of more cells and of more rows the greater
         `ef` is; it is "scan" where there are no cells, as of less than 16,384 rows. "exact" is `top_k`. After a planned
         scan, queries of which signs turn out to say too little are walked for, or searched exactly. `plans` of the result
