@@ -88,8 +88,9 @@ class Graph:
 
     Where a filter leaves some thousands of rows, the signs of their sketches are scanned instead of walking. They are
     laid side by side, a bit an element and 4 bytes a row that the filter leaves, when a batch pays for that or the
-    filter comes again, and kept for the filters used last: as many bytes as the sketches themselves at most. Of 16,384
-    rows and more the graph's file also says which cell each is in, and a query need only look at the cells that are near.
+    filter has come with as many queries as do, and kept for the filters used last: about as many bytes as the sketches
+    themselves at most. Of 16,384 rows and more the graph's file also says which cell each is in, and a query need only
+    look at the cells that are near.
     """
 
     def __init__(self, file: NDArray[np.uint8], vectors: Corpus, *, name: str, verify: bool) -> None:
@@ -127,12 +128,12 @@ class Graph:
 
         `ef`: how many of the nearest a walk keeps; more find more and take longer. At least `k`; None is max(64, 2 k).
         `ef_for_recall` measures what a recall takes. `plan`: "planned" is whatever costs less, "walk" is a walk,
-        "scan" compares the signs of all rows that may be found and then, of each `ef` (32 at least), about the nearest 4
-        (or more, where signs say less of these rows; and up to 4 times as many from an `ef` of 32 on) as a walk does; it is "exact" where rows have no sketches. "cells" is a
-        scan of the rows in the cells whose centres are nearest to the query, of more cells and of more rows the greater
-        `ef` is; it is "scan" where there are no cells, as of less than 16,384 rows. "exact" is `top_k`. After a planned
-        scan, queries of which signs turn out to say too little are walked for, or searched exactly. `plans` of the result
-        says what was done of each query.
+        "scan" compares the signs of all rows that may be found and then, of each `ef` (32 at least), about the nearest
+        4 (or more, where signs say less of these rows; and up to 4 times as many from an `ef` of 32 on) as a walk does;
+        it is "exact" where rows have no sketches. "cells" is a scan of the rows in the cells whose centres are nearest
+        to the query, of more cells and of more rows the greater `ef` is; it is "scan" where there are no cells, as of
+        less than 16,384 rows. "exact" is `top_k`. After a planned scan, queries of which signs turn out to say too
+        little are walked for, or searched exactly. `plans` of the result says what was done of each query.
 
         `threads`: None or 0 uses every core; queries are shared out. The GIL is released, and Ctrl-C stops the work.
 
