@@ -164,6 +164,9 @@ class _Bridge:
         return f"internal error {reference}: this is a fault of the server; its log says more under this reference"
 
 
+_LOOK_SECONDS = 0.25
+
+
 def serve(server: Server, listen: str, drain_seconds: float, ready: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain at once.
 
@@ -184,8 +187,9 @@ def serve(server: Server, listen: str, drain_seconds: float, ready: Callable[[st
         except BaseException:  # nobody can learn the address: end in order, then say so
             server.drain(0)
             raise
-        # A wait without an end would not hear signals on every platform.
-        while not stop.wait(3600):
+        # A signal may come to another thread, or just before this one falls asleep: then nothing wakes it, and Python
+        # runs the handler when it next looks.
+        while not stop.wait(_LOOK_SECONDS):
             pass
         log.info("draining: %d calls in progress get up to %g s", server.active_calls, drain_seconds)
         cut = server.drain(drain_seconds, hurry)
