@@ -4,14 +4,13 @@
 //! come from the later half of the cells that were looked at gets as many again: filters that go with places, and queries
 //! between cells, ask for more than most. Whose nearest come late again is walked for.
 
-use std::ops::Range;
 use std::slice::from_ref;
 
-use crossfade_kernels::{Error as Fault, Rows, Space, TopK};
+use crossfade_kernels::{Error as Fault, Space, TopK};
 
 use crate::pool::{Pool, entry, node};
 use crate::scan::{LOOKED_AT, Scan};
-use crate::scratch::{Lent, Scratch};
+use crate::scratch::Scratch;
 use crate::search::Task;
 
 /// What tells which cells are near.
@@ -65,68 +64,47 @@ pub(crate) const ROWS_FOR_EACH: usize = 8;
 const NO_RANK: u32 = u32::MAX;
 
 /// How far a query has come.
+#[derive(Default)]
 struct On {
-    /// Cells that were looked at, those that are looked at next, and their rows.
+    /// Cells that were looked at, and their rows.
     done: usize,
-    to: usize,
     rows: usize,
-    /// Whether there is something to score.
-    enough: bool,
+    /// Where the distances begin of rows that were not compared yet, and as far as how many went that were.
+    compared: usize,
+    most: usize,
 }
 
 impl Task<'_> {
-    /// Scan for some queries, a step of each after that of another: what the next step of one will read comes while the
-    /// others take theirs. None for one that finds too few, or is in doubt.
+    /// Scan for a query. None for one that finds too few, or is in doubt. (To take steps of other queries between those of
+    /// one, so that none waits for memory, gains nothing: each fetches what it reads next.)
     pub(crate) fn scan_near(
         &self,
         (scan, near): (&Scan<'_>, &Near<'_>),
-        numbers: Range<usize>,
-        queries: Rows<'_, f32>,
-        lent: &mut [Lent<'_>],
-    ) -> Vec<Result<Option<TopK>, Fault>> {
-        let mut scratches: Vec<&mut Scratch> = lent.iter_mut().take(numbers.len()).map(Lent::get).collect();
-        let mut all: Vec<On> = Vec::with_capacity(numbers.len());
-        for (number, scratch) in numbers.clone().zip(&mut scratches) {
-            all.push(self.choose_cells((scan, near), queries.row(number), scratch));
-        }
-        for (on, scratch) in all.iter_mut().zip(&mut scratches) {
-            self.scan_cells(scan, on, scratch);
-        }
-        for (on, scratch) in all.iter_mut().zip(&mut scratches) {
-            on.enough = self.compare_found((scan, near), on, scratch);
-        }
-        let scored = numbers
-            .zip(all)
-            .zip(scratches)
-            .map(|((number, on), scratch)| if on.enough { self.score(queries.row(number), scratch) } else { Ok(None) });
-        scored.collect()
-    }
-
-    /// Find the cells that are nearest, and where their rows lie.
-    fn choose_cells(&self, (scan, near): (&Scan<'_>, &Near<'_>), query: &[f32], scratch: &mut Scratch) -> On {
+        query: &[f32],
+        scratch: &mut Scratch,
+    ) -> Result<Option<TopK>, Fault> {
         self.aim(scan, query, &mut scratch.point);
-        let laid = &*scan.laid;
-        let all = laid.cells.len();
+        let all = scan.laid.cells.len();
+        let first = near.probes.min(all);
         scratch.ranks.clear();
         scratch.ranks.resize(near.centres.len(), NO_RANK);
-        let mut on = On { done: 0, to: near.probes.min(all), rows: 0, enough: false };
-        near.first(scan, (on.to * BY_SIGNS + MORE).min(all), scratch);
-        // Of many centres, about so many were found.
-        if scratch.cells.len() < on.to {
-            near.others(scan, scratch);
-        }
+        near.first(scan, (first * BY_SIGNS + MORE).min(all), scratch);
         scratch.measured.clear();
-        on.rows = rank(scan, (on.done, on.to), scratch);
-        laid.signs.fetch_runs(&scratch.runs);
-        on
+        let mut on = On::default();
+        self.scan_cells((scan, near), first, &mut on, scratch);
+        if self.compare_found((scan, near), &mut on, scratch) { self.score(query, scratch) } else { Ok(None) }
     }
 
-    /// Look at the rows of the cells that were chosen.
-    fn scan_cells(&self, scan: &Scan<'_>, on: &mut On, scratch: &mut Scratch) {
+    /// Look at the rows of the nearest cells that were not looked at, up to so many in all.
+    fn scan_cells(&self, (scan, near): (&Scan<'_>, &Near<'_>), to: usize, on: &mut On, scratch: &mut Scratch) {
+        // About as many were found as were asked for.
+        if scratch.cells.len() < to - on.done {
+            near.others(scan, scratch);
+        }
+        on.rows += rank(scan, (on.done, to), scratch);
+        on.done = to;
         let Scratch { runs, point, measured, .. } = &mut *scratch;
         scan.laid.signs.measure(runs, point, measured);
-        on.done = on.to;
-        self.take_measured(scan, scratch);
     }
 
     /// Compare what was found, and go on to more cells as long as that is too few, and once where the nearest come late. False
@@ -137,11 +115,12 @@ impl Task<'_> {
         loop {
             // A filter may leave a row or two of each, or nothing of those that are nearest.
             if on.rows >= ROWS_FOR_EACH * self.work.candidates(self.plan) || on.done == all {
-                if !self.compare(scan, on.rows, scratch) {
+                if !self.compare_new(scan, on, scratch) {
                     return false;
                 }
                 let ranks = (&*scratch.ranks, on.done);
                 if on.done == all || !(self.doubts && self.come_from_late(&scratch.pool, near.of, ranks)) {
+                    self.fetch_best(scratch);
                     return true;
                 }
                 // Who is in doubt again may be so until the last cell: a walk takes less.
@@ -149,13 +128,24 @@ impl Task<'_> {
                     return false;
                 }
             }
-            on.to = (2 * on.done).min(all);
-            if scratch.cells.len() < on.to - on.done {
-                near.others(scan, scratch);
-            }
-            on.rows += rank(scan, (on.done, on.to), scratch);
-            self.scan_cells(scan, on, scratch);
+            self.scan_cells((scan, near), (2 * on.done).min(all), on, scratch);
         }
+    }
+
+    /// Compare what was measured and not compared before. False for a query of which signs say too little, which shows the
+    /// first time.
+    fn compare_new(&self, scan: &Scan<'_>, on: &mut On, scratch: &mut Scratch) -> bool {
+        let since = std::mem::replace(&mut on.compared, scratch.measured.end());
+        if since == 0 {
+            self.take_measured(scan, scratch);
+            let most = self.compare(scan, on.rows, scratch);
+            on.most = most.unwrap_or(0);
+            return most.is_some();
+        }
+        let Scratch { measured, rows, .. } = &mut *scratch;
+        measured.nearest_since(since, &scan.laid.signs, on.most, rows);
+        self.compare_rows(0..scratch.rows.len(), scratch);
+        true
     }
 
     /// Whether the nearest of what was found say that nearer ones may be in cells that were not looked at.

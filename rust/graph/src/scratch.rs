@@ -71,6 +71,7 @@ pub(crate) struct Scratch {
     pub(crate) ruled_out: Vec<u32>,
     /// See `scan`.
     pub(crate) near: Nearest,
+    pub(crate) order: Vec<Entry>,
     pub(crate) late: Vec<u32>,
     /// See `near`.
     pub(crate) measured: Measured,
@@ -93,6 +94,7 @@ impl Scratch {
             frontier: std::collections::BinaryHeap::new(),
             ruled_out: Vec::new(),
             near: Nearest::default(),
+            order: Vec::new(),
             late: Vec::new(),
             measured: Measured::default(),
             cells: Vec::new(),

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use crossfade_kernels::{
-    Corpus, Error as Fault, Mask, Metric, Options, Point, Rows, Space, TopK, for_each, rescore, threads, top_k,
+    Corpus, Error as Fault, Mask, Metric, Options, Point, Rows, Space, TopK, for_each, rescore_one, threads, top_k,
 };
 
 use crate::error::Error;
@@ -209,8 +209,11 @@ impl Task<'_> {
         let mut outcomes = vec![None; count];
         let parts = best.scores.chunks_mut(k).zip(best.indices.chunks_mut(k)).zip(&mut outcomes);
         let slots: Vec<Slot<'_>> = parts.map(|((scores, rows), outcome)| Mutex::new((scores, rows, outcome))).collect();
-        let most = if self.scan.is_some() && self.near.is_none() { scan::TOGETHER } else { TOGETHER };
-        let together = together(count, most, options);
+        let together = match (&self.scan, &self.near) {
+            (Some(_), Some(_)) => 1,
+            (Some(_), None) => together(count, scan::TOGETHER, options),
+            (None, _) => together(count, TOGETHER, options),
+        };
         let put = |query: usize, outcome: Result<Option<TopK>, Fault>| {
             let mut slot = slots[query].lock().unwrap_or_else(PoisonError::into_inner);
             let (scores, rows, to) = &mut *slot;
@@ -225,9 +228,8 @@ impl Task<'_> {
         };
         match (&self.scan, &self.near) {
             (Some(scan), Some(near)) if count == 1 => {
-                let mut lent = [graph.spare.lend(self.corpus.dimension())];
-                let mut found = self.scan_near((scan, near), 0..1, queries, &mut lent);
-                put(0, found.pop().unwrap_or(Ok(None)));
+                let mut lent = graph.spare.lend(self.corpus.dimension());
+                put(0, self.scan_near((scan, near), queries.row(0), lent.get()));
             }
             (Some(scan), None) if count == 1 => {
                 put(0, self.scan_alone(scan, queries.row(0), graph.spare.lend(self.corpus.dimension()).get(), options));
@@ -239,7 +241,9 @@ impl Task<'_> {
                 |lent, part, _| {
                     let numbers = part * together..count.min((part + 1) * together);
                     let outcomes = match (&self.scan, &self.near) {
-                        (Some(scan), Some(near)) => self.scan_near((scan, near), numbers.clone(), queries, lent),
+                        (Some(scan), Some(near)) => {
+                            vec![self.scan_near((scan, near), queries.row(part), lent[0].get())]
+                        }
                         (Some(scan), None) => self.scan_some(scan, numbers.clone(), queries, lent),
                         (None, _) => self.some(numbers.clone(), queries, lent),
                     };
@@ -294,9 +298,7 @@ impl Task<'_> {
         if candidates.len() < self.k {
             return Ok(None);
         }
-        let query = Rows::new(query, query.len())?;
-        let options = Options { threads: 1, ..Options::default() };
-        rescore(query, self.corpus, (&candidates, candidates.len()), self.k, self.metric, options).map(Some)
+        rescore_one(query, self.corpus, &candidates, self.k, self.metric).map(Some)
     }
 
     /// Whether a candidate may be one of the best, for all that rounding did to it and to the k-th nearest by codes. What

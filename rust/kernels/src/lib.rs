@@ -58,7 +58,7 @@ pub use mask::Mask;
 pub use max_sim::max_sim;
 pub use metric::Metric;
 pub use quantise::{to_bf16, to_binary, to_f16, to_int8};
-pub use rescore::rescore;
+pub use rescore::{rescore, rescore_one};
 pub use rows::Rows;
 pub use search::{Options, TopK, top_k};
 pub use share_out::{for_each, threads};

@@ -10,7 +10,7 @@ use crate::read_ahead::bring;
 use crate::search::{Options, TopK, check};
 use crate::select::{Key, key};
 use crate::share_out::share_out;
-use crate::{Error, Rows, on_backend};
+use crate::{Error, Rows, exact, on_backend};
 
 /// The `k` best of each query's `candidates`, scored and ordered as [`crate::top_k`] does.
 ///
@@ -37,6 +37,70 @@ pub fn rescore(
         return Err(Error::Candidate(place));
     }
     on_backend!(backend => on_table!(corpus, table => rescore_of(backend, &task, table)))
+}
+
+/// The same for one query and a few candidates, on this thread: without what it takes to share out work.
+///
+/// # Errors
+/// As [`rescore`].
+pub fn rescore_one(
+    query: &[f32],
+    corpus: Corpus<'_>,
+    candidates: &[i64],
+    k: usize,
+    metric: Metric,
+) -> Result<TopK, Error> {
+    let queries = Rows::new(query, query.len())?;
+    check(queries, corpus, None)?;
+    let k = k.min(candidates.len());
+    let mut result = TopK::reserved(k, 1)?;
+    let mut keys = keys(query, corpus, candidates, metric)?;
+    nearest_first(&mut keys, k).iter().for_each(|&key| result.push(key));
+    Ok(result)
+}
+
+/// The keys of a query's candidates.
+fn keys(query: &[f32], corpus: Corpus<'_>, candidates: &[i64], metric: Metric) -> Result<Vec<Key>, Error> {
+    on_backend!(backend => on_table!(corpus, table => keys_of(backend, (query, candidates, metric), table)))
+}
+
+fn keys_of<B: Backend, E: Element>(
+    backend: B,
+    (query, candidates, metric): (&[f32], &[i64], Metric),
+    table: Table<'_, E>,
+) -> Result<Vec<Key>, Error> {
+    let mut keys = Vec::with_capacity(candidates.len());
+    let cosine = metric == Metric::Cosine;
+    let norm = if cosine { backend.exact_squares(query).sqrt() } else { 1.0 };
+    let mut room = vec![0.0; if E::F32 { 0 } else { query.len() }];
+    let mut bad_row = None;
+    for (place, &candidate) in candidates.iter().enumerate() {
+        let row = usize::try_from(candidate).ok().filter(|&row| row < table.rows.len());
+        let row = row.ok_or(Error::Candidate(place))?;
+        let vector = table.vector(backend, row, &mut room);
+        let sum = match metric {
+            Metric::L2 => backend.exact_squared_difference(query, vector),
+            Metric::InnerProduct | Metric::Cosine => backend.exact_dot(query, vector),
+        };
+        let norms = if cosine { norm * backend.exact_squares(vector).sqrt() } else { 1.0 };
+        // Of a row that is not finite neither is the sum, with a query that is: f64 holds what f32 may sum up to.
+        if sum.is_finite() {
+            keys.push(key(exact::score(metric, sum, norms), row));
+        } else {
+            bad_row = Some(bad_row.map_or(row, |other: usize| other.min(row)));
+        }
+    }
+    bad_row.map_or(Ok(keys), |row| Err(Error::Row(row)))
+}
+
+/// The `k` greatest keys, the greatest first.
+fn nearest_first(keys: &mut [Key], k: usize) -> &[Key] {
+    if k < keys.len() && k > 0 {
+        keys.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+    }
+    let best = &mut keys[..k];
+    best.sort_unstable_by(|a, b| b.cmp(a));
+    best
 }
 
 struct Rescore<'a> {
@@ -117,13 +181,6 @@ fn rescore_of<B: Backend, E: Element>(backend: B, task: &Rescore<'_>, table: Tab
         },
     )?;
     drop(steps);
-    let best = keys.chunks_mut(per_query.max(1)).map(|keys| {
-        if k < keys.len() && k > 0 {
-            keys.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
-        }
-        let best = &mut keys[..k];
-        best.sort_unstable_by(|a, b| b.cmp(a));
-        best.to_vec()
-    });
+    let best = keys.chunks_mut(per_query.max(1)).map(|keys| nearest_first(keys, k).to_vec());
     Ok(result.filled(best))
 }

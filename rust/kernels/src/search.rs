@@ -47,11 +47,15 @@ impl TopK {
 
     /// With what was found, query after query.
     pub(crate) fn filled(mut self, keys: impl Iterator<Item = Vec<Key>>) -> Self {
-        for (score, row) in keys.flatten().map(unkey) {
-            self.scores.push(score);
-            self.indices.push(row as i64);
-        }
+        keys.flatten().for_each(|key| self.push(key));
         self
+    }
+
+    /// What was found next.
+    pub(crate) fn push(&mut self, key: Key) {
+        let (score, row) = unkey(key);
+        self.scores.push(score);
+        self.indices.push(row as i64);
     }
 }
 

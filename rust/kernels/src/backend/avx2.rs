@@ -79,6 +79,7 @@ compiled! {
     fn ones(bytes: &[u8]) -> usize = generic::ones(bytes);
     fn sign_distances(query: &[u64], rows: &[u64], to: &mut [u16]) = generic::sign_distances(query, rows, to);
     fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) = generic::places_at_most(numbers, most, 0, places);
+    fn count_at_most(numbers: &[u16], most: u16) -> usize = generic::count_at_most(numbers, most);
 }
 
 impl Backend for Avx2 {
@@ -227,6 +228,11 @@ impl Backend for Avx2 {
     fn places_at_most(self, numbers: &[u16], most: u16, places: &mut Vec<u32>) {
         // SAFETY: `self` proves the target features.
         unsafe { places_at_most(numbers, most, places) }
+    }
+
+    fn count_at_most(self, numbers: &[u16], most: u16) -> usize {
+        // SAFETY: `self` proves the target features.
+        unsafe { count_at_most(numbers, most) }
     }
 }
 

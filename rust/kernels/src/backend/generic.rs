@@ -370,3 +370,10 @@ fn differ(words: &[[u64; BIT_LANES]], query: &[u64]) -> [u64; BIT_LANES] {
 pub(crate) fn places_at_most(numbers: &[u16], most: u16, first: u32, places: &mut Vec<u32>) {
     places.extend((first..).zip(numbers).filter(|&(_, &number)| number <= most).map(|(place, _)| place));
 }
+
+/// See `Backend::count_at_most`. In counts of so few that sixteen bits hold them, as many side by side as there are numbers.
+#[inline(always)]
+pub(crate) fn count_at_most(numbers: &[u16], most: u16) -> usize {
+    let of = |some: &[u16]| usize::from(some.iter().map(|&number| u16::from(number <= most)).sum::<u16>());
+    numbers.chunks(1 << 15).map(of).sum()
+}

@@ -248,6 +248,11 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
         generic::places_at_most(numbers, most, 0, places);
     }
 
+    /// How many numbers are at most so much.
+    fn count_at_most(self, numbers: &[u16], most: u16) -> usize {
+        generic::count_at_most(numbers, most)
+    }
+
     /// Half precision as f32.
     fn decode_f16(self, row: &[F16], to: &mut [f32]);
     /// bfloat16 as f32.

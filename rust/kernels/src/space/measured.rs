@@ -1,8 +1,8 @@
 //! The rows that differ least, of runs of rows that were all measured.
 //!
 //! A bound that falls with every row that is found costs a branch that no processor foresees for each. Where rows are a few
-//! thousand, it takes less to write all distances down, two bytes each, to count how many rows there are at each, and then
-//! to collect those up to where the cut is.
+//! thousand, it takes less to write all distances down, two bytes each, to halve the numbers that the cut may be until it is
+//! known, counting all rows below each time, and then to collect those up to it.
 
 use std::ops::Range;
 
@@ -15,8 +15,9 @@ use crate::backend::{BIT_LANES, Backend, FEW_STEP};
 #[derive(Default)]
 pub struct Measured {
     distances: Vec<u16>,
-    /// Of each run, where its distances begin, and the place of the first.
-    runs: Vec<(usize, u32)>,
+    /// Of each eight distances, the place of the first.
+    places: Vec<u32>,
+    sample: Vec<u16>,
     counts: Vec<u32>,
     hits: Vec<u32>,
 }
@@ -24,11 +25,16 @@ pub struct Measured {
 /// The distance of what is no row of a run. (One of as many bits, of the 2^16 that there may be, is as far.)
 const NO_ROW: u16 = u16::MAX;
 
+/// Distances of which, of more than twice as many, a sample says about where the cut is; and how many of them follow one
+/// another.
+const SAMPLED: usize = 2048;
+const TOGETHER: usize = 64;
+
 impl Measured {
     /// Forget all.
     pub fn clear(&mut self) {
         self.distances.clear();
-        self.runs.clear();
+        self.places.clear();
     }
 
     /// The least distance; of no row, that of what is none.
@@ -37,18 +43,34 @@ impl Measured {
         usize::from(self.distances.iter().copied().min().unwrap_or(NO_ROW))
     }
 
-    /// Fill `rows` with the `most` that differ in the fewest signs, by distance and then as they were measured; of more than
-    /// [`COUNTED`] with about so many, half of them at least. `signs`: those that were measured.
+    /// Where the distances of what is measured next begin.
+    #[must_use]
+    pub fn end(&self) -> usize {
+        self.distances.len()
+    }
+
+    /// Fill `rows` with the `most` that differ in the fewest signs, by distance and then as they were measured. `signs`: those
+    /// that were measured.
     pub fn nearest(&mut self, signs: &Signs, most: usize, rows: &mut Vec<u32>) {
-        // Of many, a part says where the cut is, but for little; or, where rows come in turns, wrongly.
-        let step = self.distances.len() / COUNTED + 1;
-        self.collect(signs, most, step);
-        if step > 1 && self.hits.len() < most.div_ceil(2) {
-            self.collect(signs, most, 1);
-        }
-        let Self { distances, runs, counts, hits } = self;
+        self.nearest_since(0, signs, most, rows);
+    }
+
+    /// The same, but for those whose distances begin before `since`, an earlier `end`: as far as the `most` nearest of all
+    /// go, and so few more that as many are as far.
+    pub fn nearest_since(&mut self, since: usize, signs: &Signs, most: usize, rows: &mut Vec<u32>) {
+        on_chosen!(BackEnd::of_this_processor(), backend => self.nearest_on(backend, since, signs, most, rows));
+    }
+
+    #[inline]
+    fn nearest_on<B: Backend>(&mut self, backend: B, since: usize, signs: &Signs, most: usize, rows: &mut Vec<u32>) {
+        let last = self.cut(backend, (signs.words() * FEW_STEP).min(usize::from(NO_ROW) - 1) as u16, most);
+        let Self { distances, places, counts, hits, .. } = self;
+        let (distances, places) = (&distances[since..], &places[since / BIT_LANES..]);
+        hits.clear();
+        backend.places_at_most(distances, last, hits);
         // From how many there are at each distance to where each begins.
-        counts.fill(0);
+        counts.clear();
+        counts.resize(usize::from(last) + 1, 0);
         for &hit in &*hits {
             counts[usize::from(distances[hit as usize])] += 1;
         }
@@ -58,59 +80,71 @@ impl Measured {
         }
         rows.clear();
         rows.resize(most.min(hits.len()), 0);
-        let mut run = 0;
         for &hit in &*hits {
-            while runs.get(run + 1).is_some_and(|&(begins, _)| begins <= hit as usize) {
-                run += 1;
-            }
-            let (begins, place) = runs[run];
-            let at = &mut counts[usize::from(distances[hit as usize])];
+            let hit = hit as usize;
+            let at = &mut counts[usize::from(distances[hit])];
             if let Some(to) = rows.get_mut(*at as usize) {
-                *to = signs.row(place + (hit - begins as u32));
+                *to = signs.row(places[hit / BIT_LANES] + (hit % BIT_LANES) as u32);
             }
             *at += 1;
         }
     }
 
-    /// Collect what lies up to the cut, of which `counts` has every distance: one in `step` is counted to find it.
-    fn collect(&mut self, signs: &Signs, most: usize, step: usize) {
-        let Self { distances, counts, hits, .. } = self;
-        let bits = (signs.words() * FEW_STEP).min(usize::from(NO_ROW) - 1);
-        counts.clear();
-        counts.resize(bits + 2, 0);
-        for &distance in distances.iter().step_by(step) {
-            counts[usize::from(distance).min(bits + 1)] += 1;
+    /// The least distance up to which there are `most` rows; `greatest` where there are not so many.
+    #[inline]
+    fn cut<B: Backend>(&mut self, backend: B, greatest: u16, most: usize) -> u16 {
+        let Self { distances, sample, .. } = self;
+        if distances.len() <= 2 * SAMPLED {
+            return cut(backend, distances, (0, greatest), most);
         }
-        // Two deviations more than were counted, or half of all cuts would be too near.
-        let spare = if step > 1 { 2 * (most * step).isqrt() + step } else { 0 };
-        let (mut nearer, mut last) = (0, 0);
-        for (distance, &count) in counts[..=bits].iter().enumerate() {
-            nearer += count as usize * step;
-            last = distance;
-            if nearer >= most + spare {
-                break;
+        sample.clear();
+        for part in distances.chunks(distances.len().div_ceil(SAMPLED / TOGETHER)) {
+            sample.extend_from_slice(&part[..part.len().min(TOGETHER)]);
+        }
+        let about = cut(backend, sample, (0, greatest), most * sample.len() / distances.len());
+        // From there on in steps that double, until the cut is between two of them.
+        let (mut low, mut high, mut step) = (0, greatest, 1);
+        if backend.count_at_most(distances, about) < most {
+            low = about;
+            while low < greatest {
+                let next = low.saturating_add(step).min(greatest);
+                if backend.count_at_most(distances, next) >= most {
+                    high = next;
+                    break;
+                }
+                (low, step) = (next, step * 2);
+            }
+            low = low.saturating_add(1).min(greatest);
+        } else {
+            high = about;
+            while high > 0 {
+                let next = high.saturating_sub(step);
+                if backend.count_at_most(distances, next) < most {
+                    low = next + 1;
+                    break;
+                }
+                (high, step) = (next, step * 2);
             }
         }
-        hits.clear();
-        on_chosen!(BackEnd::of_this_processor(), backend => backend.places_at_most(distances, last as u16, hits));
-        counts.truncate(last + 1);
+        cut(backend, distances, (low, high), most)
     }
 }
 
-/// Distances that are counted, about, to see where the cut is.
-const COUNTED: usize = 1024;
+/// Of the numbers from `low` to `high`, the least up to which there are `most` of `numbers`; `high` where there are not so many.
+#[inline]
+fn cut<B: Backend>(backend: B, numbers: &[u16], (mut low, mut high): (u16, u16), most: usize) -> u16 {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if backend.count_at_most(numbers, middle) >= most {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
 
 impl Signs {
-    /// Fetch the runs that `measure` will look at first.
-    ///
-    /// # Panics
-    /// As `measure`.
-    pub fn fetch_runs(&self, runs: &[Range<usize>]) {
-        on_chosen!(BackEnd::of_this_processor(), backend => {
-            runs.iter().take(AHEAD).for_each(|run| self.fetch_run(backend, run));
-        });
-    }
-
     /// Measure the rows of runs, none of which has a place of another.
     ///
     /// # Panics
@@ -118,15 +152,18 @@ impl Signs {
     pub fn measure(&self, runs: &[Range<usize>], point: &Point, to: &mut Measured) {
         assert!(runs.iter().all(|run| run.start <= run.end && run.end <= self.len()), "runs of these rows");
         assert_eq!(point.signs.len(), self.words(), "signs of a point of these rows");
+        let groups = |run: &Range<usize>| run.start / BIT_LANES * BIT_LANES..run.end.next_multiple_of(BIT_LANES);
+        let mut begins = to.distances.len();
+        to.distances.resize(begins + runs.iter().map(|run| groups(run).len()).sum::<usize>(), NO_ROW);
         on_chosen!(BackEnd::of_this_processor(), backend => {
+            runs.iter().take(AHEAD).for_each(|run| self.fetch_run(backend, run));
             for (number, run) in runs.iter().enumerate() {
                 // Runs lie anywhere, and a look at one is over before the next has come from an outer cache.
                 runs.get(number + AHEAD).into_iter().for_each(|run| self.fetch_run(backend, run));
-                let groups = run.start / BIT_LANES * BIT_LANES..run.end.next_multiple_of(BIT_LANES);
-                let begins = to.distances.len();
-                to.runs.push((begins, groups.start as u32));
-                to.distances.resize(begins + groups.len(), NO_ROW);
-                let distances = &mut to.distances[begins..];
+                let groups = groups(run);
+                to.places.extend(groups.clone().step_by(BIT_LANES).map(|place| place as u32));
+                let distances = &mut to.distances[begins..begins + groups.len()];
+                begins += groups.len();
                 backend.sign_distances(&point.signs, self.words_of(groups.clone()), distances);
                 // What shares its first and last eight is no row of this run.
                 distances[..run.start - groups.start].fill(NO_ROW);

@@ -250,6 +250,21 @@ impl<'a> Space<'a> {
         }
     }
 
+    /// Fill `to` with the distance that each of `rows` has from `point` at least, by their sketches, but for a few that are
+    /// nearer (see `sketches`); minus infinity where that is no number, and of all where there are no sketches.
+    ///
+    /// # Panics
+    /// As `distances`.
+    pub fn least_distances(&self, point: &Point, rows: &[u32], to: &mut Vec<f32>) {
+        to.clear();
+        match self.sketches {
+            Some(sketches) => {
+                on_chosen!(self.back_end, backend => least_distances(backend, sketches, point, rows, to));
+            }
+            None => to.resize(rows.len(), f32::NEG_INFINITY),
+        }
+    }
+
     /// Hand over one distance after another, as long as that returns true.
     #[inline]
     fn visit(&self, point: &mut Point, rows: &[u32], take: impl FnMut(f32) -> bool) {
@@ -346,19 +361,13 @@ fn sift<B: Backend>(
     let mut kept = 0;
     for first in (0..nodes.len()).step_by(DOTS) {
         let count = DOTS.min(nodes.len() - first);
-        // The first row is repeated where others lack. (Loops: closures over arrays are not always made part of them.)
         let mut rows = [row_of(nodes[first]); DOTS];
-        let mut of = [sketches.of(rows[0]); DOTS];
         for i in 1..count {
             rows[i] = row_of(nodes[first + i]);
-            of[i] = sketches.of(rows[i]);
         }
-        let bits = backend.bit_sums(BitSums { point: &point.sketched.codes, rows: of });
+        let least = least_of_four(backend, sketches, point, (rows, 1.0));
         for i in 0..count {
-            let [f, along, add] = sketches.factors(of[i]);
-            let least = point.base + add - point.sketched.greatest_product(bits[i], f, along);
-            // What is no number says nothing.
-            if least > distance {
+            if least[i] > distance {
                 continue;
             }
             let record = records.record(rows[i] as usize);
@@ -368,4 +377,55 @@ fn sift<B: Backend>(
         }
     }
     nodes.truncate(kept);
+}
+
+/// As [`Space::least_distances`].
+#[inline]
+fn least_distances<B: Backend>(backend: B, sketches: &Sketches, point: &Point, rows: &[u32], to: &mut Vec<f32>) {
+    for &row in &rows[..rows.len().min(AHEAD)] {
+        let sketch = sketches.of(row);
+        backend.fetch(sketch.as_ptr(), sketch.len());
+    }
+    for first in (0..rows.len()).step_by(DOTS) {
+        for &row in rows.iter().skip(first + AHEAD).take(DOTS) {
+            let sketch = sketches.of(row);
+            backend.fetch(sketch.as_ptr(), sketch.len());
+        }
+        let count = DOTS.min(rows.len() - first);
+        // The first row is repeated where others lack.
+        let mut four = [rows[first]; DOTS];
+        four[..count].copy_from_slice(&rows[first..first + count]);
+        to.extend_from_slice(&least_of_four(backend, sketches, point, (four, GIVEN))[..count]);
+    }
+}
+
+/// Rows by which the sketch that is fetched is ahead of the one that is looked at.
+const AHEAD: usize = 32;
+
+/// The share of what sketches are given that rows are given which are looked at in the order of what that leaves: the nearest
+/// of them are compared before it rules out anything.
+const GIVEN: f32 = 2.0 / 3.0;
+
+/// The distances that rows have at least, of what they are given a share; minus infinity where that is no number, which says nothing.
+#[inline]
+fn least_of_four<B: Backend>(
+    backend: B,
+    sketches: &Sketches,
+    point: &Point,
+    (rows, share): ([u32; DOTS], f32),
+) -> [f32; DOTS] {
+    // (Loops: closures over arrays are not always made part of them.)
+    let mut of = [sketches.of(rows[0]); DOTS];
+    for i in 1..DOTS {
+        of[i] = sketches.of(rows[i]);
+    }
+    let bits = backend.bit_sums(BitSums { point: &point.sketched.codes, rows: of });
+    let mut least = [0.0; DOTS];
+    for i in 0..DOTS {
+        let [f, along, add] = sketches.factors(of[i]);
+        // `max` takes the other for what is no number.
+        least[i] =
+            (point.base + add - point.sketched.greatest_product(bits[i], f, along, share)).max(f32::NEG_INFINITY);
+    }
+    least
 }

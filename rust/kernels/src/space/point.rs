@@ -52,10 +52,10 @@ impl Sketched {
         self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32)
     }
 
-    /// The same, and what a row is given.
+    /// The same, and what a row is given, or this share of it.
     #[inline]
-    pub(super) fn greatest_product(&self, bits: i32, f: f32, along: f32) -> f32 {
-        self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32 + self.margin)
+    pub(super) fn greatest_product(&self, bits: i32, f: f32, along: f32, share: f32) -> f32 {
+        self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32 + share * self.margin)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::backend::Portable;
 use crate::drive::Limits;
 use crate::scan::MOST_ROWS;
 use crate::search::{Task, top_k_with};
-use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, max_sim, rescore, top_k};
+use crate::{Corpus, Error, Mask, Metric, Options, Rows, Scaled, max_sim, rescore, rescore_one, top_k};
 
 #[test]
 fn shapes_are_checked() {
@@ -275,4 +275,10 @@ fn candidates_are_rows_and_as_many_for_each_query() {
     let query = rows(&[1.0], 1);
     assert_eq!(rescore(query, bad, (&[2, 1], 2), 1, Metric::L2, threads(1)), Err(Error::Row(1)));
     assert!(rescore(query, bad, (&[0], 1), 1, Metric::L2, threads(1)).is_ok());
+    for metric in METRICS {
+        let alone = |candidates: &[i64]| rescore_one(query.row(0), bad, candidates, 1, metric);
+        assert_eq!(alone(&[2, 1]), Err(Error::Row(1)), "{metric:?}");
+        assert_eq!(alone(&[0, -1]), Err(Error::Candidate(1)), "{metric:?}");
+        assert!(alone(&[0]).is_ok(), "{metric:?}");
+    }
 }

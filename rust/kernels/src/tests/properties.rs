@@ -6,7 +6,7 @@ use super::data::{Case, Elements, Kind, cases};
 use super::{METRICS, TINY, bits, floats, of, oracle, rows, search_everywhere, threads};
 use crate::drive::Limits;
 use crate::search::Task;
-use crate::{Corpus, Error, Mask, Metric, Options, Rows, rescore};
+use crate::{Corpus, Error, Mask, Metric, Options, Rows, rescore, rescore_one};
 
 fn task<'a>(case: &'a Case, corpus: Corpus<'a>, metric: Metric) -> Task<'a> {
     Task { queries: rows(&case.queries, case.dimension), corpus, k: case.k, metric }
@@ -95,6 +95,8 @@ proptest! {
                 for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
                     let wanted = oracle::ranking(query, &vectors, metric, |row| case.may(row));
                     prop_assert_eq!(bits(&of(&found, q)), bits(&wanted[..found.k]), "{:?} {:?}", metric, elements);
+                    let alone = rescore_one(query, corpus, &chosen, case.k, metric).unwrap();
+                    prop_assert_eq!(bits(&of(&alone, 0)), bits(&wanted[..found.k]), "{:?} {:?}", metric, elements);
                 }
             }
         }

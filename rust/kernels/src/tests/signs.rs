@@ -93,23 +93,26 @@ proptest! {
     }
 
     #[test]
-    fn places_at_most_are_found_everywhere(numbers in prop::collection::vec(0_u16..50, 0..200), most in 0_u16..60) {
+    fn places_at_most_are_found_everywhere(numbers in prop::collection::vec(0_u16..50, 0..200), most in 0_u16..60, behind in any::<bool>()) {
         let numbers: Vec<u16> = numbers.into_iter().map(|x| if x == 49 { u16::MAX } else { x }).collect();
         let wanted: Vec<u32> = (0..numbers.len() as u32).filter(|&place| numbers[place as usize] <= most).collect();
         for (name, found) in on_every_backend!(|backend| {
-            let mut found = Vec::new();
+            let mut found = if behind { vec![7] } else { Vec::new() };
             backend.places_at_most(&numbers, most, &mut found);
-            found
+            found.drain(usize::from(behind)..).collect::<Vec<u32>>()
         }) {
             prop_assert_eq!(&found, &wanted, "{}", name);
         }
+        for (name, found) in on_every_backend!(|backend| backend.count_at_most(&numbers, most)) {
+            prop_assert_eq!(found, wanted.len(), "{}", name);
+        }
     }
 
-    /// Whatever the runs, and in whatever order, as sorting has it; of thousands, the first half or more of it.
+    /// Whatever the runs, and in whatever order, as sorting has it; of so many rows too that a sample is made.
     #[test]
     fn what_was_measured_comes_in_order(
         (rows, topics) in (2_usize..700, 1_usize..20),
-        times in prop::sample::select(vec![1_usize, 8]),
+        times in prop::sample::select(vec![1_usize, 16]),
         lengths in prop::collection::vec(0_usize..90, 1..40),
         (most, again) in (1_usize..300, any::<bool>()),
         metric in prop::sample::select(&METRICS[..]),
@@ -142,10 +145,9 @@ proptest! {
             measured.clear();
         }
         let (some, others) = runs.split_at(runs.len() / 2);
-        signs.fetch_runs(&runs);
-        for runs in [some, others] {
-            signs.measure(runs, &point, &mut measured);
-        }
+        signs.measure(some, &point, &mut measured);
+        let since = measured.end();
+        signs.measure(others, &point, &mut measured);
         measured.nearest(&signs, most, &mut found);
         let places: Vec<usize> = runs.iter().cloned().flatten().collect();
         let norm = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
@@ -161,9 +163,19 @@ proptest! {
             .into_iter()
             .map(|place| (rows - 1 - places[place]) as u32)
             .collect();
-        prop_assert!(found.len() >= wanted.len().div_ceil(2), "{} of {}", found.len(), wanted.len());
-        prop_assert!(places.len() > 1000 || found.len() == wanted.len());
-        prop_assert_eq!(&found[..], &wanted[..found.len()]);
+        prop_assert_eq!(&found, &wanted);
+        // Of what was measured last, as far as the nearest of all go: with what is as far as the last of them.
+        measured.nearest_since(since, &signs, most, &mut found);
+        let mut sorted = distances.clone();
+        sorted.sort_unstable();
+        let cut = sorted.get(most - 1).copied().unwrap_or(u64::MAX);
+        let first: usize = some.iter().map(ExactSizeIterator::len).sum();
+        let wanted: Vec<u32> = naive_nearest(&distances[first..], most)
+            .into_iter()
+            .filter(|&place| distances[first + place] <= cut)
+            .map(|place| (rows - 1 - places[first + place]) as u32)
+            .collect();
+        prop_assert_eq!(&found, &wanted);
     }
 
     /// What is known of rows is known of vectors that are as they are, and of some of them.

@@ -100,7 +100,7 @@ proptest! {
     }
 }
 
-/// What goes is farther by the formula, and what stays is not.
+/// What goes is farther by the formula, and what stays is not; distances are at least what it has with less given.
 #[test]
 fn sifts_by_the_formula() {
     for (rows, dimension, metric) in
@@ -142,6 +142,7 @@ fn sifts_by_the_formula() {
             let mut kept = nodes.clone();
             space.sift(&point, &mut kept, |node| node, sorted[10]);
             gone += rows - kept.len();
+            space.least_distances(&point, &nodes, &mut distances);
             let (p, base) = (point_of(row), if metric == Metric::L2 { all[row].1 } else { 0.0 });
             for (to, (x, add)) in all.iter().enumerate() {
                 let About { product, unit, off } = naive.about(&p, x);
@@ -149,6 +150,8 @@ fn sifts_by_the_formula() {
                 // Codes of P' are off, in this product and in those that the spread was measured on (a root mean square
                 // changes no more than what it is of); the rest is f32's rounding.
                 let off = off + MARGIN * worst_off * unit + 1e-5 * (base + add + product.abs());
+                let wanted = least + MARGIN / 3.0 * spread * unit;
+                assert!((f64::from(distances[to]) - wanted).abs() <= off, "{metric:?} {row} {to}");
                 let stays = kept.contains(&(to as u32));
                 let distance = f64::from(sorted[10]);
                 assert!(if stays { least <= distance + off } else { least >= distance - off }, "{metric:?} {row} {to}");
@@ -190,6 +193,17 @@ fn what_is_near_stays() {
         assert!(stayed >= 470, "{metric:?}: {stayed} of 500");
         assert!(kept_of_all < 50 * rows / 2, "{metric:?}: {kept_of_all} of {}", 50 * rows);
     }
+}
+
+#[test]
+fn without_sketches_every_row_may_be_near() {
+    let data = vectors(5, 24, 3);
+    let bytes = records_of(&data, 24, Metric::L2);
+    let space = Space::codes(Records::new(&bytes, 24, 5).unwrap(), Metric::L2);
+    let (mut point, mut least) = (Point::new(24), vec![1.0]);
+    space.set(&mut point, &data[..24]);
+    space.least_distances(&point, &[0, 3, 4], &mut least);
+    assert_eq!(least, [f32::NEG_INFINITY; 3]);
 }
 
 #[test]

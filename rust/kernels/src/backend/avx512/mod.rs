@@ -29,7 +29,7 @@ use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
-use self::signs::{places_at_most, sign_distances, signs_below};
+use self::signs::{count_at_most, places_at_most, sign_distances, signs_below};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
     BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, SignRows,
@@ -179,6 +179,11 @@ impl Backend for Avx512 {
     fn places_at_most(self, numbers: &[u16], most: u16, places: &mut Vec<u32>) {
         // SAFETY: `self` proves the target features.
         unsafe { places_at_most(numbers, most, places) }
+    }
+
+    fn count_at_most(self, numbers: &[u16], most: u16) -> usize {
+        // SAFETY: `self` proves the target features.
+        unsafe { count_at_most(numbers, most) }
     }
 
     fn decode_f16(self, row: &[F16], to: &mut [f32]) {

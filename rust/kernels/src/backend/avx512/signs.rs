@@ -1,9 +1,10 @@
 //! Signs of rows that lie eight side by side.
 
 use std::arch::x86_64::{
-    __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_cmple_epu16_mask, _mm512_cmplt_epu64_mask,
-    _mm512_cvtusepi64_epi16, _mm512_loadu_si512, _mm512_popcnt_epi64, _mm512_set1_epi16, _mm512_set1_epi64,
-    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_xor_si512,
+    __m512i, _mm_storeu_si128, _mm512_add_epi32, _mm512_add_epi64, _mm512_cmple_epu16_mask, _mm512_cmplt_epu64_mask,
+    _mm512_cvtusepi64_epi16, _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_popcnt_epi64, _mm512_set1_epi16,
+    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
+    _mm512_xor_si512,
 };
 
 use super::bits::load_words;
@@ -150,28 +151,45 @@ fn store(sums: __m512i, to: &mut [u16; BIT_LANES]) {
 /// Numbers in a vector.
 const NUMBERS: usize = 32;
 
-/// See `Backend::places_at_most`.
-#[target_feature(enable = "avx512f,avx512bw")]
+/// See `Backend::places_at_most`. Without a branch on what is found, which no processor foresees: whole registers are written,
+/// hits first, and the next ones behind the last hit.
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
 pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) {
     let bound = _mm512_set1_epi16(most.cast_signed());
     let (vectors, rest) = numbers.as_chunks::<NUMBERS>();
-    let mut first = 0;
+    places.reserve(vectors.len() * NUMBERS);
+    let mut count = places.len();
+    let mut halves = [_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); 2];
+    halves[1] = _mm512_add_epi32(halves[1], _mm512_set1_epi32(NUMBERS as i32 / 2));
     for vector in vectors {
         // SAFETY: the array has exactly the 64 bytes that are read; no alignment is asked for.
         let values = unsafe { _mm512_loadu_si512(vector.as_ptr().cast()) };
-        let mut hits = _mm512_cmple_epu16_mask(values, bound);
-        if hits != 0 {
-            let count = hits.count_ones() as usize;
-            places.reserve(NUMBERS);
-            // One after the other without a look at whether there is room.
-            for to in &mut places.spare_capacity_mut()[..count] {
-                to.write(first + hits.trailing_zeros());
-                hits &= hits - 1;
-            }
-            // SAFETY: so many were written behind those that there were.
-            unsafe { places.set_len(places.len() + count) };
+        let hits = _mm512_cmple_epu16_mask(values, bound);
+        for (half, hits) in halves.iter_mut().zip([hits as u16, (hits >> 16) as u16]) {
+            // SAFETY: there is room for all numbers behind those that there were, and the hits of each sixteen are no more than
+            // these: sixteen numbers fit behind the hits of all that came before.
+            unsafe {
+                _mm512_storeu_si512(places.as_mut_ptr().add(count).cast(), _mm512_maskz_compress_epi32(hits, *half))
+            };
+            count += hits.count_ones() as usize;
+            *half = _mm512_add_epi32(*half, _mm512_set1_epi32(NUMBERS as i32));
         }
-        first += NUMBERS as u32;
     }
-    generic::places_at_most(rest, most, first, places);
+    // SAFETY: so many were written.
+    unsafe { places.set_len(count) };
+    generic::places_at_most(rest, most, (vectors.len() * NUMBERS) as u32, places);
+}
+
+/// See `Backend::count_at_most`.
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+pub(super) fn count_at_most(numbers: &[u16], most: u16) -> usize {
+    let bound = _mm512_set1_epi16(most.cast_signed());
+    let (vectors, rest) = numbers.as_chunks::<NUMBERS>();
+    let mut count = 0;
+    for vector in vectors {
+        // SAFETY: the array has exactly the 64 bytes that are read; no alignment is asked for.
+        let values = unsafe { _mm512_loadu_si512(vector.as_ptr().cast()) };
+        count += _mm512_cmple_epu16_mask(values, bound).count_ones() as usize;
+    }
+    count + generic::count_at_most(rest, most)
 }
