@@ -1,8 +1,8 @@
 //! A scan of the cells that are near a query, instead of all rows that may be found.
 //!
 //! Cells come nearest first, so that what is found in the first says how near the others must be. A query whose nearest
-//! come from the later half of the cells that were looked at gets as many again: filters that go with places, and queries
-//! between cells, ask for more than most. Whose nearest come late again is walked for.
+//! come from the later half of the cells that were looked at gets half as many again: filters that go with places, and
+//! queries between cells, ask for more than most. Whose nearest come late after that was done twice is walked for.
 
 use std::slice::from_ref;
 
@@ -46,6 +46,18 @@ impl Near<'_> {
         self.compare(scan, scratch);
     }
 
+    /// Look at the rows of the nearest cells that were not looked at, up to so many in all.
+    fn scan_cells(&self, scan: &Scan<'_>, to: usize, on: &mut On, scratch: &mut Scratch) {
+        // About as many were found as were asked for.
+        if scratch.cells.len() < to - on.done {
+            self.others(scan, scratch);
+        }
+        on.rows += rank(scan, (on.done, to), scratch);
+        on.done = to;
+        let Scratch { runs, point, measured, .. } = &mut *scratch;
+        scan.laid.signs.measure(runs, point, measured);
+    }
+
     /// The distances of the cells at the places in the scratch's rows.
     fn compare(&self, scan: &Scan<'_>, scratch: &mut Scratch) {
         let Scratch { point, rows, nodes, cells, distances, .. } = scratch;
@@ -59,6 +71,10 @@ impl Near<'_> {
 
 /// Rows that are looked at, at least, for each that is compared.
 pub(crate) const ROWS_FOR_EACH: usize = 8;
+
+/// How often a query gets more cells because its nearest come late. (Half as many again twice finds what as many again once
+/// did, in 3 to 5 % less time: 100,000 rows of topics, half of them ruled out.)
+const DOUBTS: usize = 2;
 
 /// The rank of a cell that was not looked at.
 const NO_RANK: u32 = u32::MAX;
@@ -91,29 +107,18 @@ impl Task<'_> {
         near.first(scan, (first * BY_SIGNS + MORE).min(all), scratch);
         scratch.measured.clear();
         let mut on = On::default();
-        self.scan_cells((scan, near), first, &mut on, scratch);
+        near.scan_cells(scan, first, &mut on, scratch);
         if self.compare_found((scan, near), &mut on, scratch) { self.score(query, scratch) } else { Ok(None) }
     }
 
-    /// Look at the rows of the nearest cells that were not looked at, up to so many in all.
-    fn scan_cells(&self, (scan, near): (&Scan<'_>, &Near<'_>), to: usize, on: &mut On, scratch: &mut Scratch) {
-        // About as many were found as were asked for.
-        if scratch.cells.len() < to - on.done {
-            near.others(scan, scratch);
-        }
-        on.rows += rank(scan, (on.done, to), scratch);
-        on.done = to;
-        let Scratch { runs, point, measured, .. } = &mut *scratch;
-        scan.laid.signs.measure(runs, point, measured);
-    }
-
-    /// Compare what was found, and go on to more cells as long as that is too few, and once where the nearest come late. False
-    /// for a query that is in doubt still.
+    /// Compare what was found, and go on to more cells as long as that is too few, and where the nearest come late. False for a
+    /// query that is in doubt still.
     fn compare_found(&self, (scan, near): (&Scan<'_>, &Near<'_>), on: &mut On, scratch: &mut Scratch) -> bool {
         let all = scan.laid.cells.len();
-        let mut doubted = false;
+        let mut doubts = 0;
         loop {
             // A filter may leave a row or two of each, or nothing of those that are nearest.
+            let mut more = on.done;
             if on.rows >= ROWS_FOR_EACH * self.work.candidates(self.plan) || on.done == all {
                 if !self.compare_new(scan, on, scratch) {
                     return false;
@@ -124,11 +129,13 @@ impl Task<'_> {
                     return true;
                 }
                 // Who is in doubt again may be so until the last cell: a walk takes less.
-                if std::mem::replace(&mut doubted, true) {
+                if doubts == DOUBTS {
                     return false;
                 }
+                doubts += 1;
+                more = on.done.div_ceil(2);
             }
-            self.scan_cells((scan, near), (2 * on.done).min(all), on, scratch);
+            near.scan_cells(scan, (on.done + more).min(all), on, scratch);
         }
     }
 

@@ -55,7 +55,9 @@ pub fn rescore_one(
     let k = k.min(candidates.len());
     let mut result = TopK::reserved(k, 1)?;
     let mut keys = keys(query, corpus, candidates, metric)?;
-    nearest_first(&mut keys, k).iter().for_each(|&key| result.push(key));
+    for &key in nearest_first(&mut keys, k) {
+        result.push(key);
+    }
     Ok(result)
 }
 

@@ -182,5 +182,5 @@ impl Signs {
 
 /// Runs by which the one that is fetched is ahead of the one that is measured, and bytes of it: the processor foresees the
 /// rest.
-const AHEAD: usize = 8;
-const FETCHED: usize = 4 << 10;
+const AHEAD: usize = 4;
+const FETCHED: usize = 512;

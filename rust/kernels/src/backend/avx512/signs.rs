@@ -169,7 +169,7 @@ pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) 
             // SAFETY: there is room for all numbers behind those that there were, and the hits of each sixteen are no more than
             // these: sixteen numbers fit behind the hits of all that came before.
             unsafe {
-                _mm512_storeu_si512(places.as_mut_ptr().add(count).cast(), _mm512_maskz_compress_epi32(hits, *half))
+                _mm512_storeu_si512(places.as_mut_ptr().add(count).cast(), _mm512_maskz_compress_epi32(hits, *half));
             };
             count += hits.count_ones() as usize;
             *half = _mm512_add_epi32(*half, _mm512_set1_epi32(NUMBERS as i32));
