@@ -20,9 +20,9 @@ LEAST = 0.95
 # Its filter takes seconds for a thousand queries.
 BATCHES = (1, 32)
 SAMPLED = 200
-# Queries that are timed together, each another: as many as `graph/hnsw` has. Of fewer, what a round begins with (caches that
-# the rival filled, threads that sleep) is a part of it: of 32 half, of 320 a fifth. Where the rival's filter takes seconds
-# for a thousand, few.
+# Queries that are timed together, each another: about as many as in `graph/hnsw`. Of fewer, what a round begins with
+# (caches that the rival filled, threads that sleep) is a part of it: of 32 half, of 320 a fifth. Few where the rival's
+# filter takes seconds for a thousand.
 TIMED, TIMED_OF_FEW, FEW = 992, 32, 0.05
 # At every share, the half too, where its filter keeps it from least.
 REACH = {rivals.HNSWLIB: 10.0}

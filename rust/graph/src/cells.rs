@@ -4,7 +4,7 @@
 //! Where many rows may be found, the signs of most need not be looked at: what is nearest to a query is in the cells whose
 //! centres are near it. Which row is in which cell is found when a graph is built, and kept in its file. How many cells
 //! are looked at for a recall is measured on rows and their neighbours, as for signs; a query whose nearest come from the
-//! later half of its cells gets as many again.
+//! later half of its cells gets half as many again.
 
 use crossfade_kernels::{Corpus, Error as Fault, Metric, Options, Point, Records, Rows, Space, record_bytes, top_k};
 

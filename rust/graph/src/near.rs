@@ -48,7 +48,7 @@ impl Near<'_> {
 
     /// Look at the rows of the nearest cells that were not looked at, up to so many in all.
     fn scan_cells(&self, scan: &Scan<'_>, to: usize, on: &mut On, scratch: &mut Scratch) {
-        // About as many were found as were asked for.
+        // Of those that differ in the fewest signs, not so many are left.
         if scratch.cells.len() < to - on.done {
             self.others(scan, scratch);
         }

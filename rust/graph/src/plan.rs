@@ -191,7 +191,7 @@ const CENTRE: f64 = 0.05;
 /// What goes with each cell that is looked at, besides its rows.
 const RUN: f64 = 200.0;
 
-/// What it costs to compare a candidate by its sketch, and most often by its codes.
+/// What it costs to compare a candidate by its sketch, and half of them by their codes.
 const CANDIDATE: f64 = 350.0;
 
 /// The part of a walk without a mask, or with much effort, that a scan must take at most to be the plan.

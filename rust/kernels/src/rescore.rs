@@ -79,6 +79,11 @@ fn keys_of<B: Backend, E: Element>(
     for (place, &candidate) in candidates.iter().enumerate() {
         let row = usize::try_from(candidate).ok().filter(|&row| row < table.rows.len());
         let row = row.ok_or(Error::Candidate(place))?;
+        let coming = candidates.get(place + AHEAD).and_then(|&coming| usize::try_from(coming).ok());
+        if let Some(coming) = coming.filter(|&coming| coming < table.rows.len()) {
+            let coming = table.rows.row(coming);
+            backend.fetch(coming.as_ptr().cast(), size_of_val(coming));
+        }
         let vector = table.vector(backend, row, &mut room);
         let sum = match metric {
             Metric::L2 => backend.exact_squared_difference(query, vector),

@@ -99,6 +99,25 @@ fn more_is_found_in_more_cells() {
     }
 }
 
+/// More are held the more are asked for, or no effort would bring back what sketches rule out.
+#[test]
+fn a_hundred_are_found_as_ten_are() {
+    let (rows, count) = (8000, 40);
+    let data = topics(rows + count, rows, 3);
+    let (of_rows, queries) = data.split_at(rows * DIMENSION);
+    for metric in METRICS {
+        let sample = Sample::new(of_rows.to_vec(), DIMENSION, metric, SMALL, 2);
+        let half = bits(rows, |row| row % 2 == 0);
+        let options = masked(&half, rows, 2);
+        for (ways, plan) in [(Ways::Scan, Plan::Scan), (Ways::Cells, Plan::Cells)] {
+            let found = sample.search(queries, 100, 300, ways, options);
+            assert!(found.plans.iter().all(|&made| made == plan));
+            let recall = sample.recall(queries, &found, options);
+            assert!(recall >= 0.995, "{metric:?} {plan:?}: {recall}");
+        }
+    }
+}
+
 #[test]
 fn rows_without_signs_are_searched_exactly() {
     for (dimension, form) in [(24, Form::Codes), (DIMENSION, Form::Vectors)] {

@@ -112,7 +112,7 @@ impl Measured {
                     high = next;
                     break;
                 }
-                (low, step) = (next, step * 2);
+                (low, step) = (next, step.saturating_mul(2));
             }
             low = low.saturating_add(1).min(greatest);
         } else {
@@ -123,7 +123,7 @@ impl Measured {
                     low = next + 1;
                     break;
                 }
-                (high, step) = (next, step * 2);
+                (high, step) = (next, step.saturating_mul(2));
             }
         }
         cut(backend, distances, (low, high), most)

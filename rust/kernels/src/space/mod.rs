@@ -250,8 +250,11 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Fill `to` with the distance that each of `rows` has from `point` at least, by their sketches, but for a few that are
-    /// nearer (see `sketches`); minus infinity where that is no number, and of all where there are no sketches.
+    /// Fill `to` with the distance that each of `rows` has from `point` at least, by their sketches, but for about one in six
+    /// that is nearer: they are given an error as large as is usual, two thirds of what `sift` gives them. Minus infinity where
+    /// that is no number, and of all where there are no sketches.
+    ///
+    /// Whoever leaves out by these what is farther than some row should have that be the worst of more than are asked for.
     ///
     /// # Panics
     /// As `distances`.
@@ -402,8 +405,8 @@ fn least_distances<B: Backend>(backend: B, sketches: &Sketches, point: &Point, r
 /// Rows by which the sketch that is fetched is ahead of the one that is looked at.
 const AHEAD: usize = 32;
 
-/// The share of what sketches are given that rows are given which are looked at in the order of what that leaves: the nearest
-/// of them are compared before it rules out anything.
+/// The share of what sketches are given in `sift` that they are given in `least_distances`. (Of 50,000 rows of topics that
+/// a scan compared, as many of the nearest ten were found but for one in a thousand, and a sixth fewer codes were read.)
 const GIVEN: f32 = 2.0 / 3.0;
 
 /// The distances that rows have at least, of what they are given a share; minus infinity where that is no number, which says nothing.

@@ -11,7 +11,7 @@
 //! right for P' = y.
 //!
 //! The error of that is in proportion to f |P'|. How much it is, the square root of its mean square, is measured on rows
-//! and their neighbours; `MARGIN` times that is what a row is given before it counts as farther. So sketches that tell
+//! and their neighbours; `MARGIN` times that is what a row is given before it counts as farther (in scans, a part of it; see `least_distances`). So sketches that tell
 //! little rule little out.
 
 use std::sync::{Mutex, PoisonError};

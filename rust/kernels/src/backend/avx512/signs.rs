@@ -157,7 +157,8 @@ const NUMBERS: usize = 32;
 pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) {
     let bound = _mm512_set1_epi16(most.cast_signed());
     let (vectors, rest) = numbers.as_chunks::<NUMBERS>();
-    places.reserve(vectors.len() * NUMBERS);
+    // To count first takes less than room for all of them, of which most are no hits.
+    places.reserve(count_at_most(numbers, most) + NUMBERS / 2);
     let mut count = places.len();
     let mut halves = [_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); 2];
     halves[1] = _mm512_add_epi32(halves[1], _mm512_set1_epi32(NUMBERS as i32 / 2));
@@ -166,8 +167,8 @@ pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) 
         let values = unsafe { _mm512_loadu_si512(vector.as_ptr().cast()) };
         let hits = _mm512_cmple_epu16_mask(values, bound);
         for (half, hits) in halves.iter_mut().zip([hits as u16, (hits >> 16) as u16]) {
-            // SAFETY: there is room for all numbers behind those that there were, and the hits of each sixteen are no more than
-            // these: sixteen numbers fit behind the hits of all that came before.
+            // SAFETY: there is room for all hits, and for sixteen numbers more, behind what there was; `count` is at the end of
+            // the hits so far.
             unsafe {
                 _mm512_storeu_si512(places.as_mut_ptr().add(count).cast(), _mm512_maskz_compress_epi32(hits, *half));
             };
