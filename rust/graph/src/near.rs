@@ -33,7 +33,7 @@ impl Near<'_> {
         let signs = &scan.laid.centres;
         measured.clear();
         signs.measure(from_ref(&(0..signs.len())), point, measured);
-        measured.nearest(signs, most, rows);
+        measured.nearest_places(signs, most, rows);
         self.compare(scan, scratch);
     }
 

@@ -29,6 +29,9 @@ pub(crate) fn distance(entry: Entry) -> f32 {
     f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
 
+/// Entries up to which a place is looked for one by one, from the end.
+const SHORT: usize = 32;
+
 /// The `ef` nearest so far.
 #[derive(Default)]
 pub(crate) struct Pool {
@@ -56,8 +59,21 @@ impl Pool {
             }
             self.entries.pop();
         }
-        let place = self.entries.partition_point(|&other| other < new);
-        self.entries.insert(place, new);
+        let place = if self.ef <= SHORT {
+            // What comes late is mostly near the end.
+            self.entries.push(new);
+            let mut place = self.entries.len() - 1;
+            while place > 0 && self.entries[place - 1] > new {
+                self.entries[place] = self.entries[place - 1];
+                place -= 1;
+            }
+            self.entries[place] = new;
+            place
+        } else {
+            let place = self.entries.partition_point(|&other| other < new);
+            self.entries.insert(place, new);
+            place
+        };
         self.next = self.next.min(place);
     }
 

@@ -48,7 +48,7 @@ const MEASURED: usize = if cfg!(test) { 4_000 } else { 1 << 15 };
 const BLOCK: usize = 512;
 
 /// How many are held besides k: as many as `ef`, from so many to so many for ten that are asked for.
-const LEAST_HELD: usize = 16;
+const LEAST_HELD: usize = 10;
 const MOST_HELD: usize = 64;
 
 /// Candidates whose sketches are fetched a step before they are looked at.

@@ -78,6 +78,9 @@ pub(crate) struct Scratch {
     pub(crate) cells: Vec<Entry>,
     pub(crate) ranks: Vec<u32>,
     pub(crate) runs: Vec<std::ops::Range<usize>>,
+    /// The rows that are scored exactly, and room for it.
+    pub(crate) candidates: Vec<i64>,
+    pub(crate) keys: Vec<u64>,
 }
 
 impl Scratch {
@@ -100,6 +103,8 @@ impl Scratch {
             cells: Vec::new(),
             ranks: Vec::new(),
             runs: Vec::new(),
+            candidates: Vec::new(),
+            keys: Vec::new(),
         }
     }
 }

@@ -157,7 +157,7 @@ fn check(
     if let Some(mask) = mask.filter(|mask| mask.rows() != corpus.len()) {
         return Err(Fault::Length { what: "bits of mask", length: mask.rows(), expected: corpus.len() }.into());
     }
-    match (0..queries.len()).find(|&query| !queries.row(query).iter().all(|x| x.is_finite())) {
+    match queries.not_finite() {
         Some(query) => Err(Fault::Query(query).into()),
         None => Ok(()),
     }
@@ -293,12 +293,13 @@ impl Task<'_> {
     }
 
     /// The exact scores of the best that a walk found. None where those are too few.
-    pub(crate) fn score(&self, query: &[f32], scratch: &Scratch) -> Result<Option<TopK>, Fault> {
-        let candidates = self.candidates(scratch);
+    pub(crate) fn score(&self, query: &[f32], scratch: &mut Scratch) -> Result<Option<TopK>, Fault> {
+        self.choose_candidates(scratch);
+        let Scratch { candidates, keys, .. } = scratch;
         if candidates.len() < self.k {
             return Ok(None);
         }
-        rescore_one(query, self.corpus, &candidates, self.k, self.metric).map(Some)
+        rescore_one(query, self.corpus, candidates, self.k, self.metric, keys).map(Some)
     }
 
     /// Whether a candidate may be one of the best, for all that rounding did to it and to the k-th nearest by codes. What
@@ -332,13 +333,14 @@ impl Task<'_> {
         }
     }
 
-    /// The rows that are scored: those of the nearest nodes, and what equals them.
-    fn candidates(&self, scratch: &Scratch) -> Vec<i64> {
+    /// Fill the scratch's candidates with the rows that are scored: those of the nearest nodes, and what equals them.
+    fn choose_candidates(&self, scratch: &mut Scratch) {
+        let Scratch { pool, point, candidates, .. } = scratch;
         let most = self.most();
         let may = |row: u32| self.mask.is_none_or(|mask| mask.has(row as usize));
-        let may_be_best = self.may_be_best(&scratch.pool, &scratch.point);
-        let mut candidates = Vec::with_capacity(most.min(self.work.allowed));
-        for &entry in scratch.pool.entries() {
+        let may_be_best = self.may_be_best(pool, point);
+        candidates.clear();
+        for &entry in pool.entries() {
             // What equals others fills up: k of the nodes may not be k rows.
             if candidates.len() >= self.k && !may_be_best(entry) {
                 continue;
@@ -350,7 +352,6 @@ impl Task<'_> {
             let equals = self.sections.twins.of(node(entry)).filter(|&row| may(row));
             candidates.extend(equals.take(self.k).map(i64::from));
         }
-        candidates
     }
 
     /// The queries that walks found too few rows for, exactly; those that a scan gave up, by what costs less without it.

@@ -39,7 +39,8 @@ pub fn rescore(
     on_backend!(backend => on_table!(corpus, table => rescore_of(backend, &task, table)))
 }
 
-/// The same for one query and a few candidates, on this thread: without what it takes to share out work.
+/// The same for one query and a few candidates, on this thread: without what it takes to share out work. `keys`: room, to be
+/// used again.
 ///
 /// # Errors
 /// As [`rescore`].
@@ -49,29 +50,32 @@ pub fn rescore_one(
     candidates: &[i64],
     k: usize,
     metric: Metric,
+    keys: &mut Vec<u64>,
 ) -> Result<TopK, Error> {
-    let queries = Rows::new(query, query.len())?;
-    check(queries, corpus, None)?;
+    if query.len() != corpus.dimension() {
+        return Err(Error::Dimension { queries: query.len(), corpus: corpus.dimension() });
+    }
     let k = k.min(candidates.len());
     let mut result = TopK::reserved(k, 1)?;
-    let mut keys = keys(query, corpus, candidates, metric)?;
-    for &key in nearest_first(&mut keys, k) {
+    keys.clear();
+    fill_keys((query, candidates, metric), corpus, keys)?;
+    for &key in nearest_first(keys, k) {
         result.push(key);
     }
     Ok(result)
 }
 
-/// The keys of a query's candidates.
-fn keys(query: &[f32], corpus: Corpus<'_>, candidates: &[i64], metric: Metric) -> Result<Vec<Key>, Error> {
-    on_backend!(backend => on_table!(corpus, table => keys_of(backend, (query, candidates, metric), table)))
+/// Append the keys of a query's candidates.
+fn fill_keys(of: (&[f32], &[i64], Metric), corpus: Corpus<'_>, keys: &mut Vec<Key>) -> Result<(), Error> {
+    on_backend!(backend => on_table!(corpus, table => keys_of(backend, of, table, keys)))
 }
 
 fn keys_of<B: Backend, E: Element>(
     backend: B,
     (query, candidates, metric): (&[f32], &[i64], Metric),
     table: Table<'_, E>,
-) -> Result<Vec<Key>, Error> {
-    let mut keys = Vec::with_capacity(candidates.len());
+    keys: &mut Vec<Key>,
+) -> Result<(), Error> {
     let cosine = metric == Metric::Cosine;
     let norm = if cosine { backend.exact_squares(query).sqrt() } else { 1.0 };
     let mut room = vec![0.0; if E::F32 { 0 } else { query.len() }];
@@ -90,14 +94,18 @@ fn keys_of<B: Backend, E: Element>(
             Metric::InnerProduct | Metric::Cosine => backend.exact_dot(query, vector),
         };
         let norms = if cosine { norm * backend.exact_squares(vector).sqrt() } else { 1.0 };
-        // Of a row that is not finite neither is the sum, with a query that is: f64 holds what f32 may sum up to.
+        // Of what is not finite neither is the sum: f64 holds what f32 may sum up to.
         if sum.is_finite() {
             keys.push(key(exact::score(metric, sum, norms), row));
         } else {
             bad_row = Some(bad_row.map_or(row, |other: usize| other.min(row)));
         }
     }
-    bad_row.map_or(Ok(keys), |row| Err(Error::Row(row)))
+    match bad_row {
+        None => Ok(()),
+        Some(_) if Rows::new(query, query.len())?.not_finite().is_some() => Err(Error::Query(0)),
+        Some(row) => Err(Error::Row(row)),
+    }
 }
 
 /// The `k` greatest keys, the greatest first.

@@ -94,3 +94,16 @@ impl<'a, T> Rows<'a, T> {
         (self.stride == self.dimension).then(|| &self.data[start * self.dimension..end * self.dimension])
     }
 }
+
+impl Rows<'_, f32> {
+    /// The first row with an element that is infinite or no number.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<usize> {
+        // Without a branch on each element, so that many are looked at together.
+        let finite = |part: &[f32]| part.iter().fold(true, |finite, x| finite & x.is_finite());
+        (0..self.len).find(|&i| !self.row(i).chunks(FINITE).all(finite))
+    }
+}
+
+/// Elements that are looked at together.
+const FINITE: usize = 64;

@@ -183,7 +183,7 @@ pub(crate) fn check(queries: Rows<'_, f32>, corpus: Corpus<'_>, mask: Option<Mas
     if let Some(mask) = mask.filter(|mask| mask.rows() != corpus.len()) {
         return Err(Error::Length { what: "bits of mask", length: mask.rows(), expected: corpus.len() });
     }
-    match (0..queries.len()).find(|&query| !queries.row(query).iter().all(|x| x.is_finite())) {
+    match queries.not_finite() {
         Some(query) => Err(Error::Query(query)),
         None => Ok(()),
     }

@@ -8,6 +8,12 @@ pub fn words(bytes: &[u8]) -> Option<&[u32]> {
     (before.is_empty() && after.is_empty()).then_some(words)
 }
 
+/// `bytes` as i8.
+pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
+    // SAFETY: every bit pattern is an i8, which is as long as a byte and lies anywhere: nothing is before or behind.
+    unsafe { bytes.align_to::<i8>() }.1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,7 +27,7 @@ const NO_ROW: u16 = u16::MAX;
 
 /// Distances of which, of more than twice as many, a sample says about where the cut is; and how many of them follow one
 /// another.
-const SAMPLED: usize = 2048;
+const SAMPLED: usize = 512;
 const TOGETHER: usize = 64;
 
 impl Measured {
@@ -61,9 +61,19 @@ impl Measured {
         on_chosen!(BackEnd::of_this_processor(), backend => self.nearest_on(backend, since, signs, most, rows));
     }
 
+    /// Fill `places` with where the distances are of the `most` that differ in the fewest signs, and of what is as far as the
+    /// last of them; ascending.
+    pub fn nearest_places(&mut self, signs: &Signs, most: usize, places: &mut Vec<u32>) {
+        places.clear();
+        on_chosen!(BackEnd::of_this_processor(), backend => {
+            let last = self.cut(backend, signs.farthest(), most);
+            backend.places_at_most(&self.distances, last, places);
+        });
+    }
+
     #[inline]
     fn nearest_on<B: Backend>(&mut self, backend: B, since: usize, signs: &Signs, most: usize, rows: &mut Vec<u32>) {
-        let last = self.cut(backend, (signs.words() * FEW_STEP).min(usize::from(NO_ROW) - 1) as u16, most);
+        let last = self.cut(backend, signs.farthest(), most);
         let Self { distances, places, counts, hits, .. } = self;
         let (distances, places) = (&distances[since..], &places[since / BIT_LANES..]);
         hits.clear();
@@ -145,6 +155,11 @@ fn cut<B: Backend>(backend: B, numbers: &[u16], (mut low, mut high): (u16, u16),
 }
 
 impl Signs {
+    /// The greatest distance that there may be.
+    fn farthest(&self) -> u16 {
+        (self.words() * FEW_STEP).min(usize::from(NO_ROW) - 1) as u16
+    }
+
     /// Measure the rows of runs, none of which has a place of another.
     ///
     /// # Panics

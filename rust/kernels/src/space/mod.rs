@@ -24,6 +24,7 @@ mod sketches;
 use crate::backend::{Backend, BitSums, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
+use crate::words::signed;
 
 pub use measured::Measured;
 pub use nearest::Nearest;
@@ -169,10 +170,12 @@ impl<'a> Space<'a> {
     pub fn set_row(&self, to: &mut Point, row: u32) {
         match self.form {
             Form::Codes(records) => {
-                to.copy(records, row as usize, self.metric);
-                if let Some(sketches) = self.sketches {
-                    on_chosen!(self.back_end, backend => to.sketch(backend, sketches));
-                }
+                on_chosen!(self.back_end, backend => {
+                    to.copy(backend, records, row as usize, self.metric);
+                    if let Some(sketches) = self.sketches {
+                        to.sketch(backend, sketches);
+                    }
+                });
             }
             Form::Lying(corpus) => on_chosen!(self.back_end, backend => {
                 on_table!(corpus, table => lying::set(backend, table, row as usize, to, self.metric));
@@ -187,8 +190,8 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn distances(&self, point: &mut Point, rows: &[u32], to: &mut Vec<f32>) {
         to.clear();
-        self.visit(point, rows, |distance| {
-            to.push(distance);
+        self.visit(point, rows, |distances| {
+            to.extend_from_slice(distances);
             true
         });
     }
@@ -203,10 +206,10 @@ impl<'a> Space<'a> {
     #[must_use]
     pub fn rounding(&self, point: &Point, row: u32) -> Option<f32> {
         let Form::Codes(records) = self.form else { return None };
-        let record = records.record(row as usize);
-        let codes = record[..records.dimension()].iter().map(|&code| i32::from(code.cast_signed()).pow(2));
-        let squares = point.squares as f32 + codes.sum::<i32>() as f32;
-        Some(point.scale * records.factors(record).0 * (squares / 12.0).sqrt())
+        let codes = signed(&records.codes(row as usize)[..records.dimension()]);
+        let squares = on_chosen!(self.back_end, backend => backend.sums_i8(codes).1);
+        let squares = point.squares as f32 + squares as f32;
+        Some(point.scale * self.step(row) * (squares / 12.0).sqrt())
     }
 
     /// The step between two codes of a row; 1 where rows are compared as they lie.
@@ -217,7 +220,7 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn step(&self, row: u32) -> f32 {
         match self.form {
-            Form::Codes(records) => records.factors(records.record(row as usize)).0,
+            Form::Codes(records) => Coded { records, sketches: self.sketches }.factors(row).0,
             Form::Lying(_) => 1.0,
         }
     }
@@ -229,8 +232,8 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn any_nearer(&self, point: &mut Point, rows: &[u32], distance: f32) -> bool {
         let mut any = false;
-        self.visit(point, rows, |other| {
-            any |= other < distance;
+        self.visit(point, rows, |distances| {
+            any |= distances.iter().any(|&other| other < distance);
             !any
         });
         any
@@ -268,13 +271,15 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Hand over one distance after another, as long as that returns true.
+    /// Hand over one distance after another, some at a time, as long as that returns true.
     #[inline]
-    fn visit(&self, point: &mut Point, rows: &[u32], take: impl FnMut(f32) -> bool) {
+    fn visit(&self, point: &mut Point, rows: &[u32], mut take: impl FnMut(&[f32]) -> bool) {
         on_chosen!(self.back_end, backend => match self.form {
-            Form::Codes(records) => visit_codes(backend, records, point, rows, take),
+            Form::Codes(records) => {
+                visit_codes(backend, Coded { records, sketches: self.sketches }, point, rows, &mut take);
+            }
             Form::Lying(corpus) => {
-                on_table!(corpus, table => lying::visit(backend, table, point, rows, self.metric, take));
+                on_table!(corpus, table => lying::visit(backend, table, point, rows, self.metric, |distance| take(&[distance])));
             }
         });
     }
@@ -286,8 +291,7 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn fetch_row(&self, row: u32) {
         if let Form::Codes(records) = self.form {
-            let record = records.record(row as usize);
-            on_chosen!(self.back_end, backend => backend.fetch(record.as_ptr(), record.len()));
+            on_chosen!(self.back_end, backend => Coded { records, sketches: self.sketches }.fetch(backend, row));
         }
     }
 
@@ -311,44 +315,88 @@ impl<'a> Space<'a> {
     }
 }
 
-/// As [`Space::visit`], in codes.
-#[inline]
-fn visit_codes<B: Backend>(
-    backend: B,
-    records: Records<'_>,
-    point: &Point,
-    rows: &[u32],
-    mut take: impl FnMut(f32) -> bool,
-) {
-    for &row in &rows[..rows.len().min(DOTS)] {
-        let record = records.record(row as usize);
-        backend.fetch(record.as_ptr(), record.len());
+/// Rows in codes, with the sketches that may say how their codes are read.
+#[derive(Clone, Copy)]
+struct Coded<'a> {
+    records: Records<'a>,
+    sketches: Option<&'a Sketches>,
+}
+
+impl<'a> Coded<'a> {
+    /// The codes of a row, and what is read with them.
+    #[inline]
+    fn bytes(self, row: u32) -> &'a [u8] {
+        match self.sketches {
+            Some(_) => self.records.codes(row as usize),
+            None => self.records.record(row as usize),
+        }
     }
-    for (chunk, four) in rows.chunks(DOTS).enumerate() {
-        // The last row is repeated where others lack.
-        let mut of: [&[u8]; DOTS] = [records.record(four[0] as usize); DOTS];
-        for (of, &row) in of[1..].iter_mut().zip(four.iter().skip(1).chain(std::iter::repeat(&four[four.len() - 1]))) {
-            *of = records.record(row as usize);
+
+    /// A row's scale, and what is added to its distances. They end a record, mostly on a line of their own; a sketch has them on
+    /// its only line, which was looked at already.
+    #[inline]
+    fn factors(self, row: u32) -> (f32, f32) {
+        match self.sketches {
+            Some(sketches) => sketches.of_record(row),
+            None => self.records.factors(self.records.record(row as usize)),
         }
-        let mut next: [&[u8]; DOTS] = [&[]; DOTS];
-        for (next, &row) in next.iter_mut().zip(rows.iter().skip((chunk + 1) * DOTS)) {
-            *next = records.record(row as usize);
-        }
-        let dots = backend.dots(Dots { point: &point.codes, sum: point.sum, rows: of, next });
-        for i in 0..four.len() {
-            let (scale, add) = records.factors(of[i]);
-            // What f32 cannot hold, and so makes NaN, is far away: that is the least of NaN and infinity.
-            let distance = point.base + add - point.scale * scale * dots[i] as f32;
-            if !take(distance.min(f32::INFINITY)) {
-                return;
-            }
+    }
+
+    /// Fetch what is read of a row.
+    #[inline]
+    fn fetch<B: Backend>(self, backend: B, row: u32) {
+        let bytes = self.bytes(row);
+        backend.fetch(bytes.as_ptr(), bytes.len());
+        if let Some(sketches) = self.sketches {
+            let sketch = sketches.of(row);
+            backend.fetch(sketch.as_ptr(), sketch.len());
         }
     }
 }
 
-/// As [`Point::sketch`], on the back end of this processor.
-fn sketch(point: &mut Point, sketches: &Sketches) {
-    on_chosen!(BackEnd::of_this_processor(), backend => point.sketch(backend, sketches));
+/// As [`Space::visit`], in codes.
+#[inline]
+fn visit_codes<B: Backend>(
+    backend: B,
+    coded: Coded<'_>,
+    point: &Point,
+    rows: &[u32],
+    mut take: impl FnMut(&[f32]) -> bool,
+) {
+    let Some(&last) = rows.last() else { return };
+    // The last row is repeated where others lack.
+    let four = |rows: &[u32]| match *rows {
+        [a, b, c, d, ..] => [a, b, c, d],
+        [a, b, c] => [a, b, c, last],
+        [a, b] => [a, b, last, last],
+        _ => [last; DOTS],
+    };
+    let bytes = |[a, b, c, d]: [u32; DOTS]| [coded.bytes(a), coded.bytes(b), coded.bytes(c), coded.bytes(d)];
+    let mut next = four(rows);
+    for row in next {
+        coded.fetch(backend, row);
+    }
+    for first in (0..rows.len()).step_by(DOTS) {
+        let some = std::mem::replace(&mut next, four(&rows[rows.len().min(first + DOTS)..]));
+        let dots = backend.dots(Dots { point: &point.codes, sum: point.sum, rows: bytes(some), next: bytes(next) });
+        let mut distances = [0.0; DOTS];
+        for i in 0..DOTS {
+            let (scale, add) = coded.factors(some[i]);
+            // What f32 cannot hold, and so makes NaN, is far away: that is the least of NaN and infinity.
+            distances[i] = (point.base + add - point.scale * scale * dots[i] as f32).min(f32::INFINITY);
+        }
+        if !take(&distances[..DOTS.min(rows.len() - first)]) {
+            return;
+        }
+    }
+}
+
+/// Make `point` the point that a row of records is, to be held against sketches, on the back end of this processor.
+fn copy_and_sketch(point: &mut Point, records: Records<'_>, row: usize, metric: Metric, sketches: &Sketches) {
+    on_chosen!(BackEnd::of_this_processor(), backend => {
+        point.copy(backend, records, row, metric);
+        point.sketch(backend, sketches);
+    });
 }
 
 /// As [`Space::sift`].
@@ -373,8 +421,8 @@ fn sift<B: Backend>(
             if least[i] > distance {
                 continue;
             }
-            let record = records.record(rows[i] as usize);
-            backend.fetch(record.as_ptr(), record.len());
+            let codes = records.codes(rows[i] as usize);
+            backend.fetch(codes.as_ptr(), codes.len());
             nodes[kept] = nodes[first + i];
             kept += 1;
         }
@@ -423,12 +471,15 @@ fn least_of_four<B: Backend>(
         of[i] = sketches.of(rows[i]);
     }
     let bits = backend.bit_sums(BitSums { point: &point.sketched.codes, rows: of });
+    let (mut f, mut along, mut add) = ([0.0; DOTS], [0.0; DOTS], [0.0; DOTS]);
+    for i in 0..DOTS {
+        [f[i], along[i], add[i]] = sketches.factors(of[i]);
+    }
     let mut least = [0.0; DOTS];
     for i in 0..DOTS {
-        let [f, along, add] = sketches.factors(of[i]);
         // `max` takes the other for what is no number.
-        least[i] =
-            (point.base + add - point.sketched.greatest_product(bits[i], f, along, share)).max(f32::NEG_INFINITY);
+        least[i] = (point.base + add[i] - point.sketched.greatest_product(bits[i], f[i], along[i], share))
+            .max(f32::NEG_INFINITY);
     }
     least
 }

@@ -1,7 +1,7 @@
 //! A vector in the form in which it is compared.
 
 use super::records::{Code, Records, TAME};
-use super::sketches::{Sketches, square};
+use super::sketches::Sketches;
 use crate::aligned::Aligned;
 use crate::backend::{Backend, FEW_STEP};
 use crate::exact;
@@ -13,7 +13,7 @@ pub struct Point {
     pub(super) codes: Aligned<i8>,
     /// The sum of the codes.
     pub(super) sum: i32,
-    /// The sum of their squares.
+    /// The sum of their squares; below 2^31, for no vector has more elements than 2^16.
     pub(super) squares: i32,
     /// What a product of codes is multiplied by, besides the row's scale.
     pub(super) scale: f32,
@@ -88,10 +88,10 @@ impl Point {
     pub(super) fn sketch<B: Backend>(&mut self, backend: B, sketches: &Sketches) {
         let centre = &*sketches.centre;
         let mut rest = std::mem::take(&mut self.decoded);
-        rest.clear();
-        rest.extend(self.codes[..centre.len()].iter().map(|&code| self.scale * f32::from(code)));
-        let whole = square(&rest);
-        let base: f32 = rest.iter().zip(centre).map(|(p, c)| p * c).sum();
+        rest.resize(centre.len(), 0.0);
+        backend.decode_i8(&self.codes[..centre.len()], self.scale, &mut rest);
+        let whole = backend.squares(&rest);
+        let base = backend.exact_dot(&rest, centre) as f32;
         let along = if sketches.centre_square > 0.0 { base / sketches.centre_square } else { 0.0 };
         for (p, c) in rest.iter_mut().zip(centre) {
             *p -= along * c;
@@ -99,7 +99,7 @@ impl Point {
         let sketched = &mut self.sketched;
         let coded = backend.encode_f32(&rest, &mut self.floats, &mut sketched.codes);
         sketched.codes[rest.len()..].fill(0);
-        sketched.sum = sketched.codes.iter().map(|&code| i32::from(code)).sum();
+        sketched.sum = backend.sums_i8(&sketched.codes).0;
         sketched.scale = coded.scale;
         let tame = TAME.contains(&coded.square) && TAME.contains(&whole);
         sketched.norm = if tame { coded.square.sqrt() } else { f32::NAN };
@@ -111,27 +111,26 @@ impl Point {
     pub(super) fn encode<B: Backend>(&mut self, backend: B, vector: &[f32], metric: Metric) {
         let code = Code::of(backend, vector, &mut self.floats, &mut self.codes);
         self.codes[vector.len()..].fill(0);
-        self.finish(&code, metric);
+        self.finish(backend, &code, metric);
     }
 
-    pub(super) fn copy(&mut self, records: Records<'_>, row: usize, metric: Metric) {
+    pub(super) fn copy<B: Backend>(&mut self, backend: B, records: Records<'_>, row: usize, metric: Metric) {
         let record = records.record(row);
         for (to, &from) in self.codes.iter_mut().zip(&record[..records.dimension()]) {
             *to = from.cast_signed();
         }
         let (scale, add) = records.factors(record);
-        self.stand_for(scale, add, metric);
+        self.stand_for(backend, scale, add, metric);
     }
 
-    fn finish(&mut self, code: &Code, metric: Metric) {
+    fn finish<B: Backend>(&mut self, backend: B, code: &Code, metric: Metric) {
         let (scale, add) = code.factors(metric);
-        self.stand_for(scale, add, metric);
+        self.stand_for(backend, scale, add, metric);
     }
 
     /// What goes with the codes, which stand already.
-    fn stand_for(&mut self, scale: f32, add: f32, metric: Metric) {
-        self.sum = self.codes.iter().map(|&code| i32::from(code)).sum();
-        self.squares = squares(&self.codes);
+    fn stand_for<B: Backend>(&mut self, backend: B, scale: f32, add: f32, metric: Metric) {
+        (self.sum, self.squares) = backend.sums_i8(&self.codes);
         (self.scale, self.base) = if metric == Metric::L2 { (2.0 * scale, add) } else { (scale, 0.0) };
     }
 
@@ -143,9 +142,4 @@ impl Point {
             *to = (f64::from(from) / divisor) as f32;
         }
     }
-}
-
-/// The sum of squares of codes; below 2^31, for no vector has more elements than 2^16.
-pub(super) fn squares(codes: &[i8]) -> i32 {
-    codes.iter().map(|&code| i32::from(code).pow(2)).sum()
 }

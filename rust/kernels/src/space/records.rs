@@ -79,6 +79,12 @@ impl<'a> Records<'a> {
         &self.bytes[row * self.stride..][..self.stride]
     }
 
+    /// The codes of a row, filled up to a multiple of [`FEW_STEP`].
+    #[inline]
+    pub(super) fn codes(&self, row: usize) -> &'a [u8] {
+        &self.record(row)[..self.dimension.next_multiple_of(FEW_STEP).min(self.stride)]
+    }
+
     /// A record's scale, and what is added to its distances.
     #[inline]
     #[allow(clippy::unused_self, reason = "a record is one of these")]
@@ -144,7 +150,12 @@ impl Code {
     pub(super) fn of<B: Backend>(backend: B, vector: &[f32], scratch: &mut [f32], codes: &mut [i8]) -> Self {
         let coded = backend.encode_f32(vector, scratch, codes);
         if TAME.contains(&coded.square) {
-            return Self::with_codes(f64::from(coded.scale), f64::from(coded.square).sqrt(), &codes[..vector.len()]);
+            return Self::with_codes(
+                backend,
+                f64::from(coded.scale),
+                f64::from(coded.square).sqrt(),
+                &codes[..vector.len()],
+            );
         }
         let greatest = vector.iter().fold(0.0_f64, |greatest, &x| greatest.max(f64::from(x).abs()));
         codes.fill(0);
@@ -155,12 +166,11 @@ impl Code {
         for (to, &x) in codes.iter_mut().zip(vector) {
             *to = (f64::from(x) / scale).round_ties_even() as i8;
         }
-        Self::with_codes(scale, exact::squares(vector, exact::plain).sqrt(), &codes[..vector.len()])
+        Self::with_codes(backend, scale, exact::squares(vector, exact::plain).sqrt(), &codes[..vector.len()])
     }
 
-    fn with_codes(scale: f64, norm: f64, codes: &[i8]) -> Self {
-        let squares: i64 = codes.iter().map(|&code| i64::from(i32::from(code) * i32::from(code))).sum();
-        Self { scale, norm, square: scale * scale * squares as f64 }
+    fn with_codes<B: Backend>(backend: B, scale: f64, norm: f64, codes: &[i8]) -> Self {
+        Self { scale, norm, square: scale * scale * f64::from(backend.sums_i8(codes).1) }
     }
 
     /// The record's scale, and what is added to its distances.
@@ -225,7 +235,7 @@ fn encode_row<B: Backend, E: Element>(
         codes[..dimension].copy_from_slice(own);
         // Nothing times a scale is nothing, whatever the scale: two of them may be more than f32 holds.
         let scale = if own.iter().all(|&code| code == 0) { 0.0 } else { f64::from(table.scale(row)) };
-        let of = Code::with_codes(scale, 0.0, own);
+        let of = Code::with_codes(backend, scale, 0.0, own);
         Code { norm: of.square.sqrt(), ..of }
     } else {
         let mut decoded = vec![0.0; dimension];

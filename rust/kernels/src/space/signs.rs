@@ -20,7 +20,7 @@ use super::{BackEnd, Space, on_chosen};
 use crate::aligned::Aligned;
 use crate::backend::{BIT_LANES, Backend, FEW_STEP, SignRows};
 use crate::share_out::share_out;
-use crate::{Error, Metric, Options, exact, on_backend};
+use crate::{Error, Metric, Options, on_backend};
 
 /// Signs of some rows; by default, of none.
 #[derive(Default)]
@@ -324,21 +324,20 @@ impl Sketches {
     /// When the vector has another dimension than the rows.
     pub fn set_signs(&self, point: &mut Point, vector: &[f32], metric: Metric) {
         assert_eq!(vector.len(), self.dimension(), "a vector of the rows' dimension");
-        let norm = || exact::squares(vector, exact::plain).sqrt();
-        // A query of inner products, or of cosines, is a direction; as long as rows are, it lies where they lie.
-        let factor = match metric {
-            Metric::L2 => 1.0,
-            Metric::InnerProduct | Metric::Cosine => match norm() {
-                0.0 => 0.0,
-                norm => f64::from(self.norm) / norm,
-            },
-        };
         let mut scaled = std::mem::take(&mut point.decoded);
         scaled.clear();
-        scaled.extend(vector.iter().map(|&x| (factor * f64::from(x)) as f32));
         scaled.resize(vector.len().next_multiple_of(FEW_STEP), 0.0);
         point.signs.clear();
         on_chosen!(BackEnd::of_this_processor(), backend => {
+            // A query of inner products, or of cosines, is a direction; as long as rows are, it lies where they lie.
+            let factor = match metric {
+                Metric::L2 => 1.0,
+                Metric::InnerProduct | Metric::Cosine => match backend.exact_squares(vector).sqrt() {
+                    0.0 => 0.0,
+                    norm => f64::from(self.norm) / norm,
+                },
+            };
+            scaled.iter_mut().zip(vector).for_each(|(to, &x)| *to = (factor * f64::from(x)) as f32);
             let centre = self.filled_centre.chunks(FEW_STEP);
             point.signs.extend(scaled.chunks(FEW_STEP).zip(centre).map(|(x, c)| backend.at_least(x, c)));
         });

@@ -46,8 +46,8 @@ pub struct Sketches {
 /// which takes longer for the same recall.
 const MARGIN: f64 = 1.5;
 
-/// Bytes of f, of c y, and of what is added to a record's distances.
-const FACTORS: usize = 12;
+/// Bytes of f, of c y, of what is added to a record's distances, and of its scale.
+const FACTORS: usize = 16;
 
 /// Records of so many times the bytes are worth a look at their sketches first.
 const SMALLER: usize = 4;
@@ -136,10 +136,20 @@ impl Sketches {
     #[inline]
     pub(super) fn factors(&self, sketch: &[u8]) -> [f32; 3] {
         match sketch[bits_of(self.dimension)..].first_chunk::<FACTORS>() {
-            Some(&[a, b, c, d, e, f, g, h, i, j, k, l]) => {
+            Some(&[a, b, c, d, e, f, g, h, i, j, k, l, ..]) => {
                 [f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]), f32::from_le_bytes([i, j, k, l])]
             }
             None => [0.0; 3],
+        }
+    }
+
+    /// The scale of a row's record, and what is added to its distances, as the record has them: of a row whose sketch was looked
+    /// at, another line of memory need not come for them.
+    #[inline]
+    pub(super) fn of_record(&self, row: u32) -> (f32, f32) {
+        match self.of(row)[bits_of(self.dimension)..].first_chunk::<FACTORS>() {
+            Some(&[.., i, j, k, l, m, n, o, p]) => (f32::from_le_bytes([m, n, o, p]), f32::from_le_bytes([i, j, k, l])),
+            None => (0.0, 0.0),
         }
     }
 
@@ -177,8 +187,7 @@ impl Sketches {
         let mut point = Point::new(self.dimension);
         let (mut squares, mut count) = (0.0, 0_usize);
         for row in (0..records.len()).step_by(records.len().div_ceil(SAMPLED)) {
-            point.copy(records, row, metric);
-            super::sketch(&mut point, self);
+            super::copy_and_sketch(&mut point, records, row, metric, self);
             for &to in neighbours(row as u32).iter().filter(|&&to| (to as usize) < records.len()) {
                 let record = records.record(to as usize);
                 let (scale, _) = records.factors(record);
@@ -227,7 +236,7 @@ fn norm(records: Records<'_>) -> f32 {
 }
 
 /// The sum of squares.
-pub(super) fn square(x: &[f32]) -> f32 {
+fn square(x: &[f32]) -> f32 {
     x.iter().map(|x| x * x).sum()
 }
 
@@ -268,7 +277,7 @@ fn make<B: Backend>(
         _ => square / size,
     };
     let at = bits_of(dimension);
-    for (to, factor) in sketch[at..].chunks_exact_mut(4).zip([f, along, add]) {
+    for (to, factor) in sketch[at..].chunks_exact_mut(4).zip([f, along, add, scale]) {
         to.copy_from_slice(&factor.to_le_bytes());
     }
 }

@@ -276,9 +276,11 @@ fn candidates_are_rows_and_as_many_for_each_query() {
     assert_eq!(rescore(query, bad, (&[2, 1], 2), 1, Metric::L2, threads(1)), Err(Error::Row(1)));
     assert!(rescore(query, bad, (&[0], 1), 1, Metric::L2, threads(1)).is_ok());
     for metric in METRICS {
-        let alone = |candidates: &[i64]| rescore_one(query.row(0), bad, candidates, 1, metric);
+        let alone = |candidates: &[i64]| rescore_one(query.row(0), bad, candidates, 1, metric, &mut Vec::new());
         assert_eq!(alone(&[2, 1]), Err(Error::Row(1)), "{metric:?}");
         assert_eq!(alone(&[0, -1]), Err(Error::Candidate(1)), "{metric:?}");
         assert!(alone(&[0]).is_ok(), "{metric:?}");
+        let no_number = rescore_one(&[f32::NAN], bad, &[0], 1, metric, &mut Vec::new());
+        assert_eq!(no_number, Err(Error::Query(0)), "{metric:?}");
     }
 }

@@ -95,7 +95,7 @@ proptest! {
                 for (q, query) in case.queries.chunks_exact(case.dimension).enumerate() {
                     let wanted = oracle::ranking(query, &vectors, metric, |row| case.may(row));
                     prop_assert_eq!(bits(&of(&found, q)), bits(&wanted[..found.k]), "{:?} {:?}", metric, elements);
-                    let alone = rescore_one(query, corpus, &chosen, case.k, metric).unwrap();
+                    let alone = rescore_one(query, corpus, &chosen, case.k, metric, &mut Vec::new()).unwrap();
                     prop_assert_eq!(bits(&of(&alone, 0)), bits(&wanted[..found.k]), "{:?} {:?}", metric, elements);
                 }
             }

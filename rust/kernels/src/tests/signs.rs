@@ -176,6 +176,16 @@ proptest! {
             .map(|place| (rows - 1 - places[first + place]) as u32)
             .collect();
         prop_assert_eq!(&found, &wanted);
+        // Of all, in the order of places, and with what is as far as the last.
+        measured.clear();
+        signs.measure(from_ref(&(0..rows)), &point, &mut measured);
+        measured.nearest_places(&signs, most, &mut found);
+        let distances: Vec<u64> = (0..rows).map(differ).collect();
+        let mut sorted = distances.clone();
+        sorted.sort_unstable();
+        let cut = sorted.get(most - 1).copied().unwrap_or(u64::MAX);
+        let wanted: Vec<u32> = (0..rows as u32).filter(|&place| distances[place as usize] <= cut).collect();
+        prop_assert_eq!(&found, &wanted);
     }
 
     /// What is known of rows is known of vectors that are as they are, and of some of them.

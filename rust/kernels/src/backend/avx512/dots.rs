@@ -30,9 +30,9 @@ pub(super) fn dots(of: Dots<'_>) -> [i32; DOTS] {
             sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_xor_si512(row, flip), codes);
         }
     }
-    for r in 0..DOTS {
+    for next in next.iter().filter(|next| next.len() > length) {
         // The factors, where they do not share the last line with codes.
-        _mm_prefetch::<_MM_HINT_T0>(next[r].as_ptr().wrapping_add(length).cast());
+        _mm_prefetch::<_MM_HINT_T0>(next.as_ptr().wrapping_add(length).cast());
     }
     let mut dots = add_up(sums);
     for dot in &mut dots {

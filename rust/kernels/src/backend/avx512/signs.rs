@@ -157,8 +157,8 @@ const NUMBERS: usize = 32;
 pub(super) fn places_at_most(numbers: &[u16], most: u16, places: &mut Vec<u32>) {
     let bound = _mm512_set1_epi16(most.cast_signed());
     let (vectors, rest) = numbers.as_chunks::<NUMBERS>();
-    // To count first takes less than room for all of them, of which most are no hits.
-    places.reserve(count_at_most(numbers, most) + NUMBERS / 2);
+    // Room for all, which is used again: to count the hits first takes longer.
+    places.reserve(numbers.len() + NUMBERS / 2);
     let mut count = places.len();
     let mut halves = [_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); 2];
     halves[1] = _mm512_add_epi32(halves[1], _mm512_set1_epi32(NUMBERS as i32 / 2));
