@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossfade import _native
 from crossfade.errors import InvalidInput
-from crossfade.mapping import is_mapped
 
 _MAX_THREADS = 1024
+
+# A search of a few microseconds is asked for through these functions: what is usual is seen first, and at once.
+_F32 = np.dtype(np.float32)
+_BITS = np.dtype(np.uint8)
 
 
 class Matrix(NamedTuple):
@@ -49,6 +52,8 @@ def real_matrix(values: ArrayLike, name: str) -> NDArray[Any]:
 
 def float_matrix(values: ArrayLike, name: str) -> NDArray[np.float32]:
     """`values` as float32, shape (rows, dimension); a copy unless they are float32 already."""
+    if type(values) is np.ndarray and values.dtype == _F32 and values.ndim == 2 and values.shape[1]:
+        return values
     array = real_matrix(values, name)
     if array.dtype == np.float32 and array.dtype.isnative:
         return array
@@ -93,10 +98,13 @@ def _matrix(values: ArrayLike, name: str) -> NDArray[Any]:
 def matrix(array: NDArray[Any]) -> Matrix:
     """`array`, shape (rows, dimension), without a copy where each row lies in one piece."""
     rows, dimension = array.shape
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned and array.dtype.isnative:
+        return Matrix(array.reshape(-1), dimension, dimension, rows)
     size = array.dtype.itemsize
     gap, step = array.strides
     in_pieces = (step == size or dimension == 1) and gap >= 0 and gap % size == 0
-    if not (array.flags.c_contiguous or in_pieces) or not array.flags.aligned or not array.dtype.isnative:
+    if not (flags.c_contiguous or in_pieces) or not flags.aligned or not array.dtype.isnative:
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if array.flags.c_contiguous:
         return Matrix(array.reshape(-1), dimension, dimension, rows)
@@ -104,18 +112,20 @@ def matrix(array: NDArray[Any]) -> Matrix:
     return Matrix(as_strided(array, (length,), (size,), writeable=False), dimension, gap // size, rows)
 
 
-def way(threads: SupportsIndex | None, rows: int, mask: ArrayLike | None = None, of: NDArray[Any] | None = None) -> Way:
-    """`of`: the array that is searched, to see whether it is a mapped file."""
-    return Way(
-        mask=None if mask is None else _mask(mask, rows),
-        threads=0 if threads is None else whole(threads, "threads", 0, _MAX_THREADS),
-        mapped=of is not None and is_mapped(of),
-    )
+def way(threads: SupportsIndex | None, rows: int, mask: ArrayLike | None = None, *, mapped: bool = False) -> Way:
+    """`mapped`: whether what is searched is a mapped file."""
+    return {
+        "mask": None if mask is None else _mask(mask, rows),
+        "threads": 0 if threads is None else whole(threads, "threads", 0, _MAX_THREADS),
+        "mapped": mapped,
+    }
 
 
 def _mask(mask: ArrayLike, rows: int) -> NDArray[np.uint8]:
     """One bit a row, in little bit order."""
     array = np.asarray(mask)
+    if array.dtype == _BITS and array.shape == (-(-rows // 8),) and array.flags.c_contiguous:
+        return array
     if array.dtype == np.bool_:
         if array.shape != (rows,):
             raise InvalidInput(f"mask must have one entry for each of the {rows} rows, not shape {array.shape}")
@@ -132,6 +142,8 @@ def _mask(mask: ArrayLike, rows: int) -> NDArray[np.uint8]:
 
 def whole(value: SupportsIndex, name: str, least: int, most: int) -> int:
     """`value` as an int within the range."""
+    if type(value) is int and least <= value <= most:
+        return value
     try:
         number = operator.index(value)
     except TypeError:

@@ -23,6 +23,7 @@ GraphForm = Literal["measured", "codes", "vectors"]
 GraphPlan = Literal["planned", "walk", "exact", "scan", "cells"]
 
 PLANS = ("walk", "filtered walk", "exact", "scan", "cells")
+_ASKED_FOR = get_args(GraphPlan)
 
 _MOST = 2**63 - 1
 _MOST_SEED = 2**64 - 1
@@ -141,10 +142,10 @@ class Graph:
         """
         depth = arrays.whole(k, "k", 1, _MOST)
         effort = max(_MIN_EF, min(2 * depth, _MOST)) if ef is None else arrays.whole(ef, "ef", 1, _MOST)
-        if plan not in get_args(GraphPlan):
-            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk", "exact" or "scan"')
+        if plan not in _ASKED_FOR:
+            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk", "scan", "cells" or "exact"')
         rows = arrays.float_matrix(queries, "queries")
-        way = arrays.way(threads, self.facts.rows, mask, self._vectors.array)
+        way = arrays.way(threads, self.facts.rows, mask, mapped=self._vectors.mapped)
         found = self._native.search(self._file, self._vectors.elements, arrays.matrix(rows), (depth, effort, plan), way)
         (scores, indices), plans = found
         return GraphTopK(scores, indices, plans)
@@ -173,7 +174,7 @@ class Graph:
             raise InvalidInput(f"target must be a share greater than 0 and at most 1, not {target!r}")
         given = None if queries is None else arrays.matrix(arrays.float_matrix(queries, "queries"))
         drawn = (arrays.whole(sample, "sample", 1, _MOST), arrays.whole(seed, "seed", 0, _MOST_SEED))
-        way = arrays.way(threads, self.facts.rows, None, self._vectors.array)
+        way = arrays.way(threads, self.facts.rows, mapped=self._vectors.mapped)
         found = self._native.ef_for_recall(
             self._file, self._vectors.elements, given, (float(target), depth), drawn, way
         )
@@ -217,7 +218,7 @@ def build_graph(
         arrays.whole(seed, "seed", 0, _MOST_SEED),
         form,
     )
-    way = arrays.way(threads, len(corpus.array), of=corpus.array)
+    way = arrays.way(threads, len(corpus.array), mapped=corpus.mapped)
     parts, _, _ = _native.graph_build(corpus.elements, metric, settings, progress, way)
     return Graph(_joined(parts), corpus, name="the graph", verify=False)
 

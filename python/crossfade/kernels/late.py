@@ -38,5 +38,5 @@ def max_sim(
     bounds: NDArray[Any] = np.asarray(offsets)
     if bounds.dtype.kind not in "iu" or bounds.ndim != 1:
         raise InvalidInput(f"offsets must be whole numbers of one axis, not {bounds.dtype} of shape {bounds.shape}")
-    way = arrays.way(threads, len(tokens.array), of=tokens.array)
+    way = arrays.way(threads, len(tokens.array), mapped=tokens.mapped)
     return _native.max_sim(arrays.matrix(query), tokens.elements, np.ascontiguousarray(bounds, np.int64), way)

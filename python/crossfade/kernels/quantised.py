@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from crossfade import _native
 from crossfade.errors import InvalidInput
 from crossfade.kernels import arrays
+from crossfade.mapping import is_mapped
 
 QuantisedType = Literal["f16", "bf16", "int8", "binary"]
 
@@ -75,7 +76,7 @@ def quantise(vectors: ArrayLike, dtype: QuantisedType, *, threads: SupportsIndex
         raise InvalidInput(f"dtype {dtype!r} is not known: use {_types()}")
     array = arrays.float_matrix(vectors, "vectors")
     rows, dimension = array.shape
-    matrix, way = arrays.matrix(array), arrays.way(threads, rows, of=array)
+    matrix, way = arrays.matrix(array), arrays.way(threads, rows, mapped=is_mapped(array))
     if dtype == "int8":
         codes, scales = np.empty((rows, dimension), np.int8), np.empty(rows, np.float32)
         _native.to_int8(matrix, codes, scales, way)

@@ -12,6 +12,7 @@ from crossfade.errors import InvalidInput
 from crossfade.kernels import arrays
 from crossfade.kernels.corpus import corpus_of
 from crossfade.kernels.quantised import Quantised, quantise
+from crossfade.mapping import is_mapped
 
 Metric = Literal["cosine", "ip", "l2"]
 
@@ -72,7 +73,7 @@ def top_k(
     if isinstance(queries, Quantised):
         raise InvalidInput(f'queries must be an array for metric "{metric}": only "hamming" takes Quantised ones')
     query_rows, against = arrays.float_matrix(queries, "queries"), corpus_of(corpus, "corpus")
-    way = arrays.way(threads, len(against.array), mask, against.array)
+    way = arrays.way(threads, len(against.array), mask, mapped=against.mapped)
     return TopK(*_native.top_k(arrays.matrix(query_rows), against.elements, depth, metric, way))
 
 
@@ -111,7 +112,7 @@ def rescore(
         np.ascontiguousarray(chosen, np.int64),
         depth,
         metric,
-        arrays.way(threads, len(against.array), of=against.array),
+        arrays.way(threads, len(against.array), mapped=against.mapped),
     )
     return TopK(*found)
 
@@ -173,7 +174,7 @@ def _hamming(
                 "one model"
             )
     query_rows, rows = _bits(queries, "queries"), _bits(corpus, "corpus")
-    way = arrays.way(threads, len(rows), mask, rows)
+    way = arrays.way(threads, len(rows), mask, mapped=is_mapped(rows))
     return TopK(*_native.top_k_binary(arrays.matrix(query_rows), arrays.matrix(rows), k, way))
 
 

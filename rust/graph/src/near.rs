@@ -74,7 +74,7 @@ pub(crate) const ROWS_FOR_EACH: usize = 8;
 
 /// How often a query gets more cells because its nearest come late. (Half as many again twice finds what as many again once
 /// did, in 3 to 5 % less time: 100,000 rows of topics, half of them ruled out.)
-const DOUBTS: usize = 2;
+const DOUBTS: usize = 4;
 
 /// The rank of a cell that was not looked at.
 const NO_RANK: u32 = u32::MAX;
