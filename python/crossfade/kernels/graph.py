@@ -83,7 +83,7 @@ class Graph:
     Any number of threads may search at the same time.
 
     A walk through codes needs sketches of them. They are made when all of a file is verified, or else by the first
-    walk, take a bit an element and 12 bytes a row, in whole lines of 64, where that is a quarter of a code's bytes or
+    walk, take a bit an element and 16 bytes a row, in whole lines of 64, where that is a quarter of a code's bytes or
     less, and stay in memory; the file is as it was. By a sketch most rows are seen to be too far before their codes are
     read; half a per cent of what a walk would have kept is lost, which `ef_for_recall` counts.
 

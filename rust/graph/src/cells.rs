@@ -72,12 +72,14 @@ pub(crate) fn find(corpus: Corpus<'_>, metric: Metric, seed: u64, options: Optio
     sample.dedup();
     // One element more: see `nearest`.
     let wide = dimension + 1;
-    let mut sampled = vec![1.0; sample.len() * wide];
+    let mut sampled = vec![0.0; sample.len() * wide];
     for (&row, vector) in sample.iter().zip(sampled.chunks_mut(wide)) {
         decode(corpus, row, metric, &mut vector[..dimension]);
     }
     let mean = mean(&sampled, wide);
     sampled.chunks_mut(wide).for_each(|vector| subtract(&mut vector[..dimension], &mean));
+    let unit = unit(&sampled, wide);
+    sampled.chunks_mut(wide).for_each(|vector| vector[dimension] = unit);
     let mut centres = vec![0.0; cells * wide];
     for (cell, centre) in centres.chunks_mut(wide).enumerate() {
         // Spread over all of the sample, which is in the order of rows.
@@ -89,7 +91,7 @@ pub(crate) fn find(corpus: Corpus<'_>, metric: Metric, seed: u64, options: Optio
         move_to_means(&mut centres, &sampled, &of, wide);
     }
     drop(sampled);
-    let (mut of, mut some) = (Vec::with_capacity(rows), vec![1.0; STEP.min(rows) * wide]);
+    let (mut of, mut some) = (Vec::with_capacity(rows), vec![unit; STEP.min(rows) * wide]);
     for first in (0..rows).step_by(STEP) {
         let count = STEP.min(rows - first);
         let some = &mut some[..count * wide];
@@ -123,25 +125,37 @@ fn decode(corpus: Corpus<'_>, row: usize, metric: Metric, vector: &mut [f32]) {
     }
 }
 
-/// The mean of vectors, without what is behind their own elements. What is far from the origin loses in products what makes it
-/// differ from others, so that all vectors are taken from their mean.
+/// The mean of vectors, without what is behind their own elements; zeros where that is no number. What is far from the origin
+/// loses in products what makes it differ from others, so that all vectors are taken from their mean.
 fn mean(vectors: &[f32], wide: usize) -> Vec<f32> {
     let mut sums = vec![0.0_f64; wide - 1];
     for vector in vectors.chunks(wide) {
         sums.iter_mut().zip(vector).for_each(|(sum, &x)| *sum += f64::from(x));
     }
     let count = (vectors.len() / wide) as f64;
-    sums.into_iter().map(|sum| (sum / count) as f32).collect()
+    let mean: Vec<f32> = sums.into_iter().map(|sum| (sum / count) as f32).collect();
+    if mean.iter().all(|x| x.is_finite()) { mean } else { vec![0.0; wide - 1] }
 }
 
+/// Take a vector from the mean; a row that is finite stays so.
 fn subtract(vector: &mut [f32], mean: &[f32]) {
-    vector.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean);
+    for (x, mean) in vector.iter_mut().zip(mean).filter(|(x, _)| x.is_finite()) {
+        *x = (*x - mean).clamp(f32::MIN, f32::MAX);
+    }
+}
+
+/// About how long vectors are, whose last elements are zeros: what stands there is to be as long as they are, or a search for
+/// the greatest product would take it for all there is, or for nothing.
+fn unit(vectors: &[f32], wide: usize) -> f32 {
+    let squares: f64 = vectors.iter().map(|&x| f64::from(x).powi(2)).sum();
+    let unit = (squares / (vectors.len() / wide) as f64).sqrt() as f32;
+    if unit.is_normal() { unit } else { 1.0 }
 }
 
 /// Of each vector, the nearest centre. `row`: the row of the corpus that it is.
 ///
 /// |x - c|² is least where x c - |c|² / 2 is greatest: a product, which takes half as long as a difference, of vectors of `wide`
-/// elements, of which the last is 1 in x, and made what it must be in c.
+/// elements, of which the last is the same in all x, and made what it must be in c.
 fn nearest(
     vectors: &[f32],
     centres: &mut [f32],
@@ -149,10 +163,11 @@ fn nearest(
     options: Options<'_>,
     row: impl Fn(usize) -> usize,
 ) -> Result<Vec<u32>, Error> {
+    let unit = vectors.get(wide - 1).map_or(1.0, |&unit| f64::from(unit));
     for centre in centres.chunks_mut(wide) {
         let (own, last) = centre.split_at_mut(wide - 1);
         let square: f64 = own.iter().map(|&x| f64::from(x).powi(2)).sum();
-        last[0] = (square / -2.0).max(f64::from(f32::MIN)) as f32;
+        last[0] = (square / (-2.0 * unit)).max(f64::from(f32::MIN)) as f32;
     }
     let (vectors, centres) = (Rows::new(vectors, wide)?, Rows::new(centres, wide)?);
     let found = top_k(vectors, Corpus::F32(centres), 1, Metric::InnerProduct, Options { mapped: false, ..options });
@@ -243,5 +258,71 @@ impl Ranks {
         let Some(&rank) = self.ranks.get(at.min(self.ranks.len().saturating_sub(1))) else { return self.cells };
         let more = (ef as f64 / SAID as f64).max(1.0) * share.max(f64::MIN_POSITIVE).powf(-SPARSE);
         (((rank + 1) as f64 * more) as usize).clamp(1, self.cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of a few places, far from one another and from the origin as `unit` and `offset` say.
+    fn rows(count: usize, dimension: usize, unit: f32, offset: f32) -> Vec<f32> {
+        let number = |i: u64| (mixed(i) >> 40) as f32 / (1_u64 << 24) as f32 - 0.5;
+        let element = move |row: usize, d: usize| {
+            let place = number((mixed(row as u64) % 40 * 1000 + d as u64) ^ 0x55);
+            offset + unit * (place + 0.2 * number((row * dimension + d) as u64))
+        };
+        (0..count).flat_map(|row| (0..dimension).map(move |d| element(row, d))).collect()
+    }
+
+    /// Each row is in the cell whose centre is nearest, but for what rounding does, wherever rows lie and however long they are.
+    #[test]
+    fn rows_are_in_the_cells_of_their_nearest_centres() {
+        for (metric, dimension, unit, offset) in [
+            (Metric::L2, 33, 1.0, 0.0),
+            (Metric::L2, 64, 1.0, 5.0),
+            (Metric::InnerProduct, 65, 1e4, -1e4),
+            (Metric::L2, 40, 1e-5, 0.0),
+            (Metric::Cosine, 48, 300.0, 20.0),
+        ] {
+            let count = LEAST_ROWS + 7;
+            let data = rows(count, dimension, unit, offset);
+            let corpus = Corpus::F32(Rows::new(&data, dimension).unwrap());
+            let found = find(corpus, metric, 3, Options { threads: 2, ..Options::default() }).unwrap();
+            let cells = super::count(count);
+            let records = Records::new(&found.centres, dimension, cells).unwrap();
+            // As codes have them, so that a centre is off by half a step of its own.
+            let centres: Vec<Vec<f32>> = (0..cells).map(|cell| records.vector(cell)).collect();
+            let (mut off, mut vector) = (0, vec![0.0; dimension]);
+            for (row, &cell) in found.of.iter().enumerate() {
+                decode(corpus, row, metric, &mut vector);
+                let distance = |centre: &Vec<f32>| -> f64 {
+                    centre.iter().zip(&vector).map(|(&c, &x)| f64::from(c - x).powi(2)).sum()
+                };
+                let least = centres.iter().map(distance).fold(f64::INFINITY, f64::min);
+                let step =
+                    f64::from(records.vector(cell as usize).iter().fold(0.0_f32, |most, x| most.max(x.abs()))) / 127.0;
+                let own = distance(&centres[cell as usize]).sqrt();
+                off += usize::from(own > least.sqrt() + step * (dimension as f64).sqrt());
+            }
+            assert_eq!(off, 0, "{metric:?} {dimension} {unit} {offset}");
+        }
+    }
+
+    /// What differs by more than f32 holds, and what is no number, is told from it.
+    #[test]
+    fn wide_rows_are_found_and_bad_ones_named() {
+        let (count, dimension) = (LEAST_ROWS, 8);
+        let mut data = rows(count, dimension, 1.0, 0.0);
+        for (row, vector) in data.chunks_mut(dimension).enumerate() {
+            vector[3] = if row == 11 { 3e38 } else { -3e38 };
+        }
+        let find_in = |data: &[f32]| {
+            find(Corpus::F32(Rows::new(data, dimension).unwrap()), Metric::L2, 3, Options::default())
+                .map(|found| found.of.len())
+        };
+        assert_eq!(find_in(&data), Ok(count));
+        data[5 * dimension] = f32::INFINITY;
+        assert_eq!(find_in(&data), Err(Error::Kernels(crossfade_kernels::Error::Row(5))));
     }
 }

@@ -5,7 +5,7 @@
 //! depends on the number of rows, on ef, and on the batch, which an exact search reads the corpus once for.
 //!
 //! The unit of cost is a byte that a walk compares, of a row that lies anywhere: 0.1 ns. The constants were measured on
-//! Zen 5 (2 cores, AVX-512 VNNI; 100,000 x 384 f32). The two curves cross at an angle, so that where a constant is off by
+//! Zen 5 (2 cores, AVX-512 VNNI; 100,000 x 384 f32), those of scans on Zen 4. The two curves cross at an angle, so that where a constant is off by
 //! two, the plan is wrong only near the crossing, where it hardly matters:
 //!
 //! | share of rows | walk, ef = 64 | exact, 1 query | exact, 256 queries |
@@ -290,7 +290,12 @@ impl Work {
 
     /// What a walk costs.
     pub(crate) fn walk(&self) -> f64 {
-        self.walked().mul_add(far(self.facts.rows as f64 * self.node_bytes(), NEAR_CODES), WALK_BEGUN)
+        self.walked().mul_add(self.far_codes(), WALK_BEGUN)
+    }
+
+    /// How many times as long a walk takes for how many bytes there are of rows.
+    fn far_codes(&self) -> f64 {
+        far(self.facts.rows as f64 * self.node_bytes(), NEAR_CODES)
     }
 
     /// And what goes with the nodes that it compares and looks at.
@@ -315,7 +320,7 @@ impl Work {
     /// Nodes that a walk may compare, or pass over, before it has cost twice what was reckoned, or what exact search costs,
     /// whatever is more: then the mask goes with places, and the walk is in the wrong one.
     pub(crate) fn patience(&self) -> usize {
-        (2.0 * self.exact().max(WALK_BEGUN + self.walked()) / self.node_bytes()) as usize
+        (2.0 * self.exact().max(self.walk()) / (self.node_bytes() * self.far_codes())) as usize
     }
 
     /// How to go about queries for which a scan's signs said too little: a walk, or exact search.
@@ -392,7 +397,7 @@ mod tests {
         }
     }
 
-    /// Quiet figures of the same machine, 100,000 x 384: 22 us for a scan of a half at ef 17, of which 13 go with rows.
+    /// Quiet figures of the same machines.
     #[test]
     fn scans_where_that_was_measured_to_be_faster() {
         let enough = |lying| Some(Rough::new(lying, None, |_| 1.0));

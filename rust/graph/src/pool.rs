@@ -124,7 +124,7 @@ mod tests {
     proptest! {
         /// What is kept is what sorting keeps, and each node is gone on from once, nearest first.
         #[test]
-        fn keeps_the_nearest(distances in prop::collection::vec(-3_i8..4, 0..60), ef in 1_usize..20, often in 1_usize..4) {
+        fn keeps_the_nearest(distances in prop::collection::vec(-3_i8..4, 0..120), ef in 1_usize..2 * SHORT, often in 1_usize..4) {
             let mut pool = Pool::default();
             pool.reset(ef);
             let mut marked = Vec::new();

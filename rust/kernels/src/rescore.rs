@@ -43,7 +43,7 @@ pub fn rescore(
 /// used again.
 ///
 /// # Errors
-/// As [`rescore`].
+/// As [`rescore`], but that a query that is not finite is only seen where a candidate is scored.
 pub fn rescore_one(
     query: &[f32],
     corpus: Corpus<'_>,

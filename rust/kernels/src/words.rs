@@ -10,8 +10,8 @@ pub fn words(bytes: &[u8]) -> Option<&[u32]> {
 
 /// `bytes` as i8.
 pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
-    // SAFETY: every bit pattern is an i8, which is as long as a byte and lies anywhere: nothing is before or behind.
-    unsafe { bytes.align_to::<i8>() }.1
+    // SAFETY: an i8 is as long as a byte, lies anywhere, and may have every bit pattern; the borrow goes on.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 
 #[cfg(test)]

@@ -332,8 +332,8 @@ impl<'a> Coded<'a> {
         }
     }
 
-    /// A row's scale, and what is added to its distances. They end a record, mostly on a line of their own; a sketch has them on
-    /// its only line, which was looked at already.
+    /// A row's scale, and what is added to its distances. They end a record, mostly on a line of their own; a sketch has them
+    /// behind its bits, and was mostly looked at already.
     #[inline]
     fn factors(self, row: u32) -> (f32, f32) {
         match self.sketches {
@@ -348,8 +348,8 @@ impl<'a> Coded<'a> {
         let bytes = self.bytes(row);
         backend.fetch(bytes.as_ptr(), bytes.len());
         if let Some(sketches) = self.sketches {
-            let sketch = sketches.of(row);
-            backend.fetch(sketch.as_ptr(), sketch.len());
+            let line = sketches.line_of_factors(row);
+            backend.fetch(line.as_ptr(), line.len());
         }
     }
 }

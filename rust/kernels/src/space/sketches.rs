@@ -143,6 +143,13 @@ impl Sketches {
         }
     }
 
+    /// Where a sketch's factors lie, from the beginning of a line on.
+    #[inline]
+    pub(super) fn line_of_factors(&self, row: u32) -> &[u8] {
+        let at = bits_of(self.dimension);
+        &self.of(row)[at / LINE_BYTES * LINE_BYTES..at + FACTORS]
+    }
+
     /// The scale of a row's record, and what is added to its distances, as the record has them: of a row whose sketch was looked
     /// at, another line of memory need not come for them.
     #[inline]

@@ -161,6 +161,38 @@ fn sifts_by_the_formula() {
     }
 }
 
+/// Sketches hand on what a record ends with: distances, and what rounding does to them, are the same without them.
+#[test]
+fn distances_are_those_of_records_to_the_bit() {
+    for (dimension, metric) in [192, 250, 384, 768, 1000].into_iter().flat_map(|d| METRICS.map(|metric| (d, metric))) {
+        let rows = 70;
+        let data = vectors(rows, dimension, 3);
+        let bytes = records_of(&data, dimension, metric);
+        let records = Records::new(&bytes, dimension, rows).unwrap();
+        let neighbours = next_ones(rows);
+        let made = Sketches::new(records, metric, |row| &neighbours[row as usize], threads(1)).unwrap();
+        let made = made.unwrap_or_else(|| panic!("{dimension}"));
+        let (plain, sketched) = (Space::codes(records, metric), Space::codes(records, metric).with_sketches(&made));
+        let of: Vec<u32> = (0..rows as u32).rev().step_by(3).collect();
+        let found = [plain, sketched].map(|space| {
+            let (mut point, mut distances) = (Point::new(dimension), Vec::new());
+            space.set(&mut point, &vectors(1, dimension, 8));
+            space.distances(&mut point, &of, &mut distances);
+            let rounding = of.iter().map(|&row| space.rounding(&point, row).unwrap());
+            let steps = of.iter().map(|&row| space.step(row));
+            distances.iter().copied().chain(rounding).chain(steps).map(f32::to_bits).collect::<Vec<u32>>()
+        });
+        assert_eq!(found[0], found[1], "{dimension} {metric:?}");
+        // Of one row, and of as many as make no whole four.
+        let (mut point, mut one) = (Point::new(dimension), Vec::new());
+        sketched.set(&mut point, &vectors(1, dimension, 8));
+        for (place, row) in of.iter().enumerate() {
+            sketched.distances(&mut point, &[*row], &mut one);
+            assert_eq!(one.iter().map(|x| x.to_bits()).collect::<Vec<u32>>(), found[0][place..=place]);
+        }
+    }
+}
+
 /// Of the nearest ten, almost all stay, and of the others most go.
 #[test]
 fn what_is_near_stays() {
