@@ -4,11 +4,10 @@ A write is due every ten milliseconds, whatever became of the one before; half o
 replace one. Callers search one query at a time, by vector, or by vector and words: at half the rate that they reach
 without writes, each search due at its time; and, as much as they can, one after the other, so that every core is taken
 and the writer waits for one like everybody else. When a write has returned, the first caller who begins a search after
-it asks for that document, by its vector and by as many of its words as others ask by, and must find it first: a miss
-fails the bench. Where several have returned since the last search began, as where searches are hardly more than writes,
-it asks for the newest: who sees that sees those before. Each of those is looked for after the end, and must be found
-too. Time counts to the end of that search, from the call and, stricter, from the moment the write was *due*. The store
-has segments with graphs, and its upkeep goes on.
+it asks for that document and must find it first: a miss fails the bench. Where several have returned since the last
+search began, as where searches are fewer than writes, it asks for the newest: who sees that sees those before. Each of
+those is looked for after the end, and must be found too. Time counts to the end of that search, from the call and,
+stricter, from the moment the write was *due*. The store has segments with graphs, and its upkeep goes on.
 
 hnswlib and faiss are no peers: they have no durable write, and a search during one is not safe in hnswlib.
 
@@ -186,12 +185,14 @@ class Load:
                 return taken
 
     def _ask_for(self, retriever: Retriever, fresh: Fresh) -> None:
-        first = self._one(retriever, fresh.vector, data.words_of(fresh.document.text))
+        first = self._one(retriever, fresh.vector, fresh.document.text)
         if first != fresh.document.id:
             raise SystemExit(f"{fresh.document.id} was written and not found by a later search: {first} was")
 
     def _one(self, retriever: Retriever, vector: NDArray[np.float32], words: str) -> str:
-        found = retriever.search_vectors(vector, K, fingerprint=data.FINGERPRINT, options=self._options, texts=[words])
+        found = retriever.search_vectors(
+            vector, K, fingerprint=data.FINGERPRINT, options=self._options, texts=[words[: data.CHARACTERS]]
+        )
         return found.hits[0][0].id
 
 

@@ -25,7 +25,6 @@ _WORDS = 50_000
 _ZIPF = 1.1
 _LETTERS = (3, 9)  # of a word: from, and below; with the blank, seven characters
 _WORDS_A_TEXT = CHARACTERS // 7 + 2
-_WORDS_A_QUERY = 4
 _SOURCES = 20
 
 rows, topics = graph_data.rows, graph_data.topics
@@ -60,13 +59,8 @@ def make(*, metadata: bool, seed: int = 0) -> Corpus:
         Document(f"document-{row:08d}", "", text, some)
         for row, (text, some) in enumerate(zip(texts, fields, strict=False))
     ]
-    words = [words_of(text) for text in texts[len(documents) :]]
+    words = [" ".join(text.split()[:4]) for text in texts[len(documents) :]]
     return Corpus(documents, made.rows, made.queries, words)
-
-
-def words_of(text: str) -> str:
-    """What somebody who looks for a text may ask for: as many words of it as a query has."""
-    return " ".join(text.split()[:_WORDS_A_QUERY])
 
 
 def _texts(count: int, seed: int) -> list[str]:
