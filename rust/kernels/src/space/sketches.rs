@@ -1,18 +1,19 @@
 //! A bit an element: what tells that a row is farther than another without reading its codes.
 //!
-//! A walk compares most rows in vain: they are farther than what it has. Of seven lines of codes, for 384 elements, one
+//! A walk compares most rows in vain: they are farther than what it has. Of six lines of codes, for 384 elements, one
 //! of bits is enough to see that for most of them, and memory brings lines. (`RaBitQ`; Gao and Long 2024. Without its
 //! rotation, which makes the errors provably small whatever the rows are: here they are measured on the rows themselves.)
 //!
-//! A row x, as its codes have it, is the centre c of all rows and what it differs by, y. Its sketch holds the signs of y
-//! and three numbers. A query P, whatever multiplies x in a distance, is k c + P', with the k that makes P' least:
+//! A row x, as its codes have it, is the centre c of all rows and what it differs by, y. Its sketch holds the signs of y,
+//! three numbers, and the scale of its codes, so that whoever reads those after it needs nothing else of the record. A
+//! query P, whatever multiplies x in a distance, is k c + P', with the k that makes P' least:
 //!
 //! P x = P c + k (c y) + P' y, and P' y is about f sgn(y) P', where f is |y|² over the sum of y's absolute elements: just
 //! right for P' = y.
 //!
 //! The error of that is in proportion to f |P'|. How much it is, the square root of its mean square, is measured on rows
-//! and their neighbours; `MARGIN` times that is what a row is given before it counts as farther (in scans, a part of it; see `least_distances`). So sketches that tell
-//! little rule little out.
+//! and their neighbours; `MARGIN` times that is what a row is given before it counts as farther (in scans, a part of it;
+//! see `least_distances`). So sketches that tell little rule little out.
 
 use std::sync::{Mutex, PoisonError};
 
