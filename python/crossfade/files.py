@@ -6,11 +6,10 @@ import errno
 import gzip
 import os
 import secrets
-import shutil
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,19 +85,23 @@ def read_unless_plain(path: str | Path) -> bytes | None:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory and what is in it, as far as that can be done.
+    """Delete a directory and what is in it, as far as that can be done. A link is left as it is, as is what it names.
 
-    A Ctrl-C stays one: in Python 3.11 it may fall, within `shutil.rmtree`, between the closing of a descriptor and the
-    note of it, and comes out as an error of that descriptor.
+    By names alone: Python 3.11's `shutil.rmtree` may, on a Ctrl-C between the closing of a descriptor and the note of
+    it, close that number again, which another thread may have opened meanwhile.
     """
-    try:
-        shutil.rmtree(path, ignore_errors=True)
-    except OSError as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, KeyboardInterrupt):
-                raise KeyboardInterrupt from None
-            cause = cause.__context__
+    if path.is_symlink():
+        return
+    for parent, directories, files in os.walk(path, topdown=False):
+        for name in files:
+            with suppress(OSError):
+                os.unlink(os.path.join(parent, name))
+        for name in directories:
+            inner = os.path.join(parent, name)
+            with suppress(OSError):
+                (os.unlink if os.path.islink(inner) else os.rmdir)(inner)
+    with suppress(OSError):
+        path.rmdir()
 
 
 def check_writable(path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from crossfade.errors import AlreadyExists, BundleError, InvalidInput
+from crossfade.files import remove_tree
 from crossfade.models.bundle import Bundle
 from crossfade.models.fingerprint import file_sha256
 from crossfade.models.manifest import FILES, MANIFEST_FILE, Manifest, dump_manifest
@@ -63,7 +63,7 @@ def staged(output: Path, *, overwrite: bool) -> Iterator[Path]:
             "choose another output"
         ) from None
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_tree(staging)
 
 
 def seal(staging: Path, manifest: Manifest) -> Bundle:
@@ -98,7 +98,9 @@ def _replace(staging: Path, output: Path) -> None:
     except BaseException:
         old.rename(output)
         raise
-    shutil.rmtree(old)
+    remove_tree(old)
+    if old.exists():
+        raise BundleError(f"{output} is written, but what was there before cannot be deleted: delete {old}")
 
 
 def _sync(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -88,8 +87,7 @@ def write_segment(
             os.fsync(file.fileno())
         sync_directory(building)
         faults.passed("seal.files-written")
-        if final.exists():
-            shutil.rmtree(final)
+        remove_tree(final)
         building.rename(final)
         sync_directory(parent)
         faults.passed("seal.renamed")
