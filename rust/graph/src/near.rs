@@ -22,9 +22,10 @@ pub(crate) struct Near<'s> {
     pub(crate) probes: usize,
 }
 
-/// Cells of which the nearest are chosen by their codes, for each that is looked at, and so many more.
-const BY_SIGNS: usize = 2;
-const MORE: usize = 16;
+/// Of cells, those whose centres are compared by their codes, the nearest by signs, or by levels, which tell more: so many in
+/// four for each that is looked at, and so many more.
+const BY_SIGNS: (usize, usize) = (8, 16);
+const BY_LEVELS: (usize, usize) = (5, 8);
 
 impl Near<'_> {
     /// Fill the scratch's cells with those whose centres differ in the fewest signs from the point, and their distances.
@@ -105,7 +106,10 @@ impl Task<'_> {
         let first = near.probes.min(all);
         scratch.ranks.clear();
         scratch.ranks.resize(near.centres.len(), NO_RANK);
-        near.first(scan, (first * BY_SIGNS + MORE).min(all), scratch);
+        // A filter may leave a row or two of each.
+        let least = (ROWS_FOR_EACH * self.work.candidates(self.plan) * all).div_ceil(scan.laid.signs.len().max(1));
+        let (fours, more) = if scan.sketches.have_levels() { BY_LEVELS } else { BY_SIGNS };
+        near.first(scan, (first.max(least) * fours / 4 + more).min(all), scratch);
         scratch.measured.clear();
         let mut on = On::default();
         near.scan_cells(scan, first, &mut on, scratch);

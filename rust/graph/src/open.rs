@@ -155,7 +155,7 @@ impl Graph {
             let of = (Space::codes(centres, facts.metric), sections.cells);
             let ranks = Ranks::new(&space, (&of.0, of.1), facts.dimension, |row| lowest.of(row));
             let vectors = (0..centres.len()).map(|cell| centres.vector(cell));
-            (ranks, sketches.signs_of(vectors, facts.metric))
+            (ranks, sketches.signs_of(vectors))
         });
         Ok(Some(Made { sketches, cells }))
     }

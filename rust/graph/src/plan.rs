@@ -38,6 +38,15 @@
 //! | 1,000,000, 50 % | 46 us (165; 0.83) | | 84 us (389; 0.93) |
 //! | 1,000,000, 10 % | 65 us (346; 0.74) | 77 us (119; 0.97) | 42 us (149; 0.96) |
 //! | 1,000,000, 2 % | 49 us (176; 0.49) | 25 us (57; 0.99) | 44 us (194; 0.98) |
+//!
+//! That was of signs. Where sketches have levels, a scan reads half of the words, and compares fewer:
+//!
+//! | rows, share | walk | scan of all | scan of near cells |
+//! |---|---|---|---|
+//! | 100,000, 50 % | (81; 1.00) | | 15 us (37; 1.00; 0.97) |
+//! | 100,000, 10 % | | 15 us (1.00) | 24 us (1.00) |
+//! | 1,000,000, 50 % | (162; 0.97) | | 54 us (183; 1.00; 0.96) |
+//! | 1,000,000, 10 % | | 115 us (1.00) | 34 us (0.98) |
 
 use crossfade_kernels::record_bytes;
 
@@ -95,6 +104,7 @@ pub(crate) struct Work {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rough {
     lying: Lying,
+    told: Told,
     /// Rows that are compared after a scan, for each of `ef`.
     for_each: usize,
     /// Whether those are enough.
@@ -103,12 +113,28 @@ pub(crate) struct Rough {
     cells: Option<(usize, usize)>,
 }
 
+/// What a scan reads of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Words of it.
+    pub(crate) words: usize,
+    /// Whether they are levels, of which fewer candidates are enough, and not signs.
+    pub(crate) levels: bool,
+}
+
 impl Rough {
     /// `share_within`: of the nearest rows, the share that is among so many by their signs.
-    pub(crate) fn new(lying: Lying, cells: Option<(usize, usize)>, share_within: impl Fn(usize) -> f64) -> Self {
-        let enough = CANDIDATES.into_iter().find(|for_each| share_within(USUAL * for_each) >= SHARE);
+    pub(crate) fn new(
+        lying: Lying,
+        told: Told,
+        cells: Option<(usize, usize)>,
+        share_within: impl Fn(usize) -> f64,
+    ) -> Self {
+        let mut from = CANDIDATES.into_iter().skip(if told.levels { 0 } else { OF_LEVELS });
+        let enough = from.find(|for_each| share_within(USUAL * for_each) >= SHARE);
         Self {
             lying,
+            told,
             for_each: enough.unwrap_or(CANDIDATES[CANDIDATES.len() - 1]),
             say_enough: enough.is_some(),
             cells,
@@ -166,8 +192,10 @@ const NEW: f64 = 0.5;
 const PASSED_OVER: f64 = 0.25;
 
 /// Rows that are compared after a scan of signs, for each of `ef`: the least of these with which it finds what a walk
-/// does. Of 100,000 rows of topics, 19 in 20 of the nearest ten were among the first 72, and 99 in 100 among 207.
-const CANDIDATES: [usize; 4] = [4, 8, 16, 32];
+/// does. Of 100,000 rows of topics, 19 in 20 of the nearest ten were among the first 72 by signs, and 99 in 100 among 207. The
+/// first are for levels only, which tell more.
+const CANDIDATES: [usize; 6] = [1, 2, 4, 8, 16, 32];
+const OF_LEVELS: usize = 2;
 
 /// The share of neighbours that must be among them, for an ef of `USUAL`. Where they are not, the signs of these rows say
 /// too little, and a scan is no plan but where it is asked for.
@@ -178,6 +206,9 @@ const USUAL: usize = 64;
 /// nothing.
 const LEAST: usize = 32;
 const LEAST_OF_CELLS: usize = 36;
+
+/// Of levels, of which few are enough for each, as for twice that `ef`.
+const LEAST_TIMES: usize = 2;
 
 /// Twice the `ef` asks for what is twice as rare, and signs find that among four times as many: for each so much of `ef` as
 /// many times more are compared, up to so many. (Of 100,000 rows of topics, half of them ruled out: 0.988 of the nearest
@@ -233,7 +264,8 @@ impl Work {
 
     /// Rows that are compared after a scan, of all rows or of near cells.
     pub(crate) fn candidates(&self, plan: Plan) -> usize {
-        let least = if plan == Plan::Cells { LEAST_OF_CELLS } else { LEAST };
+        let few = self.signs.is_some_and(|signs| signs.for_each < CANDIDATES[OF_LEVELS]);
+        let least = if plan == Plan::Cells { LEAST_OF_CELLS } else { LEAST } * if few { LEAST_TIMES } else { 1 };
         let ef = self.ef.saturating_mul((self.ef / EACH).clamp(1, MOST_TIMES)).max(least);
         self.signs.map_or(0, |signs| signs.for_each.saturating_mul(ef))
     }
@@ -243,7 +275,7 @@ impl Work {
         let Some(signs) = self.signs.filter(|signs| signs.say_enough && self.candidates(plan) < self.allowed) else {
             return f64::INFINITY;
         };
-        let words = self.facts.dimension.div_ceil(u64::BITS as usize) as f64;
+        let words = signs.told.words as f64;
         let rows = self.allowed as f64;
         let counted = match signs.cells {
             _ if plan == Plan::Scan => rows * words * COUNTED,
@@ -397,10 +429,13 @@ mod tests {
         }
     }
 
+    const SIGNS: Told = Told { words: 6, levels: false };
+    const LEVELS: Told = Told { words: 3, levels: true };
+
     /// Quiet figures of the same machines.
     #[test]
     fn scans_where_that_was_measured_to_be_faster() {
-        let enough = |lying| Some(Rough::new(lying, None, |_| 1.0));
+        let enough = |lying| Some(Rough::new(lying, SIGNS, None, |_| 1.0));
         let (laid, apart) = (Lying::SideBySide, |queries| Lying::Apart { queries });
         for (rows, share, queries, ef, lying, wanted) in [
             (100_000, 0.5, 1, 16, laid, Plan::FilteredWalk),
@@ -445,7 +480,27 @@ mod tests {
         ] {
             let cells = if rows > 100_000 { 4000 } else { 1264 };
             let share_within = enough[usize::from(rows > 100_000)];
-            let signs = Some(Rough::new(Lying::SideBySide, Some((probes, cells)), share_within));
+            let signs = Some(Rough::new(Lying::SideBySide, SIGNS, Some((probes, cells)), share_within));
+            let work = Work { signs, ..work(rows, share, queries, ef) };
+            assert_eq!(work.plan(Ways::Planned), wanted, "{rows} {share} {queries} {ef}");
+        }
+    }
+
+    /// The same of levels, of which a scan reads half of the words, and compares fewer.
+    #[test]
+    fn scans_levels_where_that_was_measured_to_be_faster() {
+        for (rows, share, queries, ef, probes, wanted) in [
+            (100_000, 0.5, 32, 10, 41, Plan::Cells),
+            (100_000, 0.5, 32, 48, 110, Plan::Cells),
+            (100_000, 0.1, 32, 10, 60, Plan::Scan),
+            (100_000, 1.0, 1, 20, 70, Plan::Walk),
+            (1_000_000, 0.5, 32, 10, 120, Plan::Cells),
+            (1_000_000, 0.5, 1, 10, 120, Plan::Cells),
+            (1_000_000, 0.1, 32, 10, 179, Plan::Cells),
+        ] {
+            let cells = if rows > 100_000 { 4000 } else { 1264 };
+            let share_within = |most: usize| if most >= 2 * USUAL { 1.0 } else { 0.9 };
+            let signs = Some(Rough::new(Lying::SideBySide, LEVELS, Some((probes, cells)), share_within));
             let work = Work { signs, ..work(rows, share, queries, ef) };
             assert_eq!(work.plan(Ways::Planned), wanted, "{rows} {share} {queries} {ef}");
         }
@@ -453,11 +508,16 @@ mod tests {
 
     #[test]
     fn more_is_compared_where_signs_say_less() {
-        let of = |share_within: fn(usize) -> f64| Rough::new(Lying::SideBySide, None, share_within);
+        let of = |share_within: fn(usize) -> f64| Rough::new(Lying::SideBySide, SIGNS, None, share_within);
         let work = |signs| Work { signs: Some(signs), ..work(100_000, 0.1, 32, 10) };
         let candidates = |share_within| work(of(share_within)).candidates(Plan::Scan);
         assert_eq!(candidates(|_| 1.0), 128);
         assert_eq!(candidates(|most| if most >= 1000 { 0.98 } else { 0.9 }), 512);
+        let levels = |share_within: fn(usize) -> f64| {
+            work(Rough::new(Lying::SideBySide, LEVELS, None, share_within)).candidates(Plan::Scan)
+        };
+        assert_eq!((levels(|_| 1.0), levels(|most| if most >= 128 { 0.98 } else { 0.9 })), (64, 128));
+        assert_eq!(levels(|most| if most >= 256 { 0.98 } else { 0.9 }), 128);
         let too_little = work(of(|_| 0.5));
         assert_ne!(too_little.plan(Ways::Planned), Plan::Scan);
         assert_eq!(too_little.plan(Ways::Scan), Plan::Scan);

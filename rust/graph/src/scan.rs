@@ -260,7 +260,7 @@ impl Task<'_> {
         let Scratch { point, near, .. } = &mut *scratch;
         let point = &*point;
         scan.laid.signs.begin(point, self.looked_for(), near);
-        let words = scan.laid.signs.len() * self.work.facts.dimension.div_ceil(u64::BITS as usize);
+        let words = scan.laid.signs.len() * scan.sketches.words();
         let parts = scan.laid.signs.parts(threads(options).min(words / SPLIT).max(1));
         let slots: Vec<Mutex<Nearest>> = parts.iter().map(|_| Mutex::new(near.another())).collect();
         for_each(
@@ -282,7 +282,7 @@ impl Task<'_> {
 
     pub(crate) fn aim(&self, scan: &Scan<'_>, query: &[f32], point: &mut Point) {
         self.space.set(point, query);
-        scan.sketches.set_signs(point, query, self.work.facts.metric);
+        scan.sketches.set_signs(point, query);
     }
 
     /// Rows that a scan looks for.
@@ -318,13 +318,22 @@ impl Task<'_> {
         space.least_distances(point, rows, distances);
         order.clear();
         order.extend(rows.iter().zip(&*distances).map(|(&row, &least)| entry(least, row)));
-        // The nearest first: they rule out most of the others.
-        if self.held() < order.len() {
-            order.select_nth_unstable(self.held());
+        // The nearest first, as many as are held: they rule out most of the others.
+        let first = self.held().min(order.len());
+        if first < order.len() {
+            order.select_nth_unstable(first);
         }
+        let (first, others) = order.split_at(first);
         nodes.clear();
-        // Some are chosen, and their codes fetched, before those that came before are compared.
-        for some in order.chunks(CHUNK).chain([&[][..]]) {
+        nodes.extend(first.iter().map(|&least| node(least)));
+        for &row in &*nodes {
+            space.fetch_row(row);
+        }
+        space.distances(point, nodes, distances);
+        nodes.iter().zip(&*distances).for_each(|(&row, &distance)| pool.insert(distance, row));
+        // Of the others some are chosen, and their codes fetched, before those that came before are compared.
+        nodes.clear();
+        for some in others.chunks(CHUNK).chain([&[][..]]) {
             // Sketches are off by more than codes: as far as the worst of more than are asked for.
             let worst = pool.worst().unwrap_or(f32::INFINITY);
             from.clear();
@@ -333,9 +342,7 @@ impl Task<'_> {
                 space.fetch_row(row);
             }
             space.distances(point, nodes, distances);
-            for (&row, &distance) in nodes.iter().zip(&*distances) {
-                pool.insert(distance, row);
-            }
+            nodes.iter().zip(&*distances).for_each(|(&row, &distance)| pool.insert(distance, row));
             std::mem::swap(nodes, from);
         }
     }

@@ -12,7 +12,7 @@ use crate::filtered::Step;
 use crate::kept::Known;
 use crate::near::Near;
 use crate::open::{Graph, Sections};
-use crate::plan::{Lying, Plan, Rough, Ways, Work};
+use crate::plan::{Lying, Plan, Rough, Told, Ways, Work};
 use crate::pool::{Pool, distance, node};
 use crate::scan::{self, Scan};
 use crate::scratch::{Lent, Scratch};
@@ -98,7 +98,8 @@ pub(crate) fn search_without(
             Known::New => Lying::Apart { queries: work.queries },
         };
         let cells = graph.cells(file, options)?.map(|(ranks, _)| (ranks.probes(work.ef, work.share()), ranks.cells));
-        work.signs = Some(Rough::new(lying, cells, |most| sketches.share_within(most)));
+        let told = Told { words: sketches.words(), levels: sketches.have_levels() };
+        work.signs = Some(Rough::new(lying, told, cells, |most| sketches.share_within(most)));
         known = Some((sketches, of_mask));
     }
     let plan = work.plan(search.ways);

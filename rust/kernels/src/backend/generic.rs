@@ -6,8 +6,8 @@
 #![allow(clippy::inline_always, reason = "see above")]
 
 use super::{
-    BIT_LANES, BitSums, Coded, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, Operation, SignRows, Tile, TileBits,
-    TileI8,
+    BIT_LANES, BitSums, Coded, Cut, DOTS, Dots, FEW, FEW_STEP, FewCodes, FewRows, LevelRows, LevelSums, Operation,
+    QUARTERS, SignRows, Tile, TileBits, TileI8,
 };
 use crate::element::{Bf16, F16};
 
@@ -369,6 +369,56 @@ fn differ(words: &[[u64; BIT_LANES]], query: &[u64]) -> [u64; BIT_LANES] {
 #[inline(always)]
 pub(crate) fn places_at_most(numbers: &[u16], most: u16, first: u32, places: &mut Vec<u32>) {
     places.extend((first..).zip(numbers).filter(|&(_, &number)| number <= most).map(|(place, _)| place));
+}
+
+/// See `Backend::level_distances`.
+#[inline(always)]
+pub(crate) fn level_distances(of: LevelRows<'_>, to: &mut [u16]) {
+    let (lanes, _) = of.rows.as_chunks::<BIT_LANES>();
+    for (words, to) in lanes.chunks_exact(of.cut.words().max(1)).zip(to.chunks_exact_mut(BIT_LANES)) {
+        let mut sums = [0_i32; BIT_LANES];
+        let mut weights = of.weights.iter();
+        for (w, rows) in words.iter().enumerate() {
+            let bits = u8::BITS as usize / of.cut.levels(w);
+            for (level, weights) in weights.by_ref().take(of.cut.levels(w)).enumerate() {
+                let weights = weights.to_le_bytes();
+                for (sum, row) in sums.iter_mut().zip(rows) {
+                    // What comes from the next byte is masked.
+                    let levels = (row >> (level * bits)).to_le_bytes();
+                    for b in 0..size_of::<u64>() {
+                        *sum += i32::from(levels[b] & mask(bits)) * i32::from(weights[b].cast_signed());
+                    }
+                }
+            }
+        }
+        for (to, sum) in to.iter_mut().zip(sums) {
+            *to = ((of.offset - sum).max(0) >> of.shift).min(i32::from(of.farthest)) as u16;
+        }
+    }
+}
+
+/// See `Backend::level_sums`.
+#[inline(always)]
+pub(crate) fn level_sums(of: LevelSums<'_>) -> [i32; DOTS] {
+    of.rows.map(|row| level_sum(of.cut, of.weights, row))
+}
+
+/// The sum of levels times weights.
+pub(crate) fn level_sum(cut: Cut, weights: [&[i8]; QUARTERS], row: &[u8]) -> i32 {
+    let bytes = cut.words() * size_of::<u64>();
+    let of = |(at, &byte): (usize, &u8)| -> i32 {
+        let levels = cut.levels(at / size_of::<u64>());
+        let bits = u8::BITS as usize / levels;
+        let each = weights[..levels].iter().enumerate();
+        each.map(|(level, weights)| i32::from(byte >> (level * bits) & mask(bits)) * i32::from(weights[at])).sum()
+    };
+    row[..bytes].iter().enumerate().map(of).sum()
+}
+
+/// So many bits that are set.
+#[inline(always)]
+fn mask(bits: usize) -> u8 {
+    u8::MAX >> (u8::BITS as usize - bits)
 }
 
 /// See `Backend::count_at_most`. In counts of so few that sixteen bits hold them, as many side by side as there are numbers.

@@ -87,6 +87,72 @@ pub(crate) struct SignRows<'a> {
     pub(crate) below: u64,
 }
 
+/// How the bytes of levels are cut up, in words of eight of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Words of bytes that are a level each.
+    pub(crate) whole: usize,
+    /// Of bytes that are two levels of four bits, the lower first.
+    pub(crate) halves: usize,
+    /// Of bytes that are four levels of two bits.
+    pub(crate) quarters: usize,
+}
+
+impl Cut {
+    /// Words of a row.
+    #[inline]
+    pub(crate) fn words(self) -> usize {
+        self.whole + self.halves + self.quarters
+    }
+
+    /// Words of weights: one for each level of a byte.
+    #[inline]
+    pub(crate) fn weights(self) -> usize {
+        self.whole + 2 * self.halves + QUARTERS * self.quarters
+    }
+
+    /// How many levels a byte of a word is.
+    #[inline]
+    pub(crate) fn levels(self, word: usize) -> usize {
+        if word < self.whole {
+            1
+        } else if word < self.whole + self.halves {
+            2
+        } else {
+            QUARTERS
+        }
+    }
+}
+
+/// Levels that a byte is at most.
+pub(crate) const QUARTERS: usize = 4;
+
+/// Levels of rows, [`BIT_LANES`] rows side by side, and the weights of one query.
+#[derive(Clone, Copy)]
+pub(crate) struct LevelRows<'a> {
+    pub(crate) cut: Cut,
+    /// Of each word in turn as many as a byte of it is levels, each the weights of eight levels, as i8.
+    pub(crate) weights: &'a [u64],
+    /// As in [`SignRows`].
+    pub(crate) rows: &'a [u64],
+    /// What the sum of levels times weights is taken from.
+    pub(crate) offset: i32,
+    /// By how many bits what is left is shifted to the right.
+    pub(crate) shift: u32,
+    /// What is farther is as far.
+    pub(crate) farthest: u16,
+}
+
+/// Weights of levels against those of [`DOTS`] rows that lie anywhere.
+#[derive(Clone, Copy)]
+pub(crate) struct LevelSums<'a> {
+    pub(crate) cut: Cut,
+    /// By byte of a row, those of its first level, its second, third and fourth; zeros where there is none.
+    pub(crate) weights: [&'a [i8]; QUARTERS],
+    /// As many bytes each, a multiple of [`FEW_STEP`].
+    pub(crate) rows: [&'a [u8]; DOTS],
+}
+
 /// Rows against up to `Backend::FEW` queries.
 pub(crate) struct FewRows<'a, E> {
     pub(crate) operation: Operation,
@@ -241,6 +307,16 @@ pub(crate) trait Backend: Copy + Send + Sync + 'static {
     /// is room for.
     fn sign_distances(self, query: &[u64], rows: &[u64], to: &mut [u16]) {
         generic::sign_distances(query, rows, to);
+    }
+
+    /// For each row, the sum of its levels times their weights.
+    fn level_sums(self, of: LevelSums<'_>) -> [i32; DOTS] {
+        generic::level_sums(of)
+    }
+
+    /// How far each row is, by its levels. `to`: as many as there is room for in the rows.
+    fn level_distances(self, of: LevelRows<'_>, to: &mut [u16]) {
+        generic::level_distances(of, to);
     }
 
     /// Append the places of numbers that are at most so much, ascending.

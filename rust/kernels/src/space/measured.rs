@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::point::Point;
 use super::signs::Signs;
 use super::{BackEnd, on_chosen};
-use crate::backend::{BIT_LANES, Backend, FEW_STEP};
+use crate::backend::{BIT_LANES, Backend};
 
 /// Distances of rows, run after run. Used again for the next query.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct Measured {
 }
 
 /// The distance of what is no row of a run. (One of as many bits, of the 2^16 that there may be, is as far.)
-const NO_ROW: u16 = u16::MAX;
+pub(super) const NO_ROW: u16 = u16::MAX;
 
 /// Distances of which, of more than twice as many, a sample says about where the cut is; and how many of them follow one
 /// another.
@@ -155,18 +155,13 @@ fn cut<B: Backend>(backend: B, numbers: &[u16], (mut low, mut high): (u16, u16),
 }
 
 impl Signs {
-    /// The greatest distance that there may be.
-    fn farthest(&self) -> u16 {
-        (self.words() * FEW_STEP).min(usize::from(NO_ROW) - 1) as u16
-    }
-
     /// Measure the rows of runs, none of which has a place of another.
     ///
     /// # Panics
     /// When a run ends behind the last place, or the point's signs were not set by the sketches that these were made of.
     pub fn measure(&self, runs: &[Range<usize>], point: &Point, to: &mut Measured) {
         assert!(runs.iter().all(|run| run.start <= run.end && run.end <= self.len()), "runs of these rows");
-        assert_eq!(point.signs.len(), self.words(), "signs of a point of these rows");
+        assert_eq!(point.signs.len(), self.words_of_query(), "signs of a point of these rows");
         let groups = |run: &Range<usize>| run.start / BIT_LANES * BIT_LANES..run.end.next_multiple_of(BIT_LANES);
         let mut begins = to.distances.len();
         to.distances.resize(begins + runs.iter().map(|run| groups(run).len()).sum::<usize>(), NO_ROW);
@@ -179,7 +174,7 @@ impl Signs {
                 to.places.extend(groups.clone().step_by(BIT_LANES).map(|place| place as u32));
                 let distances = &mut to.distances[begins..begins + groups.len()];
                 begins += groups.len();
-                backend.sign_distances(&point.signs, self.words_of(groups.clone()), distances);
+                self.distances(backend, point, self.words_of(groups.clone()), distances);
                 // What shares its first and last eight is no row of this run.
                 distances[..run.start - groups.start].fill(NO_ROW);
                 let end = distances.len() - (groups.end - run.end);

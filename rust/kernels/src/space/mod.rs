@@ -13,7 +13,10 @@
 //! The back end is chosen once, when a space is made. Rows are fetched ahead of their turn: a walk jumps, and no
 //! processor can foresee where.
 
+mod axes;
+mod levels;
 mod lying;
+mod making;
 mod measured;
 mod nearest;
 mod point;
@@ -21,7 +24,7 @@ mod records;
 mod signs;
 mod sketches;
 
-use crate::backend::{Backend, BitSums, DOTS, Dots, LINE_BYTES};
+use crate::backend::{Backend, DOTS, Dots, LINE_BYTES};
 use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
 use crate::words::signed;
@@ -32,6 +35,8 @@ pub use point::Point;
 pub use records::{Records, record_bytes};
 pub use signs::Signs;
 pub use sketches::Sketches;
+#[cfg(test)]
+pub(crate) use sketches::Which;
 
 /// Where rows are compared: the back end, and the form of the rows.
 #[derive(Clone, Copy)]
@@ -249,7 +254,11 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn sift(&self, point: &Point, nodes: &mut Vec<u32>, row_of: impl Fn(u32) -> u32, distance: f32) {
         if let (Some(sketches), Form::Codes(records)) = (self.sketches, self.form) {
-            on_chosen!(self.back_end, backend => sift(backend, (records, sketches), point, nodes, row_of, distance));
+            on_chosen!(self.back_end, backend => if sketches.have_levels() {
+                sift::<_, true>(backend, (records, sketches), point, nodes, row_of, distance);
+            } else {
+                sift::<_, false>(backend, (records, sketches), point, nodes, row_of, distance);
+            });
         }
     }
 
@@ -265,7 +274,11 @@ impl<'a> Space<'a> {
         to.clear();
         match self.sketches {
             Some(sketches) => {
-                on_chosen!(self.back_end, backend => least_distances(backend, sketches, point, rows, to));
+                on_chosen!(self.back_end, backend => if sketches.have_levels() {
+                    least_distances::<_, true>(backend, sketches, point, rows, to);
+                } else {
+                    least_distances::<_, false>(backend, sketches, point, rows, to);
+                });
             }
             None => to.resize(rows.len(), f32::NEG_INFINITY),
         }
@@ -391,17 +404,9 @@ fn visit_codes<B: Backend>(
     }
 }
 
-/// Make `point` the point that a row of records is, to be held against sketches, on the back end of this processor.
-fn copy_and_sketch(point: &mut Point, records: Records<'_>, row: usize, metric: Metric, sketches: &Sketches) {
-    on_chosen!(BackEnd::of_this_processor(), backend => {
-        point.copy(backend, records, row, metric);
-        point.sketch(backend, sketches);
-    });
-}
-
-/// As [`Space::sift`].
+/// As [`Space::sift`]. `LEVELS`: whether sketches have them; a loop that asks for each row takes a tenth of a walk longer.
 #[inline]
-fn sift<B: Backend>(
+fn sift<B: Backend, const LEVELS: bool>(
     backend: B,
     (records, sketches): (Records<'_>, &Sketches),
     point: &Point,
@@ -416,7 +421,7 @@ fn sift<B: Backend>(
         for i in 1..count {
             rows[i] = row_of(nodes[first + i]);
         }
-        let least = least_of_four(backend, sketches, point, (rows, 1.0));
+        let least = least_of_four::<_, LEVELS>(backend, sketches, point, (rows, 1.0));
         for i in 0..count {
             if least[i] > distance {
                 continue;
@@ -432,7 +437,13 @@ fn sift<B: Backend>(
 
 /// As [`Space::least_distances`].
 #[inline]
-fn least_distances<B: Backend>(backend: B, sketches: &Sketches, point: &Point, rows: &[u32], to: &mut Vec<f32>) {
+fn least_distances<B: Backend, const LEVELS: bool>(
+    backend: B,
+    sketches: &Sketches,
+    point: &Point,
+    rows: &[u32],
+    to: &mut Vec<f32>,
+) {
     for &row in &rows[..rows.len().min(AHEAD)] {
         let sketch = sketches.of(row);
         backend.fetch(sketch.as_ptr(), sketch.len());
@@ -446,7 +457,7 @@ fn least_distances<B: Backend>(backend: B, sketches: &Sketches, point: &Point, r
         // The first row is repeated where others lack.
         let mut four = [rows[first]; DOTS];
         four[..count].copy_from_slice(&rows[first..first + count]);
-        to.extend_from_slice(&least_of_four(backend, sketches, point, (four, GIVEN))[..count]);
+        to.extend_from_slice(&least_of_four::<_, LEVELS>(backend, sketches, point, (four, GIVEN))[..count]);
     }
 }
 
@@ -459,7 +470,7 @@ const GIVEN: f32 = 2.0 / 3.0;
 
 /// The distances that rows have at least, of what they are given a share; minus infinity where that is no number, which says nothing.
 #[inline]
-fn least_of_four<B: Backend>(
+fn least_of_four<B: Backend, const LEVELS: bool>(
     backend: B,
     sketches: &Sketches,
     point: &Point,
@@ -470,16 +481,17 @@ fn least_of_four<B: Backend>(
     for i in 1..DOTS {
         of[i] = sketches.of(rows[i]);
     }
-    let bits = backend.bit_sums(BitSums { point: &point.sketched.codes, rows: of });
-    let (mut f, mut along, mut add) = ([0.0; DOTS], [0.0; DOTS], [0.0; DOTS]);
+    let sums = sketches.sums::<_, LEVELS>(backend, point, of);
+    let (mut f, mut off, mut along, mut add) = ([0.0; DOTS], [0.0; DOTS], [0.0; DOTS], [0.0; DOTS]);
     for i in 0..DOTS {
-        [f[i], along[i], add[i]] = sketches.factors(of[i]);
+        [f[i], off[i], along[i], add[i]] = sketches.factors::<LEVELS>(of[i]);
     }
+    let given = share * point.sketched.margin;
     let mut least = [0.0; DOTS];
     for i in 0..DOTS {
+        let greatest = point.sketched.product(sums[i], f[i], along[i]) + off[i] * given;
         // `max` takes the other for what is no number.
-        least[i] = (point.base + add[i] - point.sketched.greatest_product(bits[i], f[i], along[i], share))
-            .max(f32::NEG_INFINITY);
+        least[i] = (point.base + add[i] - greatest).max(f32::NEG_INFINITY);
     }
     least
 }

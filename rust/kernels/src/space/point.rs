@@ -1,9 +1,10 @@
 //! A vector in the form in which it is compared.
 
+use super::levels::{Scaled, Weighed};
 use super::records::{Code, Records, TAME};
 use super::sketches::Sketches;
 use crate::aligned::Aligned;
-use crate::backend::{Backend, FEW_STEP};
+use crate::backend::{Backend, FEW_STEP, QUARTERS};
 use crate::exact;
 use crate::metric::Metric;
 
@@ -25,37 +26,39 @@ pub struct Point {
     pub(super) decoded: Vec<f32>,
     /// What is held against sketches of rows.
     pub(super) sketched: Sketched,
-    /// What is held against signs of rows.
+    /// What is held against signs of rows, or against their levels.
     pub(super) signs: Vec<u64>,
+    /// How that becomes a distance, of levels.
+    pub(super) scaled: Scaled,
+    /// For L2, the weights of q - c, which are others than those of P'.
+    pub(super) from_centre: Weighed,
 }
 
 /// P' of `sketches`, and what else of a point its comparisons with sketches need.
 pub(super) struct Sketched {
     /// Filled up with zeros to a multiple of [`FEW_STEP`].
     pub(super) codes: Aligned<i8>,
-    sum: i32,
+    /// The weights of levels, by byte of a sketch, as many for each level that a byte may be.
+    pub(super) weights: Vec<i8>,
+    pub(super) weighed: Weighed,
+    /// What a sum of codes, or of weights times levels, is multiplied by, and what is added then.
     scale: f32,
+    constant: f32,
     /// |P'|; NaN where it is too large, or too small, for f32: then every row may be near.
     pub(super) norm: f32,
     /// P c.
     base: f32,
     /// k.
-    along: f32,
-    /// What a row is given, but for its f.
-    margin: f32,
+    pub(super) along: f32,
+    /// What a row is given, but for its f, or what its levels leave of it.
+    pub(super) margin: f32,
 }
 
 impl Sketched {
-    /// About P x, of a row whose set bits are those of codes of this sum.
+    /// About P x, of a row with whose sketch the point has this sum in common.
     #[inline]
-    pub(super) fn product(&self, bits: i32, f: f32, along: f32) -> f32 {
-        self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32)
-    }
-
-    /// The same, and what a row is given, or this share of it.
-    #[inline]
-    pub(super) fn greatest_product(&self, bits: i32, f: f32, along: f32, share: f32) -> f32 {
-        self.base + self.along * along + f * (self.scale * (2 * bits - self.sum) as f32 + share * self.margin)
+    pub(super) fn product(&self, sum: i32, f: f32, along: f32) -> f32 {
+        self.base + self.along * along + f * (self.scale * sum as f32 + self.constant)
     }
 }
 
@@ -73,14 +76,18 @@ impl Point {
             decoded: Vec::new(),
             sketched: Sketched {
                 codes: Aligned::zeroed(dimension.next_multiple_of(FEW_STEP)),
-                sum: 0,
+                weights: Vec::new(),
+                weighed: Weighed::default(),
                 scale: 0.0,
+                constant: 0.0,
                 norm: f32::NAN,
                 base: 0.0,
                 along: 0.0,
                 margin: f32::NAN,
             },
             signs: Vec::new(),
+            scaled: Scaled::default(),
+            from_centre: Weighed::default(),
         }
     }
 
@@ -99,8 +106,21 @@ impl Point {
         let sketched = &mut self.sketched;
         let coded = backend.encode_f32(&rest, &mut self.floats, &mut sketched.codes);
         sketched.codes[rest.len()..].fill(0);
-        sketched.sum = backend.sums_i8(&sketched.codes).0;
-        sketched.scale = coded.scale;
+        match &sketches.levels {
+            None => {
+                // The codes whose bits are set, less those whose are not.
+                sketched.scale = 2.0 * coded.scale;
+                sketched.constant = -coded.scale * backend.sums_i8(&sketched.codes).0 as f32;
+            }
+            Some(levels) => {
+                let Sketched { codes, weights, weighed, .. } = sketched;
+                levels.axes.along(backend, codes, coded.scale, &mut weighed.along);
+                levels.weigh(weighed, levels.weight_of_other(along, sketches.metric));
+                weights.resize(QUARTERS * sketches.stride(), 0);
+                levels.by_byte(weighed, weights, sketches.stride());
+                (sketched.scale, sketched.constant) = (weighed.scale, weighed.constant);
+            }
+        }
         let tame = TAME.contains(&coded.square) && TAME.contains(&whole);
         sketched.norm = if tame { coded.square.sqrt() } else { f32::NAN };
         (sketched.base, sketched.along) = (base, along);

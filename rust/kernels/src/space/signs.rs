@@ -12,13 +12,16 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use super::levels::{self, Scaled};
+use super::making::Maker;
+use super::measured::NO_ROW;
 use super::nearest::Nearest;
 use super::point::Point;
 use super::records::Records;
 use super::sketches::Sketches;
 use super::{BackEnd, Space, on_chosen};
 use crate::aligned::Aligned;
-use crate::backend::{BIT_LANES, Backend, FEW_STEP, SignRows};
+use crate::backend::{BIT_LANES, Backend, Cut, FEW_STEP, LevelRows, SignRows};
 use crate::share_out::share_out;
 use crate::{Error, Metric, Options, on_backend};
 
@@ -31,6 +34,8 @@ pub struct Signs {
     len: usize,
     /// The rows; none where they are all, from 0 on.
     rows: Option<Vec<u32>>,
+    /// How words are cut up, where they are levels and not signs.
+    cut: Option<Cut>,
 }
 
 /// Bytes of rows that are held against one query after another.
@@ -81,7 +86,7 @@ impl Signs {
                 all[of(to, w)] = self.words_by_eight[of(from as usize, w)];
             }
         }
-        Self { words_by_eight: all, words: self.words, len: places.len(), rows: None }
+        Self { words_by_eight: all, words: self.words, len: places.len(), rows: None, cut: self.cut }
     }
 
     /// Where `parts` like parts of the places begin and end; fewer where there are not so many.
@@ -97,13 +102,13 @@ impl Signs {
     /// # Panics
     /// When the point's signs were not set by the sketches that these were made of.
     pub fn begin(&self, point: &Point, most: usize, nearest: &mut Nearest) {
-        assert_eq!(point.signs.len(), self.words, "signs of a point of these rows");
-        let bits = self.words * FEW_STEP;
+        assert_eq!(point.signs.len(), self.words_of_query(), "signs of a point of these rows");
+        let farthest = usize::from(self.farthest());
         let few = SPARE + (SPARE_SHARE * most as f64 / EVERY as f64) as usize;
         let sampled = self.len / (EVERY * SAMPLE) * SAMPLE;
         let mut below = u64::MAX;
         if few * LEAST_SAMPLED <= sampled {
-            nearest.reset(bits, few, below);
+            nearest.reset(farthest, few, below);
             on_chosen!(BackEnd::of_this_processor(), backend => {
                 for from in (0..self.len - SAMPLE).step_by(EVERY * SAMPLE) {
                     self.scan_run(backend, from..from + SAMPLE, (point, nearest));
@@ -112,13 +117,62 @@ impl Signs {
             // As far as the last of those few.
             below = nearest.below + 1;
         }
-        nearest.reset(bits, most, below);
+        nearest.reset(farthest, most, below);
     }
 
     /// Words of a row.
     #[inline]
     pub(super) fn words(&self) -> usize {
         self.words
+    }
+
+    /// Words of what is held against them.
+    pub(super) fn words_of_query(&self) -> usize {
+        self.cut.map_or(self.words, Cut::weights)
+    }
+
+    /// The greatest distance that there may be.
+    pub(super) fn farthest(&self) -> u16 {
+        match self.cut {
+            None => (self.words * FEW_STEP).min(usize::from(NO_ROW) - 1) as u16,
+            Some(_) => levels::FARTHEST,
+        }
+    }
+
+    /// How far rows are, of whole groups of eight.
+    #[inline]
+    pub(super) fn distances<B: Backend>(&self, backend: B, point: &Point, rows: &[u64], to: &mut [u16]) {
+        match self.cut {
+            None => backend.sign_distances(&point.signs, rows, to),
+            Some(cut) => {
+                let (weights, Scaled { offset, shift }) = (&*point.signs, point.scaled);
+                let of = LevelRows { cut, weights, rows, offset, shift, farthest: levels::FARTHEST };
+                backend.level_distances(of, to);
+            }
+        }
+    }
+
+    /// Append the rows of whole groups of eight that are nearer than `below`: the distance above, the place in the lower 32
+    /// bits. `first`: the place of the first.
+    fn below<B: Backend>(
+        &self,
+        backend: B,
+        point: &Point,
+        rows: &[u64],
+        (first, below): (u32, u64),
+        found: &mut Vec<u64>,
+    ) {
+        if self.cut.is_none() {
+            return backend.signs_below(SignRows { query: &point.signs, rows, first, below }, found);
+        }
+        let (mut distances, mut first) = ([0; WRITTEN], first);
+        for some in rows.chunks(self.words * WRITTEN) {
+            let distances = &mut distances[..some.len() / self.words];
+            self.distances(backend, point, some, distances);
+            let near = (first..).zip(&*distances).filter(|&(_, &distance)| u64::from(distance) < below);
+            found.extend(near.map(|(place, &distance)| u64::from(distance) << 32 | u64::from(place)));
+            first += distances.len() as u32;
+        }
     }
 
     /// The words of rows from a multiple of eight to another.
@@ -133,7 +187,10 @@ impl Signs {
     /// When the part is none of `parts`, or nothing was begun.
     pub fn scan(&self, part: Range<usize>, queries: &mut [(&Point, &mut Nearest)]) {
         assert!(part.start.is_multiple_of(BIT_LANES) && part.end <= self.len, "a part of these rows");
-        assert!(queries.iter().all(|(point, _)| point.signs.len() == self.words), "signs of points of these rows");
+        assert!(
+            queries.iter().all(|(point, _)| point.signs.len() == self.words_of_query()),
+            "signs of points of these rows"
+        );
         on_chosen!(BackEnd::of_this_processor(), backend => self.scan_on(backend, part, queries));
     }
 
@@ -141,7 +198,7 @@ impl Signs {
     pub fn end(&self, point: &Point, nearest: &mut Nearest) {
         let most = nearest.most();
         if nearest.kept() < most.min(self.len) {
-            nearest.reset(self.words * FEW_STEP, most, u64::MAX);
+            nearest.reset(usize::from(self.farthest()), most, u64::MAX);
             self.scan(0..self.len, &mut [(point, nearest)]);
         }
     }
@@ -150,8 +207,7 @@ impl Signs {
     #[inline]
     fn scan_run<B: Backend>(&self, backend: B, run: Range<usize>, (point, nearest): (&Point, &mut Nearest)) {
         let rows = self.words_of(run.start..run.end.next_multiple_of(BIT_LANES));
-        let of = SignRows { query: &point.signs, rows, first: run.start as u32, below: nearest.below };
-        backend.signs_below(of, &mut nearest.found);
+        self.below(backend, point, rows, (run.start as u32, nearest.below), &mut nearest.found);
         nearest.settle(run.end);
     }
 
@@ -171,6 +227,9 @@ impl Signs {
 
 /// Rows, a multiple of eight, after which the bound is first set.
 const FIRST: usize = 256;
+
+/// Rows whose distances by levels are written down at a time.
+const WRITTEN: usize = 64;
 
 /// Rows that follow one another of which a sample is made.
 const SAMPLE: usize = 64;
@@ -202,29 +261,42 @@ impl Sketches {
     /// When there is no such row.
     pub fn signs(&self, rows: Option<Vec<u32>>, options: Options<'_>) -> Result<Signs, Error> {
         let len = rows.as_ref().map_or(self.len(), Vec::len);
-        let words = self.dimension().div_ceil(FEW_STEP);
+        let words = self.words();
         let all = len.checked_next_multiple_of(BIT_LANES).and_then(|len| len.checked_mul(words));
-        let mut signs = Signs { words_by_eight: Aligned::zeroed(all.ok_or(Error::TooLarge)?), words, len, rows };
+        let cut = self.levels.as_ref().map(|levels| levels.laid);
+        let mut signs = Signs { words_by_eight: Aligned::zeroed(all.ok_or(Error::TooLarge)?), words, len, rows, cut };
         self.lay(&mut signs, options)?;
         Ok(signs)
     }
 
-    /// The signs of vectors that are none of the rows, as `set_signs` has those of a query: as long as rows are, but for L2.
+    /// The signs of vectors that are none of the rows, as `set_signs` has those of a query: as long as rows are, but for L2. Or
+    /// their levels, as those of rows.
     ///
     /// # Panics
     /// When a vector has another dimension than the rows.
     #[must_use]
-    pub fn signs_of(&self, vectors: impl ExactSizeIterator<Item = Vec<f32>>, metric: Metric) -> Signs {
-        let (len, words) = (vectors.len(), self.dimension().div_ceil(FEW_STEP));
+    pub fn signs_of(&self, vectors: impl ExactSizeIterator<Item = Vec<f32>>) -> Signs {
+        let (len, words) = (vectors.len(), self.words());
         let mut all = Aligned::zeroed(len.next_multiple_of(BIT_LANES) * words);
         let mut point = Point::new(self.dimension());
-        for (place, vector) in vectors.enumerate() {
-            self.set_signs(&mut point, &vector, metric);
-            for (w, &word) in point.signs.iter().enumerate() {
-                all[(place / BIT_LANES * words + w) * BIT_LANES + place % BIT_LANES] = word;
+        let mut sketch = vec![0; self.stride()];
+        on_chosen!(BackEnd::of_this_processor(), backend => {
+            let mut maker = Maker::new(backend, self);
+            for (place, vector) in vectors.enumerate() {
+                if self.levels.is_some() {
+                    sketch.fill(0);
+                    maker.vector(&vector, &mut sketch);
+                    point.signs = words_of(&sketch, words).collect();
+                } else {
+                    self.set_signs(&mut point, &vector);
+                }
+                for (w, &word) in point.signs.iter().enumerate() {
+                    all[(place / BIT_LANES * words + w) * BIT_LANES + place % BIT_LANES] = word;
+                }
             }
-        }
-        Signs { words_by_eight: all, words, len, rows: None }
+        });
+        let cut = self.levels.as_ref().map(|levels| levels.laid);
+        Signs { words_by_eight: all, words, len, rows: None, cut }
     }
 
     fn lay(&self, signs: &mut Signs, options: Options<'_>) -> Result<(), Error> {
@@ -232,7 +304,7 @@ impl Sketches {
     }
 
     fn lay_on<B: Backend>(&self, backend: B, signs: &mut Signs, options: Options<'_>) -> Result<(), Error> {
-        let Signs { words_by_eight, words, len, rows } = signs;
+        let Signs { words_by_eight, words, len, rows, .. } = signs;
         let (words, len) = (*words, *len);
         let row_of = |place: usize| rows.as_ref().map_or(place as u32, |rows| rows[place]);
         let parts: Vec<Mutex<&mut [u64]>> =
@@ -274,7 +346,6 @@ impl Sketches {
     pub(super) fn ranks<'n>(
         &self,
         records: Records<'_>,
-        metric: Metric,
         neighbours: impl Fn(u32) -> &'n [u32],
         options: Options<'_>,
     ) -> Result<Vec<usize>, Error> {
@@ -282,9 +353,9 @@ impl Sketches {
         let others: Vec<u32> = (0..rows as u32).step_by(rows.div_ceil(OTHERS)).collect();
         let stands_for = rows as f64 / others.len() as f64;
         let signs = self.signs(Some(others), options)?;
-        let space = Space::codes(records, metric);
+        let space = Space::codes(records, self.metric);
         let (mut point, mut distances) = (Point::new(self.dimension()), Vec::new());
-        let (mut found, mut ranks) = (Vec::new(), Vec::new());
+        let (mut found, mut ranks, mut alone) = (Vec::new(), Vec::new(), vec![0; BIT_LANES * signs.words()]);
         for row in (0..rows as u32).step_by(rows.div_ceil(RANKED)) {
             space.set_row(&mut point, row);
             let near: Vec<u32> = neighbours(row).iter().copied().filter(|&to| (to as usize) < rows).collect();
@@ -292,45 +363,68 @@ impl Sketches {
             let mut near: Vec<(f32, u32)> = distances.iter().copied().zip(near).collect();
             near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             near.truncate(NEAREST);
-            point.signs = self.words_of_row(row).collect();
-            let differ = |to: u32| {
-                let words = self.words_of_row(to).zip(&point.signs);
-                words.map(|(a, b)| u64::from((a ^ b).count_ones())).sum::<u64>()
-            };
-            let near: Vec<u64> = near.into_iter().map(|(_, to)| differ(to)).collect();
-            found.clear();
-            let below = near.iter().copied().max().unwrap_or(0);
-            let of = SignRows { query: &point.signs, rows: &signs.words_by_eight, first: 0, below };
-            on_chosen!(BackEnd::of_this_processor(), backend => backend.signs_below(of, &mut found));
-            found.retain(|&entry| (entry as u32 as usize) < signs.len());
-            ranks.extend(near.iter().map(|&distance| {
-                let nearer = found.iter().filter(|&&entry| entry >> 32 < distance).count();
-                (nearer as f64 * stands_for) as usize
-            }));
+            on_chosen!(BackEnd::of_this_processor(), backend => {
+                if self.levels.is_some() {
+                    point.sketch(backend, self);
+                    self.set_levels(&mut point);
+                } else {
+                    point.signs = self.words_of_row(row).collect();
+                }
+                let mut differ = |to: u32| {
+                    alone.chunks_mut(BIT_LANES).zip(self.words_of_row(to)).for_each(|(to, word)| to[0] = word);
+                    let mut distances = [0; BIT_LANES];
+                    signs.distances(backend, &point, &alone, &mut distances);
+                    u64::from(distances[0])
+                };
+                let near: Vec<u64> = near.into_iter().map(|(_, to)| differ(to)).collect();
+                let below = near.iter().copied().max().unwrap_or(0);
+                found.clear();
+                signs.below(backend, &point, &signs.words_by_eight, (0, below), &mut found);
+                found.retain(|&entry| (entry as u32 as usize) < signs.len());
+                ranks.extend(near.iter().map(|&distance| {
+                    let nearer = found.iter().filter(|&&entry| entry >> 32 < distance).count();
+                    (nearer as f64 * stands_for) as usize
+                }));
+            });
         }
         ranks.sort_unstable();
         Ok(ranks)
     }
 
-    /// The signs of a row.
+    /// The signs, or levels, of a row.
     fn words_of_row(&self, row: u32) -> impl Iterator<Item = u64> {
-        let (bits, _) = self.of(row).as_chunks::<{ size_of::<u64>() }>();
-        bits[..self.dimension().div_ceil(FEW_STEP)].iter().map(|&bits| u64::from_le_bytes(bits))
+        words_of(self.of(row), self.words())
     }
 
-    /// Give a point the signs of a vector, to be held against those of rows.
+    /// Give a point, which a space with these sketches has set, what is held against levels.
+    fn set_levels(&self, point: &mut Point) {
+        let Some(levels) = &self.levels else { return };
+        let Point { sketched, signs, from_centre, scaled, .. } = point;
+        if self.metric == Metric::L2 {
+            levels.about_centre(&sketched.weighed.along, sketched.along, &mut from_centre.along);
+            levels.weigh(from_centre, levels.weight_of_other(sketched.along, self.metric));
+            *scaled = levels.by_word(from_centre, signs);
+        } else {
+            *scaled = levels.by_word(&sketched.weighed, signs);
+        }
+    }
+
+    /// Give a point, which a space with these sketches has set to this vector, what is held against signs, or levels, of rows.
     ///
     /// # Panics
     /// When the vector has another dimension than the rows.
-    pub fn set_signs(&self, point: &mut Point, vector: &[f32], metric: Metric) {
+    pub fn set_signs(&self, point: &mut Point, vector: &[f32]) {
         assert_eq!(vector.len(), self.dimension(), "a vector of the rows' dimension");
+        if self.levels.is_some() {
+            return self.set_levels(point);
+        }
         let mut scaled = std::mem::take(&mut point.decoded);
         scaled.clear();
         scaled.resize(vector.len().next_multiple_of(FEW_STEP), 0.0);
         point.signs.clear();
         on_chosen!(BackEnd::of_this_processor(), backend => {
             // A query of inner products, or of cosines, is a direction; as long as rows are, it lies where they lie.
-            let factor = match metric {
+            let factor = match self.metric {
                 Metric::L2 => 1.0,
                 Metric::InnerProduct | Metric::Cosine => match backend.exact_squares(vector).sqrt() {
                     0.0 => 0.0,
@@ -343,4 +437,10 @@ impl Sketches {
         });
         point.decoded = scaled;
     }
+}
+
+/// The first words of a sketch.
+fn words_of(sketch: &[u8], count: usize) -> impl Iterator<Item = u64> {
+    let (words, _) = sketch.as_chunks::<{ size_of::<u64>() }>();
+    words[..count].iter().map(|&word| u64::from_le_bytes(word))
 }

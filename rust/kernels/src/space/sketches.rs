@@ -17,10 +17,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::levels::Levels;
+use super::making::{Maker, apart, decode};
 use super::point::Point;
 use super::records::{Records, TAME, record_bytes};
+use super::{BackEnd, on_chosen};
 use crate::aligned::Aligned;
-use crate::backend::{Backend, FEW_STEP, LINE_BYTES, generic};
+use crate::backend::{Backend, BitSums, DOTS, FEW_STEP, LINE_BYTES, LevelSums};
 use crate::metric::Metric;
 use crate::share_out::share_out;
 use crate::{Error, Options, on_backend};
@@ -36,10 +39,13 @@ pub struct Sketches {
     pub(super) filled_centre: Vec<f32>,
     /// The mean of the rows' lengths, and where that is no number, 1.
     pub(crate) norm: f32,
-    /// What of f |P'| a row is given.
+    /// What a row is given of |P'| and of f, or of what its levels leave.
     pub(super) margin: f32,
     /// See [`Sketches::share_within`].
     pub(super) ranks: Vec<usize>,
+    pub(super) metric: Metric,
+    /// None where sketches have signs.
+    pub(super) levels: Option<Levels>,
 }
 
 /// Errors of sketches, each as large as is usual, that a row is given. Measured on 100,000 rows of topics: 37 % of what a
@@ -56,14 +62,32 @@ const SMALLER: usize = 4;
 /// Rows whose mean is the centre.
 const CENTRED: usize = 4096;
 
+/// The share of the nearest rows that must be among so many by the levels of eight and four bits alone, so that a scan reads no
+/// others.
+const LAID_WITHIN: usize = 256;
+const LAID_SHARE: f64 = 0.97;
+
+/// What levels must be off by at most of what signs are, as a square, for the nearest and for others, or signs are taken: to
+/// weigh levels takes longer. (Of rows of topics 0.1 and 0.1; of sentences by `MiniLM` 6.5 and 0.3: walks took a sixth longer
+/// with levels, scans a fifth, and those found a hundredth more.)
+const CLEARLY: f64 = 0.5;
+
+/// And at most of the variance of the distances of the nearest. Where rows lie in clusters that are far from one another, a level
+/// is wider than a cluster, all of whose rows are off by as much, and none would be compared. (Of rows of topics 0.13 of
+/// 100,000 and 0.21 of a million, of sentences 2.)
+const APART: f64 = 0.5;
+
 /// Rows that are held against their neighbours.
 const SAMPLED: usize = 128;
 
+/// The nearest of them.
+const NEAREST: usize = 4;
+
+/// Other rows that each of them is held against.
+const OTHERS: usize = 32;
+
 /// Rows that a thread takes at a time.
 const STEP: usize = 512;
-
-/// Sums that are added up side by side.
-const LANES: usize = 16;
 
 /// Where the factors lie in a sketch: behind a bit for every element, and for those that a point is filled up with.
 #[inline]
@@ -88,6 +112,17 @@ impl Sketches {
         neighbours: impl Fn(u32) -> &'n [u32],
         options: Options<'_>,
     ) -> Result<Option<Self>, Error> {
+        Self::of_which(records, metric, neighbours, Which::Better, options)
+    }
+
+    /// The same, of one kind where both could be.
+    pub(crate) fn of_which<'n>(
+        records: Records<'_>,
+        metric: Metric,
+        neighbours: impl Fn(u32) -> &'n [u32],
+        which: Which,
+        options: Options<'_>,
+    ) -> Result<Option<Self>, Error> {
         let (dimension, rows) = (records.dimension(), records.len());
         let stride = stride_of(dimension);
         if rows == 0 || !Self::pay(dimension) {
@@ -98,14 +133,65 @@ impl Sketches {
         let centre_square = square(&centre);
         let mut filled_centre = centre.clone();
         filled_centre.resize(dimension.next_multiple_of(FEW_STEP), 0.0);
-        let norm = norm(records);
-        let (bytes, margin) = (Aligned::zeroed(length), f32::INFINITY);
-        let mut sketches =
-            Self { bytes, dimension, stride, centre, centre_square, filled_centre, norm, margin, ranks: Vec::new() };
+        let mut sketches = Self {
+            bytes: Aligned::zeroed(0),
+            dimension,
+            stride,
+            centre,
+            centre_square,
+            filled_centre,
+            norm: norm(records),
+            margin: f32::INFINITY,
+            ranks: Vec::new(),
+            metric,
+            levels: None,
+        };
+        sketches.choose(records, which, &neighbours);
+        if !sketches.margin.is_finite() {
+            return Ok(None);
+        }
+        sketches.bytes = Aligned::zeroed(length);
         sketches.fill(records, options)?;
-        sketches.margin = (MARGIN * sketches.error(records, metric, &neighbours)) as f32;
-        sketches.ranks = sketches.ranks(records, metric, neighbours, options)?;
-        Ok(Some(sketches).filter(|sketches| sketches.margin.is_finite()))
+        sketches.ranks = sketches.ranks(records, &neighbours, options)?;
+        if sketches.share_within(LAID_WITHIN) < LAID_SHARE
+            && let Some(levels) = &mut sketches.levels
+        {
+            levels.laid = levels.cut;
+            sketches.ranks = sketches.ranks(records, neighbours, options)?;
+        }
+        Ok(Some(sketches))
+    }
+
+    /// Choose between signs and levels: what is off by less for rows and their neighbours.
+    fn choose<'n>(&mut self, records: Records<'_>, which: Which, neighbours: impl Fn(u32) -> &'n [u32]) {
+        let signs = self.error(records, &neighbours);
+        let mut chosen = signs;
+        if which.may_be_levels() && on_chosen!(BackEnd::of_this_processor(), backend => backend.has_bit_sums()) {
+            self.levels = on_chosen!(BackEnd::of_this_processor(), backend => self.levels_of(backend, records));
+        }
+        if self.levels.is_some() {
+            let levels = self.error(records, neighbours);
+            // What is no number is not less.
+            let less = |of: fn(&Off) -> f64| of(&levels) < CLEARLY * of(&signs);
+            if which.must_be_levels() || levels.apart < APART && less(|off| off.near) && less(|off| off.far) {
+                chosen = levels;
+            } else {
+                self.levels = None;
+            }
+        }
+        self.margin = (MARGIN * chosen.usual) as f32;
+    }
+
+    /// The levels of rows like a sample of them.
+    fn levels_of<B: Backend>(&self, backend: B, records: Records<'_>) -> Option<Levels> {
+        let filled = self.filled_centre.len();
+        let rows = (0..records.len()).step_by(records.len().div_ceil(CENTRED));
+        let mut sample = vec![0.0; rows.len() * filled];
+        for (row, y) in rows.zip(sample.chunks_mut(filled)) {
+            decode(records, row, y);
+            y.iter_mut().zip(&self.filled_centre).for_each(|(y, c)| *y -= c);
+        }
+        Levels::of(backend, (&sample, &self.filled_centre), (filled, filled / FEW_STEP), self.metric)
     }
 
     /// Whether records of vectors of this dimension are long enough for a look at their sketches first.
@@ -133,15 +219,39 @@ impl Sketches {
         &self.bytes[row as usize * self.stride..][..self.stride]
     }
 
-    /// f, c y, and what is added.
+    /// f, what P' is off by of its length, but for a factor, c y, and what is added.
     #[inline]
-    pub(super) fn factors(&self, sketch: &[u8]) -> [f32; 3] {
-        match sketch[bits_of(self.dimension)..].first_chunk::<FACTORS>() {
-            Some(&[a, b, c, d, e, f, g, h, i, j, k, l, ..]) => {
-                [f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]), f32::from_le_bytes([i, j, k, l])]
-            }
-            None => [0.0; 3],
-        }
+    pub(super) fn factors<const LEVELS: bool>(&self, sketch: &[u8]) -> [f32; 4] {
+        let Some(&[a, b, c, d, e, g, h, i, j, k, l, m, ..]) =
+            sketch[bits_of(self.dimension)..].first_chunk::<FACTORS>()
+        else {
+            return [0.0; 4];
+        };
+        let first = u32::from_le_bytes([a, b, c, d]);
+        let (f, off) = if LEVELS { apart(first) } else { (f32::from_bits(first), f32::from_bits(first)) };
+        [f, off, f32::from_le_bytes([e, g, h, i]), f32::from_le_bytes([j, k, l, m])]
+    }
+
+    /// Whether they have levels, which tell more than signs.
+    #[must_use]
+    pub fn have_levels(&self) -> bool {
+        self.levels.is_some()
+    }
+
+    /// Words of a row that a scan reads.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        self.levels.as_ref().map_or(self.dimension.div_ceil(FEW_STEP), |levels| levels.laid.words())
+    }
+
+    /// Where the factors of a sketch begin.
+    pub(super) fn factors_at(&self) -> usize {
+        bits_of(self.dimension)
+    }
+
+    /// Bytes of a sketch.
+    pub(super) fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Where a sketch's factors lie, from the beginning of a line on.
@@ -171,49 +281,140 @@ impl Sketches {
 
     fn fill_on<B: Backend>(&mut self, backend: B, records: Records<'_>, options: Options<'_>) -> Result<(), Error> {
         let stride = self.stride;
-        let centre = self.filled_centre.clone();
-        let filled = centre.len();
-        let parts: Vec<Mutex<&mut [u8]>> = self.bytes.chunks_mut(STEP * stride).map(Mutex::new).collect();
-        share_out(
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let parts: Vec<Mutex<&mut [u8]>> = bytes.chunks_mut(STEP * stride).map(Mutex::new).collect();
+        let filled = share_out(
             parts.len(),
             Options { mask: None, ..options },
             |part| part * STEP,
-            || vec![0.0; filled],
-            |vector, part, _| {
+            || Maker::new(backend, self),
+            |maker, part, _| {
                 let mut some = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
                 for (row, sketch) in (part * STEP..).zip(some.chunks_mut(stride)) {
-                    make(backend, records, row, (&centre, vector), sketch);
+                    maker.row(records, row, sketch);
                 }
                 Ok(())
             },
-        )
+        );
+        drop(parts);
+        self.bytes = bytes;
+        filled
     }
 
-    /// The square root of the mean square of what sketches are off, as a part of f |P'|. Not finite where nothing could
-    /// be compared.
-    fn error<'n>(&self, records: Records<'_>, metric: Metric, neighbours: impl Fn(u32) -> &'n [u32]) -> f64 {
-        let mut point = Point::new(self.dimension);
-        let (mut squares, mut count) = (0.0, 0_usize);
-        for row in (0..records.len()).step_by(records.len().div_ceil(SAMPLED)) {
-            super::copy_and_sketch(&mut point, records, row, metric, self);
-            for &to in neighbours(row as u32).iter().filter(|&&to| (to as usize) < records.len()) {
+    /// What sketches are off by, for rows and their neighbours.
+    fn error<'n>(&self, records: Records<'_>, neighbours: impl Fn(u32) -> &'n [u32]) -> Off {
+        on_chosen!(BackEnd::of_this_processor(), backend => self.error_on(backend, records, neighbours))
+    }
+
+    fn error_on<'n, B: Backend>(&self, backend: B, records: Records<'_>, neighbours: impl Fn(u32) -> &'n [u32]) -> Off {
+        let (mut point, mut maker) = (Point::new(self.dimension), Maker::new(backend, self));
+        let mut sketch = vec![0; self.stride];
+        let [mut usual, mut near, mut far, mut apart] = [const { Vec::new() }; 4];
+        for (number, row) in (0..records.len()).step_by(records.len().div_ceil(SAMPLED)).enumerate() {
+            point.copy(backend, records, row, self.metric);
+            point.sketch(backend, self);
+            let mut off = |to: u32| {
                 let record = records.record(to as usize);
-                let (scale, _) = records.factors(record);
+                let (scale, add) = records.factors(record);
                 let products = point.codes.iter().zip(&record[..self.dimension]);
                 let dot: i32 = products.map(|(&a, &b)| i32::from(a) * i32::from(b.cast_signed())).sum();
                 let exact = f64::from(point.scale * scale) * f64::from(dot);
-                let sketch = self.of(to);
-                let bits = generic::bit_sum(&point.sketched.codes, sketch);
-                let [f, along, _] = self.factors(sketch);
-                let off = exact - f64::from(point.sketched.product(bits, f, along));
-                let unit = f64::from(f * point.sketched.norm);
-                if unit > 0.0 && off.is_finite() {
-                    squares += (off / unit).powi(2);
-                    count += 1;
-                }
-            }
+                sketch.fill(0);
+                maker.row(records, to as usize, &mut sketch);
+                let rows = [&*sketch; DOTS];
+                let ([f, off_by, along, _], [sum, ..]) = if self.have_levels() {
+                    (self.factors::<true>(&sketch), self.sums::<_, true>(backend, &point, rows))
+                } else {
+                    (self.factors::<false>(&sketch), self.sums::<_, false>(backend, &point, rows))
+                };
+                let off = exact - f64::from(point.sketched.product(sum, f, along));
+                let unit = f64::from(off_by * point.sketched.norm);
+                Some((off, unit, f64::from(add) - exact)).filter(|_| unit > 0.0 && off.is_finite())
+            };
+            let links = neighbours(row as u32).iter().filter(|&&to| (to as usize) < records.len());
+            let mut some: Vec<(f64, f64, f64)> = links.filter_map(|&to| off(to)).collect();
+            usual.extend(some.iter().map(|(off, unit, _)| (off / unit).powi(2)));
+            // Links lead to other places too.
+            some.sort_by(|a, b| a.2.total_cmp(&b.2));
+            some.truncate(NEAREST);
+            near.extend(some.iter().map(|(off, ..)| off.powi(2)));
+            let middle = mean(some.iter().map(|(.., distance)| *distance));
+            let spread = mean(some.iter().map(|(.., distance)| (distance - middle).powi(2)));
+            apart.push(mean(some.iter().map(|(off, ..)| off.powi(2))) / spread);
+            // Every so many, from elsewhere for each row.
+            let others = (number..records.len()).step_by(records.len().div_ceil(OTHERS));
+            far.extend(others.filter_map(|to| off(to as u32)).map(|(off, ..)| off.powi(2)));
         }
-        (squares / count as f64).sqrt()
+        apart.sort_unstable_by(f64::total_cmp);
+        let [usual, near, far] = [usual, near, far].map(|of| mean(of.into_iter()));
+        // What is no number is the greatest.
+        Off { usual: usual.sqrt(), near, far, apart: apart.get(apart.len() / 2).copied().unwrap_or(f64::NAN) }
+    }
+
+    /// What sketches have in common with a point: the sums of its codes whose bits are set, or of levels times its weights.
+    #[inline]
+    pub(super) fn sums<B: Backend, const LEVELS: bool>(
+        &self,
+        backend: B,
+        point: &Point,
+        rows: [&[u8]; DOTS],
+    ) -> [i32; DOTS] {
+        if LEVELS && let Some(levels) = &self.levels {
+            let all = &point.sketched.weights;
+            let weights = std::array::from_fn(|level| &all[level * self.stride..][..self.stride]);
+            backend.level_sums(LevelSums { cut: levels.cut, weights, rows })
+        } else {
+            backend.bit_sums(BitSums { point: &point.sketched.codes, rows })
+        }
+    }
+}
+
+/// What sketches are off by.
+#[derive(Clone, Copy)]
+struct Off {
+    /// For neighbours, the square root of the mean square of it as a part of |P'| and of f, or of what levels leave. Not finite
+    /// where nothing could be compared.
+    usual: f64,
+    /// The mean square of it, for the nearest of those.
+    near: f64,
+    /// And for other rows: the less it is, the fewer are taken for near.
+    far: f64,
+    /// The mean square of it as a part of the variance of distances, of the nearest of a row; for half of all rows it is less.
+    apart: f64,
+}
+
+/// No number for none.
+fn mean(of: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = of.len() as f64;
+    of.sum::<f64>() / count
+}
+
+/// Which sketches are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Those that are off by less.
+    Better,
+    /// Of signs.
+    #[cfg(test)]
+    Signs,
+    /// Of levels, where this processor is fast with them.
+    #[cfg(test)]
+    Levels,
+}
+
+impl Which {
+    fn may_be_levels(self) -> bool {
+        match self {
+            Self::Better => true,
+            #[cfg(test)]
+            Self::Signs => false,
+            #[cfg(test)]
+            Self::Levels => true,
+        }
+    }
+
+    fn must_be_levels(self) -> bool {
+        self.may_be_levels() && self != Self::Better
     }
 }
 
@@ -246,46 +447,4 @@ fn norm(records: Records<'_>) -> f32 {
 /// The sum of squares.
 fn square(x: &[f32]) -> f32 {
     x.iter().map(|x| x * x).sum()
-}
-
-/// Fill the sketch of one row. `centre` and `vector`: filled up to a multiple of [`FEW_STEP`].
-fn make<B: Backend>(
-    backend: B,
-    records: Records<'_>,
-    row: usize,
-    (centre, vector): (&[f32], &mut [f32]),
-    sketch: &mut [u8],
-) {
-    let record = records.record(row);
-    let (scale, add) = records.factors(record);
-    let dimension = records.dimension();
-    for (to, &code) in vector.iter_mut().zip(&record[..dimension]) {
-        *to = scale * f32::from(code.cast_signed());
-    }
-    for ((bits, x), c) in
-        sketch.chunks_exact_mut(FEW_STEP / 8).zip(vector.chunks(FEW_STEP)).zip(centre.chunks(FEW_STEP))
-    {
-        bits.copy_from_slice(&backend.at_least(x, c).to_le_bytes());
-    }
-    // Lanes side by side, so that they are added up many at a time; behind the elements there are zeros.
-    let (mut sizes, mut squares, mut along) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
-    for (x, c) in vector.as_chunks::<LANES>().0.iter().zip(centre.as_chunks::<LANES>().0) {
-        for lane in 0..LANES {
-            let y = x[lane] - c[lane];
-            sizes[lane] += y.abs();
-            squares[lane] += y * y;
-            along[lane] += c[lane] * y;
-        }
-    }
-    let [size, square, along] = [sizes, squares, along].map(|lanes| lanes.iter().sum::<f32>());
-    let f = match square {
-        0.0 => 0.0,
-        // What f32 may not hold, or lose, says nothing about where the row is: no comparison with it holds.
-        _ if !TAME.contains(&square) => f32::NAN,
-        _ => square / size,
-    };
-    let at = bits_of(dimension);
-    for (to, factor) in sketch[at..].chunks_exact_mut(4).zip([f, along, add, scale]) {
-        to.copy_from_slice(&factor.to_le_bytes());
-    }
 }

@@ -4,6 +4,7 @@ mod binary;
 mod data;
 mod doors;
 mod late;
+mod levels;
 mod oracle;
 mod properties;
 mod sampled;

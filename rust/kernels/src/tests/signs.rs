@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{METRICS, config, on_every_backend, threads};
 use crate::backend::{BIT_LANES, Backend, SignRows};
-use crate::space::{Measured, Nearest, Point, Records, Sketches, Space, record_bytes};
+use crate::space::{Measured, Nearest, Point, Records, Sketches, Space, Which, record_bytes};
 use crate::{Corpus, Metric, Rows};
 
 /// Distances one by one.
@@ -138,7 +138,7 @@ proptest! {
         let query = vectors(1, dimension, topics, 0.7, 11);
         let mut point = Point::new(dimension);
         Space::codes(made.records(), metric).set(&mut point, &query);
-        sketches.set_signs(&mut point, &query, metric);
+        sketches.set_signs(&mut point, &query);
         let (mut measured, mut found) = (Measured::default(), Vec::new());
         if again {
             signs.measure(from_ref(&(0..rows)), &point, &mut measured);
@@ -200,12 +200,12 @@ proptest! {
         let vectors = (0..rows).map(|row| made.records().vector(row));
         prop_assert!((0..rows).all(|row| made.records().vector(row) == made.decoded(row)));
         let (of_rows, of_vectors) =
-            (sketches.signs(None, threads(1)).unwrap(), sketches.signs_of(vectors, Metric::L2));
+            (sketches.signs(None, threads(1)).unwrap(), sketches.signs_of(vectors));
         let places: Vec<u32> = places.into_iter().map(|place| place as u32).collect();
         let some = of_vectors.of_places(&places);
         prop_assert_eq!((of_vectors.len(), some.len()), (rows, places.len()));
         let mut point = Point::new(dimension);
-        sketches.set_signs(&mut point, &made.data[..dimension], Metric::L2);
+        sketches.set_signs(&mut point, &made.data[..dimension]);
         let distances = |signs: &crate::Signs| -> Vec<(u32, usize)> {
             let (mut measured, mut one) = (Measured::default(), Vec::new());
             (0..signs.len()).map(|place| {
@@ -263,7 +263,8 @@ impl Made {
     fn sketches(&self, metric: Metric) -> Sketches {
         let near: Vec<Vec<u32>> =
             (0..self.records().len()).map(|row| vec![((row + 1) % self.records().len()) as u32]).collect();
-        Sketches::new(self.records(), metric, |row| &near[row as usize], threads(1)).unwrap().unwrap()
+        let near = |row: u32| &*near[row as usize];
+        Sketches::of_which(self.records(), metric, near, Which::Signs, threads(1)).unwrap().unwrap()
     }
 
     fn decoded(&self, row: usize) -> Vec<f32> {
@@ -304,7 +305,7 @@ proptest! {
         let mut points: Vec<Point> = (0..3).map(|_| Point::new(dimension)).collect();
         for (point, query) in points.iter_mut().zip(queries.chunks(dimension)) {
             space.set(point, query);
-            sketches.set_signs(point, query, metric);
+            sketches.set_signs(point, query);
         }
         let mut begun: Vec<Nearest> = (0..3).map(|_| Nearest::default()).collect();
         points.iter().zip(&mut begun).for_each(|(point, nearest)| signs.begin(point, most, nearest));
@@ -346,7 +347,7 @@ fn of_no_rows_nothing_is_found() {
     assert!(signs.is_empty() && signs.parts(3).is_empty());
     let mut point = Point::new(384);
     let (mut nearest, mut found) = (Nearest::default(), vec![7]);
-    sketches.set_signs(&mut point, &made.data[..384], Metric::L2);
+    sketches.set_signs(&mut point, &made.data[..384]);
     signs.begin(&point, 5, &mut nearest);
     signs.scan(0..0, &mut [(&point, &mut nearest)]);
     signs.end(&point, &mut nearest);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{METRICS, config, on_every_backend, threads};
 use crate::backend::{Backend, BitSums, DOTS, FEW_STEP};
-use crate::space::{Point, Records, Sketches, Space, record_bytes};
+use crate::space::{Point, Records, Sketches, Space, Which, record_bytes};
 use crate::{Corpus, Metric, Rows};
 
 /// About evenly from -1 to 1, the same for the same numbers.
@@ -110,7 +110,8 @@ fn sifts_by_the_formula() {
         let bytes = records_of(&data, dimension, metric);
         let records = Records::new(&bytes, dimension, rows).unwrap();
         let near = next_ones(rows);
-        let made = Sketches::new(records, metric, |row| &near[row as usize], threads(2)).unwrap().unwrap();
+        let made =
+            Sketches::of_which(records, metric, |row| &near[row as usize], Which::Signs, threads(2)).unwrap().unwrap();
         assert_eq!(made.nbytes(), rows * if dimension > 400 { 128 } else { 64 });
         let space = Space::codes(records, metric).with_sketches(&made);
         if !space.has_sketches() {
@@ -170,7 +171,8 @@ fn distances_are_those_of_records_to_the_bit() {
         let bytes = records_of(&data, dimension, metric);
         let records = Records::new(&bytes, dimension, rows).unwrap();
         let neighbours = next_ones(rows);
-        let made = Sketches::new(records, metric, |row| &neighbours[row as usize], threads(1)).unwrap();
+        let made =
+            Sketches::of_which(records, metric, |row| &neighbours[row as usize], Which::Signs, threads(1)).unwrap();
         let made = made.unwrap_or_else(|| panic!("{dimension}"));
         let (plain, sketched) = (Space::codes(records, metric), Space::codes(records, metric).with_sketches(&made));
         let of: Vec<u32> = (0..rows as u32).rev().step_by(3).collect();
@@ -202,7 +204,8 @@ fn what_is_near_stays() {
         let bytes = records_of(&data, dimension, metric);
         let records = Records::new(&bytes, dimension, rows).unwrap();
         let near = next_ones(rows);
-        let made = Sketches::new(records, metric, |row| &near[row as usize], threads(1)).unwrap().unwrap();
+        let made =
+            Sketches::of_which(records, metric, |row| &near[row as usize], Which::Signs, threads(1)).unwrap().unwrap();
         let space = Space::codes(records, metric).with_sketches(&made);
         if !space.has_sketches() {
             return; // this processor compares codes as fast
@@ -263,7 +266,8 @@ fn vectors_of_any_size_stay_where_they_are_near() {
             for metric in METRICS {
                 let bytes = records_of(&data, dimension, metric);
                 let records = Records::new(&bytes, dimension, rows).unwrap();
-                let made = Sketches::new(records, metric, |row| &near[row as usize], threads(1)).unwrap();
+                let made =
+                    Sketches::of_which(records, metric, |row| &near[row as usize], Which::Signs, threads(1)).unwrap();
                 let Some(made) = made else { continue };
                 let space = Space::codes(records, metric).with_sketches(&made);
                 let (mut point, mut distances) = (Point::new(dimension), Vec::new());

@@ -16,6 +16,7 @@ mod exact;
 mod few;
 mod few_codes;
 mod floats;
+mod levels;
 mod signs;
 mod vectors;
 
@@ -29,11 +30,12 @@ use self::encode::{encode, sums_i8};
 use self::few::{decode_f16, few};
 use self::few_codes::few_codes;
 use self::floats::{at_least, copy, products, squares, tiles};
+use self::levels::{level_distances, level_sums};
 use self::signs::{count_at_most, places_at_most, sign_distances, signs_below};
 use self::vectors::{Brain, Code, F32, Half};
 use super::{
-    BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, MOST_FEW, Operation, SignRows,
-    Tile, TileBits, TileI8, generic,
+    BIT_LANES, Backend, BitSums, Coded, DOTS, Dots, FEW, FewCodes, FewRows, LINE_BYTES, LevelRows, LevelSums, MOST_FEW,
+    Operation, SignRows, Tile, TileBits, TileI8, generic,
 };
 use crate::element::{Bf16, F16};
 
@@ -169,6 +171,23 @@ impl Backend for Avx512 {
     fn sign_distances(self, query: &[u64], rows: &[u64], to: &mut [u16]) {
         // SAFETY: `self` proves the target features, and `popcnt` that one.
         unsafe { if self.popcnt { sign_distances(query, rows, to) } else { plain_sign_distances(query, rows, to) } }
+    }
+
+    fn level_sums(self, of: LevelSums<'_>) -> [i32; DOTS] {
+        if !self.vnni {
+            return generic::level_sums(of);
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { level_sums(of) }
+    }
+
+    fn level_distances(self, of: LevelRows<'_>, to: &mut [u16]) {
+        if !self.vnni {
+            generic::level_distances(of, to);
+            return;
+        }
+        // SAFETY: `self` proves the target features, and `vnni` that one.
+        unsafe { level_distances(of, to) }
     }
 
     fn ones(self, bytes: &[u8]) -> usize {
