@@ -99,7 +99,7 @@ pub(crate) fn search_without(
         };
         let cells = graph.cells(file, options)?.map(|(ranks, _)| (ranks.probes(work.ef, work.share()), ranks.cells));
         let told = Told { words: sketches.words(), levels: sketches.have_levels() };
-        work.signs = Some(Rough::new(lying, told, cells, |most| sketches.share_within(most)));
+        work.signs = Some(Rough::new(lying, told, cells, work.share(), |most| sketches.share_within(most)));
         known = Some((sketches, of_mask));
     }
     let plan = work.plan(search.ways);

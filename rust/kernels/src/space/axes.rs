@@ -28,17 +28,18 @@ const LANES: usize = 16;
 
 impl Axes {
     /// The first `count` components of `vectors`, which are taken from their mean and filled up with zeros to `filled`
-    /// elements, a multiple of [`FEW_STEP`]; fewer, and then nothing, where they differ along fewer. One more, at `none`, is no
+    /// elements, a multiple of [`FEW_STEP`]; zeros where they differ along fewer. One more, at `none`, is no
     /// direction.
     pub(super) fn of<B: Backend>(backend: B, vectors: &[f32], filled: usize, (count, none): (usize, usize)) -> Self {
         let lanes = B::LANES * B::VECTORS;
         let covariance = covariance(backend, vectors, filled, lanes);
         let rows: Vec<&[f32]> = covariance.chunks(filled).collect();
         let wide = count.next_multiple_of(lanes);
-        // By element: those of all directions, as `products` has it. Columns of the covariance are as good a beginning as
-        // any, and better where they are long.
-        let mut axes: Vec<f32> = (0..count).flat_map(|axis| rows[axis * filled / count].iter().copied()).collect();
+        // Any directions, the same each time: columns of the covariance would be zeros of elements that are all equal.
+        let number = |i: u64| (mixed(i) >> 40) as f32 / (1_u64 << 24) as f32 - 0.5;
+        let mut axes: Vec<f32> = (0..(count * filled) as u64).map(number).collect();
         perpendicular(&mut axes, filled);
+        // By element: those of all directions, as `products` has it.
         let (mut panel, mut turned) = (vec![0.0; filled * lanes], vec![0.0; filled * lanes]);
         for _ in 0..TURNS {
             let before = axes.clone();
@@ -87,12 +88,19 @@ impl Axes {
             for (row, axis) in rows.iter_mut().zip(axes.chunks_exact(self.filled)) {
                 *row = axis;
             }
-            let sums = backend.dots(Dots { point: codes, sum, rows, next: [&[]; DOTS] });
+            let sums = backend.dots(Dots { point: codes, sum, rows, next: rows });
             for ((to, axis), sum) in to.iter_mut().zip(scales).zip(sums) {
                 *to = scale * axis * sum as f32;
             }
         }
     }
+}
+
+/// A number that looks like any other, the same for the same one.
+fn mixed(i: u64) -> u64 {
+    let i = (i ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let i = (i ^ i >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    i ^ i >> 31
 }
 
 /// The products of each two elements, summed up over all vectors and divided by the greatest of them: for directions, their

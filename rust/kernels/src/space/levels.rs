@@ -28,10 +28,11 @@ pub(super) struct Levels {
     /// How the words of a sketch are cut up, and those of them that a scan reads.
     pub(super) cut: Cut,
     pub(super) laid: Cut,
-    /// Of each axis; of the place that is none, as wide as what stands there asks for.
+    /// How wide they are, of each axis; 0 where there is none.
     steps: Vec<f32>,
     inverses: Vec<f32>,
-    /// The mean of what stands at the place that is no axis.
+    /// The same of the place that is no axis, and the mean of what stands there.
+    width: f32,
     mean: f32,
     /// How far the mean of all rows lies along each axis.
     centre: Vec<f32>,
@@ -130,6 +131,7 @@ impl Levels {
             laid: Cut { quarters: 0, ..cut },
             steps: Vec::new(),
             inverses: vec![0.0; places],
+            width: 0.0,
             mean: 0.0,
             centre: Vec::new(),
             centre_length: backend.squares(centre).sqrt(),
@@ -146,19 +148,19 @@ impl Levels {
             others.push(made.other(square, backend.exact_dot(y, centre) as f32, metric));
         }
         let count = lengths.len();
-        made.mean = others.iter().sum::<f32>() / count as f32;
+        let mean = others.iter().map(|&other| f64::from(other)).sum::<f64>() / count as f64;
+        let deviations = others.iter().map(|&other| (f64::from(other) - mean).powi(2));
+        let deviation = (deviations.sum::<f64>() / count as f64).sqrt();
+        (made.mean, made.width) = (mean as f32, WIDTHS[0] * deviation as f32);
         for other in &mut others {
             *other = (*other - made.mean).abs();
         }
-        let deviation = (others.iter().map(|x| x * x).sum::<f32>() / count as f32).sqrt();
         let most = |of: &mut Vec<f32>| {
             of.sort_unstable_by(f32::total_cmp);
             of[(count * MOST / 1000).min(count - 1)]
         };
         made.reach = (most(&mut lengths), most(&mut others));
         made.steps = sums.iter().map(|sum| (sum / count as f64).sqrt() as f32).collect();
-        let place = made.place();
-        made.steps[place] = deviation;
         for (kind, width) in kinds(cut).into_iter().zip(WIDTHS) {
             made.steps[kind.places].iter_mut().for_each(|step| *step *= width);
         }
@@ -214,14 +216,13 @@ impl Levels {
                 }
             }
         }
-        // What stands at no axis has added what the middle of its level says.
-        let no_axis = 0.5 * self.steps[place];
-        own -= no_axis * no_axis;
-        let other = (self.other(square, of_centre, metric) - self.mean) * self.inverses[place] + 128.0;
+        let width = if self.width > 0.0 { self.width } else { f32::INFINITY };
+        let other = (self.other(square, of_centre, metric) - self.mean) / width + 128.0;
         bytes[place] = other.clamp(0.0, 255.0) as u8;
         let f = if products > 0.0 { squares / products } else { 0.0 };
         let left = square - squares + (squares - 2.0 * f * products + f * f * own);
-        (f, left.max(0.0).sqrt())
+        // (Of what is no number that is the greater.)
+        (f, if left < CODED * square { (CODED * square).sqrt() } else { left.sqrt() })
     }
 
     /// Weigh what a query, P', has along each axis, which stands there; `other`: the weight of what is at no axis.
@@ -230,11 +231,13 @@ impl Levels {
         let place = self.place();
         along[place] = other;
         let weight = |(x, step): (&f32, &f32)| x * step;
-        let greatest = along.iter().zip(&self.steps).map(weight).fold(0.0_f32, |most, x| most.max(x.abs()));
-        *scale = if greatest.is_normal() && greatest.is_finite() { greatest / 127.0 } else { 0.0 };
+        let of_place = other * self.width;
+        let greatest = along.iter().zip(&self.steps).map(weight).fold(of_place.abs(), |most, x| most.max(x.abs()));
+        *scale = if greatest.is_normal() { greatest / 127.0 } else { 0.0 };
         let inverse = if *scale > 0.0 { scale.recip() } else { 0.0 };
         codes.clear();
         codes.extend(along.iter().zip(&self.steps).map(weight).map(|x| rounded(x * inverse)));
+        codes[place] = rounded(of_place * inverse);
         let sums = kinds(self.cut).into_iter().map(|kind| {
             let sum: i32 = codes[kind.places.clone()].iter().map(|&code| i32::from(code)).sum();
             -kind.middle() * sum as f32
@@ -257,10 +260,10 @@ impl Levels {
     /// The weights by word, as a scan wants them, of the words that it reads, and how sums of them become distances.
     pub(super) fn by_word(&self, weighed: &Weighed, to: &mut Vec<u64>) -> Scaled {
         to.clear();
-        let mut constant = 0.0;
+        let mut constant = 0.0_f64;
         for kind in kinds(self.laid) {
             let sum: i32 = weighed.codes[kind.places.clone()].iter().map(|&code| i32::from(code)).sum();
-            constant -= weighed.scale * kind.middle() * sum as f32;
+            constant -= f64::from(weighed.scale * kind.middle()) * f64::from(sum);
             let (words, _) = weighed.codes[kind.places].as_chunks::<BYTES>();
             let count = kind.bytes.len() / BYTES;
             for word in 0..count {
@@ -269,15 +272,16 @@ impl Levels {
             }
         }
         let place = self.place();
-        let other = weighed.along[place];
-        let squares: f32 = weighed.along.iter().map(|x| x * x).sum::<f32>() - other * other;
+        let other = f64::from(weighed.along[place]);
+        let squares = weighed.along.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() - other.powi(2);
         // As near as a row of the usual length can be that lies where the query does.
-        let greatest = squares.max(0.0).sqrt() * self.reach.0 + other.abs() * self.reach.1;
+        let greatest = squares.max(0.0).sqrt() * f64::from(self.reach.0) + other.abs() * f64::from(self.reach.1);
         if weighed.scale <= 0.0 {
             return Scaled::default();
         }
-        let offset = ((greatest - constant) / weighed.scale).clamp(-MOST_OFFSET, MOST_OFFSET) as i32;
-        let range = (2.0 * greatest / weighed.scale).min(MOST_OFFSET);
+        let scale = f64::from(weighed.scale);
+        let offset = ((greatest - constant) / scale).clamp(-MOST_OFFSET, MOST_OFFSET) as i32;
+        let range = (2.0 * greatest / scale).min(MOST_OFFSET);
         let mut shift = 0;
         while range as u32 >> shift > u32::from(FARTHEST) {
             shift += 1;
@@ -291,7 +295,12 @@ impl Levels {
         to.extend(along.iter().zip(&self.centre).map(|(x, c)| x / 2.0 + (k / 2.0 - 1.0) * c));
     }
 
-    /// The weight of what is at no axis: for L2, of |y|² / 2; for others, of c y / |c|.
+    /// How many places there are.
+    pub(super) fn places(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The weight of what is at no axis, of a query P' or, for L2, q - c: of |y|² / 2; for others, of c y / |c|.
     pub(super) fn weight_of_other(&self, k: f32, metric: Metric) -> f32 {
         if metric == Metric::L2 { -1.0 } else { k * self.centre_length }
     }
@@ -308,4 +317,7 @@ fn rounded(x: f32) -> i8 {
 }
 
 /// What 32 bits hold, with room for the sum of weights times levels.
-const MOST_OFFSET: f32 = 1e9;
+const MOST_OFFSET: f64 = 1e9;
+
+/// What codes of rows and of axes are off by, of a square: what levels leave is not known to be less.
+const CODED: f32 = 1e-3;

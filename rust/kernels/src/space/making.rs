@@ -44,13 +44,15 @@ impl<'s, B: Backend> Maker<'s, B> {
 
     /// Fill the sketch of a row, zeros so far.
     pub(super) fn row(&mut self, records: Records<'_>, row: usize, sketch: &mut [u8]) {
+        self.vector[records.dimension()..].fill(0.0);
         decode(records, row, &mut self.vector);
         let (scale, add) = records.factors(records.record(row));
         self.make(scale, add, sketch);
     }
 
-    /// Fill the sketch of a vector, zeros so far, but for what records say.
+    /// Fill the sketch of a vector of the rows' dimension, zeros so far, but for what records say.
     pub(super) fn vector(&mut self, vector: &[f32], sketch: &mut [u8]) {
+        self.vector[vector.len()..].fill(0.0);
         self.vector[..vector.len()].copy_from_slice(vector);
         self.make(0.0, 0.0, sketch);
     }
@@ -129,5 +131,23 @@ pub(super) fn decode(records: Records<'_>, row: usize, to: &mut [f32]) {
     let scale = records.factors(record).0;
     for (to, &code) in to.iter_mut().zip(&record[..records.dimension()]) {
         *to = scale * f32::from(code.cast_signed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_numbers_come_apart_as_they_went_together() {
+        for f in [0.0, 1e-30, 0.5, 0.999_99, 1.0, 1.234_567, 77.7, 1e20, f32::MAX] {
+            for left in [0.0, 1e-20, 0.003, 1.0, 1.99, 5e9, f32::MAX] {
+                let (of_f, of_left) = apart(together(f, left));
+                let near = |a: f32, b: f32, off: f32| a == b || (a - b).abs() <= off * b || (b == f32::MAX && a > 1e38);
+                assert!(near(of_f, f, 1.3e-4) && near(of_left, left, 0.032), "{f} {left}: {of_f} {of_left}");
+            }
+        }
+        let (f, left) = apart(together(f32::NAN, f32::NAN));
+        assert!(f.is_nan() && left.is_nan());
     }
 }

@@ -115,7 +115,10 @@ impl Point {
             Some(levels) => {
                 let Sketched { codes, weights, weighed, .. } = sketched;
                 levels.axes.along(backend, codes, coded.scale, &mut weighed.along);
-                levels.weigh(weighed, levels.weight_of_other(along, sketches.metric));
+                // For L2 a scan weighs what is about the centre, and this is for looks at one row.
+                let other =
+                    if sketches.metric == Metric::L2 { 0.0 } else { levels.weight_of_other(along, sketches.metric) };
+                levels.weigh(weighed, other);
                 weights.resize(QUARTERS * sketches.stride(), 0);
                 levels.by_byte(weighed, weights, sketches.stride());
                 (sketched.scale, sketched.constant) = (weighed.scale, weighed.constant);

@@ -283,6 +283,7 @@ impl Sketches {
         on_chosen!(BackEnd::of_this_processor(), backend => {
             let mut maker = Maker::new(backend, self);
             for (place, vector) in vectors.enumerate() {
+                assert_eq!(vector.len(), self.dimension(), "a vector of the rows' dimension");
                 if self.levels.is_some() {
                     sketch.fill(0);
                     maker.vector(&vector, &mut sketch);
@@ -379,11 +380,14 @@ impl Sketches {
                 let near: Vec<u64> = near.into_iter().map(|(_, to)| differ(to)).collect();
                 let below = near.iter().copied().max().unwrap_or(0);
                 found.clear();
-                signs.below(backend, &point, &signs.words_by_eight, (0, below), &mut found);
+                signs.below(backend, &point, &signs.words_by_eight, (0, below + 1), &mut found);
                 found.retain(|&entry| (entry as u32 as usize) < signs.len());
                 ranks.extend(near.iter().map(|&distance| {
                     let nearer = found.iter().filter(|&&entry| entry >> 32 < distance).count();
-                    (nearer as f64 * stands_for) as usize
+                    // Levels may not tell many apart, of which it is any.
+                    let as_far = found.iter().filter(|&&entry| entry >> 32 == distance).count();
+                    let before = if self.levels.is_some() { as_far.saturating_sub(1) / 2 } else { 0 };
+                    ((nearer + before) as f64 * stands_for) as usize
                 }));
             });
         }
@@ -399,6 +403,7 @@ impl Sketches {
     /// Give a point, which a space with these sketches has set, what is held against levels.
     fn set_levels(&self, point: &mut Point) {
         let Some(levels) = &self.levels else { return };
+        assert_eq!(point.sketched.weighed.along.len(), levels.places(), "a point that was set with these sketches");
         let Point { sketched, signs, from_centre, scaled, .. } = point;
         if self.metric == Metric::L2 {
             levels.about_centre(&sketched.weighed.along, sketched.along, &mut from_centre.along);
@@ -412,7 +417,7 @@ impl Sketches {
     /// Give a point, which a space with these sketches has set to this vector, what is held against signs, or levels, of rows.
     ///
     /// # Panics
-    /// When the vector has another dimension than the rows.
+    /// When the vector has another dimension than the rows; where there are levels, when no such space has set the point.
     pub fn set_signs(&self, point: &mut Point, vector: &[f32]) {
         assert_eq!(vector.len(), self.dimension(), "a vector of the rows' dimension");
         if self.levels.is_some() {

@@ -67,6 +67,11 @@ const CENTRED: usize = 4096;
 const LAID_WITHIN: usize = 256;
 const LAID_SHARE: f64 = 0.97;
 
+/// Elements up to which axes are looked for, since that takes their third power, and a query the second; and rows for each element,
+/// of which axes tell what others will be.
+const MOST_ELEMENTS: usize = 1024;
+const ROWS_FOR_EACH: usize = 2;
+
 /// What levels must be off by at most of what signs are, as a square, for the nearest and for others, or signs are taken: to
 /// weigh levels takes longer. (Of rows of topics 0.1 and 0.1; of sentences by `MiniLM` 6.5 and 0.3: walks took a sixth longer
 /// with levels, scans a fifth, and those found a hundredth more.)
@@ -166,7 +171,11 @@ impl Sketches {
     fn choose<'n>(&mut self, records: Records<'_>, which: Which, neighbours: impl Fn(u32) -> &'n [u32]) {
         let signs = self.error(records, &neighbours);
         let mut chosen = signs;
-        if which.may_be_levels() && on_chosen!(BackEnd::of_this_processor(), backend => backend.has_bit_sums()) {
+        let worth = self.dimension <= MOST_ELEMENTS && records.len() >= ROWS_FOR_EACH * self.dimension;
+        if which.may_be_levels()
+            && (worth || which.must_be_levels())
+            && on_chosen!(BackEnd::of_this_processor(), backend => backend.has_bit_sums())
+        {
             self.levels = on_chosen!(BackEnd::of_this_processor(), backend => self.levels_of(backend, records));
         }
         if self.levels.is_some() {
@@ -338,16 +347,20 @@ impl Sketches {
             some.sort_by(|a, b| a.2.total_cmp(&b.2));
             some.truncate(NEAREST);
             near.extend(some.iter().map(|(off, ..)| off.powi(2)));
+            // Of equal rows, all but the first have no neighbours.
+            if some.is_empty() {
+                continue;
+            }
             let middle = mean(some.iter().map(|(.., distance)| *distance));
             let spread = mean(some.iter().map(|(.., distance)| (distance - middle).powi(2)));
-            apart.push(mean(some.iter().map(|(off, ..)| off.powi(2))) / spread);
+            let part = mean(some.iter().map(|(off, ..)| off.powi(2))) / spread;
+            apart.push(if part.is_nan() { f64::INFINITY } else { part });
             // Every so many, from elsewhere for each row.
             let others = (number..records.len()).step_by(records.len().div_ceil(OTHERS));
             far.extend(others.filter_map(|to| off(to as u32)).map(|(off, ..)| off.powi(2)));
         }
         apart.sort_unstable_by(f64::total_cmp);
         let [usual, near, far] = [usual, near, far].map(|of| mean(of.into_iter()));
-        // What is no number is the greatest.
         Off { usual: usual.sqrt(), near, far, apart: apart.get(apart.len() / 2).copied().unwrap_or(f64::NAN) }
     }
 
