@@ -93,13 +93,15 @@ def remove_tree(path: Path) -> None:
     if path.is_symlink():
         return
     for parent, directories, files in os.walk(path, topdown=False):
-        for name in files:
+        for inner in [Path(parent, name) for name in files]:
             with suppress(OSError):
-                os.unlink(os.path.join(parent, name))
-        for name in directories:
-            inner = os.path.join(parent, name)
+                inner.unlink()
+        for inner in [Path(parent, name) for name in directories]:
             with suppress(OSError):
-                (os.unlink if os.path.islink(inner) else os.rmdir)(inner)
+                if inner.is_symlink():
+                    inner.unlink()
+                else:
+                    inner.rmdir()
     with suppress(OSError):
         path.rmdir()
 

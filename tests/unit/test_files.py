@@ -148,11 +148,11 @@ def test_a_tree_that_cannot_go_stays_without_an_error(tmp_path: Path, monkeypatc
     (tmp_path / "a" / "b" / "x").touch()
     (tmp_path / "a" / "y").touch()
 
-    def refused(path: str) -> None:
-        raise PermissionError(13, "Permission denied", path)
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "unlink", refused)
+        patched.setattr(Path, "unlink", refused)
         remove_tree(tmp_path / "a")
     assert (tmp_path / "a" / "b" / "x").exists()
     assert (tmp_path / "a" / "y").exists()

@@ -28,7 +28,7 @@ const BY_SIGNS: (usize, usize) = (8, 16);
 const BY_LEVELS: (usize, usize) = (5, 8);
 
 impl Near<'_> {
-    /// Fill the scratch's cells with those whose centres differ in the fewest signs from the point, and their distances.
+    /// Fill the scratch's cells with those whose centres differ least from the point by what is laid, and their distances.
     fn first(&self, scan: &Scan<'_>, most: usize, scratch: &mut Scratch) {
         let Scratch { point, measured, rows, .. } = &mut *scratch;
         let signs = &scan.laid.centres;
@@ -49,7 +49,7 @@ impl Near<'_> {
 
     /// Look at the rows of the nearest cells that were not looked at, up to so many in all.
     fn scan_cells(&self, scan: &Scan<'_>, to: usize, on: &mut On, scratch: &mut Scratch) {
-        // Of those that differ in the fewest signs, not so many are left.
+        // Of those that differ least, not so many are left.
         if scratch.cells.len() < to - on.done {
             self.others(scan, scratch);
         }

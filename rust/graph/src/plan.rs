@@ -103,7 +103,7 @@ pub(crate) struct Work {
     pub(crate) signs: Option<Rough>,
 }
 
-/// Signs of rows, as far as the cost of reading them goes.
+/// Signs of rows, or levels, as far as the cost of reading them goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rough {
     lying: Lying,

@@ -1,6 +1,6 @@
-//! A scan of the signs of all rows that may be found, instead of a walk.
+//! A scan of the signs of all rows that may be found, or of their levels, instead of a walk.
 //!
-//! The rows that differ in the fewest signs are compared by sketches and by codes, the nearest of those are scored
+//! The rows that differ least are compared by sketches and by codes, the nearest of those are scored
 //! exactly, as after a walk.
 
 use std::ops::Range;

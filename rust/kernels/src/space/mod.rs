@@ -346,7 +346,7 @@ impl<'a> Coded<'a> {
     }
 
     /// A row's scale, and what is added to its distances. They end a record, mostly on a line of their own; a sketch has them
-    /// behind its bits, and was mostly looked at already.
+    /// behind its signs or levels, and was mostly looked at already.
     #[inline]
     fn factors(self, row: u32) -> (f32, f32) {
         match self.sketches {

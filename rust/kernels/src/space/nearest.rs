@@ -6,7 +6,7 @@
 
 use super::signs::Signs;
 
-/// The `most` rows that differ in the fewest signs; those that differ as much, by their number. Used again for the next
+/// The `most` rows that differ least; those that differ as much, by their number. Used again for the next
 /// query.
 #[derive(Default)]
 pub struct Nearest {
@@ -24,13 +24,13 @@ pub struct Nearest {
 }
 
 impl Nearest {
-    /// Begin for `most` of rows of so many bits, at least one, that are nearer than `below`.
-    pub(super) fn reset(&mut self, bits: usize, most: usize, below: u64) {
+    /// Begin for `most` of rows, at least one, none of which is farther than `farthest`, that are nearer than `below`.
+    pub(super) fn reset(&mut self, farthest: usize, most: usize, below: u64) {
         self.found.clear();
         self.counts.clear();
-        self.counts.resize(bits + 1, 0);
+        self.counts.resize(farthest + 1, 0);
         (self.kept, self.most, self.settled) = (0, most.max(1), 0);
-        self.below = below.min(bits as u64 + 1);
+        self.below = below.min(farthest as u64 + 1);
     }
 
     /// Another for the same query and the same bound, which has found nothing.

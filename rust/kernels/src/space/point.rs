@@ -108,7 +108,7 @@ impl Point {
         sketched.codes[rest.len()..].fill(0);
         match &sketches.levels {
             None => {
-                // The codes whose bits are set, less those whose are not.
+                // The codes where bits are set, less all others.
                 sketched.scale = 2.0 * coded.scale;
                 sketched.constant = -coded.scale * backend.sums_i8(&sketched.codes).0 as f32;
             }

@@ -8,6 +8,10 @@
 //! differ goes with the angle between the two, about the centre. (To hold P' of `sketches` against them instead finds a
 //! fifth as well: of 100,000 rows of topics, 19 in 20 of the nearest ten were among 555 by P', and among 72 by q - c.)
 //! That is rough, and the best of them are compared by sketches and by codes.
+//!
+//! Where sketches have levels (`levels`), it is those that lie here, as many words of them as tell enough, and a distance is what
+//! is left when levels times weights are taken from what they could be at most. Whatever is said of signs, here and in the crate
+//! that scans them, holds of both but where they are told apart.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +29,7 @@ use crate::backend::{BIT_LANES, Backend, Cut, FEW_STEP, LevelRows, SignRows};
 use crate::share_out::share_out;
 use crate::{Error, Metric, Options, on_backend};
 
-/// Signs of some rows; by default, of none.
+/// Signs of some rows, or levels; by default, of none.
 #[derive(Default)]
 pub struct Signs {
     words_by_eight: Aligned<u64>,

@@ -4,6 +4,9 @@
 //! of bits is enough to see that for most of them, and memory brings lines. (`RaBitQ`; Gao and Long 2024. Without its
 //! rotation, which makes the errors provably small whatever the rows are: here they are measured on the rows themselves.)
 //!
+//! That is one kind. The other holds levels along a few directions in the same bytes (see `levels`); which of them tells more is
+//! measured on rows and their neighbours, when sketches are made.
+//!
 //! A row x, as its codes have it, is the centre c of all rows and what it differs by, y. Its sketch holds the signs of y,
 //! three numbers, and the scale of its codes, so that whoever reads those after it needs nothing else of the record. A
 //! query P, whatever multiplies x in a distance, is k c + P', with the k that makes P' least:
@@ -53,7 +56,7 @@ pub struct Sketches {
 /// which takes longer for the same recall.
 const MARGIN: f64 = 1.5;
 
-/// Bytes of f, of c y, of what is added to a record's distances, and of its scale.
+/// Bytes of f (of levels, and of what they leave), of c y, of what is added to a record's distances, and of its scale.
 const FACTORS: usize = 16;
 
 /// Records of so many times the bytes are worth a look at their sketches first.
