@@ -1,6 +1,7 @@
 //! What a walk needs, kept for the next one.
 
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use crossfade_kernels::{Measured, Nearest, Point};
 
@@ -52,7 +53,9 @@ impl Visited {
     }
 }
 
-/// Everything that one thread needs for walk after walk.
+/// Everything that one thread needs for walk after walk. No two of them share a cache line, nor two lines that are fetched
+/// together.
+#[repr(align(128))]
 pub(crate) struct Scratch {
     pub(crate) visited: Visited,
     /// The best so far.
@@ -109,22 +112,30 @@ impl Scratch {
     }
 }
 
-/// Scratch that no walk needs now.
+/// Scratch that no walk needs now, and which thread had it last.
+///
+/// A thread gets back what it had: that lies in the caches of its core. What another had comes from there line by line,
+/// in the midst of a search, and from afar where the cores have no cache in common.
 #[derive(Default)]
-pub(crate) struct Spare(Mutex<Vec<Scratch>>);
+pub(crate) struct Spare(Mutex<Vec<(ThreadId, Box<Scratch>)>>);
 
 impl Spare {
     /// Some scratch, which comes back when it is dropped.
     pub(crate) fn lend(&self, dimension: usize) -> Lent<'_> {
-        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Lent { spare: self, scratch: Some(spare.unwrap_or_else(|| Scratch::new(dimension))) }
+        let own = thread::current().id();
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What has lain there longest may be that of a thread that is no more.
+        let place = spare.iter().rposition(|&(of, _)| of == own).or((!spare.is_empty()).then_some(0));
+        let found = place.map(|place| spare.remove(place).1);
+        drop(spare);
+        Lent { spare: self, scratch: Some(found.unwrap_or_else(|| Box::new(Scratch::new(dimension)))) }
     }
 }
 
 /// Scratch that is in use.
 pub(crate) struct Lent<'s> {
     spare: &'s Spare,
-    scratch: Option<Scratch>,
+    scratch: Option<Box<Scratch>>,
 }
 
 impl Lent<'_> {
@@ -137,8 +148,9 @@ impl Lent<'_> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         // What a panic left half done may not serve another walk.
-        if let Some(scratch) = self.scratch.take().filter(|_| !std::thread::panicking()) {
-            self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        if let Some(scratch) = self.scratch.take().filter(|_| !thread::panicking()) {
+            let own = thread::current().id();
+            self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push((own, scratch));
         }
     }
 }
@@ -158,5 +170,31 @@ mod tests {
             }
             assert!(!visited.insert(1 << 20));
         }
+    }
+
+    #[test]
+    fn a_thread_gets_back_what_it_had_and_a_new_one_what_lies_there_longest() {
+        let spare = Spare::default();
+        let marked = |lent: &mut Lent<'_>, mark: u32| lent.get().nodes.push(mark);
+        let mut own = spare.lend(8);
+        marked(&mut own, 1);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut other = spare.lend(8);
+                assert_eq!(other.get().nodes, []);
+                marked(&mut other, 2);
+                drop(own);
+                drop(other);
+                assert_eq!(spare.lend(8).get().nodes, [2]);
+            });
+        });
+        // What was given back elsewhere is that thread's.
+        let mut first = spare.lend(8);
+        let mut second = spare.lend(8);
+        assert_eq!((first.get().nodes.as_slice(), second.get().nodes.as_slice()), (&[1][..], &[2][..]));
+        assert_eq!(spare.lend(8).get().nodes, []);
+        drop(second);
+        drop(first);
+        assert_eq!(spare.lend(8).get().nodes, [1]);
     }
 }
