@@ -371,9 +371,9 @@ _TextPart = tuple[TextSegment | TextView, NDArray[np.uint8] | None]
 _Formula = tuple[float, float, int]
 
 def search_text(
-    queries: list[str], parts: Sequence[_TextPart], k: int, formula: _Formula
+    queries: list[str], parts: Sequence[_TextPart], wanted: tuple[int, int], formula: _Formula
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-    """Offsets of the queries, then parts, rows and scores."""
+    """`wanted`: k, and ties. Offsets of the queries, then parts, rows and scores."""
 
 def explain_text(
     query: str, parts: Sequence[_TextPart], rows: Sequence[tuple[int, int]], formula: _Formula

@@ -59,6 +59,19 @@ def test_masks_and_parts(segment: Segment) -> None:
         assert masked.scores.tolist() == hits.scores[[0, 2]].tolist()
 
 
+def test_rows_that_tie_with_the_last_come_after_it(segment: Segment) -> None:
+    tail = Tail(PLAIN)
+    tail.append(["a b", "a", "a", "c", "a", "a"])
+    [one, two, most] = (search(["a"], [tail], 2, ties=ties)[0].rows.tolist() for ties in (0, 1, 9))
+    assert (one, most) == ([1, 2], [1, 2, 4, 5])
+    assert two[:2] == [1, 2]
+    assert two[2:] in ([4], [5])
+    # The last of four has a score of its own; of five there are no more.
+    assert [search(["a"], [tail], k, ties=9)[0].rows.tolist() for k in (5, 6)] == [[1, 2, 4, 5, 0]] * 2
+    with pytest.raises(InvalidInput, match="ties"):
+        search(["a"], [tail], 2, ties=-1)
+
+
 def test_an_explanation_adds_up(segment: Segment) -> None:
     query = "errors installing error"
     [hits] = search([query], [segment], 9, k1=0.9, b=0.4)

@@ -77,8 +77,10 @@ def search(
     k1: float = 1.2,
     b: float = 0.75,
     threads: SupportsIndex | None = None,
+    ties: SupportsIndex = 0,
 ) -> list[Hits]:
-    """The best `k` rows for each query, among those that share a token with it; fewer where fewer do.
+    """The best `k` rows for each query, among those that share a token with it; fewer where fewer do. After them those
+    that score as the last of them, `ties` at most: where there are fewer than that, these are all.
 
     Scores are BM25 as Lucene has it (docs/lexical.md), with rows, lengths and frequencies counted over all parts,
     whatever the masks say. A score depends neither on threads, on the batch, nor on how rows are split into parts. It
@@ -91,9 +93,9 @@ def search(
     Raises InvalidInput for a wrong type or range, a mask that does not fit, or parts of different settings;
     LimitExceeded for a query of more than 4,096 tokens; DataError for a segment whose files changed under it.
     """
-    depth = whole(k, "k", 1, _MOST)
+    wanted = whole(k, "k", 1, _MOST), whole(ties, "ties", 0, _MOST)
     formula = _formula(k1, b, threads)
-    offsets, places, rows, scores = _native.search_text(text_list(queries, "queries"), _parts(parts), depth, formula)
+    offsets, places, rows, scores = _native.search_text(text_list(queries, "queries"), _parts(parts), wanted, formula)
     ends = offsets.tolist()
     return [Hits(places[start:end], rows[start:end], scores[start:end]) for start, end in pairwise(ends)]
 

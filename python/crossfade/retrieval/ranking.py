@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from crossfade.kernels import top_k, top_k_rescored
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
+from crossfade.store.strings import Strings
 from crossfade.store.types import Metric, Part, Snapshot
 
 # Entries of one widened answer: bounds its memory (12 bytes each) when a whole collection ties.
@@ -190,20 +191,27 @@ class _Search:
         return heapq.nsmallest(k, best.values(), key=_order) if whole else None
 
     def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Hit]:
-        ids = self._part.ids
-        names = [ids[row] for row in rows.tolist()]
-        part = self._part
-        if part.spans is None or part.documents is None:
-            hits = list(map(Hit, names, scores.tolist()))
-        else:
-            spans = [(start, stop) for start, stop in part.spans[rows].tolist()]
-            unknown = [-1] * len(names)
-            hits = list(map(Hit, names, scores.tolist(), spans, unknown, unknown, part.documents[rows].tolist()))
+        hits = hits_of(self._part, rows, scores)
         tied: Any = (scores[1:] == scores[:-1]).any()
         if tied:
             # Python compares strings by code point, and UTF-8 bytes keep that order.
             hits.sort(key=_order)
         return hits
+
+
+def hits_of(
+    part: Part, rows: NDArray[np.int64], scores: NDArray[np.float32] | NDArray[np.float64], place: int = -1
+) -> list[Hit]:
+    """Rows of a part as hits, in their order. `place`: the part's place, where a search by words found them."""
+    ids = part.ids
+    names = ids.take(rows) if isinstance(ids, Strings) else [ids[row] for row in rows.tolist()]
+    spans: Iterable[tuple[int, int] | None] = repeat(None)
+    keys: Iterable[int] = repeat(-1)
+    if part.spans is not None and part.documents is not None:
+        spans = [(start, stop) for start, stop in part.spans[rows].tolist()]
+        keys = part.documents[rows].tolist()
+    numbers = repeat(-1) if place < 0 else rows.tolist()
+    return list(map(Hit, names, scores.tolist(), spans, repeat(place), numbers, keys))
 
 
 def hit_of(part: Part, row: int, score: float, name: str) -> Hit:

@@ -9,13 +9,16 @@ import numpy as np
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
-from crossfade.retrieval.ranking import allowed, hit_of
+from crossfade.retrieval.ranking import allowed, hits_of
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Part, Snapshot
 
 # Rows asked for a document, at first, where documents have several.
 _ROWS_A_DOCUMENT = 3
+# Rows that tie with the last, asked for with it at first: of equal scores the lower id comes first, whatever the order
+# of rows. Short texts have a rare word once each, and tie by the hundred.
+_TIES = 1_000
 
 
 def rank_words(
@@ -58,32 +61,44 @@ class _Words:
     def best(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
         hits: list[list[Hit]] = [[] for _ in texts]
         left = list(range(len(texts))) if self._size else []
-        depth = min(self._size, k + 1 if self._whole else k * _ROWS_A_DOCUMENT + 1)
+        depth, ties = min(self._size, k if self._whole else k * _ROWS_A_DOCUMENT), _TIES
         while left:
-            found = lexical.search([texts[query] for query in left], self._searched, depth, threads=self._threads)
+            asked = [texts[query] for query in left]
+            found = lexical.search(asked, self._searched, depth, threads=self._threads, ties=ties)
             still: list[int] = []
             for query, rows in zip(left, found, strict=True):
-                answer = self._folded(rows, k, len(rows.rows) < depth or depth == self._size)
+                count = len(rows.rows)
+                answer = self._folded(rows, k, count < depth or depth == self._size, count < depth + ties)
                 if answer is None:
                     still.append(query)
                 else:
                     hits[query] = answer
-            left, depth = still, min(depth * 4, self._size)
+            left, depth, ties = still, min(depth * 4, self._size), ties * 4
         return hits
 
-    def _folded(self, found: lexical.Hits, k: int, whole: bool) -> list[Hit] | None:
-        """The best documents; None when there may be others of the last one's score. `whole`: these are all rows."""
+    def _folded(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> list[Hit] | None:
+        """The best documents; None when there may be others of the last one's score. `whole`: these are all rows;
+        `with_ties`: and otherwise all that score as the last of them."""
         best: dict[str, Hit] = {}
         cut = -np.inf  # the score of the k-th document
-        for part, row, score in zip(found.parts.tolist(), found.rows.tolist(), found.scores.tolist(), strict=True):
-            if score < cut:
+        for hit in self._hits(found):
+            if hit.score < cut:
                 whole = True
                 break
-            name = self._parts[part].ids[row]
-            if name not in best:
-                best[name] = hit_of(self._parts[part], row, score, name)._replace(part=part, row=row)
+            if hit.id not in best:
+                best[hit.id] = hit
                 if len(best) == k:
-                    cut = score
+                    cut, whole = hit.score, whole or with_ties
         if not whole:
             return None
         return heapq.nsmallest(k, best.values(), key=lambda hit: (-hit.score, hit.id))
+
+    def _hits(self, found: lexical.Hits) -> list[Hit]:
+        """Rows as hits, in their order."""
+        hits: list[Hit] = []
+        places: list[int] = []
+        for place in np.unique(found.parts).tolist():
+            at = np.flatnonzero(found.parts == place)
+            places += at.tolist()
+            hits += hits_of(self._parts[place], found.rows[at], found.scores[at], place)
+        return [hits[each] for each in np.argsort(places).tolist()]

@@ -170,14 +170,15 @@ pub(crate) fn search_text<'py>(
     py: Python<'py>,
     queries: &Bound<'py, PyList>,
     parts: Vec<MaskedPart<'py>>,
-    k: usize,
+    wanted: (usize, usize),
     formula: Formula,
 ) -> PyResult<FoundArrays<'py>> {
     let queries = strings(queries, "queries")?;
     let bm25 = Bm25::new(formula.0, formula.1).map_err(refusal)?;
+    let (k, ties) = wanted;
     let borrowed = borrow(&parts)?;
     let found = work(py, |interrupted| {
-        let options = Options { bm25, threads: formula.2, interrupted: Some(interrupted) };
+        let options = Options { bm25, ties, threads: formula.2, interrupted: Some(interrupted) };
         crossfade_text::search(&queries, &borrowed, k, options)
     })?;
     let offsets: Vec<i64> = found.offsets.into_iter().map(|offset| offset as i64).collect();
@@ -201,7 +202,7 @@ pub(crate) fn explain_text(
     let bm25 = Bm25::new(formula.0, formula.1).map_err(refusal)?;
     let borrowed = borrow(&parts)?;
     let found = work(py, |interrupted| {
-        let options = Options { bm25, threads: 1, interrupted: Some(interrupted) };
+        let options = Options { bm25, ties: 0, threads: 1, interrupted: Some(interrupted) };
         crossfade_text::explain(&query, &borrowed, &rows, options)
     })?;
     let explained = found.into_iter().map(|one| {

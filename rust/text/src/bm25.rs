@@ -55,9 +55,15 @@ impl Norms {
     /// What one term adds to a row's score, in units. `weight`: its idf, as often as the query has it.
     #[inline]
     pub(crate) fn contribution(&self, weight: f64, frequency: u32, code: u8) -> u64 {
-        let frequency = f64::from(frequency);
-        units(weight * (frequency / (frequency + self.of(code))))
+        contribution(weight, frequency, self.of(code))
     }
+}
+
+/// The same, where what the length adds is known.
+#[inline]
+pub(crate) fn contribution(weight: f64, frequency: u32, added: f64) -> u64 {
+    let frequency = f64::from(frequency);
+    units(weight * (frequency / (frequency + added)))
 }
 
 /// Inverse document frequency: rows that have the term, of all.

@@ -1,17 +1,21 @@
 //! The rows of a term in one part, a block at a time, in ascending order.
 
+use std::sync::Arc;
+
 use tantivy::postings::BlockSegmentPostings;
 
-use crate::bm25::Norms;
+use crate::bm25::{Norms, contribution};
+use crate::peaks::{Peaks, WINDOW};
 use crate::tail::Copied;
+use crate::units::units;
 
 /// Rows of a block, as tantivy has them.
 const BLOCK: usize = 128;
 
 /// Where a cursor's rows come from.
 pub(crate) enum Source<'a> {
-    /// A segment's list, and its lengths by row.
-    Stored(Box<BlockSegmentPostings>, &'a [u8]),
+    /// A segment's list, its lengths by row, and its peaks where they are known.
+    Stored(Box<BlockSegmentPostings>, &'a [u8], Option<Arc<Peaks>>),
     /// A tail's.
     Copied(Copied),
 }
@@ -26,15 +30,56 @@ pub(crate) struct Cursor<'a> {
     /// What each row of the block gets, where that is known.
     scores: Box<[u64; BLOCK]>,
     scored: bool,
-    /// What a row gets at most.
+    /// What a row gets at most, and a row of the window that is scanned.
+    most: u64,
     pub(crate) bound: u64,
-    pub(crate) weight: f64,
+    /// The latter for each row that there is in all: the more rows a term has for what it may add, the less.
+    pub(crate) worth: f64,
+    weight: f64,
 }
 
 impl<'a> Cursor<'a> {
-    /// `weight`, `bound`: see [`Norms::contribution`].
-    pub(crate) fn new(source: Source<'a>, weight: f64, bound: u64) -> Self {
-        Self { source, start: 0, at: 0, scores: Box::new([0; BLOCK]), scored: false, bound, weight }
+    /// `weight`: see [`Norms::contribution`].
+    pub(crate) fn new(source: Source<'a>, weight: f64, norms: &Norms) -> Self {
+        let most = match &source {
+            Source::Stored(_, _, Some(peaks)) => peaks.bound(weight, norms),
+            // Whatever the frequency and the length are.
+            Source::Stored(_, _, None) => units(weight),
+            Source::Copied(copied) => copied.bound(weight, norms),
+        };
+        Self {
+            source,
+            start: 0,
+            at: 0,
+            scores: Box::new([0; BLOCK]),
+            scored: false,
+            most,
+            bound: most,
+            worth: 0.0,
+            weight,
+        }
+    }
+
+    /// Find out what a row of this window gets at most; windows must come in ascending order.
+    pub(crate) fn enter(&mut self, window: usize, norms: &Norms) {
+        let known = match &self.source {
+            Source::Stored(_, _, Some(peaks)) => peaks.bound_within(window, self.weight, norms),
+            _ => None,
+        };
+        self.bound = known.unwrap_or_else(|| {
+            self.seek((window * WINDOW) as u32);
+            let has_one = self.row().is_some_and(|row| (row as usize) < (window + 1) * WINDOW);
+            if has_one { self.most } else { 0 }
+        });
+        self.worth = self.bound as f64 / self.count() as f64;
+    }
+
+    /// How many rows it has in all.
+    pub(crate) fn count(&self) -> usize {
+        match &self.source {
+            Source::Stored(postings, ..) => postings.doc_freq() as usize,
+            Source::Copied(copied) => copied.rows.len(),
+        }
     }
 
     /// The row it is at, or None at the end.
@@ -43,17 +88,10 @@ impl<'a> Cursor<'a> {
         self.rows().get(self.at).copied()
     }
 
-    /// What is left of the block, with scores: rows and units.
-    pub(crate) fn scored_block(&mut self, norms: &Norms) -> (&[u32], &[u64]) {
-        self.score(norms);
-        let rows = self.rows();
-        (&rows[self.at..], &self.scores[self.at..rows.len()])
-    }
-
     /// Go to the next block.
-    pub(crate) fn next_block(&mut self) {
+    fn next_block(&mut self) {
         match &mut self.source {
-            Source::Stored(postings, _) => postings.advance(),
+            Source::Stored(postings, ..) => postings.advance(),
             Source::Copied(copied) => self.start = copied.rows.len().min(self.start + BLOCK),
         }
         (self.at, self.scored) = (0, false);
@@ -116,7 +154,7 @@ impl<'a> Cursor<'a> {
         }
         self.scored = false;
         match &mut self.source {
-            Source::Stored(postings, _) => self.at = postings.seek(row),
+            Source::Stored(postings, ..) => self.at = postings.seek(row),
             Source::Copied(copied) => {
                 let place = self.start + copied.rows[self.start..].partition_point(|&found| found < row);
                 (self.start, self.at) = (place, 0);
@@ -126,14 +164,14 @@ impl<'a> Cursor<'a> {
 
     fn rows(&self) -> &[u32] {
         match &self.source {
-            Source::Stored(postings, _) => postings.docs(),
+            Source::Stored(postings, ..) => postings.docs(),
             Source::Copied(copied) => &copied.rows[self.start..copied.rows.len().min(self.start + BLOCK)],
         }
     }
 
     fn at(&self, at: usize) -> (u32, u8) {
         match &self.source {
-            Source::Stored(postings, lengths) => (postings.freq(at), lengths[postings.doc(at) as usize]),
+            Source::Stored(postings, lengths, _) => (postings.freq(at), lengths[postings.doc(at) as usize]),
             Source::Copied(copied) => (copied.frequencies[self.start + at], copied.lengths[self.start + at]),
         }
     }
@@ -142,21 +180,26 @@ impl<'a> Cursor<'a> {
         if self.scored {
             return;
         }
-        let (scores, at, weight) = (&mut self.scores[..], self.at, self.weight);
-        match &self.source {
-            Source::Stored(postings, lengths) => {
-                let (rows, frequencies) = (&postings.docs()[at..], &postings.freqs()[at..]);
-                for ((score, &row), &frequency) in scores[at..].iter_mut().zip(rows).zip(frequencies) {
-                    *score = norms.contribution(weight, frequency, lengths[row as usize]);
+        // What a length adds is looked up first, so that the rest can be done for several rows at once.
+        let (mut added, at) = ([0.0; BLOCK], self.at);
+        let frequencies = match &self.source {
+            Source::Stored(postings, lengths, _) => {
+                for (added, &row) in added.iter_mut().zip(&postings.docs()[at..]) {
+                    *added = norms.of(lengths[row as usize]);
                 }
+                &postings.freqs()[at..]
             }
             Source::Copied(copied) => {
                 let from = self.start + at;
-                let block = copied.frequencies[from..].iter().zip(&copied.lengths[from..]);
-                for (score, (&frequency, &length)) in scores[at..].iter_mut().zip(block) {
-                    *score = norms.contribution(weight, frequency, length);
+                for (added, &length) in added.iter_mut().zip(&copied.lengths[from..]) {
+                    *added = norms.of(length);
                 }
+                &copied.frequencies[from..]
             }
+        };
+        let scores = self.scores[at..].iter_mut().zip(frequencies).zip(&added);
+        for ((score, &frequency), &added) in scores {
+            *score = contribution(self.weight, frequency, added);
         }
         self.scored = true;
     }

@@ -13,7 +13,7 @@
 //! | `tail` | rows in memory |
 //! | `lengths` | row lengths in one byte |
 //! | `bm25`, `units` | the formula, and sums that do not round |
-//! | `cursor` | the rows of a term in one part |
+//! | `cursor`, `peaks` | the rows of a term in one part, and what they get at most |
 //! | `plan`, `scan`, `best`, `mask` | a query's terms over all parts; one part's rows; the best k; filters |
 //! | `search`, `explain` | what is asked for |
 
@@ -31,6 +31,7 @@ mod lengths;
 mod manifest;
 mod mask;
 mod normalise;
+mod peaks;
 mod plan;
 mod runs;
 mod scan;

@@ -9,4 +9,9 @@ impl Mask<'_> {
     pub(crate) fn allows(self, row: u32) -> bool {
         self.0.is_none_or(|bits| bits[row as usize / 8] >> (row % 8) & 1 == 1)
     }
+
+    /// Whether it allows any of the rows from `start`, a multiple of 8, to before `end`.
+    pub(crate) fn allows_any(self, start: usize, end: usize) -> bool {
+        self.0.is_none_or(|bits| bits[start / 8..bits.len().min(end.div_ceil(8))].iter().any(|&byte| byte != 0))
+    }
 }

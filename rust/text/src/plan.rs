@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use tantivy::postings::BlockSegmentPostings;
+
 use crate::bm25::{Norms, idf};
 use crate::cursor::{Cursor, Source};
 use crate::search::{MOST_QUERY_TOKENS, Part, Rows};
 use crate::tail::Copied;
-use crate::units::units;
 use crate::{Analyser, Bm25, Error};
 
 /// What all parts hold together.
@@ -81,7 +82,11 @@ impl<'a> Plan<'a> {
                 Rows::Segment(segment) => {
                     let stored = |term: &Term| {
                         let postings = segment.postings(&term.text)?;
-                        Ok(postings.map(|postings| Source::Stored(Box::new(postings), segment.lengths())))
+                        let with_peaks = |postings: BlockSegmentPostings| {
+                            let peaks = segment.peaks(&term.text, &postings);
+                            Source::Stored(Box::new(postings), segment.lengths(), peaks)
+                        };
+                        Ok(postings.map(with_peaks))
                     };
                     segment.guarded(|| terms.iter().map(stored).collect::<Result<Vec<_>, Error>>())?
                 }
@@ -92,7 +97,7 @@ impl<'a> Plan<'a> {
             };
             for (term, source) in terms.iter_mut().zip(&found) {
                 term.rows += match source {
-                    Some(Source::Stored(postings, _)) => u64::from(postings.doc_freq()),
+                    Some(Source::Stored(postings, ..)) => u64::from(postings.doc_freq()),
                     Some(Source::Copied(copied)) => copied.rows.len() as u64,
                     None => 0,
                 };
@@ -104,7 +109,7 @@ impl<'a> Plan<'a> {
         }
         let cursor = |place: usize, source: Option<Source<'a>>| {
             let weight = terms[place].idf * f64::from(terms[place].count);
-            source.map(|source| (place, Cursor::new(source, weight, units(weight))))
+            source.map(|source| (place, Cursor::new(source, weight, &all.norms)))
         };
         let cursors = sources
             .into_iter()

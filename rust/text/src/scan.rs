@@ -1,138 +1,167 @@
 //! One query, one part: the rows that have a term of the query, scored as far as they can still be among the best.
 //!
-//! `MaxScore` (Turtle and Flood 1995, "Query evaluation: strategies and optimizations"). No row gets more from a term
-//! than the term's weight, whatever k1, b and the lengths are. Terms whose weights together do not exceed the threshold
-//! bring no row of their own: such terms are only looked up for rows that the others bring, and only while what is left
-//! to add could still lift the row above the threshold. A bound holds for whole numbers of units, without rounding, so
-//! that what is left out is known not to count.
+//! `MaxScore` (Turtle and Flood 1995, "Query evaluation: strategies and optimizations"), window by window of rows that
+//! follow one another. Terms that together give no row of the window more than the threshold bring no row of their own:
+//! they are only looked up for rows that the others bring, and only while what is left to add could still lift the row
+//! above the threshold. Where that holds for all terms the window is left out. A bound holds for whole numbers of units,
+//! without rounding, so that what is left out is known not to count.
 //!
-//! The terms that bring rows are summed in a window of rows that stays in the nearest cache.
+//! What the terms give is summed in an array that stays in the nearest cache, term after term. Of those that are looked
+//! up, the one that may add most comes first, and after each the rows go that can no longer count. Where many are left, to
+//! add up all rows that have the term takes less time than to look for each of them.
 
 use crate::best::Best;
 use crate::bm25::Norms;
 use crate::cursor::Cursor;
 use crate::mask::Mask;
+use crate::peaks::WINDOW;
 
-/// Rows of a window.
-const WINDOW: usize = 4096;
+/// To look for a row in a list takes as long as to add so many of its rows.
+const LOOK_UP: usize = 4;
 
-/// Sums of a window, all 0 between uses.
+/// Sums of a window.
 pub(crate) struct Window {
+    /// All 0 between uses.
     sums: Vec<u64>,
-    /// Rows that have a sum, one bit each.
+    /// Rows that a term has brought, one bit each; all 0 between uses.
     touched: Vec<u64>,
+    /// Those of them that may still count, ascending.
+    places: Vec<u16>,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { sums: vec![0; WINDOW], touched: vec![0; WINDOW / 64] }
+        Self { sums: vec![0; WINDOW], touched: vec![0; WINDOW / 64], places: Vec::with_capacity(WINDOW) }
     }
+}
+
+impl Window {
+    /// Add what a term gives the rows of the window that starts there, and note them.
+    fn bring(&mut self, cursor: &mut Cursor<'_>, start: usize, norms: &Norms) {
+        let Self { sums, touched, .. } = self;
+        cursor.seek(start as u32);
+        cursor.pass((start + WINDOW) as u32, norms, |row, score| {
+            let place = row as usize % WINDOW;
+            sums[place] += score;
+            touched[place / 64] |= 1 << (place % 64);
+        });
+    }
+
+    /// Turn the notes into places, of those that exceed `threshold` with `more`.
+    fn collect(&mut self, more: u64, threshold: u64) {
+        let Self { sums, touched, places } = self;
+        places.resize(WINDOW, 0);
+        let mut kept = 0;
+        for (word, bits) in touched.iter_mut().enumerate() {
+            while *bits != 0 {
+                let place = word * 64 + bits.trailing_zeros() as usize;
+                *bits &= *bits - 1;
+                places[kept] = place as u16;
+                kept += keep(&mut sums[place], more, threshold);
+            }
+        }
+        places.truncate(kept);
+    }
+
+    /// Let those go that do not exceed it.
+    fn retain(&mut self, more: u64, threshold: u64) {
+        let Self { sums, places, .. } = self;
+        let mut kept = 0;
+        for at in 0..places.len() {
+            let place = places[at];
+            places[kept] = place;
+            kept += keep(&mut sums[usize::from(place) % WINDOW], more, threshold);
+        }
+        places.truncate(kept);
+    }
+}
+
+/// 1 where `sum` exceeds `threshold` with `more`; otherwise it is done with. No branch: which way it would go is hard to
+/// tell.
+#[inline]
+fn keep(sum: &mut u64, more: u64, threshold: u64) -> usize {
+    let counts = *sum + more > threshold;
+    *sum = if counts { *sum } else { 0 };
+    usize::from(counts)
 }
 
 /// What the rows of one part are scored with.
 pub(crate) struct Scan<'s> {
     pub(crate) part: usize,
+    pub(crate) rows: usize,
     pub(crate) mask: Mask<'s>,
     pub(crate) norms: &'s Norms,
 }
 
 impl Scan<'_> {
     /// Put the rows that `cursors` have into `best`.
-    pub(crate) fn run(&self, mut cursors: Vec<Cursor<'_>>, best: &mut Best, window: &mut Window) {
-        cursors.sort_unstable_by_key(|cursor| cursor.bound);
-        // What the first i terms add at most.
-        let mut bounds = vec![0];
-        bounds.extend(cursors.iter().scan(0, |sum, cursor| {
-            *sum += cursor.bound;
-            Some(*sum)
-        }));
-        loop {
-            let others = bounds.partition_point(|&bound| bound <= best.threshold()) - 1;
-            let (looked_up, bringing) = cursors.split_at_mut(others);
-            let rest = Rest { cursors: looked_up, bounds: &bounds };
-            let going_on = match bringing {
-                [] => false,
-                [only] => self.block(only, rest, best),
-                many => self.window(many, rest, best, window),
-            };
-            if !going_on {
-                return;
+    pub(crate) fn run(&self, cursors: &mut [Cursor<'_>], best: &mut Best, window: &mut Window) {
+        if cursors.is_empty() {
+            return;
+        }
+        let mut cursors: Vec<_> = cursors.iter_mut().collect();
+        for number in 0..self.rows.div_ceil(WINDOW) {
+            let start = number * WINDOW;
+            if !self.mask.allows_any(start, start + WINDOW) {
+                continue;
             }
-        }
-    }
-
-    /// One term brings rows: one block of them. False at the end.
-    fn block(&self, only: &mut Cursor<'_>, mut rest: Rest<'_, '_>, best: &mut Best) -> bool {
-        let (rows, scores) = only.scored_block(self.norms);
-        if rows.is_empty() {
-            return false;
-        }
-        let more = rest.bound();
-        for (&row, &score) in rows.iter().zip(scores) {
-            if score + more > best.threshold() && self.mask.allows(row) {
-                rest.finish(row, score, self, best);
+            for cursor in &mut cursors {
+                cursor.enter(number, self.norms);
             }
-        }
-        only.next_block();
-        true
-    }
-
-    /// Several terms bring rows: one window of them. False at the end.
-    fn window(
-        &self,
-        bringing: &mut [Cursor<'_>],
-        mut rest: Rest<'_, '_>,
-        best: &mut Best,
-        Window { sums, touched }: &mut Window,
-    ) -> bool {
-        let Some(base) = bringing.iter().filter_map(Cursor::row).min() else { return false };
-        let end = base + WINDOW as u32;
-        for cursor in bringing {
-            cursor.pass(end, self.norms, |row, score| {
-                let place = (row - base) as usize % WINDOW;
-                sums[place] += score;
-                touched[place / 64] |= 1 << (place % 64);
+            // Those come first that have most rows for what they may add. The order is nearly that of the window before.
+            cursors.sort_by(|a, b| a.worth.total_cmp(&b.worth));
+            let absent = cursors.partition_point(|cursor| cursor.bound == 0);
+            let present = &mut cursors[absent..];
+            let threshold = best.threshold();
+            let mut more = 0;
+            let others = present.iter().take_while(|cursor| {
+                more += cursor.bound;
+                more <= threshold
             });
+            let others = others.count();
+            let (looked_up, bringing) = present.split_at_mut(others);
+            if bringing.is_empty() {
+                continue;
+            }
+            for cursor in bringing {
+                window.bring(cursor, start, self.norms);
+            }
+            looked_up.sort_unstable_by_key(|cursor| cursor.bound);
+            self.finish(looked_up, start, best, window);
         }
-        let more = rest.bound();
-        for (word, bits) in touched.iter_mut().enumerate() {
-            while *bits != 0 {
-                let place = word * 64 + bits.trailing_zeros() as usize;
-                *bits &= *bits - 1;
-                let score = std::mem::take(&mut sums[place]);
-                let row = base + place as u32;
-                if score + more > best.threshold() && self.mask.allows(row) {
-                    rest.finish(row, score, self, best);
+    }
+
+    /// Keep the rows of the window that count, with all that the terms give that brought none. Those that add most last.
+    fn finish(&self, looked_up: &mut [&mut Cursor<'_>], start: usize, best: &mut Best, window: &mut Window) {
+        let mut more = looked_up.iter().map(|cursor| cursor.bound).sum::<u64>();
+        let (threshold, mut all_added) = (best.threshold(), false);
+        window.collect(more, threshold);
+        for cursor in looked_up.iter_mut().rev() {
+            if window.places.is_empty() {
+                break;
+            }
+            more -= cursor.bound;
+            if window.places.len() * LOOK_UP > cursor.count() * WINDOW / self.rows.max(WINDOW) {
+                cursor.seek(start as u32);
+                let sums = &mut window.sums;
+                cursor.pass((start + WINDOW) as u32, self.norms, |row, score| sums[row as usize % WINDOW] += score);
+                all_added = true;
+            } else {
+                for &place in &window.places {
+                    window.sums[usize::from(place)] += cursor.probe((start + usize::from(place)) as u32, self.norms);
                 }
             }
+            window.retain(more, threshold);
         }
-        true
-    }
-}
-
-/// Terms that are looked up, those that add most last.
-struct Rest<'c, 'a> {
-    cursors: &'c mut [Cursor<'a>],
-    /// What the first i of them add at most.
-    bounds: &'c [u64],
-}
-
-impl Rest<'_, '_> {
-    fn bound(&self) -> u64 {
-        self.bounds[self.cursors.len()]
-    }
-
-    /// Add what they give to `score`, and keep the row if it counts.
-    #[inline]
-    fn finish(&mut self, row: u32, mut score: u64, scan: &Scan<'_>, best: &mut Best) {
-        for (i, cursor) in self.cursors.iter_mut().enumerate().rev() {
-            if score + self.bounds[i + 1] <= best.threshold() {
-                return;
+        for &place in &window.places {
+            let (sum, row) =
+                (std::mem::take(&mut window.sums[usize::from(place)]), (start + usize::from(place)) as u32);
+            if sum > best.threshold() && self.mask.allows(row) {
+                best.push(sum, self.part, row);
             }
-            score += cursor.probe(row, scan.norms);
         }
-        if score > best.threshold() {
-            best.push(score, scan.part, row);
+        if all_added {
+            window.sums.fill(0);
         }
     }
 }

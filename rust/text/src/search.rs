@@ -44,6 +44,9 @@ pub struct Part<'a> {
 pub struct Options<'a> {
     /// Settings of the formula.
     pub bm25: Bm25,
+    /// How many rows beyond k a search gives at most, of those that score as the k-th: whoever orders them otherwise
+    /// needs them all, and has them where there are fewer than that.
+    pub ties: usize,
     /// How many threads; 0 is one for every core.
     pub threads: usize,
     /// Asked now and then, by the calling thread alone, whether to stop.
@@ -103,7 +106,8 @@ impl Rows<'_> {
     }
 }
 
-/// The best `k` rows that have a token of the query, for each query; fewer where fewer have one.
+/// The best `k` rows that have a token of the query, for each query; fewer where fewer have one. After them those that
+/// tie with the last, as many as the options ask for.
 ///
 /// Rows, tokens and the rows that have a token are counted over all parts, whatever the masks say: a mask moves no
 /// score. The result depends neither on threads nor on the batch nor on how rows are split into parts, but for the
@@ -127,7 +131,9 @@ pub fn search<T: AsRef<str> + Sync>(
     let read = |(place, query): (usize, &T)| terms(&mut one, query.as_ref(), place);
     let planned = queries.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     let statistics = Statistics::of(parts, options.bm25);
-    let answers = share_out(planned, options, |terms, window| answer(terms, parts, k, &statistics, window))?;
+    let answers = share_out(planned, options, |terms, window| {
+        answer(terms, parts, Best::new(k, options.ties), &statistics, window)
+    })?;
     for best in answers {
         for (score, part, row) in best.into_sorted() {
             found.parts.push(part);
@@ -159,22 +165,22 @@ pub(crate) fn check(parts: &[Part<'_>]) -> Result<Option<Analyser>, Error> {
 fn answer(
     terms: Vec<Term>,
     parts: &[Part<'_>],
-    k: usize,
+    mut best: Best,
     statistics: &Statistics,
     window: &mut Window,
 ) -> Result<Best, Error> {
-    let mut best = Best::new(k);
-    if k == 0 {
+    if best.holds_none() {
         return Ok(best);
     }
     let plan = Plan::new(parts, terms, statistics)?;
     for (place, (part, cursors)) in parts.iter().zip(plan.cursors).enumerate() {
-        let scan = Scan { part: place, mask: Mask(part.mask), norms: &statistics.norms };
-        let cursors: Vec<_> = cursors.into_iter().map(|(_, cursor)| cursor).collect();
+        let rows = part.rows.count() as usize;
+        let scan = Scan { part: place, rows, mask: Mask(part.mask), norms: &statistics.norms };
+        let mut cursors: Vec<_> = cursors.into_iter().map(|(_, cursor)| cursor).collect();
         match part.rows {
-            Rows::Tail(_) => scan.run(cursors, &mut best, window),
+            Rows::Tail(_) => scan.run(&mut cursors, &mut best, window),
             Rows::Segment(segment) => segment.guarded(|| {
-                scan.run(cursors, &mut best, window);
+                scan.run(&mut cursors, &mut best, window);
                 Ok(())
             })?,
         }

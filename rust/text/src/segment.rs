@@ -11,6 +11,7 @@ use tantivy::{Index, InvertedIndexReader, SegmentReader, Term};
 
 use crate::build::{FIELD, mapped};
 use crate::manifest::Manifest;
+use crate::peaks::{Known, Peaks};
 use crate::{Analyser, Error, Settings};
 
 /// An immutable part. Cheap to clone, and safe to search from many threads.
@@ -30,6 +31,7 @@ struct Content {
     field: tantivy::schema::Field,
     /// A byte a row: see `lengths`.
     lengths: OwnedBytes,
+    known: Arc<Known>,
 }
 
 impl Segment {
@@ -98,6 +100,13 @@ impl Segment {
             .map_err(|error| Error::damaged(&self.path, error))
     }
 
+    /// What the rows of a token get at most; None where that is not known yet. `postings`: the token's.
+    pub(crate) fn peaks(&self, token: &str, postings: &BlockSegmentPostings) -> Option<Arc<Peaks>> {
+        let content = self.content.as_ref()?;
+        let make = || Peaks::of(postings.clone(), content.lengths.as_slice());
+        content.known.of(token, postings.doc_freq(), make)
+    }
+
     /// Do what reads the files; a panic over what they hold is an error.
     pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         guarded(&self.path, work)
@@ -128,5 +137,5 @@ fn read(directory: &Path, rows: u64) -> Result<Option<Content>, Error> {
     if u64::from(reader.max_doc()) != rows || lengths.len() as u64 != rows {
         return Err(Error::damaged(directory, format!("it has {} rows, not {rows}", reader.max_doc())));
     }
-    Ok(Some(Content { index: reader.inverted_index(field).map_err(damaged)?, field, lengths }))
+    Ok(Some(Content { index: reader.inverted_index(field).map_err(damaged)?, field, lengths, known: Arc::default() }))
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::analyse::check_length;
+use crate::bm25::Norms;
 use crate::lengths::code;
 use crate::search::MOST_ROWS;
 use crate::{Analyser, Error, Settings};
@@ -50,6 +51,14 @@ pub(crate) struct Copied {
     pub(crate) frequencies: Vec<u32>,
     /// A byte each, see `lengths`.
     pub(crate) lengths: Vec<u8>,
+}
+
+impl Copied {
+    /// What a row gets at most: as if the row that has the term most often were the shortest.
+    pub(crate) fn bound(&self, weight: f64, norms: &Norms) -> u64 {
+        let most = self.frequencies.iter().max().zip(self.lengths.iter().min());
+        most.map_or(0, |(&frequency, &length)| norms.contribution(weight, frequency, length) + 1)
+    }
 }
 
 impl Tail {

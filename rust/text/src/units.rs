@@ -12,8 +12,9 @@ const STEP: f64 = 131_072.0;
 /// A contribution below 2^17, to the nearest unit. At least one: a row that has a term is found.
 #[inline]
 pub(crate) fn units(contribution: f64) -> u64 {
+    let contribution = if contribution > UNIT { contribution } else { UNIT };
     // The sum is rounded to a multiple of the unit, ties to even, and what it has above STEP is the count of units.
-    ((contribution + STEP).to_bits() - STEP.to_bits()).max(1)
+    (contribution + STEP).to_bits() - STEP.to_bits()
 }
 
 /// A sum of units as a score; exact.

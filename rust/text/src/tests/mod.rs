@@ -20,7 +20,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 /// A directory that goes when the test ends; in memory where that can be, for a segment is brought to the disk.
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
@@ -29,15 +29,15 @@ fn settings(language: Language) -> Settings {
     Settings::new(language, stop_words).unwrap()
 }
 
-fn plain() -> Settings {
+pub(crate) fn plain() -> Settings {
     settings(Language::Plain)
 }
 
 fn options() -> Options<'static> {
-    Options { bm25: crate::Bm25::default(), threads: 1, interrupted: None }
+    Options { bm25: crate::Bm25::default(), ties: 0, threads: 1, interrupted: None }
 }
 
-fn build(directory: &Path, texts: &[&str], settings: &Settings, small_chunks: bool) -> Segment {
+pub(crate) fn build(directory: &Path, texts: &[&str], settings: &Settings, small_chunks: bool) -> Segment {
     let mut builder = Builder::new(directory, settings, LEAST_MEMORY).unwrap();
     if small_chunks {
         builder = builder.in_small_chunks();

@@ -36,6 +36,7 @@ proptest! {
         masks in any::<Option<u64>>(),
         (k1, b) in prop_oneof![Just((1.2, 0.75)), Just((0.0, 0.0)), Just((0.9, 0.4)), Just((20.0, 1.0))],
         threads in 1..3_usize,
+        ties in prop::sample::select(vec![0_usize, 3, 10_000]),
     ) {
         let settings = plain();
         // Often enough for full blocks, and more than one window.
@@ -69,8 +70,10 @@ proptest! {
             let mask = masks.map(|_| &bits[firsts[i] / 8..][..(rows.count() as usize).div_ceil(8)]);
             Part { rows, mask }
         }).collect();
-        let options = Options { bm25: Bm25::new(k1, b).unwrap(), threads, interrupted: None };
+        let options = Options { bm25: Bm25::new(k1, b).unwrap(), ties, threads, interrupted: None };
         let found = search(&queries, &parts, k, options).unwrap();
+        // What terms give at most is known from the second time on.
+        prop_assert_eq!(&search(&queries, &parts, k, options).unwrap(), &found);
         // All in one tail.
         let whole = tail(&texts, &settings);
         let all = search(&queries, &[unmasked(Rows::Tail(&whole))], texts.len(), options).unwrap();
@@ -89,9 +92,17 @@ proptest! {
                 (score, part as u32, row as u32)
             }).filter(|&(_, part, row)| may(part as usize, row as usize)).collect();
             wanted.sort_by(|x, y| y.0.total_cmp(&x.0).then((x.1, x.2).cmp(&(y.1, y.2))));
-            wanted.truncate(k);
             let got = hits(&found, q);
-            prop_assert_eq!(&got, &wanted, "{}", query);
+            let beyond = wanted.split_off(wanted.len().min(k));
+            let tied: Vec<_> = beyond.into_iter().filter(|row| Some(row.0) == wanted.last().map(|last| last.0)).collect();
+            if tied.len() <= ties {
+                wanted.extend(tied);
+                prop_assert_eq!(&got, &wanted, "{}", query);
+            } else {
+                prop_assert_eq!(&got[..k], &wanted, "{}", query);
+                prop_assert_eq!(got.len(), k + ties);
+                prop_assert!(got[k..].iter().all(|row| tied.contains(row)) && got[k..].is_sorted_by_key(|row| (row.1, row.2)));
+            }
             let rows: Vec<(usize, u64)> = got.iter().rev().map(|&(_, part, row)| (part as usize, u64::from(row))).collect();
             let why = explain(query, &parts, &rows, options).unwrap();
             for (&(score, ..), why) in got.iter().rev().zip(why) {
@@ -116,14 +127,20 @@ fn many_rows_in_a_few_windows() {
     let segment = build(&directory.path().join("s"), &texts, &plain(), false);
     let view = tail(&texts, &plain());
     let queries = ["w1 w2 w3 w7 w30 w200 w1500", "w1500 w1", "w200 w30 w30 w7 x", "w2", "x x x x w3", "nowhere"];
-    for k in [1, 10, 300] {
+    for (k, ties) in [(1, 0), (10, 0), (10, 20_000), (300, 0), (300, 5)] {
+        let options = || Options { ties, ..options() };
         let stored = search(&queries, &[unmasked(Rows::Segment(&segment))], k, options()).unwrap();
         let copied = search(&queries, &[unmasked(Rows::Tail(&view))], k, options()).unwrap();
-        assert_eq!(stored, copied);
+        if ties != 5 {
+            assert_eq!(stored, copied);
+        }
         let all = search(&queries, &[unmasked(Rows::Segment(&segment))], texts.len(), options()).unwrap();
         for q in 0..queries.len() {
-            let wanted = hits(&all, q);
-            assert_eq!(hits(&stored, q), wanted[..wanted.len().min(k)]);
+            let (wanted, found) = (hits(&all, q), hits(&stored, q));
+            let best = wanted.len().min(k);
+            assert_eq!(found[..best], wanted[..best]);
+            let tied = wanted[best..].iter().filter(|row| row.0 == wanted[best - 1].0).count();
+            assert_eq!(found.len(), best + tied.min(ties));
         }
     }
 }
