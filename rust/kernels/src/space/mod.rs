@@ -14,6 +14,7 @@
 //! processor can foresee where.
 
 mod axes;
+mod chosen;
 mod levels;
 mod lying;
 mod making;
@@ -29,14 +30,14 @@ use crate::element::{Corpus, on_table};
 use crate::metric::Metric;
 use crate::words::signed;
 
+#[cfg(test)]
+pub(crate) use chosen::Which;
 pub use measured::Measured;
 pub use nearest::Nearest;
 pub use point::Point;
 pub use records::{Records, record_bytes};
 pub use signs::Signs;
 pub use sketches::Sketches;
-#[cfg(test)]
-pub(crate) use sketches::Which;
 
 /// Where rows are compared: the back end, and the form of the rows.
 #[derive(Clone, Copy)]
