@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.lexical import AnalyserSettings, Segment, Tail, build
@@ -22,8 +24,10 @@ def strings(ids: list[str]) -> Strings:
     return Strings(offsets, np.frombuffer(b"".join(encoded), np.uint8))
 
 
-def snapshot(folder: Path, texts: list[str], ids: list[str], cut: int, *, whole: bool) -> Snapshot:
-    """The rows before the cut in a segment, those behind in a tail."""
+def snapshot(
+    folder: Path, texts: list[str], ids: list[str], cut: int, live: NDArray[np.bool_] | None, *, whole: bool, bare: bool
+) -> Snapshot:
+    """The rows before the cut in a segment, those behind in a tail. `bare`: no spans, no keys."""
     build(folder / "segment", [texts[:cut]], SETTINGS)
     tail = Tail(SETTINGS)
     tail.append(texts[cut:])
@@ -33,16 +37,18 @@ def snapshot(folder: Path, texts: list[str], ids: list[str], cut: int, *, whole:
         rows = np.arange(start, start + len(names))
         spans = np.stack([rows, rows + 1], axis=1).astype(np.int32)
         vectors = np.zeros((len(names), 1), np.float32)
-        part = Part(
-            names, vectors, None, len(names), spans=spans, whole=whole, text=text, documents=rows.astype(np.int64)
-        )
-        parts.append(part)
+        some = None if live is None else live[rows]
+        count = len(names) if some is None else int(some.sum())
+        bits = None if some is None else np.packbits(some, bitorder="little")
+        part = Part(names, vectors, bits, count, whole=whole, text=text)
+        parts.append(part if bare else replace(part, spans=spans, documents=rows.astype(np.int64)))
     return Snapshot(tuple(parts))
 
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("k", [1, 7, 400])
-def test_the_lowest_ids_of_all_that_tie(tmp_path: Path, whole: bool, k: int) -> None:
+@pytest.mark.parametrize("dead", [None, 3, 40])
+def test_the_lowest_ids_of_all_that_tie(tmp_path: Path, whole: bool, k: int, dead: int | None) -> None:
     rng = np.random.default_rng(k)
     rows = 4_000
     # One word of all rows, so that thousands tie; one of some; and a few longer rows.
@@ -50,10 +56,12 @@ def test_the_lowest_ids_of_all_that_tie(tmp_path: Path, whole: bool, k: int) -> 
     names = [f"é-{number:05d}" for number in rng.permutation(rows).tolist()]
     # All rows of a document lie in one part.
     ids = names if whole else [names[row // 3] if row < 3_000 else names[row] for row in range(rows)]
-    snap = snapshot(tmp_path, texts, ids, 3_000, whole=whole)
+    live = None if dead is None else np.arange(rows) % dead != 0
+    bare = dead == 3
+    snap = snapshot(tmp_path, texts, ids, 3_000, live, whole=whole, bare=bare)
     queries = ["same", "other", "same other", "long long same", "nowhere"]
     found = rank_words(queries, snap, k, threads=1)
-    parts = [lexical.Part(part.text) for part in snap.parts if part.text is not None]
+    parts = [lexical.Part(part.text, part.live) for part in snap.parts if part.text is not None]
     for hits, query in zip(found, queries, strict=True):
         (all_rows,) = lexical.search([query], parts, rows)
         best: dict[str, float] = {}
@@ -68,4 +76,4 @@ def test_the_lowest_ids_of_all_that_tie(tmp_path: Path, whole: bool, k: int) -> 
         for hit in hits:
             assert (hit.part, hit.row) in places[hit.id]
             row = hit.row + 3_000 * hit.part
-            assert (hit.span, hit.key) == ((row, row + 1), row)
+            assert (hit.span, hit.key) == ((None, -1) if bare else ((row, row + 1), row))

@@ -203,15 +203,19 @@ def hits_of(
     part: Part, rows: NDArray[np.int64], scores: NDArray[np.float32] | NDArray[np.float64], place: int = -1
 ) -> list[Hit]:
     """Rows of a part as hits, in their order. `place`: the part's place, where a search by words found them."""
-    ids = part.ids
-    names = ids.take(rows) if isinstance(ids, Strings) else [ids[row] for row in rows.tolist()]
     spans: Iterable[tuple[int, int] | None] = repeat(None)
     keys: Iterable[int] = repeat(-1)
     if part.spans is not None and part.documents is not None:
         spans = [(start, stop) for start, stop in part.spans[rows].tolist()]
         keys = part.documents[rows].tolist()
     numbers = repeat(-1) if place < 0 else rows.tolist()
-    return list(map(Hit, names, scores.tolist(), spans, repeat(place), numbers, keys))
+    return list(map(Hit, ids_of(part, rows), scores.tolist(), spans, repeat(place), numbers, keys))
+
+
+def ids_of(part: Part, rows: NDArray[np.int64]) -> list[str]:
+    """The ids of some rows of a part, in their order."""
+    ids = part.ids
+    return ids.take(rows) if isinstance(ids, Strings) else [ids[row] for row in rows.tolist()]
 
 
 def hit_of(part: Part, row: int, score: float, name: str) -> Hit:

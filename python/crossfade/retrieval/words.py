@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
-from crossfade.retrieval.ranking import allowed, hits_of
+from crossfade.retrieval.ranking import allowed, hits_of, ids_of
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Part, Snapshot
+
+T = TypeVar("T")
 
 # Rows asked for a document, at first, where documents have several.
 _ROWS_A_DOCUMENT = 3
@@ -68,20 +72,39 @@ class _Words:
             still: list[int] = []
             for query, rows in zip(left, found, strict=True):
                 count = len(rows.rows)
-                answer = self._folded(rows, k, count < depth or depth == self._size, count < depth + ties)
+                fold = self._documents if self._whole else self._folded
+                answer = fold(rows, k, count < depth or depth == self._size, count < depth + ties)
                 if answer is None:
                     still.append(query)
                 else:
                     hits[query] = answer
-            left, depth, ties = still, min(depth * 4, self._size), ties * 4
+            left, depth, ties = still, min(depth * 4, self._size), ties * 16
         return hits
 
+    def _documents(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> list[Hit] | None:
+        """Rows are documents: the best; None when there may be others of the last one's score. `whole`: these are all
+        rows; `with_ties`: and otherwise all that score as the last of them."""
+        scores = found.scores
+        wanted = min(k, len(scores))
+        if not wanted:
+            return []
+        last = scores[wanted - 1]
+        if not (whole or with_ties) and scores[-1] == last:
+            return None
+        above, end = int(np.count_nonzero(scores > last)), int(np.count_nonzero(scores >= last))
+        chosen = np.arange(wanted)
+        if end > wanted:
+            # The tie may be large: no more is made of it than its ids.
+            tied = np.arange(above, end)
+            lowest = heapq.nsmallest(wanted - above, zip(self._ids(found, tied), tied.tolist(), strict=True))
+            chosen[above:] = [place for _, place in lowest]
+        return sorted(self._hits(found, chosen), key=_order)
+
     def _folded(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> list[Hit] | None:
-        """The best documents; None when there may be others of the last one's score. `whole`: these are all rows;
-        `with_ties`: and otherwise all that score as the last of them."""
+        """The same, where documents have several rows, by the best of them."""
         best: dict[str, Hit] = {}
         cut = -np.inf  # the score of the k-th document
-        for hit in self._hits(found):
+        for hit in self._hits(found, np.arange(len(found.rows))):
             if hit.score < cut:
                 whole = True
                 break
@@ -91,14 +114,31 @@ class _Words:
                     cut, whole = hit.score, whole or with_ties
         if not whole:
             return None
-        return heapq.nsmallest(k, best.values(), key=lambda hit: (-hit.score, hit.id))
+        return heapq.nsmallest(k, best.values(), key=_order)
 
-    def _hits(self, found: lexical.Hits) -> list[Hit]:
-        """Rows as hits, in their order."""
-        hits: list[Hit] = []
+    def _hits(self, found: lexical.Hits, some: NDArray[np.int64]) -> list[Hit]:
+        """Some of the rows as hits, in their order."""
+        return self._by_part(
+            found, some, lambda place, at: hits_of(self._parts[place], found.rows[at], found.scores[at], place)
+        )
+
+    def _ids(self, found: lexical.Hits, some: NDArray[np.int64]) -> list[str]:
+        """The ids of some of the rows, in their order."""
+        return self._by_part(found, some, lambda place, at: ids_of(self._parts[place], found.rows[at]))
+
+    def _by_part(
+        self, found: lexical.Hits, some: NDArray[np.int64], of: Callable[[int, NDArray[np.int64]], list[T]]
+    ) -> list[T]:
+        """What `of` gives for the rows of each part, in the order of the rows."""
+        parts = found.parts[some]
+        given: list[T] = []
         places: list[int] = []
-        for place in np.unique(found.parts).tolist():
-            at = np.flatnonzero(found.parts == place)
+        for place in np.unique(parts).tolist():
+            at = np.flatnonzero(parts == place)
             places += at.tolist()
-            hits += hits_of(self._parts[place], found.rows[at], found.scores[at], place)
-        return [hits[each] for each in np.argsort(places).tolist()]
+            given += of(place, some[at])
+        return [given[each] for each in np.argsort(places).tolist()]
+
+
+def _order(hit: Hit) -> tuple[float, str]:
+    return -hit.score, hit.id

@@ -60,18 +60,22 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Find out what a row of this window gets at most; windows must come in ascending order.
-    pub(crate) fn enter(&mut self, window: usize, norms: &Norms) {
+    /// Find out what a row of this window gets at most; windows must come in ascending order. The first window from this
+    /// one on that may have a row; none for none.
+    pub(crate) fn enter(&mut self, window: usize, norms: &Norms) -> Option<usize> {
         let known = match &self.source {
             Source::Stored(_, _, Some(peaks)) => peaks.bound_within(window, self.weight, norms),
             _ => None,
         };
-        self.bound = known.unwrap_or_else(|| {
+        let (bound, next) = if let Some(bound) = known {
+            (bound, Some(if bound == 0 { window + 1 } else { window }))
+        } else {
             self.seek((window * WINDOW) as u32);
-            let has_one = self.row().is_some_and(|row| (row as usize) < (window + 1) * WINDOW);
-            if has_one { self.most } else { 0 }
-        });
-        self.worth = self.bound as f64 / self.count() as f64;
+            let next = self.row().map(|row| row as usize / WINDOW);
+            (if next == Some(window) { self.most } else { 0 }, next)
+        };
+        (self.bound, self.worth) = (bound, bound as f64 / self.count() as f64);
+        next
     }
 
     /// How many rows it has in all.

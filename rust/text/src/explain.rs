@@ -52,7 +52,7 @@ pub fn explain(
     let Some(mut analyser) = check(parts)? else { return Ok(vec![]) };
     let all = Statistics::of(parts, options.bm25);
     let terms = terms(&mut analyser, query, 0)?;
-    let mut plan = Plan::new(parts, terms, &all)?;
+    let mut plan = Plan::new(parts, terms, &all, false)?;
     // A cursor only goes forward.
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_unstable_by_key(|&place| rows[place]);

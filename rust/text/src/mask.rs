@@ -12,6 +12,9 @@ impl Mask<'_> {
 
     /// Whether it allows any of the rows from `start`, a multiple of 8, to before `end`.
     pub(crate) fn allows_any(self, start: usize, end: usize) -> bool {
-        self.0.is_none_or(|bits| bits[start / 8..bits.len().min(end.div_ceil(8))].iter().any(|&byte| byte != 0))
+        self.0.is_none_or(|bits| {
+            let (words, rest) = bits[start / 8..bits.len().min(end.div_ceil(8))].as_chunks::<8>();
+            words.iter().any(|&word| u64::from_ne_bytes(word) != 0) || rest.iter().any(|&byte| byte != 0)
+        })
     }
 }

@@ -5,8 +5,9 @@
 //! once; a scan that knows this leaves out more of them than one that knows the weight (Ding and Suel 2011, "Faster top-k
 //! document retrieval using block-max indexes").
 //!
-//! To make them takes as long as to read all of the term's rows. Of few it is done for every query; others are kept in
-//! memory with a segment, for the terms that have been asked for twice: less than a byte for each of their rows.
+//! To make them takes as long as to read all of the term's rows. Of few it is done for every query, and of a block not at
+//! all; others are kept in memory with a segment, for the terms that have been searched for twice: about half a byte for
+//! each row that has the term, and no more than one and a quarter.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,11 +23,15 @@ pub(crate) const WINDOW: usize = if cfg!(test) { 128 } else { 4096 };
 /// of its rows, and where it has one is soon found.
 const ROWS_A_WINDOW: usize = 16;
 
-/// Rows of a term from which its peaks are kept.
+/// Rows of a term from which its peaks are made, and from which they are kept.
+const MADE: u32 = 129;
 const KEPT: u32 = 1024;
 
 /// Frequencies that are told apart; those from there on count as the greatest of them.
 const FREQUENCIES: usize = 8;
+
+/// Below this, what a length adds is so little that frequencies which differ may come to the same quotient.
+const TOLD_APART: f64 = 1e-6;
 
 /// How often a row has the term, and the byte of its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,44 +40,56 @@ pub(crate) struct Peak {
     pub(crate) length: u8,
 }
 
+impl Peak {
+    /// What it gets, and at least what any row gets that has the term less often, or is longer.
+    ///
+    /// Rounding keeps the order of lengths, and that of frequencies f' < f as long as a / (f (f' + a)), by which their
+    /// quotients differ at least as a part of the greater, is more than a few roundings. (Where a is 0 all are 1.)
+    pub(crate) fn bound(self, weight: f64, norms: &Norms) -> u64 {
+        let added = norms.of(self.length);
+        let in_order = self.frequency < FREQUENCIES as u32 && (added == 0.0 || added >= TOLD_APART);
+        norms.contribution(weight, self.frequency, self.length) + u64::from(!in_order)
+    }
+}
+
+/// A peak of a window: its frequency, where `FREQUENCIES` stands for the greatest that any row has.
+type Short = (u8, u8);
+
 /// The peaks of a term in one segment: no row has one that gives more.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peaks {
-    all: Vec<Peak>,
+    all: Vec<Short>,
     /// Window after window; none where windows have none of their own.
-    of_windows: Vec<Peak>,
+    of_windows: Vec<Short>,
     /// Where those of each window start, and where the last end.
     starts: Vec<u32>,
+    greatest: u32,
 }
 
 /// The rows that count of some, growing.
 struct Front {
     /// By frequency, from one: the least length.
     least: [Option<u8>; FREQUENCIES],
-    greatest: u32,
 }
 
 impl Front {
     fn new() -> Self {
-        Self { least: [None; FREQUENCIES], greatest: 0 }
+        Self { least: [None; FREQUENCIES] }
     }
 
     #[inline]
-    fn add(&mut self, peak: Peak) {
-        let place = (peak.frequency.max(1) as usize).min(FREQUENCIES) - 1;
-        let least = &mut self.least[place];
-        *least = Some(least.map_or(peak.length, |least| least.min(peak.length)));
-        self.greatest = self.greatest.max(peak.frequency);
+    fn add(&mut self, frequency: u32, length: u8) {
+        let least = &mut self.least[(frequency.max(1) as usize).min(FREQUENCIES) - 1];
+        *least = Some(least.map_or(length, |least| least.min(length)));
     }
 
     /// Those that no other beats, the most frequent first.
-    fn peaks(&self) -> impl Iterator<Item = Peak> + '_ {
+    fn peaks(&self) -> impl Iterator<Item = Short> + '_ {
         let mut shortest = None::<u8>;
         self.least.iter().enumerate().rev().filter_map(move |(place, &length)| {
             let length = length.filter(|&length| shortest.is_none_or(|shortest| length < shortest))?;
             shortest = Some(length);
-            let frequency = if place + 1 == FREQUENCIES { self.greatest } else { place as u32 + 1 };
-            Some(Peak { frequency, length })
+            Some((place as u8 + 1, length))
         })
     }
 }
@@ -86,14 +103,14 @@ impl Peaks {
         let (mut all, mut one) = (Front::new(), Front::new());
         while !postings.docs().is_empty() {
             for (&row, &frequency) in postings.docs().iter().zip(postings.freqs()) {
-                let peak = Peak { frequency, length: lengths[row as usize] };
                 if dense {
                     // Windows before this row's are over.
                     while found.starts.len() <= row as usize / WINDOW {
                         found.end_window(&mut one, &mut all);
                     }
                 }
-                one.add(peak);
+                one.add(frequency, lengths[row as usize]);
+                found.greatest = found.greatest.max(frequency);
             }
             postings.advance();
         }
@@ -102,36 +119,43 @@ impl Peaks {
                 found.end_window(&mut one, &mut all);
             }
         }
-        one.peaks().for_each(|peak| all.add(peak));
+        one.peaks().for_each(|(frequency, length)| all.add(frequency.into(), length));
         found.all = all.peaks().collect();
+        found.all.shrink_to_fit();
+        found.of_windows.shrink_to_fit();
+        found.starts.shrink_to_fit();
         found
     }
 
     /// `starts` begins with the start of the first window, which nothing came before.
     fn end_window(&mut self, one: &mut Front, all: &mut Front) {
-        self.of_windows.extend(one.peaks());
-        one.peaks().for_each(|peak| all.add(peak));
+        for (frequency, length) in one.peaks() {
+            self.of_windows.push((frequency, length));
+            all.add(frequency.into(), length);
+        }
         *one = Front::new();
         self.starts.push(self.of_windows.len() as u32);
     }
 
     /// What a row gets at most.
     pub(crate) fn bound(&self, weight: f64, norms: &Norms) -> u64 {
-        highest(&self.all, weight, norms)
+        self.highest(&self.all, weight, norms)
     }
 
     /// What a row of this window gets at most; None where windows have no peaks of their own.
     #[inline]
     pub(crate) fn bound_within(&self, window: usize, weight: f64, norms: &Norms) -> Option<u64> {
         let (&start, &end) = (self.starts.get(window)?, self.starts.get(window + 1)?);
-        Some(highest(&self.of_windows[start as usize..end as usize], weight, norms))
+        Some(self.highest(&self.of_windows[start as usize..end as usize], weight, norms))
     }
-}
 
-/// What the peaks get. A unit more, for a quotient that grows by less than a rounding may be rounded the other way.
-fn highest(peaks: &[Peak], weight: f64, norms: &Norms) -> u64 {
-    let of = |peak: &Peak| norms.contribution(weight, peak.frequency, peak.length);
-    peaks.iter().map(of).max().map_or(0, |most| most + 1)
+    fn highest(&self, peaks: &[Short], weight: f64, norms: &Norms) -> u64 {
+        let of = |&(frequency, length): &Short| {
+            let frequency = if usize::from(frequency) < FREQUENCIES { frequency.into() } else { self.greatest };
+            Peak { frequency, length }.bound(weight, norms)
+        };
+        peaks.iter().map(of).max().unwrap_or(0)
+    }
 }
 
 /// The peaks of the terms of one segment that have been asked for.
@@ -139,10 +163,10 @@ fn highest(peaks: &[Peak], weight: f64, norms: &Norms) -> u64 {
 pub(crate) struct Known(Mutex<HashMap<Box<str>, Option<Arc<Peaks>>>>);
 
 impl Known {
-    /// Those of a term that so many rows have. None when it is asked for the first time.
+    /// Those of a term that so many rows have. None where these are few, and when it is asked for the first time.
     pub(crate) fn of(&self, term: &str, rows: u32, make: impl FnOnce() -> Peaks) -> Option<Arc<Peaks>> {
         if rows < KEPT {
-            return Some(Arc::new(make()));
+            return (rows >= MADE).then(|| Arc::new(make()));
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(term) {
@@ -183,13 +207,11 @@ mod tests {
                 let with = some.iter().filter(|row| row.0 > 0);
                 with.map(|&(often, length)| norms.contribution(7.0, often as u32, lengths::code(length as u32))).max()
             };
-            // No more than is given, but for the unit of rounding; where frequencies are not told apart it may be.
+            // No more than is given; where frequencies are not told apart it may be.
             let fits = |bound: u64, most: Option<u64>| {
                 let told_apart = rows.iter().all(|row| row.0 < FREQUENCIES);
-                match most {
-                    Some(most) if told_apart => bound == most + 1,
-                    most => bound >= most.map_or(0, |most| most + 1) && (most.is_some() || bound == 0),
-                }
+                let most = most.unwrap_or(0);
+                if told_apart || most == 0 { bound == most } else { bound > most }
             };
             assert!(fits(peaks.bound(7.0, &norms), most(rows)));
             for (window, some) in rows.chunks(WINDOW).enumerate() {
@@ -234,6 +256,7 @@ mod tests {
         assert!(known.of("a", KEPT, || panic!("they are known")).is_some());
         assert_eq!(known.of("b", KEPT, || panic!("not yet")), None);
         assert!(known.of("rare", KEPT - 1, Peaks::default).is_some());
+        assert_eq!(known.of("rare", MADE - 1, || panic!("too few")), None);
         assert!(!known.0.lock().unwrap().contains_key("rare"));
     }
 }

@@ -75,7 +75,13 @@ pub(crate) fn terms(analyser: &mut Analyser, text: &str, query: usize) -> Result
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(parts: &[Part<'a>], mut terms: Vec<Term>, all: &Statistics) -> Result<Self, Error> {
+    /// `scanned`: its rows will be, so that what they get at most is worth knowing.
+    pub(crate) fn new(
+        parts: &[Part<'a>],
+        mut terms: Vec<Term>,
+        all: &Statistics,
+        scanned: bool,
+    ) -> Result<Self, Error> {
         let mut sources = Vec::with_capacity(parts.len());
         for part in parts {
             let found = match part.rows {
@@ -83,7 +89,7 @@ impl<'a> Plan<'a> {
                     let stored = |term: &Term| {
                         let postings = segment.postings(&term.text)?;
                         let with_peaks = |postings: BlockSegmentPostings| {
-                            let peaks = segment.peaks(&term.text, &postings);
+                            let peaks = if scanned { segment.peaks(&term.text, &postings) } else { None };
                             Source::Stored(Box::new(postings), segment.lengths(), peaks)
                         };
                         Ok(postings.map(with_peaks))

@@ -19,19 +19,24 @@ use crate::peaks::WINDOW;
 /// To look for a row in a list takes as long as to add so many of its rows.
 const LOOK_UP: usize = 4;
 
+/// Rows of a window up to which those that one term brings are looked up one after the other: to go through the sums of
+/// the window takes as long.
+const FEW: usize = 128;
+
 /// Sums of a window.
 pub(crate) struct Window {
     /// All 0 between uses.
     sums: Vec<u64>,
     /// Rows that a term has brought, one bit each; all 0 between uses.
     touched: Vec<u64>,
-    /// Those of them that may still count, ascending.
+    /// Those of them that may still count, ascending: the first `left`.
     places: Vec<u16>,
+    left: usize,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { sums: vec![0; WINDOW], touched: vec![0; WINDOW / 64], places: Vec::with_capacity(WINDOW) }
+        Self { sums: vec![0; WINDOW], touched: vec![0; WINDOW / 64], places: vec![0; WINDOW], left: 0 }
     }
 }
 
@@ -49,8 +54,7 @@ impl Window {
 
     /// Turn the notes into places, of those that exceed `threshold` with `more`.
     fn collect(&mut self, more: u64, threshold: u64) {
-        let Self { sums, touched, places } = self;
-        places.resize(WINDOW, 0);
+        let Self { sums, touched, places, left } = self;
         let mut kept = 0;
         for (word, bits) in touched.iter_mut().enumerate() {
             while *bits != 0 {
@@ -60,19 +64,19 @@ impl Window {
                 kept += keep(&mut sums[place], more, threshold);
             }
         }
-        places.truncate(kept);
+        *left = kept;
     }
 
     /// Let those go that do not exceed it.
     fn retain(&mut self, more: u64, threshold: u64) {
-        let Self { sums, places, .. } = self;
+        let Self { sums, places, left, .. } = self;
         let mut kept = 0;
-        for at in 0..places.len() {
+        for at in 0..*left {
             let place = places[at];
             places[kept] = place;
             kept += keep(&mut sums[usize::from(place) % WINDOW], more, threshold);
         }
-        places.truncate(kept);
+        *left = kept;
     }
 }
 
@@ -96,39 +100,75 @@ pub(crate) struct Scan<'s> {
 impl Scan<'_> {
     /// Put the rows that `cursors` have into `best`.
     pub(crate) fn run(&self, cursors: &mut [Cursor<'_>], best: &mut Best, window: &mut Window) {
-        if cursors.is_empty() {
+        let mut cursors: Vec<_> = cursors.iter_mut().collect();
+        let (windows, mut number) = (self.rows.div_ceil(WINDOW), 0);
+        while number < windows {
+            let next = cursors.iter_mut().filter_map(|cursor| cursor.enter(number, self.norms)).min();
+            match next {
+                Some(next) if next == number => self.window(&mut cursors, number * WINDOW, best, window),
+                Some(next) => {
+                    number = next;
+                    continue;
+                }
+                None => return,
+            }
+            number += 1;
+        }
+    }
+
+    /// Those of the window that starts there.
+    fn window(&self, cursors: &mut [&mut Cursor<'_>], start: usize, best: &mut Best, window: &mut Window) {
+        // Those come first that have most rows for what they may add. The order is nearly that of the window before.
+        cursors.sort_by(|a, b| a.worth.total_cmp(&b.worth));
+        let absent = cursors.partition_point(|cursor| cursor.bound == 0);
+        let present = &mut cursors[absent..];
+        let (threshold, mut more) = (best.threshold(), 0);
+        let others = present.iter().take_while(|cursor| {
+            more += cursor.bound;
+            more <= threshold
+        });
+        let others = others.count();
+        let (looked_up, bringing) = present.split_at_mut(others);
+        if bringing.is_empty() || !self.mask.allows_any(start, start + WINDOW) {
             return;
         }
-        let mut cursors: Vec<_> = cursors.iter_mut().collect();
-        for number in 0..self.rows.div_ceil(WINDOW) {
-            let start = number * WINDOW;
-            if !self.mask.allows_any(start, start + WINDOW) {
-                continue;
-            }
-            for cursor in &mut cursors {
-                cursor.enter(number, self.norms);
-            }
-            // Those come first that have most rows for what they may add. The order is nearly that of the window before.
-            cursors.sort_by(|a, b| a.worth.total_cmp(&b.worth));
-            let absent = cursors.partition_point(|cursor| cursor.bound == 0);
-            let present = &mut cursors[absent..];
-            let threshold = best.threshold();
-            let mut more = 0;
-            let others = present.iter().take_while(|cursor| {
-                more += cursor.bound;
-                more <= threshold
-            });
-            let others = others.count();
-            let (looked_up, bringing) = present.split_at_mut(others);
-            if bringing.is_empty() {
-                continue;
-            }
-            for cursor in bringing {
-                window.bring(cursor, start, self.norms);
-            }
-            looked_up.sort_unstable_by_key(|cursor| cursor.bound);
-            self.finish(looked_up, start, best, window);
+        looked_up.sort_unstable_by_key(|cursor| cursor.bound);
+        if let [only] = bringing
+            && (looked_up.is_empty() || self.in_a_window(only) <= FEW)
+        {
+            return self.one(only, looked_up, start, best);
         }
+        for cursor in bringing {
+            window.bring(cursor, start, self.norms);
+        }
+        self.finish(looked_up, start, best, window);
+    }
+
+    /// How many rows a term has in a window, on average.
+    fn in_a_window(&self, cursor: &Cursor<'_>) -> usize {
+        cursor.count() * WINDOW / self.rows.max(WINDOW)
+    }
+
+    /// One term brings the rows of the window, and the others are looked up for each of them. Those that add most last.
+    fn one(&self, only: &mut Cursor<'_>, looked_up: &mut [&mut Cursor<'_>], start: usize, best: &mut Best) {
+        let all = looked_up.iter().map(|cursor| cursor.bound).sum::<u64>();
+        only.seek(start as u32);
+        only.pass((start + WINDOW) as u32, self.norms, |row, mut score| {
+            let mut more = all;
+            if score + more <= best.threshold() || !self.mask.allows(row) {
+                return;
+            }
+            for cursor in looked_up.iter_mut().rev() {
+                if score + more <= best.threshold() {
+                    return;
+                }
+                more -= cursor.bound;
+                score += cursor.probe(row, self.norms);
+            }
+            if score > best.threshold() {
+                best.push(score, self.part, row);
+            }
+        });
     }
 
     /// Keep the rows of the window that count, with all that the terms give that brought none. Those that add most last.
@@ -137,23 +177,23 @@ impl Scan<'_> {
         let (threshold, mut all_added) = (best.threshold(), false);
         window.collect(more, threshold);
         for cursor in looked_up.iter_mut().rev() {
-            if window.places.is_empty() {
+            if window.left == 0 {
                 break;
             }
             more -= cursor.bound;
-            if window.places.len() * LOOK_UP > cursor.count() * WINDOW / self.rows.max(WINDOW) {
+            if window.left * LOOK_UP > self.in_a_window(cursor) {
                 cursor.seek(start as u32);
                 let sums = &mut window.sums;
                 cursor.pass((start + WINDOW) as u32, self.norms, |row, score| sums[row as usize % WINDOW] += score);
                 all_added = true;
             } else {
-                for &place in &window.places {
+                for &place in &window.places[..window.left] {
                     window.sums[usize::from(place)] += cursor.probe((start + usize::from(place)) as u32, self.norms);
                 }
             }
             window.retain(more, threshold);
         }
-        for &place in &window.places {
+        for &place in &window.places[..window.left] {
             let (sum, row) =
                 (std::mem::take(&mut window.sums[usize::from(place)]), (start + usize::from(place)) as u32);
             if sum > best.threshold() && self.mask.allows(row) {

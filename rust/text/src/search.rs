@@ -45,7 +45,7 @@ pub struct Options<'a> {
     /// Settings of the formula.
     pub bm25: Bm25,
     /// How many rows beyond k a search gives at most, of those that score as the k-th: whoever orders them otherwise
-    /// needs them all, and has them where there are fewer than that.
+    /// needs them all, and has them where there are fewer than that. Where there are more, some.
     pub ties: usize,
     /// How many threads; 0 is one for every core.
     pub threads: usize,
@@ -172,7 +172,7 @@ fn answer(
     if best.holds_none() {
         return Ok(best);
     }
-    let plan = Plan::new(parts, terms, statistics)?;
+    let plan = Plan::new(parts, terms, statistics, true)?;
     for (place, (part, cursors)) in parts.iter().zip(plan.cursors).enumerate() {
         let rows = part.rows.count() as usize;
         let scan = Scan { part: place, rows, mask: Mask(part.mask), norms: &statistics.norms };

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use crate::analyse::check_length;
 use crate::bm25::Norms;
 use crate::lengths::code;
+use crate::peaks::Peak;
 use crate::search::MOST_ROWS;
 use crate::{Analyser, Error, Settings};
 
@@ -57,7 +58,7 @@ impl Copied {
     /// What a row gets at most: as if the row that has the term most often were the shortest.
     pub(crate) fn bound(&self, weight: f64, norms: &Norms) -> u64 {
         let most = self.frequencies.iter().max().zip(self.lengths.iter().min());
-        most.map_or(0, |(&frequency, &length)| norms.contribution(weight, frequency, length) + 1)
+        most.map_or(0, |(&frequency, &length)| Peak { frequency, length }.bound(weight, norms))
     }
 }
 
