@@ -7,7 +7,7 @@
 //! without rounding, so that what is left out is known not to count.
 //!
 //! What the terms give is summed in an array that stays in the nearest cache, term after term. Of those that are looked
-//! up, the one that may add most comes first, and after each the rows go that can no longer count. Where many are left, to
+//! up, the one that may add most for its rows comes first, and after each the rows go that can no longer count. Where many are left, to
 //! add up all rows that have the term takes less time than to look for each of them.
 
 use crate::best::Best;
@@ -132,7 +132,6 @@ impl Scan<'_> {
         if bringing.is_empty() || !self.mask.allows_any(start, start + WINDOW) {
             return;
         }
-        looked_up.sort_unstable_by_key(|cursor| cursor.bound);
         if let [only] = bringing
             && (looked_up.is_empty() || self.in_a_window(only) <= FEW)
         {
@@ -149,7 +148,7 @@ impl Scan<'_> {
         cursor.count() * WINDOW / self.rows.max(WINDOW)
     }
 
-    /// One term brings the rows of the window, and the others are looked up for each of them. Those that add most last.
+    /// One term brings the rows of the window, and the others are looked up for each of them, the last first.
     fn one(&self, only: &mut Cursor<'_>, looked_up: &mut [&mut Cursor<'_>], start: usize, best: &mut Best) {
         let all = looked_up.iter().map(|cursor| cursor.bound).sum::<u64>();
         only.seek(start as u32);
@@ -171,7 +170,7 @@ impl Scan<'_> {
         });
     }
 
-    /// Keep the rows of the window that count, with all that the terms give that brought none. Those that add most last.
+    /// Keep the rows of the window that count, with all that the terms give that brought none, the last first.
     fn finish(&self, looked_up: &mut [&mut Cursor<'_>], start: usize, best: &mut Best, window: &mut Window) {
         let mut more = looked_up.iter().map(|cursor| cursor.bound).sum::<u64>();
         let (threshold, mut all_added) = (best.threshold(), false);
