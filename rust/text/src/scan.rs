@@ -7,8 +7,8 @@
 //! without rounding, so that what is left out is known not to count.
 //!
 //! What the terms give is summed in an array that stays in the nearest cache, term after term. Of those that are looked
-//! up, the one that may add most for its rows comes first, and after each the rows go that can no longer count. Where many are left, to
-//! add up all rows that have the term takes less time than to look for each of them.
+//! up, the one that may add most for its rows comes first, and after each the rows go that can no longer count. Where many
+//! are left, to add up all rows that have the term takes less time than to look for each of them.
 
 use crate::best::Best;
 use crate::bm25::Norms;
