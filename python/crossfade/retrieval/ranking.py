@@ -87,10 +87,11 @@ def merged(lists: Sequence[list[list[Hit]]], queries: int, k: int) -> list[list[
         return [[] for _ in range(queries)]
     if len(lists) == 1:
         return lists[0]
-    return [list(islice(heapq.merge(*each, key=_order), k)) for each in zip(*lists, strict=True)]
+    return [list(islice(heapq.merge(*each, key=in_order), k)) for each in zip(*lists, strict=True)]
 
 
-def _order(hit: Hit) -> tuple[float, str]:
+def in_order(hit: Hit) -> tuple[float, str]:
+    """Sorts hits as is promised."""
     return -hit.score, hit.id
 
 
@@ -182,20 +183,20 @@ class _Search:
         cut = -np.inf  # the score of the k-th document
         for score, row in zip(scores.tolist(), rows.tolist(), strict=True):
             if score < cut:
-                return heapq.nsmallest(k, best.values(), key=_order)
+                return heapq.nsmallest(k, best.values(), key=in_order)
             name = ids[row]
             if name not in best:
                 best[name] = hit_of(self._part, row, score, name)
                 if len(best) == k:
                     cut = score
-        return heapq.nsmallest(k, best.values(), key=_order) if whole else None
+        return heapq.nsmallest(k, best.values(), key=in_order) if whole else None
 
     def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Hit]:
         hits = hits_of(self._part, rows, scores)
         tied: Any = (scores[1:] == scores[:-1]).any()
         if tied:
             # Python compares strings by code point, and UTF-8 bytes keep that order.
-            hits.sort(key=_order)
+            hits.sort(key=in_order)
         return hits
 
 

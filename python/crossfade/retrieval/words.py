@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
-from crossfade.retrieval.ranking import allowed, hits_of, ids_of
+from crossfade.retrieval.ranking import allowed, hits_of, ids_of, in_order
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Part, Snapshot
@@ -98,7 +98,7 @@ class _Words:
             tied = np.arange(above, end)
             lowest = heapq.nsmallest(wanted - above, zip(self._ids(found, tied), tied.tolist(), strict=True))
             chosen[above:] = [place for _, place in lowest]
-        return sorted(self._hits(found, chosen), key=_order)
+        return sorted(self._hits(found, chosen), key=in_order)
 
     def _folded(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> list[Hit] | None:
         """The same, where documents have several rows, by the best of them."""
@@ -114,7 +114,7 @@ class _Words:
                     cut, whole = hit.score, whole or with_ties
         if not whole:
             return None
-        return heapq.nsmallest(k, best.values(), key=_order)
+        return heapq.nsmallest(k, best.values(), key=in_order)
 
     def _hits(self, found: lexical.Hits, some: NDArray[np.int64]) -> list[Hit]:
         """Some of the rows as hits, in their order."""
@@ -138,7 +138,3 @@ class _Words:
             places += at.tolist()
             given += of(place, some[at])
         return [given[each] for each in np.argsort(places).tolist()]
-
-
-def _order(hit: Hit) -> tuple[float, str]:
-    return -hit.score, hit.id
