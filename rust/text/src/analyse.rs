@@ -18,9 +18,9 @@ pub const MOST_TOKEN_BYTES: usize = 255;
 /// Longest text, in bytes of UTF-8.
 const MOST_TEXT_BYTES: usize = 1 << 27;
 
-/// Stems that are remembered, and the longest word whose stem is.
-const MOST_STEMS: usize = 1 << 14;
-const MOST_STEMMED_BYTES: usize = 32;
+/// Words that are remembered with what becomes of them, and the longest of these.
+const MOST_REMEMBERED: usize = 1 << 16;
+const MOST_REMEMBERED_BYTES: usize = 32;
 
 /// Makes tokens of texts. Cheap to clone; each thread wants its own, for it keeps its memory between texts.
 #[derive(Clone)]
@@ -35,8 +35,11 @@ pub struct Analyser {
 struct Memory {
     run: Run,
     word: String,
-    stems: HashMap<Box<str>, Box<str>>,
+    tokens: Remembered,
 }
+
+/// Words with their stems; none for a stop word.
+type Remembered = HashMap<Box<str>, Option<Box<str>>>;
 
 impl Clone for Memory {
     fn clone(&self) -> Self {
@@ -70,7 +73,7 @@ impl Analyser {
     /// Call `each` with every token of `text`, in order. A token has 1 to [`MOST_TOKEN_BYTES`] bytes.
     pub fn tokens(&mut self, text: &str, mut each: impl FnMut(&str)) {
         let text = normalise(text);
-        let Memory { mut run, mut word, mut stems } = std::mem::take(&mut self.memory);
+        let Memory { mut run, mut word, tokens: mut remembered } = std::mem::take(&mut self.memory);
         let reduce = Reduce { stop_words: &self.stop_words, stemmer: self.stemmer };
         runs(&text, &mut run, |run| {
             let start = run.words[0].0;
@@ -89,13 +92,13 @@ impl Analyser {
             }
             for &(from, to) in &run.words {
                 let one = &text[from..to];
-                reduce.token(one, &mut word, &mut stems, &mut each);
+                reduce.token(one, &mut word, &mut remembered, &mut each);
                 if one.len() <= MOST_TOKEN_BYTES {
-                    camel_parts(one, |part| reduce.token(part, &mut word, &mut stems, &mut each));
+                    camel_parts(one, |part| reduce.token(part, &mut word, &mut remembered, &mut each));
                 }
             }
         });
-        self.memory = Memory { run, word, stems };
+        self.memory = Memory { run, word, tokens: remembered };
     }
 }
 
@@ -113,42 +116,41 @@ struct Reduce<'a> {
 }
 
 impl Reduce<'_> {
-    fn token(
-        &self,
-        one: &str,
-        word: &mut String,
-        stems: &mut HashMap<Box<str>, Box<str>>,
-        each: &mut impl FnMut(&str),
-    ) {
+    fn token(&self, one: &str, word: &mut String, remembered: &mut Remembered, each: &mut impl FnMut(&str)) {
         word.clear();
         push_lower_case(one, word);
         if word.len() > MOST_TOKEN_BYTES {
             return pieces(word, each);
         }
-        if self.stop_words.contains(word.as_str()) {
+        let Some(stemmer) = self.stemmer else {
+            if !self.stop_words.contains(word.as_str()) {
+                each(word);
+            }
             return;
+        };
+        if let Some(known) = remembered.get(word.as_str()) {
+            return known.iter().for_each(|stem| each(stem));
         }
-        let Some(stemmer) = self.stemmer.filter(|_| !word.contains(char::is_numeric)) else { return each(word) };
-        if word.len() > MOST_STEMMED_BYTES {
-            return each_token(&stemmer.stem(word), word, each);
-        }
-        if let Some(stem) = stems.get(word.as_str()) {
-            return each(stem);
-        }
-        if stems.len() == MOST_STEMS {
-            stems.clear();
-        }
-        let stem: Box<str> = stemmer.stem(word).into();
-        each_token(&stem, word, each);
-        if !stem.is_empty() {
-            stems.insert(word.as_str().into(), stem);
+        let stem = if self.stop_words.contains(word.as_str()) {
+            None
+        } else if word.contains(char::is_numeric) {
+            return each(word);
+        } else {
+            let stem: Box<str> = stemmer.stem(word).into();
+            // The word itself, where a stemmer leaves nothing of it.
+            each(if stem.is_empty() { word } else { &stem });
+            if stem.is_empty() {
+                return;
+            }
+            Some(stem)
+        };
+        if word.len() <= MOST_REMEMBERED_BYTES {
+            if remembered.len() == MOST_REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(word.as_str().into(), stem);
         }
     }
-}
-
-/// The stem, or the word where a stemmer leaves nothing of it.
-fn each_token(stem: &str, word: &str, each: &mut impl FnMut(&str)) {
-    each(if stem.is_empty() { word } else { stem });
 }
 
 /// A word that is too long, piece by piece.

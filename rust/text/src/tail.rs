@@ -4,7 +4,8 @@
 //! waits for the other longer than it takes to copy a list.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::analyse::check_length;
 use crate::bm25::Norms;
@@ -18,6 +19,8 @@ use crate::{Analyser, Error, Settings};
 pub struct Tail {
     settings: Arc<Settings>,
     analyser: Analyser,
+    /// Those that no batch needs now, with what they remember of words.
+    spare: Arc<Mutex<Vec<Analyser>>>,
     content: Arc<RwLock<Content>>,
 }
 
@@ -67,7 +70,7 @@ impl Tail {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let analyser = Analyser::new(settings);
-        Self { settings: Arc::new(settings.clone()), analyser, content: Arc::default() }
+        Self { settings: Arc::new(settings.clone()), analyser, spare: Arc::default(), content: Arc::default() }
     }
 
     /// The settings of its analyser.
@@ -82,20 +85,26 @@ impl Tail {
     /// [`Error::TooManyRows`], [`Error::TextTooLong`].
     pub fn append<T: AsRef<str>>(&self, texts: &[T]) -> Result<u64, Error> {
         texts.iter().try_for_each(|text| check_length(text.as_ref()))?;
-        let mut analyser = self.analyser.clone();
-        let counted: Vec<_> = texts.iter().map(|text| count(&mut analyser, text.as_ref())).collect();
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut analyser = spare.unwrap_or_else(|| self.analyser.clone());
+        let Batch { terms, lengths } = Batch::of(&mut analyser, texts);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(analyser);
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         let first = content.lengths.len();
         if (first + texts.len()) as u64 > MOST_ROWS {
             return Err(Error::TooManyRows);
         }
-        for (terms, length) in counted {
-            let row = content.lengths.len() as u32;
-            for (term, frequency) in terms {
-                let list = content.terms.entry(term).or_default();
-                list.rows.push(row);
-                list.frequencies.push(frequency);
+        for (term, mut list) in terms {
+            list.rows.iter_mut().for_each(|row| *row += first as u32);
+            match content.terms.entry(term) {
+                Entry::Occupied(mut there) => {
+                    there.get_mut().rows.append(&mut list.rows);
+                    there.get_mut().frequencies.append(&mut list.frequencies);
+                }
+                Entry::Vacant(place) => _ = place.insert(list),
             }
+        }
+        for length in lengths {
             let before = content.tokens.last().copied().unwrap_or(0);
             content.tokens.push(before + length);
             content.lengths.push(code(u32::try_from(length).unwrap_or(u32::MAX)));
@@ -196,17 +205,43 @@ impl View {
     }
 }
 
-/// A text's terms, each once, how often it has each, and its length in tokens.
-fn count(analyser: &mut Analyser, text: &str) -> (HashMap<Box<str>, u32>, u64) {
-    let (mut terms, mut length) = (HashMap::<Box<str>, u32>::new(), 0);
-    analyser.tokens(text, |token| {
-        length += 1;
-        match terms.get_mut(token) {
-            Some(frequency) => *frequency += 1,
-            None => {
-                terms.insert(token.into(), 1);
-            }
+/// Texts on their way into a tail: their terms, with rows that count from the first of them, and their lengths in tokens.
+#[derive(Default)]
+struct Batch {
+    terms: HashMap<Box<str>, Rows>,
+    lengths: Vec<u64>,
+}
+
+impl Batch {
+    fn of<T: AsRef<str>>(analyser: &mut Analyser, texts: &[T]) -> Self {
+        let mut batch = Self::default();
+        for (row, text) in texts.iter().enumerate() {
+            let (row, mut length) = (row as u32, 0);
+            analyser.tokens(text.as_ref(), |token| {
+                length += 1;
+                match batch.terms.get_mut(token) {
+                    Some(list) => list.add(row),
+                    None => {
+                        batch.terms.insert(token.into(), Rows { rows: vec![row], frequencies: vec![1] });
+                    }
+                }
+            });
+            batch.lengths.push(length);
         }
-    });
-    (terms, length)
+        batch
+    }
+}
+
+impl Rows {
+    /// Once more in that row, which is the last or a new one.
+    fn add(&mut self, row: u32) {
+        if self.rows.last() == Some(&row)
+            && let Some(frequency) = self.frequencies.last_mut()
+        {
+            *frequency += 1;
+        } else {
+            self.rows.push(row);
+            self.frequencies.push(1);
+        }
+    }
 }
