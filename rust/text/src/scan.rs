@@ -52,8 +52,9 @@ impl Window {
         });
     }
 
-    /// Turn the notes into places, of those that exceed `threshold` with `more`.
-    fn collect(&mut self, more: u64, threshold: u64) {
+    /// Turn the notes of the window that starts there into places, of those that may be found and exceed `threshold` with
+    /// `more`.
+    fn collect(&mut self, start: usize, mask: Mask<'_>, more: u64, threshold: u64) {
         let Self { sums, touched, places, left } = self;
         let mut kept = 0;
         for (word, bits) in touched.iter_mut().enumerate() {
@@ -61,7 +62,8 @@ impl Window {
                 let place = word * 64 + bits.trailing_zeros() as usize;
                 *bits &= *bits - 1;
                 places[kept] = place as u16;
-                kept += keep(&mut sums[place], more, threshold);
+                let may = mask.allows((start + place) as u32);
+                kept += keep(&mut sums[place], more, if may { threshold } else { u64::MAX });
             }
         }
         *left = kept;
@@ -174,7 +176,7 @@ impl Scan<'_> {
     fn finish(&self, looked_up: &mut [&mut Cursor<'_>], start: usize, best: &mut Best, window: &mut Window) {
         let mut more = looked_up.iter().map(|cursor| cursor.bound).sum::<u64>();
         let (threshold, mut all_added) = (best.threshold(), false);
-        window.collect(more, threshold);
+        window.collect(start, self.mask, more, threshold);
         for cursor in looked_up.iter_mut().rev() {
             if window.left == 0 {
                 break;
@@ -195,7 +197,7 @@ impl Scan<'_> {
         for &place in &window.places[..window.left] {
             let (sum, row) =
                 (std::mem::take(&mut window.sums[usize::from(place)]), (start + usize::from(place)) as u32);
-            if sum > best.threshold() && self.mask.allows(row) {
+            if sum > best.threshold() {
                 best.push(sum, self.part, row);
             }
         }
