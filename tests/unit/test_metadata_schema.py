@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -191,3 +192,56 @@ def test_anything_is_normal_form_or_invalid_input(metadata: dict[str, Any]) -> N
     assert json.loads(json.dumps(normal)) == normal
     assert normal.keys() <= schema.keys()
     assert list(normal) == sorted(normal)
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([2**63, -(2**63), 2**53 + 1, np.int8(3), Level.HIGH]),
+    st.sampled_from([0.0, -0.0, 1.5, float("nan"), float("inf"), np.float32(0.5)]),
+    st.sampled_from(["", "a", "é", "\ud800", "x" * (most.MAX_STRING_BYTES + 1), "2026-01-01", Colour.RED]),
+    st.sampled_from([date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), object(), {"a": 1}]),
+    st.lists(st.sampled_from(["a", "b", "a", 1]), max_size=3),
+)
+MANY = st.lists(
+    st.one_of(
+        st.dictionaries(st.sampled_from(["a", "b", "c", "no name"]), VALUES, max_size=3),
+        st.dictionaries(st.sampled_from(["a", "b", Colour.RED, 7]), st.integers(0, 9), max_size=3),
+        st.just({f"f{number}": "x" * 8000 for number in range(9)}),
+        st.just("not an object"),
+    ),
+    max_size=5,
+)
+SAME = st.sampled_from([st.integers(-9, 9), st.floats(), st.text(max_size=3), st.booleans(), st.dates()])
+COLUMNS = SAME.flatmap(lambda values: st.lists(st.fixed_dictionaries({"a": values}, optional={"b": values})))
+
+
+@given(st.one_of(MANY, COLUMNS), st.dictionaries(st.sampled_from("abc"), st.sampled_from(FieldType), max_size=3))
+@settings(max_examples=1000, deadline=None)
+def test_all_at_once_are_checked_as_one_after_the_other(rows: list[Any], declared: dict[str, FieldType]) -> None:
+    schema, names = MetadataSchema(declared), [f"d{number}" for number in range(len(rows))]
+
+    def one_by_one() -> tuple[MetadataSchema, list[Any]]:
+        found, normal = schema, []
+        for row, name in zip(rows, names, strict=True):
+            found, each = found.check(row, document=name)
+            normal.append(each)
+        return found, normal
+
+    assert said(one_by_one) == said(lambda: schema.check_all(rows, documents=names))
+
+
+def said(check: Callable[[], tuple[MetadataSchema, list[Any]]]) -> tuple[Any, ...]:
+    """Metadata as JSON, for which minus zero is not zero and 1 not 1.0, and in order; or the error."""
+    try:
+        schema, normal = check()
+    except InvalidInput as error:
+        return type(error), str(error)
+    return schema, [json.dumps(each) for each in normal]
+
+
+def test_a_collection_has_no_more_fields_all_at_once_either() -> None:
+    rows = [{f"f{number}": number} for number in range(most.MAX_FIELDS + 1)]
+    with pytest.raises(LimitExceeded, match=f'document "d{most.MAX_FIELDS}"'):
+        MetadataSchema().check_all(rows, documents=[f"d{number}" for number in range(len(rows))])

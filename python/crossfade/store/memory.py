@@ -88,7 +88,8 @@ class MemoryCollection:
             raise InvalidInput("a collection in memory has one index for life: leave the others out, or use a store")
         if spans is not None:
             raise InvalidInput("a collection in memory keeps documents whole: leave the spans out, or use a store")
-        check_ids([document.id for document in documents])
+        ids = [document.id for document in documents]
+        check_ids(ids)
         dimension = self._spec.dimension
         matrix = finite_matrix(
             vectors,
@@ -98,10 +99,7 @@ class MemoryCollection:
             why=f"one row a document, and collection {self._spec.name!r} holds {dimension} dimensions",
         )
         with self._lock:
-            fields, metadata = self._fields, []
-            for document in documents:
-                fields, normal = fields.check(document.metadata, document=document.id)
-                metadata.append(normal)
+            fields, metadata = self._fields.check_all([document.metadata for document in documents], documents=ids)
             old: list[int] = []  # positions in this call whose id is there already
             new: list[int] = []
             for position, document in enumerate(documents):
@@ -118,11 +116,11 @@ class MemoryCollection:
                 for row, position in zip(rows, old, strict=True):
                     self._metadata[row] = metadata[position]
             if new:
-                ids = [documents[position].id for position in new]
+                added = [ids[position] for position in new]
                 self._buffer[start:end] = adding
-                self._ids.extend(ids)
+                self._ids.extend(added)
                 self._metadata.extend(metadata[position] for position in new)
-                self._rows.update(zip(ids, range(start, end), strict=True))
+                self._rows.update(zip(added, range(start, end), strict=True))
             self._documents.update((document.id, document) for document in documents)
             self._fields = fields
         return UpsertCounts(added=len(new), replaced=len(old))

@@ -26,6 +26,8 @@ MOST_ROWS = 1 << 16
 # A part of the vector's largest element: what the last bits of float32 come to in a model (4e-8 was seen of 0.2).
 _NEAR = 1e-5
 
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
 Spans = Sequence[Sequence[tuple[int, int]]]
 
 
@@ -44,7 +46,7 @@ class Write:
     """Checked. `rows`: place of the document, begin and end of its text, a row each; `matrix`: float32, a row each."""
 
     documents: Sequence[Document]
-    metadata: list[Mapping[str, Any]]
+    metadata: Sequence[Mapping[str, Any]]
     fields: MetadataSchema
     rows: list[tuple[int, int, int]]
     matrix: NDArray[np.float32]
@@ -92,9 +94,9 @@ def checked(
 
     Raises InvalidInput for what it, or those fields, cannot take.
     """
-    check_ids([document.id for document in documents])
+    ids = [document.id for document in documents]
+    check_ids(ids)
     rows, matrix = _rows_and_matrix(documents, vectors, spans, space, holder)
-    metadata: list[Mapping[str, Any]] = []
     for document in documents:
         for said, text in (("title", document.title), ("text", document.text)):
             try:
@@ -103,8 +105,7 @@ def checked(
                 raise InvalidInput(
                     f"document {document.id[:80]!r}: its {said} holds a lone surrogate and cannot be written as UTF-8"
                 ) from None
-        fields, normal = fields.check(document.metadata, document=document.id)
-        metadata.append(normal)
+    fields, metadata = fields.check_all([document.metadata for document in documents], documents=ids)
     return Write(documents, metadata, fields, rows, matrix)
 
 
@@ -216,7 +217,7 @@ def _document_rows(
 ) -> Iterator[tuple[int, str, int, str, str, str, int]]:
     for place, (document, normal) in enumerate(zip(write.documents, write.metadata, strict=True)):
         key, before = first + place, there.get(document.id)
-        metadata = json.dumps(normal, separators=(",", ":")) if normal else "{}"
+        metadata = _json(normal) if normal else "{}"
         if before is None:
             version = floor + 1
         elif before.version is None:  # what cannot be read was not above its key, which was below this one

@@ -1,12 +1,13 @@
 //! Texts to tokens: the same for rows of a segment, rows of a tail, and queries.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use frostem::{Algorithm, Stemmer};
 
 use crate::Error;
 use crate::normalise::{normalise, push_lower_case};
+use crate::remembered::{Fate, Remembered, Short, Token};
 use crate::runs::{Run, runs};
 use crate::settings::{Language, Settings, StopWords};
 use crate::stop_words::ENGLISH;
@@ -17,10 +18,6 @@ pub const MOST_TOKEN_BYTES: usize = 255;
 
 /// Longest text, in bytes of UTF-8.
 const MOST_TEXT_BYTES: usize = 1 << 27;
-
-/// Words that are remembered with what becomes of them, and the longest of these.
-const MOST_REMEMBERED: usize = 1 << 16;
-const MOST_REMEMBERED_BYTES: usize = 32;
 
 /// Makes tokens of texts. Cheap to clone; each thread wants its own, for it keeps its memory between texts.
 #[derive(Clone)]
@@ -35,11 +32,8 @@ pub struct Analyser {
 struct Memory {
     run: Run,
     word: String,
-    tokens: Remembered,
+    remembered: Remembered,
 }
-
-/// Words with their stems; none for a stop word.
-type Remembered = HashMap<Box<str>, Option<Box<str>>>;
 
 impl Clone for Memory {
     fn clone(&self) -> Self {
@@ -72,8 +66,19 @@ impl Analyser {
 
     /// Call `each` with every token of `text`, in order. A token has 1 to [`MOST_TOKEN_BYTES`] bytes.
     pub fn tokens(&mut self, text: &str, mut each: impl FnMut(&str)) {
+        self.memory.remembered.make_room();
+        self.remembered_tokens(text, |token| each(token.text()));
+    }
+
+    /// The words that it remembers.
+    pub(crate) fn remembered(&mut self) -> &mut Remembered {
+        &mut self.memory.remembered
+    }
+
+    /// As `tokens`, for those who have a use for the numbers of stems. It forgets none of them meanwhile.
+    pub(crate) fn remembered_tokens(&mut self, text: &str, mut each: impl FnMut(Token)) {
         let text = normalise(text);
-        let Memory { mut run, mut word, tokens: mut remembered } = std::mem::take(&mut self.memory);
+        let Memory { mut run, mut word, mut remembered } = std::mem::take(&mut self.memory);
         let reduce = Reduce { stop_words: &self.stop_words, stemmer: self.stemmer };
         runs(&text, &mut run, |run| {
             let start = run.words[0].0;
@@ -83,7 +88,7 @@ impl Analyser {
                 if run.end - start <= MOST_TOKEN_BYTES {
                     push_lower_case(&text[start..run.end], &mut word);
                     if word.len() <= MOST_TOKEN_BYTES {
-                        each(&word);
+                        each(Token::New(&word));
                         if run.abbreviation {
                             return;
                         }
@@ -98,7 +103,7 @@ impl Analyser {
                 }
             }
         });
-        self.memory = Memory { run, word, tokens: remembered };
+        self.memory = Memory { run, word, remembered };
     }
 }
 
@@ -116,45 +121,48 @@ struct Reduce<'a> {
 }
 
 impl Reduce<'_> {
-    fn token(&self, one: &str, word: &mut String, remembered: &mut Remembered, each: &mut impl FnMut(&str)) {
-        word.clear();
-        push_lower_case(one, word);
-        if word.len() > MOST_TOKEN_BYTES {
-            return pieces(word, each);
+    fn token(&self, one: &str, word: &mut String, remembered: &mut Remembered, each: &mut impl FnMut(Token)) {
+        let mut short = one.is_ascii().then(|| Short::of(one)).flatten();
+        if short.is_none() {
+            lower_case_into(one, word);
+            if word.len() > MOST_TOKEN_BYTES {
+                return pieces(word, each);
+            }
+            short = Short::of(word);
         }
-        let Some(stemmer) = self.stemmer else {
-            if !self.stop_words.contains(word.as_str()) {
-                each(word);
+        match short.and_then(|short| remembered.get(short)) {
+            Some(Fate::Stem(number)) => return each(Token::Known(number, remembered)),
+            Some(Fate::StopWord) => return,
+            None => {}
+        }
+        lower_case_into(one, word);
+        if self.stop_words.contains(word.as_str()) {
+            if let Some(short) = short {
+                remembered.insert_stop_word(short);
             }
             return;
-        };
-        if let Some(known) = remembered.get(word.as_str()) {
-            return known.iter().for_each(|stem| each(stem));
         }
-        let stem = if self.stop_words.contains(word.as_str()) {
-            None
-        } else if word.contains(char::is_numeric) {
-            return each(word);
-        } else {
-            let stem: Box<str> = stemmer.stem(word).into();
-            // The word itself, where a stemmer leaves nothing of it.
-            each(if stem.is_empty() { word } else { &stem });
-            if stem.is_empty() {
-                return;
-            }
-            Some(stem)
-        };
-        if word.len() <= MOST_REMEMBERED_BYTES {
-            if remembered.len() == MOST_REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(word.as_str().into(), stem);
+        // There is no end of numbers: to remember them would push words out.
+        if word.contains(char::is_numeric) {
+            return each(Token::New(word));
+        }
+        let stem = self.stemmer.map(|stemmer| stemmer.stem(word));
+        // The word itself, where a stemmer leaves nothing of it.
+        let stem = stem.as_deref().filter(|stem| !stem.is_empty()).unwrap_or(word);
+        match short.and_then(|short| remembered.insert(short, stem)) {
+            Some(number) => each(Token::Known(number, remembered)),
+            None => each(Token::New(stem)),
         }
     }
 }
 
+fn lower_case_into(one: &str, word: &mut String) {
+    word.clear();
+    push_lower_case(one, word);
+}
+
 /// A word that is too long, piece by piece.
-fn pieces(word: &str, each: &mut impl FnMut(&str)) {
+fn pieces(word: &str, each: &mut impl FnMut(Token)) {
     let mut rest = word;
     while !rest.is_empty() {
         let mut end = rest.len().min(MOST_TOKEN_BYTES);
@@ -162,7 +170,7 @@ fn pieces(word: &str, each: &mut impl FnMut(&str)) {
             end -= 1;
         }
         let (piece, more) = rest.split_at(end);
-        each(piece);
+        each(Token::New(piece));
         rest = more;
     }
 }

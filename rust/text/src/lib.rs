@@ -33,6 +33,7 @@ mod mask;
 mod normalise;
 mod peaks;
 mod plan;
+mod remembered;
 mod runs;
 mod scan;
 mod search;

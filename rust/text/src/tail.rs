@@ -1,16 +1,17 @@
 //! Rows in memory that no segment has yet: appended in batches, searched by many threads meanwhile.
 //!
-//! Texts are analysed before the lock is taken, and a search holds it only to copy the rows of its terms. So neither
-//! waits for the other longer than it takes to copy a list.
+//! Texts are analysed before the lock is taken. A batch holds it while its terms get their rows, a search while it copies
+//! those of its terms: neither waits for the other longer than that.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use ahash::AHashMap;
 
 use crate::analyse::check_length;
 use crate::bm25::Norms;
 use crate::lengths::code;
 use crate::peaks::Peak;
+use crate::remembered::{MOST_REMEMBERED, Token};
 use crate::search::MOST_ROWS;
 use crate::{Analyser, Error, Settings};
 
@@ -19,26 +20,38 @@ use crate::{Analyser, Error, Settings};
 pub struct Tail {
     settings: Arc<Settings>,
     analyser: Analyser,
-    /// Those that no batch needs now, with what they remember of words.
-    spare: Arc<Mutex<Vec<Analyser>>>,
+    /// Those that no batch needs now.
+    spare: Arc<Mutex<Vec<Reader>>>,
     content: Arc<RwLock<Content>>,
 }
 
 #[derive(Default)]
 struct Content {
-    terms: HashMap<Box<str>, Rows>,
+    /// Where the terms' rows are in `lists`.
+    terms: AHashMap<Box<str>, u32>,
+    lists: Vec<Vec<Posting>>,
     /// A byte a row, see `lengths`.
     lengths: Vec<u8>,
     /// Tokens of a row and all before it.
     tokens: Vec<u64>,
 }
 
-/// The rows of a term, ascending, and how often each has it.
-#[derive(Default)]
-struct Rows {
-    rows: Vec<u32>,
-    frequencies: Vec<u32>,
+/// A row that has a term, and how often. Those of a term are ascending.
+struct Posting {
+    row: u32,
+    frequency: u32,
 }
+
+/// What reads texts: an analyser, and where in `lists` the stems are whose numbers it knows.
+struct Reader {
+    analyser: Analyser,
+    places: Vec<u32>,
+    /// As of its `Remembered`, when the places were noted.
+    forgotten: u64,
+}
+
+/// A place that is not known.
+const UNKNOWN: u32 = u32::MAX;
 
 /// The first rows of a tail, as they are and stay: an immutable part.
 #[derive(Clone)]
@@ -86,29 +99,16 @@ impl Tail {
     pub fn append<T: AsRef<str>>(&self, texts: &[T]) -> Result<u64, Error> {
         texts.iter().try_for_each(|text| check_length(text.as_ref()))?;
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut analyser = spare.unwrap_or_else(|| self.analyser.clone());
-        let Batch { terms, lengths } = Batch::of(&mut analyser, texts);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(analyser);
+        let mut reader = spare.unwrap_or_else(|| Reader::new(self.analyser.clone()));
+        let batch = reader.read(texts);
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         let first = content.lengths.len();
         if (first + texts.len()) as u64 > MOST_ROWS {
             return Err(Error::TooManyRows);
         }
-        for (term, mut list) in terms {
-            list.rows.iter_mut().for_each(|row| *row += first as u32);
-            match content.terms.entry(term) {
-                Entry::Occupied(mut there) => {
-                    there.get_mut().rows.append(&mut list.rows);
-                    there.get_mut().frequencies.append(&mut list.frequencies);
-                }
-                Entry::Vacant(place) => _ = place.insert(list),
-            }
-        }
-        for length in lengths {
-            let before = content.tokens.last().copied().unwrap_or(0);
-            content.tokens.push(before + length);
-            content.lengths.push(code(u32::try_from(length).unwrap_or(u32::MAX)));
-        }
+        content.add(&batch, &mut reader);
+        drop(content);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         Ok(first as u64)
     }
 
@@ -120,12 +120,11 @@ impl Tail {
         }
         content.lengths.truncate(rows as usize);
         content.tokens.truncate(rows as usize);
-        content.terms.retain(|_, list| {
-            let end = list.rows.partition_point(|&row| u64::from(row) < rows);
-            list.rows.truncate(end);
-            list.frequencies.truncate(end);
-            end > 0
-        });
+        // Terms that no row has any more stay, as readers know their places.
+        for list in &mut content.lists {
+            let end = list.partition_point(|posting| u64::from(posting.row) < rows);
+            list.truncate(end);
+        }
     }
 
     /// Rows so far.
@@ -195,53 +194,111 @@ impl View {
     pub(crate) fn copy<'t>(&self, terms: impl Iterator<Item = &'t str>) -> Vec<Copied> {
         let content = self.tail.read();
         let copy = |term: &str| {
-            let Some(list) = content.terms.get(term) else { return Copied::default() };
-            let end = list.rows.partition_point(|&row| row < self.rows);
-            let rows = list.rows[..end].to_vec();
-            let lengths = rows.iter().map(|&row| content.lengths[row as usize]).collect();
-            Copied { rows, frequencies: list.frequencies[..end].to_vec(), lengths }
+            let Some(&place) = content.terms.get(term) else { return Copied::default() };
+            let list = &content.lists[place as usize];
+            let list = &list[..list.partition_point(|posting| posting.row < self.rows)];
+            Copied {
+                rows: list.iter().map(|posting| posting.row).collect(),
+                frequencies: list.iter().map(|posting| posting.frequency).collect(),
+                lengths: list.iter().map(|posting| content.lengths[posting.row as usize]).collect(),
+            }
         };
         terms.map(copy).collect()
     }
 }
 
-/// Texts on their way into a tail: their terms, with rows that count from the first of them, and their lengths in tokens.
+/// Texts on their way into a tail.
 #[derive(Default)]
 struct Batch {
-    terms: HashMap<Box<str>, Rows>,
+    /// Of one text after the other: its terms, each once, and how often it has it. Terms are numbered as the analyser
+    /// numbers stems; those that it does not remember from `MOST_REMEMBERED` on.
+    terms: Vec<(u32, u32)>,
+    /// Where the terms of each text end.
+    ends: Vec<usize>,
+    /// Tokens of each text.
     lengths: Vec<u64>,
+    others: AHashMap<Box<str>, u32>,
 }
 
-impl Batch {
-    fn of<T: AsRef<str>>(analyser: &mut Analyser, texts: &[T]) -> Self {
-        let mut batch = Self::default();
-        for (row, text) in texts.iter().enumerate() {
-            let (row, mut length) = (row as u32, 0);
-            analyser.tokens(text.as_ref(), |token| {
-                length += 1;
-                match batch.terms.get_mut(token) {
-                    Some(list) => list.add(row),
-                    None => {
-                        batch.terms.insert(token.into(), Rows { rows: vec![row], frequencies: vec![1] });
-                    }
-                }
+impl Reader {
+    fn new(analyser: Analyser) -> Self {
+        Self { analyser, places: vec![], forgotten: 0 }
+    }
+
+    fn read<T: AsRef<str>>(&mut self, texts: &[T]) -> Batch {
+        self.analyser.remembered().make_room();
+        let mut batch = Batch::default();
+        let mut tokens = vec![];
+        for text in texts {
+            tokens.clear();
+            self.analyser.remembered_tokens(text.as_ref(), |token| {
+                tokens.push(match token {
+                    Token::Known(number, _) => number,
+                    Token::New(text) => batch.other(text),
+                });
             });
-            batch.lengths.push(length);
+            batch.lengths.push(tokens.len() as u64);
+            tokens.sort_unstable();
+            batch.terms.extend(tokens.chunk_by(|one, next| one == next).map(|same| (same[0], same.len() as u32)));
+            batch.ends.push(batch.terms.len());
         }
         batch
     }
 }
 
-impl Rows {
-    /// Once more in that row, which is the last or a new one.
-    fn add(&mut self, row: u32) {
-        if self.rows.last() == Some(&row)
-            && let Some(frequency) = self.frequencies.last_mut()
-        {
-            *frequency += 1;
-        } else {
-            self.rows.push(row);
-            self.frequencies.push(1);
+impl Batch {
+    /// The number of a term that the analyser does not remember.
+    fn other(&mut self, term: &str) -> u32 {
+        self.others.get(term).copied().unwrap_or_else(|| {
+            let number = (MOST_REMEMBERED + self.others.len()) as u32;
+            self.others.insert(term.into(), number);
+            number
+        })
+    }
+}
+
+impl Content {
+    fn add(&mut self, batch: &Batch, reader: &mut Reader) {
+        let remembered = reader.analyser.remembered();
+        if reader.forgotten != remembered.forgotten() {
+            reader.forgotten = remembered.forgotten();
+            reader.places.clear();
         }
+        let mut others = vec![UNKNOWN; batch.others.len()];
+        for (term, &number) in &batch.others {
+            others[number as usize - MOST_REMEMBERED] = self.place(term);
+        }
+        let mut start = 0;
+        for (&end, &length) in batch.ends.iter().zip(&batch.lengths) {
+            let row = self.lengths.len() as u32;
+            for &(number, frequency) in &batch.terms[start..end] {
+                let number = number as usize;
+                let place = if number >= MOST_REMEMBERED {
+                    others[number - MOST_REMEMBERED]
+                } else {
+                    if number >= reader.places.len() {
+                        reader.places.resize(number + 1, UNKNOWN);
+                    }
+                    if reader.places[number] == UNKNOWN {
+                        reader.places[number] = self.place(remembered.stem(number as u32));
+                    }
+                    reader.places[number]
+                };
+                self.lists[place as usize].push(Posting { row, frequency });
+            }
+            start = end;
+            self.tokens.push(self.tokens.last().copied().unwrap_or(0) + length);
+            self.lengths.push(code(u32::try_from(length).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// Where a term's rows are.
+    fn place(&mut self, term: &str) -> u32 {
+        self.terms.get(term).copied().unwrap_or_else(|| {
+            let place = self.lists.len() as u32;
+            self.lists.push(vec![]);
+            self.terms.insert(term.into(), place);
+            place
+        })
     }
 }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from crossfade.errors import InvalidInput, LimitExceeded
 from crossfade.store.metadata import dates
+from crossfade.store.metadata.fieldwise import by_field, plain
 from crossfade.store.metadata.limits import MAX_FIELDS, MAX_LIST_LENGTH, MAX_METADATA_BYTES
 from crossfade.store.metadata.values import (
     EXPECTED,
+    NUMBER_BYTES,
     FieldType,
     Scalar,
     Value,
@@ -25,7 +27,6 @@ Metadata = dict[str, Value]
 int of microseconds (see `dates`). It can be written as JSON and read back without a change."""
 
 _INFERRED = {bool: FieldType.BOOL, int: FieldType.INT, float: FieldType.FLOAT, str: FieldType.STRING}
-_NUMBER_BYTES = 8
 
 
 class MetadataSchema(Mapping[str, FieldType]):
@@ -120,6 +121,51 @@ class MetadataSchema(Mapping[str, FieldType]):
             raise LimitExceeded(f"document {shown(document)}: {error}") from None
         return schema, dict(sorted(normal.items()))
 
+    def check_all(
+        self, metadata: Sequence[Mapping[str, object]], *, documents: Sequence[str]
+    ) -> tuple[MetadataSchema, list[Metadata]]:
+        """`check` of one after the other, each with the fields that came before it. `documents`: their ids.
+
+        Raises as `check` does for the first that it refuses.
+        """
+        found = self._fieldwise(metadata) if all(type(each) is dict for each in metadata) else None
+        if found is not None:
+            return found
+        schema, normal = self, []
+        for each, document in zip(metadata, documents, strict=True):
+            schema, one = schema.check(each, document=document)
+            normal.append(one)
+        return schema, normal
+
+    def _fieldwise(self, metadata: Sequence[Mapping[str, object]]) -> tuple[MetadataSchema, list[Metadata]] | None:
+        """None where something is wrong, or large enough to be added up document by document."""
+        fields = by_field(metadata)
+        if not all(isinstance(name, str) for name in fields):
+            return None
+        normal: list[Metadata] = [{} for _ in metadata]
+        new: dict[str, FieldType] = {}
+        size = 0
+        try:
+            for name in sorted(fields):
+                places, values = fields[name]
+                kind = self._fields.get(check_name(name))
+                if type(None) in set(map(type, values)):
+                    there = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
+                    places, values = [place for place, _ in there], [value for _, value in there]
+                if not values:
+                    continue
+                if kind is None:
+                    kind = new[name] = _infer(values[0])
+                taken, largest = plain(values, kind) or _one_by_one(values, kind)
+                size += len(name) + largest
+                for place, value in zip(places, taken, strict=True):
+                    normal[place][name] = value
+            if size > MAX_METADATA_BYTES:
+                return None
+            return MetadataSchema({**self._fields, **new}) if new else self, normal
+        except InvalidInput:
+            return None
+
     def present(self, metadata: Mapping[str, Value]) -> dict[str, Value]:
         """Metadata of normal form as they are shown to people and written to JSON for them: date-times as RFC 3339."""
         return {
@@ -158,13 +204,19 @@ def _normalise(value: object, kind: FieldType) -> tuple[Value, int]:
         when = moment(value)
         if when is None:
             raise _conflict(value, kind)
-        return when, _NUMBER_BYTES
+        return when, NUMBER_BYTES
     found = scalar(value)
     if kind is FieldType.FLOAT and type(found) is int:
-        return _exact(found), _NUMBER_BYTES
+        return _exact(found), NUMBER_BYTES
     if found is None or _INFERRED[type(found)] is not kind:
         raise _conflict(value, kind)
     return found, _size(found)
+
+
+def _one_by_one(values: Sequence[object], kind: FieldType) -> tuple[list[Value], int]:
+    """The values in normal form and the bytes of the largest."""
+    found = [_normalise(value, kind) for value in values]
+    return [value for value, _ in found], max(size for _, size in found)
 
 
 def _strings(value: object) -> tuple[list[str], int]:
@@ -190,7 +242,7 @@ def _exact(value: int) -> float:
 def _size(value: Scalar) -> int:
     if isinstance(value, str):
         return len(value.encode())
-    return 1 if isinstance(value, bool) else _NUMBER_BYTES
+    return 1 if isinstance(value, bool) else NUMBER_BYTES
 
 
 def _conflict(value: object, kind: FieldType) -> InvalidInput:

@@ -13,7 +13,10 @@ from crossfade.errors import InvalidInput
 from crossfade.store.metadata.bits import Bits
 from crossfade.store.metadata.columns import BoolColumn, Column, Columns, NumberColumn, StringColumn, StringsColumn
 from crossfade.store.metadata.dictionaries import ArrivalDictionary
-from crossfade.store.metadata.values import FieldType, Value, shown
+from crossfade.store.metadata.fieldwise import by_field
+from crossfade.store.metadata.values import PYTHON_TYPES, FieldType, Value, shown
+
+Rows = slice | NDArray[np.int64]
 
 _FIRST_CAPACITY = 256
 _MAX_ROWS = 2**31 - 1
@@ -42,20 +45,19 @@ class TailColumns:
         or holds with another type than the one it had here.
         """
         given = list(rows)
+        fields = by_field(given)
         with self._lock:
-            for metadata in given:
-                for name, value in metadata.items():
-                    self._check(name, value, schema)
+            for name, (_, values) in fields.items():
+                self._check(name, values, schema)
             first = self._rows
             if first + len(given) > _MAX_ROWS:
                 raise InvalidInput(f"a segment holds at most {_MAX_ROWS} rows: seal this one and begin another")
             try:
-                for row, metadata in enumerate(given, first):
-                    for name, value in metadata.items():
-                        field = self._fields.get(name)
-                        if field is None:
-                            field = self._fields[name] = _GROWING[schema[name]](schema[name])
-                        field.put(row, value)
+                for name, (places, values) in fields.items():
+                    field = self._fields.get(name)
+                    if field is None:
+                        field = self._fields[name] = _GROWING[schema[name]](schema[name])
+                    field.put(_places(places, first), values)
             except BaseException:  # no memory, an interrupt: the next row there must not find what this one left
                 for field in self._fields.values():
                     field.cut(first)
@@ -78,9 +80,10 @@ class TailColumns:
                 raise InvalidInput(f"a snapshot of {rows} rows was asked for, and there are {self._rows}")
             return Columns(count, {name: field.view(count) for name, field in self._fields.items()})
 
-    def _check(self, name: str, value: Value, schema: Mapping[str, FieldType]) -> None:
+    def _check(self, name: str, values: list[Value], schema: Mapping[str, FieldType]) -> None:
         kind = schema.get(name)
-        if kind is None or type(value) is not _NORMAL[kind]:
+        if kind is None or set(map(type, values)) != {PYTHON_TYPES[kind]}:
+            value = next(value for value in values if kind is None or type(value) is not PYTHON_TYPES[kind])
             raise InvalidInput(
                 f"field {shown(name)} is {f'{kind} in' if kind else 'not in'} the schema and its value {shown(value)}: "
                 "append what MetadataSchema.check returned, with the schema that it returned"
@@ -90,10 +93,18 @@ class TailColumns:
             raise InvalidInput(f"field {shown(name)} is {field.kind} in this segment and {kind} in the schema")
 
 
+def _places(places: list[int], first: int) -> Rows:
+    """Places that count from row `first`."""
+    if places[-1] - places[0] == len(places) - 1:
+        return slice(first + places[0], first + places[-1] + 1)
+    return np.array(places, dtype=np.int64) + first
+
+
 class _Growing(Protocol):
     kind: FieldType
 
-    def put(self, row: int, value: Value) -> None: ...
+    def put(self, rows: Rows, values: list[Value]) -> None:
+        """`rows`: rising, beyond all that were put before; a value each, of the field's type."""
 
     def cut(self, row: int) -> None:
         """Forget the rows from `row` on."""
@@ -111,13 +122,10 @@ class _Buffer:
         self._fill = fill
         self._array: NDArray[Any] = np.full(_FIRST_CAPACITY, fill, dtype)
 
-    def put(self, at: int, value: object) -> None:
-        self._reserve(at + 1)
-        self._array[at] = value
-
-    def write(self, start: int, values: Any) -> None:
-        self._reserve(start + len(values))
-        self._array[start : start + len(values)] = values
+    def put(self, at: Rows, values: Any) -> None:
+        """`values`: one, or one each. Raises OverflowError for an int that the dtype does not hold."""
+        self._reserve(at.stop if isinstance(at, slice) else int(at[-1]) + 1)
+        self._array[at] = np.array(values, self._array.dtype)
 
     def fill(self, start: int, stop: int, value: int) -> None:
         self._reserve(stop)
@@ -148,9 +156,9 @@ class _Numbers:
         self._values = _Buffer(np.float64 if kind is FieldType.FLOAT else np.int64)
         self._presence = _Buffer(np.bool_)
 
-    def put(self, row: int, value: Value) -> None:
-        self._values.put(row, value)
-        self._presence.put(row, True)
+    def put(self, rows: Rows, values: list[Value]) -> None:
+        self._values.put(rows, values)
+        self._presence.put(rows, True)
 
     def cut(self, row: int) -> None:
         self._values.clear(row)
@@ -169,9 +177,9 @@ class _Bools:
         self._values = _Buffer(np.bool_)
         self._presence = _Buffer(np.bool_)
 
-    def put(self, row: int, value: Value) -> None:
-        self._values.put(row, value)
-        self._presence.put(row, True)
+    def put(self, rows: Rows, values: list[Value]) -> None:
+        self._values.put(rows, values)
+        self._presence.put(rows, True)
 
     def cut(self, row: int) -> None:
         self._values.clear(row)
@@ -189,8 +197,11 @@ class _Dictionary:
         self._strings: list[bytes] = []
         self._codes: dict[bytes, int] = {}
 
-    def code(self, text: str) -> int:
-        key = text.encode()
+    def codes(self, texts: list[str]) -> list[int]:
+        found = {text: self._code(text.encode()) for text in set(texts)}
+        return [found[text] for text in texts]
+
+    def _code(self, key: bytes) -> int:
         code = self._codes.get(key)
         if code is None:
             code = len(self._strings)
@@ -208,8 +219,8 @@ class _Strings:
         self._codes = _Buffer(np.int32, fill=-1)
         self._dictionary = _Dictionary()
 
-    def put(self, row: int, value: Value) -> None:
-        self._codes.put(row, self._dictionary.code(cast(str, value)))
+    def put(self, rows: Rows, values: list[Value]) -> None:
+        self._codes.put(rows, self._dictionary.codes(cast(list[str], values)))
 
     def cut(self, row: int) -> None:
         self._codes.clear(row)
@@ -231,13 +242,15 @@ class _Lists:
         self._presence = _Buffer(np.bool_)
         self._dictionary = _Dictionary()
 
-    def put(self, row: int, value: Value) -> None:
-        self._reach(row)
-        codes = [self._dictionary.code(each) for each in cast(list[str], value)]
-        self._codes.write(self._size, codes)
-        self._size += len(codes)
-        self._presence.put(row, True)
-        self._reach(row + 1)
+    def put(self, rows: Rows, values: list[Value]) -> None:
+        lists = cast(list[list[str]], values)
+        codes = self._dictionary.codes([each for one in lists for each in one])
+        self._codes.put(slice(self._size, self._size + len(codes)), codes)
+        for row, one in zip(range(rows.start, rows.stop) if isinstance(rows, slice) else rows, lists, strict=True):
+            self._reach(row)
+            self._size += len(one)
+            self._reach(row + 1)
+        self._presence.put(rows, True)
 
     def cut(self, row: int) -> None:
         self._presence.clear(row)
@@ -264,14 +277,6 @@ class _Lists:
             self._begun = row
 
 
-_NORMAL: dict[FieldType, type] = {
-    FieldType.STRING: str,
-    FieldType.INT: int,
-    FieldType.FLOAT: float,
-    FieldType.BOOL: bool,
-    FieldType.DATETIME: int,
-    FieldType.STRINGS: list,
-}
 _GROWING: dict[FieldType, type[_Numbers | _Bools | _Strings | _Lists]] = {
     FieldType.STRING: _Strings,
     FieldType.INT: _Numbers,

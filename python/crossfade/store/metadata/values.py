@@ -37,6 +37,19 @@ class FieldType(StrEnum):
     STRINGS = "strings"
 
 
+PYTHON_TYPES: dict[FieldType, type] = {
+    FieldType.STRING: str,
+    FieldType.INT: int,
+    FieldType.FLOAT: float,
+    FieldType.BOOL: bool,
+    FieldType.DATETIME: int,
+    FieldType.STRINGS: list,
+}
+"""Of values in normal form."""
+
+NUMBER_BYTES = 8
+"""Of an int, a float or a date-time, however it is kept."""
+
 EXPECTED = {
     FieldType.STRING: "a string",
     FieldType.INT: "an int of 64 bits",

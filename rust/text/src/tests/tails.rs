@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::{build, hits, options, plain, unmasked};
+use crate::remembered::MOST_REMEMBERED;
 use crate::{Error, Rows, Tail, search};
 
 #[test]
@@ -83,4 +84,47 @@ fn sealing_moves_no_score() {
     for k in [1, 50, 5_000] {
         assert_eq!(search(&queries, &before, k, options()).unwrap(), search(&queries, &after, k, options()).unwrap());
     }
+}
+
+/// Some word for each number, without a digit in it.
+fn word(number: usize) -> String {
+    number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'b')).collect()
+}
+
+#[test]
+fn words_beyond_what_is_remembered_are_counted_all_the_same() {
+    // The first batch has more words than are remembered, and each has words of those before it.
+    let sizes = [MOST_REMEMBERED + 5_000, 300, MOST_REMEMBERED / 2, MOST_REMEMBERED / 2 + 10, 300];
+    let mut rows = vec![];
+    let tail = Tail::new(&plain());
+    for (batch, size) in sizes.into_iter().enumerate() {
+        let texts: Vec<String> = (0..size.div_ceil(100))
+            .map(|row| {
+                let words = (row * 100..row * 100 + 100).map(|number| word(number * (batch + 1)));
+                words.collect::<Vec<_>>().join(" ") + " all Again again" + if row % 2 == 0 { " even" } else { "" }
+            })
+            .collect();
+        tail.append(&texts).unwrap();
+        rows.extend(texts);
+    }
+    let view = tail.view();
+    let mut expected = std::collections::HashMap::<&str, (Vec<u32>, Vec<u32>)>::new();
+    let lower: Vec<String> = rows.iter().map(|text| text.to_lowercase()).collect();
+    for (row, text) in lower.iter().enumerate() {
+        for token in text.split(' ') {
+            let (rows, frequencies) = expected.entry(token).or_default();
+            if rows.last() == Some(&(row as u32)) {
+                *frequencies.last_mut().unwrap() += 1;
+            } else {
+                rows.push(row as u32);
+                frequencies.push(1);
+            }
+        }
+    }
+    assert!(expected.len() > MOST_REMEMBERED + 20_000);
+    let terms: Vec<&str> = expected.keys().copied().collect();
+    for (term, found) in terms.iter().zip(view.copy(terms.iter().copied())) {
+        assert_eq!((found.rows, found.frequencies), expected[term], "{term}");
+    }
+    assert_eq!(view.tokens(), lower.iter().map(|text| text.split(' ').count() as u64).sum::<u64>());
 }
