@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -22,8 +25,8 @@ def test_alone_a_search_takes_all() -> None:
 
 def test_each_takes_its_share_of_those_in_progress_and_at_least_one() -> None:
     with ExitStack() as others:
-        taken = [others.enter_context(shares.share(0, 1)) for _ in range(10)]
-    assert taken == [0, 4, 2, 2, 1, 1, 1, 1, 1, 1]
+        taken = [others.enter_context(shares.share(0, 1)) for _ in range(9)]
+    assert taken == [0, 4, 2, 2, 1, 1, 1, 1, 1]
     with shares.share(0, 1) as threads:
         assert threads == 0
 
@@ -46,3 +49,83 @@ def test_an_error_gives_its_share_back() -> None:
         raise KeyError
     with shares.share(0, 1) as threads:
         assert threads == 0
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "_PATIENCE_SECONDS", 60.0)
+
+
+def began(queries: int, note: Callable[[], None]) -> threading.Thread:
+    """A thread whose search waits for its turn, or has begun; `note` is called in the search."""
+
+    def search() -> None:
+        with shares.share(0, queries):
+            note()
+
+    before = len(shares._waiting)
+    thread = threading.Thread(target=search)
+    thread.start()
+    while thread.is_alive() and len(shares._waiting) == before:
+        time.sleep(0.001)
+    return thread
+
+
+@pytest.mark.usefixtures("patient")
+def test_searches_beyond_the_cores_and_one_begin_in_turn_as_others_end() -> None:
+    order: list[int] = []
+    with ExitStack() as others:
+        for _ in range(8):
+            others.enter_context(shares.share(0, 1))
+        with shares.share(0, 1):
+            waiting = [began(1, lambda number=number: order.append(number)) for number in range(5)]  # type: ignore[misc]
+            assert [thread.is_alive() for thread in waiting] == [True] * 5
+            assert not order
+        # Each of them ends at once, and calls the next.
+        for thread in waiting:
+            thread.join(60)
+    assert order == [0, 1, 2, 3, 4]
+    assert not shares._waiting
+    assert not shares._of_few_queries
+
+
+@pytest.mark.usefixtures("patient")
+def test_searches_of_many_queries_neither_wait_nor_are_waited_for() -> None:
+    done: list[int] = []
+    with ExitStack() as others:
+        for _ in range(20):
+            others.enter_context(shares.share(0, 9))
+        for _ in range(9):
+            others.enter_context(shares.share(0, 8))
+        began(9, lambda: done.append(9)).join(60)
+        assert done == [9]
+
+
+def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "_PATIENCE_SECONDS", 0.01)
+    done: list[int] = []
+    with ExitStack() as others:
+        for _ in range(9):
+            others.enter_context(shares.share(0, 1))
+        began(1, lambda: done.append(1)).join(60)
+        assert done == [1]
+        assert not shares._waiting
+
+
+@pytest.mark.usefixtures("patient")
+def test_an_error_calls_the_next() -> None:
+    done: list[int] = []
+    waiting: list[threading.Thread] = []
+
+    def fails_with(work: Callable[[], None]) -> None:
+        with shares.share(0, 1):
+            work()
+            raise KeyError
+
+    with ExitStack() as others:
+        for _ in range(8):
+            others.enter_context(shares.share(0, 1))
+        with pytest.raises(KeyError):
+            fails_with(lambda: waiting.append(began(1, lambda: done.append(1))))
+        waiting[0].join(60)
+    assert done == [1]

@@ -14,6 +14,7 @@ from crossfade.fusion import Fusion, fuse_arrays
 from crossfade.retrieval.options import SearchOptions
 from crossfade.retrieval.ranking import rank
 from crossfade.retrieval.reranking import Candidate, Reranker
+from crossfade.retrieval.shares import share
 from crossfade.retrieval.types import Hit, HitStage, Stage
 from crossfade.retrieval.words import explain_words, rank_words
 from crossfade.store.metadata import BoundFilter
@@ -46,7 +47,8 @@ class Found:
 
 
 class Pipeline:
-    """One search. `documents` reads documents by their ids and keys. `check` raises when nobody waits any more."""
+    """One search. `documents` reads documents by their ids and keys. `threads`: that were asked for, 0 for as many as
+    there is room for. `check` raises when nobody waits any more."""
 
     def __init__(
         self,
@@ -71,16 +73,17 @@ class Pipeline:
         """Raises InvalidInput when a stage lacks what it needs."""
         self._explain = options.explain
         depth = options.depth(k)
-        arms: list[Lists] = []
-        if options.mode in {"dense", "hybrid"}:
-            arms.append(self._stage("dense", lambda: self._dense(query, depth, options)))
-        words: Lists = []
-        if options.mode in {"lexical", "hybrid"}:
-            words = self._stage("lexical", lambda: self._lexical(query, depth))
-            arms.append(words)
-        hits = arms[0]
-        if len(arms) > 1:
-            hits = self._stage("fused", lambda: fused(arms, options.fusion, depth))
+        arms: dict[str, Lists] = {}
+        # Not what comes after: a reranker has a model to wait for.
+        with share(self._threads, len(query)) as threads:
+            if options.mode in {"dense", "hybrid"}:
+                arms["dense"] = self._stage("dense", lambda: self._dense(query, depth, options, threads))
+            if options.mode in {"lexical", "hybrid"}:
+                arms["lexical"] = self._stage("lexical", lambda: self._lexical(query, depth, threads))
+        words = arms.get("lexical", [])
+        (hits, *others) = arms.values()
+        if others:
+            hits = self._stage("fused", lambda: fused([hits, *others], options.fusion, depth))
         if options.reranker is not None:
             reranker = options.reranker
             found = hits
@@ -116,15 +119,15 @@ class Pipeline:
                 place = next(at for at, stage in enumerate(stages) if stage.stage == "lexical")
                 stages[place] = replace(stages[place], terms=terms)
 
-    def _dense(self, query: Query, depth: int, options: SearchOptions) -> Lists:
+    def _dense(self, query: Query, depth: int, options: SearchOptions, threads: int) -> Lists:
         if query.vectors is None:
             raise InvalidInput("a search by vectors needs query vectors, or texts and a model that makes them")
-        return rank(query.vectors, self._snapshot, depth, self._metric, self._threads, self._condition, options.walking)
+        return rank(query.vectors, self._snapshot, depth, self._metric, threads, self._condition, options.walking)
 
-    def _lexical(self, query: Query, depth: int) -> Lists:
+    def _lexical(self, query: Query, depth: int, threads: int) -> Lists:
         if query.texts is None:
             raise InvalidInput("a search by words needs query texts: send texts, not vectors")
-        return rank_words(query.texts, self._snapshot, depth, self._threads, self._condition)
+        return rank_words(query.texts, self._snapshot, depth, threads, self._condition)
 
     def _reranked(self, query: Query, hits: Lists, reranker: Reranker) -> Lists:
         if query.texts is None:

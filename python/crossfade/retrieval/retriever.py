@@ -134,9 +134,10 @@ class Retriever:
         collection = self._collection
         snapshot = collection.snapshot()
         condition = None if options.filter is None else bind(options.filter, collection.fields)
-        with share(self._threads, len(query)) as threads:
-            pipeline = Pipeline(snapshot, collection.spec.metric, condition, collection.documents, threads, self._check)
-            found = pipeline.run(query, k, options)
+        pipeline = Pipeline(
+            snapshot, collection.spec.metric, condition, collection.documents, self._threads, self._check
+        )
+        found = pipeline.run(query, k, options)
         return SearchResult(
             hits=found.hits,
             query_fingerprint=fingerprint,
