@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.lexical import AnalyserSettings, Segment, Tail, build
-from crossfade.retrieval.words import rank_words
+from crossfade.retrieval.places import hits_of
+from crossfade.retrieval.words import matching, rank_words
 from crossfade.store.strings import Strings
 from crossfade.store.types import Part, Snapshot
 
@@ -60,9 +61,10 @@ def test_the_lowest_ids_of_all_that_tie(tmp_path: Path, whole: bool, k: int, dea
     bare = dead == 3
     snap = snapshot(tmp_path, texts, ids, 3_000, live, whole=whole, bare=bare)
     queries = ["same", "other", "same other", "long long same", "nowhere"]
-    found = rank_words(queries, snap, k, threads=1)
+    found = matching(queries, snap, k, threads=1)
+    assert rank_words(queries, snap, k, threads=1) == [hits_of(snap, each) for each in found]
     parts = [lexical.Part(part.text, part.live) for part in snap.parts if part.text is not None]
-    for hits, query in zip(found, queries, strict=True):
+    for given, query in zip(found, queries, strict=True):
         (all_rows,) = lexical.search([query], parts, rows)
         best: dict[str, float] = {}
         places: dict[str, set[tuple[int, int]]] = {}
@@ -72,8 +74,9 @@ def test_the_lowest_ids_of_all_that_tie(tmp_path: Path, whole: bool, k: int, dea
             if score == best[name]:
                 places.setdefault(name, set()).add((part, row))
         wanted = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:k]
+        hits = hits_of(snap, given)
         assert [(hit.id, hit.score) for hit in hits] == wanted
-        for hit in hits:
-            assert (hit.part, hit.row) in places[hit.id]
-            row = hit.row + 3_000 * hit.part
+        for hit, (_, _, part, row) in zip(hits, given, strict=True):
+            assert (part, row) in places[hit.id]
+            row += 3_000 * part
             assert (hit.span, hit.key) == ((None, -1) if bare else ((row, row + 1), row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from crossfade.errors import InvalidInput
 from crossfade.fusion import Fusion, fuse_arrays
 from crossfade.retrieval.options import SearchOptions
-from crossfade.retrieval.ranking import rank
+from crossfade.retrieval.places import Place, Places, hits_of
+from crossfade.retrieval.ranking import nearest
 from crossfade.retrieval.reranking import Candidate, Reranker
 from crossfade.retrieval.shares import share
 from crossfade.retrieval.types import Hit, HitStage, Stage
-from crossfade.retrieval.words import explain_words, rank_words
+from crossfade.retrieval.words import explain_words, matching
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Document, Metric, Snapshot
-
-Lists = list[list[Hit]]
 
 # Characters of a passage that a reranker is given: no model reads more tokens than these make.
 _MOST_READ = 50_000
@@ -41,7 +40,7 @@ class Query:
 class Found:
     """`explanations[i][j]`: how hit j of query i came to its place; None unless it was asked for."""
 
-    hits: Lists
+    hits: list[list[Hit]]
     stages: list[Stage] = field(default_factory=list)
     explanations: list[list[list[HitStage]]] | None = None
 
@@ -73,66 +72,84 @@ class Pipeline:
         """Raises InvalidInput when a stage lacks what it needs."""
         self._explain = options.explain
         depth = options.depth(k)
-        arms: dict[str, Lists] = {}
+        arms: dict[str, list[Places]] = {}
         # Not what comes after: a reranker has a model to wait for.
         with share(self._threads, len(query)) as threads:
             if options.mode in {"dense", "hybrid"}:
                 arms["dense"] = self._stage("dense", lambda: self._dense(query, depth, options, threads))
             if options.mode in {"lexical", "hybrid"}:
                 arms["lexical"] = self._stage("lexical", lambda: self._lexical(query, depth, threads))
-        words = arms.get("lexical", [])
-        (hits, *others) = arms.values()
-        if others:
-            hits = self._stage("fused", lambda: fused([hits, *others], options.fusion, depth))
-        if options.reranker is not None:
-            reranker = options.reranker
-            found = hits
-            hits = self._stage("reranked", lambda: self._reranked(query, found, reranker), reranker.depth)
-        hits = [some[:k] for some in hits]
+            (places, *others) = arms.values()
+            if others:
+                wanted = k if options.reranker is None else depth
+                lists = [places, *others]
+                places = self._stage("fused", lambda: fused(lists, options.fusion, wanted))
+        if options.reranker is None:
+            hits = [hits_of(self._snapshot, some[:k]) for some in places]
+        else:
+            hits = [some[:k] for some in self._reranked_stage(query, places, options.reranker)]
         if not options.explain:
             return Found(hits, self._stages)
-        if words and query.texts is not None:
-            self._tell_words(query.texts, words, hits)
+        if "lexical" in arms and query.texts is not None:
+            self._tell_words(query.texts, arms["lexical"], hits)
         explanations = [[told.get(hit.id, []) for hit in some] for some, told in zip(hits, self._told, strict=True)]
         return Found(hits, self._stages, explanations)
 
-    def _stage(self, name: str, work: Callable[[], Lists], told: int | None = None) -> Lists:
-        """`told`: of how many hits of each query there is something to tell; None: of all."""
+    def _stage(self, name: str, work: Callable[[], list[Places]]) -> list[Places]:
         started = time.perf_counter_ns()
         self._check()
-        hits = work()
-        self._stages.append(Stage(name, sum(map(len, hits)), time.perf_counter_ns() - started))
+        places = work()
+        self._note(name, started, [len(some) for some in places])
         if self._explain:
-            self._told = self._told or [{} for _ in hits]
-            for notes, some in zip(self._told, hits, strict=True):
-                for place, hit in enumerate(some[:told], 1):
-                    notes.setdefault(hit.id, []).append(HitStage(name, place, hit.score))
+            self._tell(name, ([(name, 0.0 - below) for below, name, _, _ in some] for some in places))
+        return places
+
+    def _reranked_stage(self, query: Query, places: list[Places], reranker: Reranker) -> list[list[Hit]]:
+        started = time.perf_counter_ns()
+        self._check()
+        hits = self._reranked(query, [hits_of(self._snapshot, some) for some in places], reranker)
+        self._note("reranked", started, [len(some) for some in hits])
+        if self._explain:
+            # Of those that it has not read there is nothing to tell.
+            self._tell("reranked", ([(hit.id, hit.score) for hit in some[: reranker.depth]] for some in hits))
         return hits
 
-    def _tell_words(self, texts: Sequence[str], words: Lists, hits: Lists) -> None:
+    def _note(self, name: str, started: int, counts: Sequence[int]) -> None:
+        self._stages.append(Stage(name, sum(counts), time.perf_counter_ns() - started))
+
+    def _tell(self, stage: str, lists: Iterable[list[tuple[str, float]]]) -> None:
+        """`lists`: ids and scores, best first."""
+        lists = list(lists)
+        self._told = self._told or [{} for _ in lists]
+        for notes, some in zip(self._told, lists, strict=True):
+            for place, (name, score) in enumerate(some, 1):
+                notes.setdefault(name, []).append(HitStage(stage, place, score))
+
+    def _tell_words(self, texts: Sequence[str], words: list[Places], hits: list[list[Hit]]) -> None:
         """Of the hits that are given on, what each word gave."""
         for text, some, last, told in zip(texts, words, hits, self._told, strict=True):
             names = {hit.id for hit in last}
-            kept = [hit for hit in some if hit.id in names]
-            for hit, terms in zip(kept, explain_words(text, self._snapshot, kept), strict=True):
-                stages = told[hit.id]
+            kept = [place for place in some if place[1] in names]
+            for (_, name, _, _), terms in zip(kept, explain_words(text, self._snapshot, kept), strict=True):
+                stages = told[name]
                 place = next(at for at, stage in enumerate(stages) if stage.stage == "lexical")
                 stages[place] = replace(stages[place], terms=terms)
 
-    def _dense(self, query: Query, depth: int, options: SearchOptions, threads: int) -> Lists:
+    def _dense(self, query: Query, depth: int, options: SearchOptions, threads: int) -> list[Places]:
         if query.vectors is None:
             raise InvalidInput("a search by vectors needs query vectors, or texts and a model that makes them")
-        return rank(query.vectors, self._snapshot, depth, self._metric, threads, self._condition, options.walking)
+        walking = options.walking
+        return nearest(query.vectors, self._snapshot, depth, self._metric, threads, self._condition, walking)
 
-    def _lexical(self, query: Query, depth: int, threads: int) -> Lists:
+    def _lexical(self, query: Query, depth: int, threads: int) -> list[Places]:
         if query.texts is None:
             raise InvalidInput("a search by words needs query texts: send texts, not vectors")
-        return rank_words(query.texts, self._snapshot, depth, threads, self._condition)
+        return matching(query.texts, self._snapshot, depth, threads, self._condition)
 
-    def _reranked(self, query: Query, hits: Lists, reranker: Reranker) -> Lists:
+    def _reranked(self, query: Query, hits: list[list[Hit]], reranker: Reranker) -> list[list[Hit]]:
         if query.texts is None:
             raise InvalidInput("a reranker needs query texts: send texts, not vectors")
-        answers: Lists = []
+        answers: list[list[Hit]] = []
         for text, some in zip(query.texts, hits, strict=True):
             self._check()  # nobody may be waiting any more, and each query takes a model's time
             answers.append(self._reranked_one(text, some, reranker))
@@ -158,24 +175,27 @@ def passage(document: Document, span: tuple[int, int] | None) -> str:
     return f"{document.title} {text}" if document.title else text
 
 
-def fused(arms: Sequence[Lists], fusion: Fusion, depth: int) -> Lists:
-    """One list a query of those of several arms, by `crossfade.fusion`; a document's span is that of its first arm."""
-    lists: Lists = []
+def fused(arms: Sequence[list[Places]], fusion: Fusion, depth: int) -> list[Places]:
+    """One list a query of those of several arms, by `crossfade.fusion`; a document's row is that of its first arm."""
+    settings = Fusion(fusion.rule, fusion.normalisation, fusion.weights, fusion.k, depth)
+    lists: list[Places] = []
     for some in zip(*arms, strict=True):
-        best = {hit.id: hit for hits in reversed(some) for hit in hits}
-        names = sorted(best)  # so that the order of numbers is that of ids
+        rows: dict[str, Place] = {}
+        for places in reversed(some):
+            rows.update((place[1], place) for place in places)
+        names = sorted(rows)  # so that the order of numbers is that of ids
         numbers = {name: number for number, name in enumerate(names)}
         runs = [
             (
-                np.array([[numbers[hit.id] for hit in hits]], dtype=np.int64).reshape(1, -1),
-                np.array([[hit.score for hit in hits]], dtype=np.float64).reshape(1, -1),
+                np.array([[numbers[name] for _, name, _, _ in places]], dtype=np.int64).reshape(1, -1),
+                0.0 - np.array([[below for below, _, _, _ in places]], dtype=np.float64).reshape(1, -1),
             )
-            for hits in some
+            for places in some
         ]
-        result = fuse_arrays(runs, Fusion(fusion.rule, fusion.normalisation, fusion.weights, fusion.k, depth))
+        result = fuse_arrays(runs, settings)
         lists.append(
             [
-                best[names[number]]._replace(score=score)
+                (-score, *rows[names[number]][1:])
                 for number, score in zip(result.ids[0].tolist(), result.scores[0].tolist(), strict=True)
                 if number >= 0
             ]

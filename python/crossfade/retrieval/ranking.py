@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfade.kernels import top_k, top_k_rescored
+from crossfade.retrieval.places import Place, Places, hits_of, ids_of, places_of
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
-from crossfade.store.strings import Strings
 from crossfade.store.types import Metric, Part, Snapshot
 
 # Entries of one widened answer: bounds its memory (12 bytes each) when a whole collection ties.
@@ -73,26 +73,34 @@ def rank(
     A document's score is the best of its rows'. Parts with a graph are walked, those with codes alone are scanned by
     them; either may miss some of the best. Scores are exact all the same: those of the part's vectors.
     """
-    lists: list[list[list[Hit]]] = []
-    for part in snapshot.parts:
+    return [hits_of(snapshot, each) for each in nearest(queries, snapshot, k, metric, threads, condition, walking)]
+
+
+def nearest(
+    queries: NDArray[np.float32],
+    snapshot: Snapshot,
+    k: int,
+    metric: Metric,
+    threads: int,
+    condition: BoundFilter | None = None,
+    walking: Walking = Walking(),
+) -> list[Places]:
+    """As `rank`, before hits are made of it."""
+    lists: list[list[Places]] = []
+    for number, part in enumerate(snapshot.parts):
         may = allowed(part, condition)
         if may.count:
-            lists.append(_Search(queries, part, may, _Way(metric, threads, walking)).best(k))
-    return merged(lists, len(queries), k)
+            lists.append(_Search(queries, (part, number), may, _Way(metric, threads, walking)).best(k))
+    return _merged(lists, len(queries), k)
 
 
-def merged(lists: Sequence[list[list[Hit]]], queries: int, k: int) -> list[list[Hit]]:
+def _merged(lists: Sequence[list[Places]], queries: int, k: int) -> list[Places]:
     """The best `k` of each query of all the parts' lists, each of them in order."""
     if not lists:
         return [[] for _ in range(queries)]
     if len(lists) == 1:
         return lists[0]
-    return [list(islice(heapq.merge(*each, key=in_order), k)) for each in zip(*lists, strict=True)]
-
-
-def in_order(hit: Hit) -> tuple[float, str]:
-    """Sorts hits as is promised."""
-    return -hit.score, hit.id
+    return [list(islice(heapq.merge(*each), k)) for each in zip(*lists, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +117,17 @@ class _Search:
     several rows may leave fewer documents than rows: queries whose answer is not sure are asked again, deeper.
     """
 
-    def __init__(self, queries: NDArray[np.float32], part: Part, may: Allowed, way: _Way) -> None:
+    def __init__(self, queries: NDArray[np.float32], part: tuple[Part, int], may: Allowed, way: _Way) -> None:
+        """`part`: with its number."""
         self._queries = queries
-        self._part = part
+        self._part, self._number = part
         self._may = may
         self._way = way
-        self._graph = None if way.walking.exact else part.graph
+        self._graph = None if way.walking.exact else self._part.graph
 
-    def best(self, k: int) -> list[list[Hit]]:
+    def best(self, k: int) -> list[Places]:
         size = self._may.count
-        hits: list[list[Hit]] = [[] for _ in self._queries]
+        best: list[Places] = [[] for _ in self._queries]
         left = np.arange(len(self._queries))
         depth = min(size, k + 1 if self._part.whole else k * _ROWS_A_DOCUMENT + 1)
         while left.size:
@@ -130,18 +139,18 @@ class _Search:
                     if found is None:
                         still.append(query)
                     else:
-                        hits[query] = found
+                        best[query] = found
             left = np.array(still, dtype=np.int64)
             depth = min(depth * 4, size)
-        return hits
+        return best
 
-    def _found(self, some: NDArray[np.int64], depth: int, k: int) -> list[list[Hit] | None]:
-        """The hits of some queries; None where `depth` rows are too few to be sure."""
+    def _found(self, some: NDArray[np.int64], depth: int, k: int) -> list[Places | None]:
+        """The best of some queries; None where `depth` rows are too few to be sure."""
         queries = self._queries if len(some) == len(self._queries) else self._queries[some]
         scores, rows = self._top(queries, depth)
         # A walk does not tell whether a tie goes on behind its last row: what it found is the answer.
         whole = depth == self._may.count or (self._graph is not None and self._part.whole)
-        answer: Callable[..., list[Hit] | None] = self._documents if self._part.whole else self._folded
+        answer: Callable[..., Places | None] = self._documents if self._part.whole else self._folded
         return [answer(scores[at], rows[at], k, whole) for at in range(len(some))]
 
     def _top(self, queries: NDArray[np.float32], depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -160,7 +169,7 @@ class _Search:
             )
         return found.scores, found.indices
 
-    def _documents(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> list[Hit] | None:
+    def _documents(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> Places | None:
         """Rows are documents. `whole`: these are all there are."""
         wanted = min(k, len(scores))
         last = scores[wanted - 1]
@@ -170,58 +179,37 @@ class _Search:
             # A tie crosses the cut, and may be as large as the collection: take its lowest ids, and sort no more of it.
             above = int(np.count_nonzero(scores > last))
             within = rows[above : above + int(np.count_nonzero(scores == last))]
-            ids = self._part.ids
-            chosen = heapq.nsmallest(wanted - above, ((ids[row], row) for row in within.tolist()))
-            tail = [hit_of(self._part, row, float(last), name) for name, row in chosen]
+            lowest = heapq.nsmallest(wanted - above, zip(ids_of(self._part, within), within.tolist(), strict=True))
+            below = -float(last)
+            tail = [(below, name, self._number, row) for name, row in lowest]
             return [*self._sorted(scores[:above], rows[:above]), *tail]
         return self._sorted(scores[:wanted], rows[:wanted])
 
-    def _folded(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> list[Hit] | None:
+    def _folded(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> Places | None:
         """Each document once, by the best of its rows; of equal ones the first in the document."""
-        ids = self._part.ids
-        best: dict[str, Hit] = {}
-        cut = -np.inf  # the score of the k-th document
-        for score, row in zip(scores.tolist(), rows.tolist(), strict=True):
-            if score < cut:
-                return heapq.nsmallest(k, best.values(), key=in_order)
-            name = ids[row]
-            if name not in best:
-                best[name] = hit_of(self._part, row, score, name)
-                if len(best) == k:
-                    cut = score
-        return heapq.nsmallest(k, best.values(), key=in_order) if whole else None
+        return folded(places_of(self._part, self._number, rows, scores), k, whole=whole)
 
-    def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Hit]:
-        hits = hits_of(self._part, rows, scores)
+    def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> Places:
+        places = places_of(self._part, self._number, rows, scores)
         tied: Any = (scores[1:] == scores[:-1]).any()
         if tied:
-            # Python compares strings by code point, and UTF-8 bytes keep that order.
-            hits.sort(key=in_order)
-        return hits
+            places.sort()
+        return places
 
 
-def hits_of(
-    part: Part, rows: NDArray[np.int64], scores: NDArray[np.float32] | NDArray[np.float64], place: int = -1
-) -> list[Hit]:
-    """Rows of a part as hits, in their order. `place`: the part's place, where a search by words found them."""
-    spans: Iterable[tuple[int, int] | None] = repeat(None)
-    keys: Iterable[int] = repeat(-1)
-    if part.spans is not None and part.documents is not None:
-        spans = [(start, stop) for start, stop in part.spans[rows].tolist()]
-        keys = part.documents[rows].tolist()
-    numbers = repeat(-1) if place < 0 else rows.tolist()
-    return list(map(Hit, ids_of(part, rows), scores.tolist(), spans, repeat(place), numbers, keys))
-
-
-def ids_of(part: Part, rows: NDArray[np.int64]) -> list[str]:
-    """The ids of some rows of a part, in their order."""
-    ids = part.ids
-    return ids.take(rows) if isinstance(ids, Strings) else [ids[row] for row in rows.tolist()]
-
-
-def hit_of(part: Part, row: int, score: float, name: str) -> Hit:
-    """A row of a part as a hit."""
-    if part.spans is None or part.documents is None:
-        return Hit(name, score)
-    start, stop = part.spans[row].tolist()
-    return Hit(name, score, (start, stop), key=int(part.documents[row]))
+def folded(rows: Places, k: int, *, whole: bool, with_ties: bool = False) -> Places | None:
+    """The best `k` documents of rows in the order of their scores, each once, by the best of its rows; of equal ones by
+    the first. None where there may be others: `whole`, these are all rows; `with_ties`, and otherwise all that score as
+    the last of them.
+    """
+    best: dict[str, Place] = {}
+    cut = np.inf  # of the k-th document
+    for place in rows:
+        if place[0] > cut:
+            whole = True
+            break
+        if place[1] not in best:
+            best[place[1]] = place
+            if len(best) == k:
+                cut, whole = place[0], whole or with_ties
+    return heapq.nsmallest(k, best.values()) if whole else None

@@ -15,16 +15,13 @@ from crossfade.models.types import Embeddings, InputType
 class Hit(NamedTuple):
     """One document of an answer. Higher scores are better in every metric.
 
-    `span`: where the text that was found begins and ends in the document's; None when it is all of it. `part`, `row`:
-    where in the snapshot a search by words found it; -1 for others. `key`: of the write that brought the document; -1
-    where writes have none.
+    `span`: where the text that was found begins and ends in the document's; None when it is all of it. `key`: of the
+    write that brought the document; -1 where writes have none.
     """
 
     id: str
     score: float
     span: tuple[int, int] | None = None
-    part: int = -1
-    row: int = -1
     key: int = -1
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
-from crossfade.retrieval.ranking import allowed, hits_of, ids_of, in_order
+from crossfade.retrieval.places import Place, Places, hits_of, ids_of, places_of
+from crossfade.retrieval.ranking import allowed, folded
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Part, Snapshot
@@ -32,13 +33,20 @@ def rank_words(
 
     Raises InvalidInput when the collection keeps no words, LimitExceeded for a query of too many.
     """
+    return [hits_of(snapshot, each) for each in matching(texts, snapshot, k, threads, condition)]
+
+
+def matching(
+    texts: Sequence[str], snapshot: Snapshot, k: int, threads: int, condition: BoundFilter | None = None
+) -> list[Places]:
+    """As `rank_words`, before hits are made of it."""
     return _Words(snapshot, condition, threads).best(texts, k)
 
 
-def explain_words(text: str, snapshot: Snapshot, hits: Sequence[Hit]) -> list[tuple[tuple[str, float], ...]]:
-    """What each word of the query gave to each hit, which `rank_words` found in the same snapshot."""
-    places = [(hit.part, hit.row) for hit in hits]
-    told = lexical.explain(text, [text_of(part) for part in snapshot.parts], places)
+def explain_words(text: str, snapshot: Snapshot, places: Sequence[Place]) -> list[tuple[tuple[str, float], ...]]:
+    """What each word of the query gave to each row, which `matching` found in the same snapshot."""
+    rows = [(part, row) for _, _, part, row in places]
+    told = lexical.explain(text, [text_of(part) for part in snapshot.parts], rows)
     return [tuple((term.term, term.contribution) for term in each.terms) for each in told]
 
 
@@ -62,8 +70,8 @@ class _Words:
         ]
         self._whole = all(part.whole for part in snapshot.parts)
 
-    def best(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
-        hits: list[list[Hit]] = [[] for _ in texts]
+    def best(self, texts: Sequence[str], k: int) -> list[Places]:
+        best: list[Places] = [[] for _ in texts]
         left = list(range(len(texts))) if self._size else []
         depth, ties = min(self._size, k if self._whole else k * _ROWS_A_DOCUMENT), _TIES
         while left:
@@ -77,11 +85,11 @@ class _Words:
                 if answer is None:
                     still.append(query)
                 else:
-                    hits[query] = answer
+                    best[query] = answer
             left, depth, ties = still, min(depth * 4, self._size), ties * 16
-        return hits
+        return best
 
-    def _documents(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> list[Hit] | None:
+    def _documents(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> Places | None:
         """Rows are documents: the best; None when there may be others of the last one's score. `whole`: these are all
         rows; `with_ties`: and otherwise all that score as the last of them."""
         scores = found.scores
@@ -98,28 +106,16 @@ class _Words:
             tied = np.arange(above, end)
             lowest = heapq.nsmallest(wanted - above, zip(self._ids(found, tied), tied.tolist(), strict=True))
             chosen[above:] = [place for _, place in lowest]
-        return sorted(self._hits(found, chosen), key=in_order)
+        return sorted(self._places(found, chosen))
 
-    def _folded(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> list[Hit] | None:
+    def _folded(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> Places | None:
         """The same, where documents have several rows, by the best of them."""
-        best: dict[str, Hit] = {}
-        cut = -np.inf  # the score of the k-th document
-        for hit in self._hits(found, np.arange(len(found.rows))):
-            if hit.score < cut:
-                whole = True
-                break
-            if hit.id not in best:
-                best[hit.id] = hit
-                if len(best) == k:
-                    cut, whole = hit.score, whole or with_ties
-        if not whole:
-            return None
-        return heapq.nsmallest(k, best.values(), key=in_order)
+        return folded(self._places(found, np.arange(len(found.rows))), k, whole=whole, with_ties=with_ties)
 
-    def _hits(self, found: lexical.Hits, some: NDArray[np.int64]) -> list[Hit]:
-        """Some of the rows as hits, in their order."""
+    def _places(self, found: lexical.Hits, some: NDArray[np.int64]) -> Places:
+        """Some of the rows, in their order."""
         return self._by_part(
-            found, some, lambda place, at: hits_of(self._parts[place], found.rows[at], found.scores[at], place)
+            found, some, lambda number, at: places_of(self._parts[number], number, found.rows[at], found.scores[at])
         )
 
     def _ids(self, found: lexical.Hits, some: NDArray[np.int64]) -> list[str]:
