@@ -20,9 +20,9 @@ from crossfade.kernels.search import Metric
 from crossfade.mapping import map_file
 
 GraphForm = Literal["measured", "codes", "vectors"]
-GraphPlan = Literal["planned", "walk", "exact", "scan", "cells"]
+GraphPlan = Literal["planned", "walk", "exact", "scan", "cells", "codes"]
 
-PLANS = ("walk", "filtered walk", "exact", "scan", "cells")
+PLANS = ("walk", "filtered walk", "exact", "scan", "cells", "codes")
 _ASKED_FOR = get_args(GraphPlan)
 
 _MOST = 2**63 - 1
@@ -133,8 +133,10 @@ class Graph:
         4 (or more, where signs say less of these rows; and up to 4 times as many from an `ef` of 32 on) as a walk does;
         it is "exact" where rows have no sketches. "cells" is a scan of the rows in the cells whose centres are nearest
         to the query, of more cells and of more rows the greater `ef` is; it is "scan" where there are no cells, as of
-        less than 16,384 rows. "exact" is `top_k`. After a planned scan, queries of which signs turn out to say too
-        little are walked for, or searched exactly. `plans` of the result says what was done of each query.
+        less than 16,384 rows. "codes" compares the codes of all rows that may be found, which costs less than a walk
+        with an `ef` of more than a fiftieth of them; it is "exact" where rows have none. "exact" is `top_k`. After a
+        planned scan, queries of which signs turn out to say too little are answered otherwise. `plans` of the result
+        says what was done of each query.
 
         `threads`: None or 0 uses every core; queries are shared out. The GIL is released, and Ctrl-C stops the work.
 
@@ -143,7 +145,8 @@ class Graph:
         depth = arrays.whole(k, "k", 1, _MOST)
         effort = max(_MIN_EF, min(2 * depth, _MOST)) if ef is None else arrays.whole(ef, "ef", 1, _MOST)
         if plan not in _ASKED_FOR:
-            raise InvalidInput(f'plan {plan!r} is not known: use "planned", "walk", "scan", "cells" or "exact"')
+            known = ", ".join(f'"{each}"' for each in _ASKED_FOR)
+            raise InvalidInput(f"plan {plan!r} is not known: use one of {known}")
         rows = arrays.float_matrix(queries, "queries")
         way = arrays.way(threads, self.facts.rows, mask, mapped=self._vectors.mapped)
         found = self._native.search(self._file, self._vectors.elements, arrays.matrix(rows), (depth, effort, plan), way)

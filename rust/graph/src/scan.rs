@@ -122,7 +122,7 @@ fn by_cell(nodes: &[u32], of: &[u32], cells: usize) -> (Vec<u32>, Vec<u32>, Vec<
 }
 
 /// The nodes that count: of equal rows the first, if one of them may be found. None for all rows.
-fn nodes(rows: usize, mask: Option<Mask<'_>>, twins: Twins<'_>) -> Option<Vec<u32>> {
+pub(crate) fn nodes(rows: usize, mask: Option<Mask<'_>>, twins: Twins<'_>) -> Option<Vec<u32>> {
     if twins.0.is_empty() {
         return mask.map(|mask| mask.set());
     }

@@ -99,9 +99,10 @@ impl Graph {
         py.detach(|| self.graph.fits(bytes, corpus)).map_err(|error| fault(&error, &self.name))
     }
 
-    /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan, 4 cells.
+    /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan, 4 cells,
+    /// 5 codes.
     ///
-    /// `search`: k, ef, and "planned", "walk", "exact", "scan" or "cells".
+    /// `search`: k, ef, and "planned", "walk", "exact", "scan", "cells" or "codes".
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -120,6 +121,7 @@ impl Graph {
             "exact" => Ways::Exact,
             "scan" => Ways::Scan,
             "cells" => Ways::Cells,
+            "codes" => Ways::Codes,
             other => return Err(InvalidInput::new_err(format!("plan {other:?} is not known"))),
         };
         let asked = Search { k, ef, ways };
@@ -164,6 +166,7 @@ fn number_of(plan: Plan) -> u8 {
         Plan::Exact => 2,
         Plan::Scan => 3,
         Plan::Cells => 4,
+        Plan::Codes => 5,
     }
 }
 

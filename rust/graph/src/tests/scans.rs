@@ -118,6 +118,31 @@ fn a_hundred_are_found_as_ten_are() {
     }
 }
 
+/// Codes of all rows tell near from far, whatever lies how: what is missed was rounded away.
+#[test]
+fn all_codes_find_nearly_all() {
+    let rows = 3_000;
+    for metric in METRICS {
+        for kind in [Kind::Random, Kind::Clustered] {
+            let sample = sample(kind, rows, metric);
+            let queries = vectors(kind, 40, DIMENSION, 9);
+            for every in [1, 2, 100] {
+                let mask = bits(rows, |row| row % every == every - 1);
+                let options = masked(&mask, rows, 2);
+                for k in [1, 10, 200] {
+                    is_exactly_scored(&sample, &queries, (k, 1, Ways::Codes), options);
+                    let found = sample.search(&queries, k, 1, Ways::Codes, options);
+                    assert!(found.plans.iter().all(|&made| made == Plan::Codes));
+                    let alone = sample.search(&queries[..DIMENSION], k, 1, Ways::Codes, options);
+                    assert_eq!(alone.best.indices, found.best.indices[..alone.best.k]);
+                    let recall = sample.recall(&queries, &found, options);
+                    assert!(recall >= 0.995, "{metric:?} {kind:?} {k} of one in {every}: {recall}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_without_signs_are_searched_exactly() {
     for (dimension, form) in [(24, Form::Codes), (DIMENSION, Form::Vectors)] {
@@ -139,6 +164,10 @@ fn equal_rows_come_in_the_order_of_their_numbers_and_all_of_them() {
     let mask = bits(700, |row| row > 300 && row % 7 == 0);
     let found = sample.search(&query, 3, 4, Ways::Scan, masked(&mask, 700, 1));
     assert_eq!((found.plans[0], found.best.indices), (Plan::Scan, vec![301, 308, 315]));
+    let found = sample.search(&query, 30, 4, Ways::Codes, threads(1));
+    assert_eq!((found.plans[0], found.best.indices), (Plan::Codes, (0..30).map(|i| i * 7).collect::<Vec<i64>>()));
+    let found = sample.search(&query, 3, 4, Ways::Codes, masked(&mask, 700, 1));
+    assert_eq!((found.plans[0], found.best.indices), (Plan::Codes, vec![301, 308, 315]));
     // More than there are of those that are equal.
     let found = sample.search(&query, 120, 4, Ways::Scan, masked(&bits(700, |row| row < 70), 700, 1));
     assert_eq!(found.best.k, 70);
