@@ -26,10 +26,11 @@ from crossfade.store.building import builds
 _FEW_QUERIES = 8
 _PATIENCE_SECONDS = 0.05
 
-# Lists, whose methods are atomic: no lock that Ctrl-C could leave locked.
+# Lists, whose methods are atomic: no lock that Ctrl-C could leave locked. Those who wait have a lock of their own each,
+# held until they are called.
 _searches: list[object] = []
 _of_few_queries: list[object] = []
-_waiting: deque[threading.Event] = deque()
+_waiting: deque[threading.Lock] = deque()
 
 
 @contextmanager
@@ -56,11 +57,12 @@ def share(threads: int, queries: int) -> Iterator[int]:
 def _wait_for_turn() -> None:
     if _has_room() and not _waiting:
         return
-    turn = threading.Event()
+    turn = threading.Lock()
+    turn.acquire()
     _waiting.append(turn)
     try:
         _call_next()  # the last may have ended since there was no room
-        turn.wait(_PATIENCE_SECONDS)
+        turn.acquire(timeout=_PATIENCE_SECONDS)
     finally:
         with suppress(ValueError):  # it was called
             _waiting.remove(turn)
@@ -69,7 +71,7 @@ def _wait_for_turn() -> None:
 def _call_next() -> None:
     if _has_room():
         with suppress(IndexError):  # nobody waits
-            _waiting.popleft().set()
+            _waiting.popleft().release()
 
 
 def _has_room() -> bool:

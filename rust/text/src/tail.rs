@@ -284,7 +284,12 @@ impl Content {
                     }
                     reader.places[number]
                 };
-                self.lists[place as usize].push(Posting { row, frequency });
+                // A term may come by its number and as one that is not remembered: of a word that is too long for that, or
+                // where there is no more room.
+                match self.lists[place as usize].last_mut() {
+                    Some(last) if last.row == row => last.frequency += frequency,
+                    _ => self.lists[place as usize].push(Posting { row, frequency }),
+                }
             }
             start = end;
             self.tokens.push(self.tokens.last().copied().unwrap_or(0) + length);

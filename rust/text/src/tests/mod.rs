@@ -33,6 +33,10 @@ pub(crate) fn plain() -> Settings {
     settings(Language::Plain)
 }
 
+pub(crate) fn english() -> Settings {
+    settings(Language::English)
+}
+
 fn options() -> Options<'static> {
     Options { bm25: crate::Bm25::default(), ties: 0, threads: 1, interrupted: None }
 }

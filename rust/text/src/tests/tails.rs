@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{build, hits, options, plain, unmasked};
+use super::{build, english, hits, options, plain, unmasked};
 use crate::remembered::MOST_REMEMBERED;
-use crate::{Error, Rows, Tail, search};
+use crate::{Analyser, Error, Rows, Settings, Tail, search};
 
 #[test]
 fn a_view_stays_as_it_was() {
@@ -107,24 +107,49 @@ fn words_beyond_what_is_remembered_are_counted_all_the_same() {
         tail.append(&texts).unwrap();
         rows.extend(texts);
     }
-    let view = tail.view();
-    let mut expected = std::collections::HashMap::<&str, (Vec<u32>, Vec<u32>)>::new();
-    let lower: Vec<String> = rows.iter().map(|text| text.to_lowercase()).collect();
-    for (row, text) in lower.iter().enumerate() {
-        for token in text.split(' ') {
-            let (rows, frequencies) = expected.entry(token).or_default();
+    is_counted(&tail, &rows, &plain(), MOST_REMEMBERED + 20_000);
+}
+
+/// One stem, by words that are remembered and by one that is too long for that.
+#[test]
+fn a_term_has_a_row_once_however_its_words_are_met() {
+    let (short, long) = ("electroencephalographic", "electroencephalographically");
+    let stem = |word: &str| {
+        let mut stems = vec![];
+        Analyser::new(&english()).tokens(word, |token| stems.push(token.to_owned()));
+        stems
+    };
+    assert_eq!((stem(short), short.len(), long.len()), (stem(long), 23, 27));
+    let rows = [[short, long], [long, short], [long, long], [short, short]].map(|words| words.join(" and the "));
+    let tail = Tail::new(&english());
+    for row in &rows {
+        tail.append(&[row]).unwrap();
+    }
+    tail.append(&rows).unwrap();
+    is_counted(&tail, &[rows.clone(), rows].concat(), &english(), 0);
+}
+
+/// Every term has its rows, each once, and how often they have it.
+fn is_counted(tail: &Tail, rows: &[String], settings: &Settings, least: usize) {
+    let (view, mut analyser) = (tail.view(), Analyser::new(settings));
+    let mut expected = std::collections::HashMap::<String, (Vec<u32>, Vec<u32>)>::new();
+    let mut all = 0;
+    for (row, text) in rows.iter().enumerate() {
+        analyser.tokens(text, |token| {
+            all += 1;
+            let (rows, frequencies) = expected.entry(token.to_owned()).or_default();
             if rows.last() == Some(&(row as u32)) {
                 *frequencies.last_mut().unwrap() += 1;
             } else {
                 rows.push(row as u32);
                 frequencies.push(1);
             }
-        }
+        });
     }
-    assert!(expected.len() > MOST_REMEMBERED + 20_000);
-    let terms: Vec<&str> = expected.keys().copied().collect();
+    assert!(expected.len() > least, "{}", expected.len());
+    let terms: Vec<&str> = expected.keys().map(String::as_str).collect();
     for (term, found) in terms.iter().zip(view.copy(terms.iter().copied())) {
-        assert_eq!((found.rows, found.frequencies), expected[term], "{term}");
+        assert_eq!((found.rows, found.frequencies), expected[*term], "{term}");
     }
-    assert_eq!(view.tokens(), lower.iter().map(|text| text.split(' ').count() as u64).sum::<u64>());
+    assert_eq!(view.tokens(), all);
 }
