@@ -83,7 +83,7 @@ def test_few_rows_and_fewer_than_asked_for(graph: Graph) -> None:
     assert build_graph(np.zeros((50, 4), np.float32)).search(np.ones((1, 4)), 3).scores.tolist() == [[0.0] * 3]
 
 
-@pytest.mark.parametrize("plan", ["planned", "walk", "exact", "scan", "cells"])
+@pytest.mark.parametrize("plan", ["planned", "walk", "exact", "scan", "cells", "codes"])
 def test_masks(graph: Graph, plan: Any) -> None:
     for mask in (np.zeros(600, bool), np.ones(600, bool), np.arange(600) == 77, np.arange(600) % 5 == 0):
         found = graph.search(QUERIES, 10, mask=mask, plan=plan)

@@ -129,3 +129,18 @@ def test_an_error_calls_the_next() -> None:
             fails_with(lambda: waiting.append(began(1, lambda: done.append(1))))
         waiting[0].join(60)
     assert done == [1]
+
+
+def test_who_is_called_counts_before_they_wake_up() -> None:
+    with ExitStack() as others:
+        for _ in range(8):
+            others.enter_context(shares.share(0, 1))
+        asleep = [threading.Lock(), threading.Lock()]
+        for turn in asleep:
+            turn.acquire()
+            shares._waiting.append(turn)
+        for _ in range(3):
+            shares._call_next()
+        assert [turn.locked() for turn in asleep] == [False, True]
+        shares._of_few_queries.remove(asleep[0])
+        shares._waiting.remove(asleep[1])

@@ -134,7 +134,7 @@ class Graph:
         it is "exact" where rows have no sketches. "cells" is a scan of the rows in the cells whose centres are nearest
         to the query, of more cells and of more rows the greater `ef` is; it is "scan" where there are no cells, as of
         less than 16,384 rows. "codes" compares the codes of all rows that may be found, which costs less than a walk
-        with an `ef` of more than a fiftieth of them; it is "exact" where rows have none. "exact" is `top_k`. After a
+        with an `ef` of some hundredths of them; it is "exact" where rows have none. "exact" is `top_k`. After a
         planned scan, queries of which signs turn out to say too little are answered otherwise. `plans` of the result
         says what was done of each query.
 

@@ -26,10 +26,10 @@ from crossfade.store.building import builds
 _FEW_QUERIES = 8
 _PATIENCE_SECONDS = 0.05
 
-# Lists, whose methods are atomic: no lock that Ctrl-C could leave locked. Those who wait have a lock of their own each,
-# held until they are called.
-_searches: list[object] = []
-_of_few_queries: list[object] = []
+# Lists, whose methods are atomic: no lock that Ctrl-C could leave locked. Each search has a lock of its own, which is
+# its mark too; while it waits it is held, until it is called.
+_searches: list[threading.Lock] = []
+_of_few_queries: list[threading.Lock] = []
 _waiting: deque[threading.Lock] = deque()
 
 
@@ -38,40 +38,52 @@ def share(threads: int, queries: int) -> Iterator[int]:
     """In the block a search of so many queries is in progress; gives the threads to do it with. `threads`: that were
     asked for, which stand; 0: as many as there is room for, 0 again for all cores. One of few queries may wait before
     it begins."""
-    mark, few = object(), queries <= _FEW_QUERIES
-    if few:
-        _wait_for_turn()
-        _of_few_queries.append(mark)
-    _searches.append(mark)
+    mark, few = threading.Lock(), queries <= _FEW_QUERIES
     try:
+        if few:
+            _take_turn(mark)
+        _searches.append(mark)
         others = len(_searches) - 1 + builds()
         shared = threads == 0 and few and others > 0
         yield max(1, _cores() // (others + 1)) if shared else threads
     finally:
-        _searches.remove(mark)
+        _drop(_searches, mark)
         if few:
-            _of_few_queries.remove(mark)
+            _drop(_of_few_queries, mark)
             _call_next()
 
 
-def _wait_for_turn() -> None:
+def _take_turn(mark: threading.Lock) -> None:
     if _has_room() and not _waiting:
+        _of_few_queries.append(mark)
         return
-    turn = threading.Lock()
-    turn.acquire()
-    _waiting.append(turn)
+    mark.acquire()
+    _waiting.append(mark)
+    called = False
     try:
         _call_next()  # the last may have ended since there was no room
-        turn.acquire(timeout=_PATIENCE_SECONDS)
+        called = mark.acquire(timeout=_PATIENCE_SECONDS)
     finally:
-        with suppress(ValueError):  # it was called
-            _waiting.remove(turn)
+        if not called and _drop(_waiting, mark):
+            _of_few_queries.append(mark)
 
 
 def _call_next() -> None:
+    """Who is called counts from now on, not from when they wake up: until then there would seem to be room."""
     if _has_room():
         with suppress(IndexError):  # nobody waits
-            _waiting.popleft().release()
+            mark = _waiting.popleft()
+            _of_few_queries.append(mark)
+            mark.release()
+
+
+def _drop(marks: list[threading.Lock] | deque[threading.Lock], mark: threading.Lock) -> bool:
+    """Whether it was there."""
+    try:
+        marks.remove(mark)
+    except ValueError:
+        return False
+    return True
 
 
 def _has_room() -> bool:

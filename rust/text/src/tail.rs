@@ -210,8 +210,8 @@ impl View {
 /// Texts on their way into a tail.
 #[derive(Default)]
 struct Batch {
-    /// Of one text after the other: its terms, each once, and how often it has it. Terms are numbered as the analyser
-    /// numbers stems; those that it does not remember from `MOST_REMEMBERED` on.
+    /// Of one text after the other: its terms and how often it has them. Terms are numbered as the analyser numbers stems;
+    /// those that it does not remember from `MOST_REMEMBERED` on, and may be stems that have a number too.
     terms: Vec<(u32, u32)>,
     /// Where the terms of each text end.
     ends: Vec<usize>,

@@ -198,7 +198,7 @@ class _Dictionary:
         self._codes: dict[bytes, int] = {}
 
     def codes(self, texts: list[str]) -> list[int]:
-        found = {text: self._code(text.encode()) for text in set(texts)}
+        found = {text: self._code(text.encode()) for text in dict.fromkeys(texts)}
         return [found[text] for text in texts]
 
     def _code(self, key: bytes) -> int:
