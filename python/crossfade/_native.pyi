@@ -66,13 +66,13 @@ __version__: str
 
 # Whole numbers; code points of fixed-width text, shape (ids, width); or strings.
 _Ids = NDArray[np.int64] | NDArray[np.uint32] | list[str]
-# Rows: one flat array, the elements of a row, the elements from one row to the next, and the number of rows.
-_Floats = tuple[NDArray[np.float32], int, int, int]
-_Bytes = tuple[NDArray[np.uint8], int, int, int]
+# Rows: an array of two axes in one piece; or one flat array, the elements of a row, those from one row to the next, and
+# the number of rows.
+_Matrix = NDArray[Any] | tuple[NDArray[Any], int, int, int]
 # Rows of float32, the bits of half precision or bfloat16, or int8; the scales of int8; whether the bits are bfloat16.
-_Corpus = tuple[tuple[NDArray[Any], int, int, int], NDArray[np.float32] | None, bool]
-# "mask" (packed bits or None), "threads", "mapped".
-_Way = Mapping[str, Any]
+_Corpus = tuple[_Matrix, NDArray[np.float32] | None, bool]
+# The mask (packed bits), threads, whether what is searched is a mapped file.
+_Way = tuple[NDArray[np.uint8] | None, int, bool]
 
 @final
 class Call:
@@ -132,7 +132,7 @@ def check_bindable(listen: str) -> None: ...
 def status_code(name: str) -> int | None: ...
 def instruction_set() -> str: ...
 def top_k(
-    queries: _Floats,
+    queries: _Matrix,
     corpus: _Corpus,
     k: int,
     metric: str,
@@ -141,10 +141,10 @@ def top_k(
     """Scores and rows, shape (queries, min(k, rows that may be found))."""
 
 def top_k_binary(
-    queries: _Bytes, corpus: _Bytes, k: int, way: _Way
+    queries: _Matrix, corpus: _Matrix, k: int, way: _Way
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
 def rescore(
-    queries: _Floats,
+    queries: _Matrix,
     corpus: _Corpus,
     candidates: NDArray[np.int64],
     k: int,
@@ -152,14 +152,14 @@ def rescore(
     way: _Way,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
 def max_sim(
-    query: _Floats,
+    query: _Matrix,
     tokens: _Corpus,
     offsets: NDArray[np.int64],
     way: _Way,
 ) -> NDArray[np.float32]: ...
-def to_words(vectors: _Floats, to: NDArray[np.uint16], bfloat: bool, way: _Way) -> None: ...
-def to_int8(vectors: _Floats, codes: NDArray[np.int8], scales: NDArray[np.float32], way: _Way) -> None: ...
-def to_binary(vectors: _Floats, to: NDArray[np.uint8], way: _Way) -> None: ...
+def to_words(vectors: _Matrix, to: NDArray[np.uint16], bfloat: bool, way: _Way) -> None: ...
+def to_int8(vectors: _Matrix, codes: NDArray[np.int8], scales: NDArray[np.float32], way: _Way) -> None: ...
+def to_binary(vectors: _Matrix, to: NDArray[np.uint8], way: _Way) -> None: ...
 
 @final
 class Graph:
@@ -178,15 +178,17 @@ class Graph:
         self,
         file: NDArray[np.uint8],
         vectors: _Corpus,
-        queries: _Floats,
-        search: tuple[int, int, str],
+        queries: _Matrix,
+        k: int,
+        ef: int,
+        plan: str,
         way: _Way,
-    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.int64]], NDArray[np.uint8]]: ...
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint8]]: ...
     def ef_for_recall(
         self,
         file: NDArray[np.uint8],
         vectors: _Corpus,
-        queries: _Floats | None,
+        queries: _Matrix | None,
         aim: tuple[float, int],
         sample: tuple[int, int],
         way: _Way,

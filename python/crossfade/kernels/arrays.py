@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple, SupportsIndex, TypedDict
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -19,8 +19,8 @@ _F32 = np.dtype(np.float32)
 _BITS = np.dtype(np.uint8)
 
 
-class Matrix(NamedTuple):
-    """Rows as the extension takes them: one flat array, and where the rows lie in it."""
+class Strided(NamedTuple):
+    """Rows that do not lie in one piece: one flat array, and where they lie in it."""
 
     flat: NDArray[Any]
     dimension: int
@@ -28,12 +28,11 @@ class Matrix(NamedTuple):
     rows: int
 
 
-class Way(TypedDict):
-    """How the work is done."""
+# Rows as the extension takes them.
+Matrix = NDArray[Any] | Strided
 
-    mask: NDArray[np.uint8] | None
-    threads: int
-    mapped: bool
+# How the work is done: the mask, the threads, whether what is searched is a mapped file.
+Way = tuple[NDArray[np.uint8] | None, int, bool]
 
 
 def instruction_set() -> str:
@@ -97,28 +96,25 @@ def _matrix(values: ArrayLike, name: str) -> NDArray[Any]:
 
 def matrix(array: NDArray[Any]) -> Matrix:
     """`array`, shape (rows, dimension), without a copy where each row lies in one piece."""
-    rows, dimension = array.shape
     flags = array.flags
     if flags.c_contiguous and flags.aligned and array.dtype.isnative:
-        return Matrix(array.reshape(-1), dimension, dimension, rows)
+        return array
+    rows, dimension = array.shape
     size = array.dtype.itemsize
     gap, step = array.strides
     in_pieces = (step == size or dimension == 1) and gap >= 0 and gap % size == 0
     if not (flags.c_contiguous or in_pieces) or not flags.aligned or not array.dtype.isnative:
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if array.flags.c_contiguous:
-        return Matrix(array.reshape(-1), dimension, dimension, rows)
+        return array
     length = (rows - 1) * (gap // size) + dimension
-    return Matrix(as_strided(array, (length,), (size,), writeable=False), dimension, gap // size, rows)
+    return Strided(as_strided(array, (length,), (size,), writeable=False), dimension, gap // size, rows)
 
 
 def way(threads: SupportsIndex | None, rows: int, mask: ArrayLike | None = None, *, mapped: bool = False) -> Way:
     """`mapped`: whether what is searched is a mapped file."""
-    return {
-        "mask": None if mask is None else _mask(mask, rows),
-        "threads": 0 if threads is None else whole(threads, "threads", 0, _MAX_THREADS),
-        "mapped": mapped,
-    }
+    packed = None if mask is None else _mask(mask, rows)
+    return packed, 0 if threads is None else whole(threads, "threads", 0, _MAX_THREADS), mapped
 
 
 def _mask(mask: ArrayLike, rows: int) -> NDArray[np.uint8]:

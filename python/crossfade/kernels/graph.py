@@ -149,9 +149,8 @@ class Graph:
             raise InvalidInput(f"plan {plan!r} is not known: use one of {known}")
         rows = arrays.float_matrix(queries, "queries")
         way = arrays.way(threads, self.facts.rows, mask, mapped=self._vectors.mapped)
-        found = self._native.search(self._file, self._vectors.elements, arrays.matrix(rows), (depth, effort, plan), way)
-        (scores, indices), plans = found
-        return GraphTopK(scores, indices, plans)
+        queried = arrays.matrix(rows)
+        return GraphTopK(*self._native.search(self._file, self._vectors.elements, queried, depth, effort, plan, way))
 
     def ef_for_recall(
         self,

@@ -3,14 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossfade_graph::{Built, Error, Form, Part, Plan, Search, Settings, Verify, Ways};
-use crossfade_kernels::{Mask, Metric, Options};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use crossfade_kernels::{Metric, Options};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::InvalidInput;
 use crate::files::DataError;
-use crate::kernels::{Matrix, Signals, TopKArrays, Vectors, Way, arrays, metric_of, refusal};
+use crate::kernels::{Matrix, Signals, Vectors, Way, arrays, mask_of, metric_of, refusal};
+
+/// Scores, rows, and how each query was answered.
+type FoundArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>, Bound<'py, PyArray1<u8>>);
 
 /// Build a graph; the parts of its file, rows that nothing reaches, and the form. See `crossfade.kernels.graph`.
 ///
@@ -102,20 +105,22 @@ impl Graph {
     /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan, 4 cells,
     /// 5 codes.
     ///
-    /// `search`: k, ef, and "planned", "walk", "exact", "scan", "cells" or "codes".
+    /// `plan`: "planned", "walk", "exact", "scan", "cells" or "codes".
+    #[allow(clippy::too_many_arguments, reason = "each of them is one of the core's")]
     fn search<'py>(
         &self,
         py: Python<'py>,
         file: PyReadonlyArray1<'py, u8>,
         vectors: Vectors<'py>,
         queries: Matrix<'py, f32>,
-        search: (usize, usize, String),
+        k: usize,
+        ef: usize,
+        plan: &str,
         way: Way<'py>,
-    ) -> PyResult<(TopKArrays<'py>, Bound<'py, PyArray1<u8>>)> {
+    ) -> PyResult<FoundArrays<'py>> {
         let (bytes, corpus) = (file.as_slice()?, vectors.corpus()?);
-        let (count, queries) = (queries.3, queries.rows("queries")?);
-        let (k, ef, ways) = search;
-        let ways = match ways.as_str() {
+        let (count, queries) = (queries.len(), queries.rows("queries")?);
+        let ways = match plan {
             "planned" => Ways::Planned,
             "walk" => Ways::Walk,
             "exact" => Ways::Exact,
@@ -129,7 +134,8 @@ impl Graph {
             crossfade_graph::search(&self.graph, bytes, (corpus, queries), asked, options)
         })?;
         let plans: Vec<u8> = found.plans.into_iter().map(number_of).collect();
-        Ok((arrays(py, found.best, count)?, plans.into_pyarray(py)))
+        let (scores, indices) = arrays(py, found.best, count)?;
+        Ok((scores, indices, plans.into_pyarray(py)))
     }
 
     /// ef, recall, its standard error, queries, whether the target was reached.
@@ -187,9 +193,8 @@ fn work<T: Send>(
     tell: &(dyn Fn(Python<'_>) -> PyResult<()> + Sync),
     work: impl FnOnce(Options<'_>) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let bits = way.mask.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-    let mask = bits.map(|bits| Mask::new(bits, rows)).transpose().map_err(refusal)?;
-    let (threads, mapped) = (way.threads, way.mapped);
+    let Way(mask, threads, mapped) = way;
+    let (mask, threads, mapped) = (mask_of(mask.as_ref(), rows)?, *threads, *mapped);
     let (found, raised) = py.detach(|| {
         let signals = Signals::default();
         let interrupted = || signals.raised(tell);

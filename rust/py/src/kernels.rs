@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crossfade_kernels::{Bf16, Corpus, Error, F16, Mask, Metric, Options, Rows, Scaled, TopK};
+use numpy::ndarray::{Array2, ShapeError};
 use numpy::{
-    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1,
-    PyReadwriteArray2, PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyReadwriteArray1, PyReadwriteArray2, PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::InvalidInput;
 
@@ -24,20 +26,46 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) type TopKArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
 
-/// Rows of one type: a flat array, where the elements of a row lie one after the other, the elements of a row, the
-/// elements from one row to the next, and the number of rows.
-#[derive(FromPyObject)]
-pub(crate) struct Matrix<'py, T: Element + 'py>(PyReadonlyArray1<'py, T>, usize, usize, pub(crate) usize);
+/// Rows of one type, as they lie: an array of two axes in one piece; or a flat array, where the elements of a row lie one
+/// after the other, the elements of a row, the elements from one row to the next, and the number of rows.
+pub(crate) enum Matrix<'py, T: Element + 'py> {
+    Whole(PyReadonlyArray2<'py, T>),
+    Strided(PyReadonlyArray1<'py, T>, usize, usize, usize),
+}
+
+// Not derived: of a variant that is not it, an exception is made each time, which takes as long as a small search.
+impl<'a, 'py, T: Element + 'py> FromPyObject<'a, 'py> for Matrix<'py, T> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyTuple>() {
+            let (flat, dimension, stride, rows) = object.extract()?;
+            return Ok(Self::Strided(flat, dimension, stride, rows));
+        }
+        Ok(Self::Whole(object.extract()?))
+    }
+}
 
 impl<T: Element> Matrix<'_, T> {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Whole(array) => array.shape()[0],
+            Self::Strided(_, _, _, rows) => *rows,
+        }
+    }
+
     pub(crate) fn rows(&self, name: &str) -> PyResult<Rows<'_, T>> {
         self.view(name, |data| data)
     }
 
     fn view<'a, U>(&'a self, name: &str, view: impl Fn(&'a [T]) -> &'a [U]) -> PyResult<Rows<'a, U>> {
-        let Self(data, dimension, stride, count) = self;
-        let data = data.as_slice().map_err(|_| InvalidInput::new_err(format!("{name} must be contiguous")))?;
-        Rows::with_stride(view(data), *dimension, *stride, *count)
+        let (data, dimension, stride) = match self {
+            Self::Whole(array) => (array.as_slice(), array.shape()[1], array.shape()[1]),
+            Self::Strided(flat, dimension, stride, _) => (flat.as_slice(), *dimension, *stride),
+        };
+        let data = data.map_err(|_| InvalidInput::new_err(format!("{name} must be contiguous")))?;
+        Rows::with_stride(view(data), dimension, stride, self.len())
             .map_err(|error| InvalidInput::new_err(format!("{name}: {error}")))
     }
 }
@@ -46,12 +74,29 @@ impl<T: Element> Matrix<'_, T> {
 #[derive(FromPyObject)]
 pub(crate) struct Vectors<'py>(Elements<'py>, Option<PyReadonlyArray1<'py, f32>>, bool);
 
-#[derive(FromPyObject)]
 enum Elements<'py> {
     F32(Matrix<'py, f32>),
     /// Half precision or bfloat16, by their bits.
     Words(Matrix<'py, u16>),
     Codes(Matrix<'py, i8>),
+}
+
+// As above.
+impl<'a, 'py> FromPyObject<'a, 'py> for Elements<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let first = match object.cast::<PyTuple>() {
+            Ok(strided) => strided.get_item(0)?,
+            Err(_) => object.to_owned(),
+        };
+        let first = first.cast::<PyUntypedArray>()?;
+        Ok(match first.dtype().itemsize() {
+            1 => Self::Codes(object.extract()?),
+            2 => Self::Words(object.extract()?),
+            _ => Self::F32(object.extract()?),
+        })
+    }
 }
 
 impl Vectors<'_> {
@@ -69,15 +114,14 @@ impl Vectors<'_> {
     }
 }
 
-/// How a search is done; see [`Options`].
+/// How a search is done; see [`Options`]: the mask, threads, and whether what is searched is a mapped file.
 #[derive(FromPyObject)]
-pub(crate) struct Way<'py> {
-    #[pyo3(item)]
-    pub(crate) mask: Option<PyReadonlyArray1<'py, u8>>,
-    #[pyo3(item)]
-    pub(crate) threads: usize,
-    #[pyo3(item)]
-    pub(crate) mapped: bool,
+pub(crate) struct Way<'py>(pub(crate) Option<PyReadonlyArray1<'py, u8>>, pub(crate) usize, pub(crate) bool);
+
+/// The mask of a way.
+pub(crate) fn mask_of<'a>(bits: Option<&'a PyReadonlyArray1<'_, u8>>, rows: usize) -> PyResult<Option<Mask<'a>>> {
+    let bits = bits.map(PyReadonlyArray1::as_slice).transpose()?;
+    bits.map(|bits| Mask::new(bits, rows)).transpose().map_err(refusal)
 }
 
 /// Exact top-K. See `crossfade.kernels.top_k`.
@@ -91,7 +135,7 @@ pub(crate) fn top_k<'py>(
     way: Way<'py>,
 ) -> PyResult<TopKArrays<'py>> {
     let metric = metric_of(metric)?;
-    let (count, queries) = (queries.3, queries.rows("queries")?);
+    let (count, queries) = (queries.len(), queries.rows("queries")?);
     let corpus = corpus.corpus()?;
     let found = work(py, &way, corpus.len(), |options| crossfade_kernels::top_k(queries, corpus, k, metric, options))?;
     arrays(py, found, count)
@@ -106,7 +150,7 @@ pub(crate) fn top_k_binary<'py>(
     k: usize,
     way: Way<'py>,
 ) -> PyResult<TopKArrays<'py>> {
-    let (count, queries) = (queries.3, queries.rows("queries")?);
+    let (count, queries) = (queries.len(), queries.rows("queries")?);
     let corpus = corpus.rows("corpus")?;
     let found = work(py, &way, corpus.len(), |options| crossfade_kernels::top_k_binary(queries, corpus, k, options))?;
     arrays(py, found, count)
@@ -124,7 +168,7 @@ pub(crate) fn rescore<'py>(
     way: Way<'py>,
 ) -> PyResult<TopKArrays<'py>> {
     let metric = metric_of(metric)?;
-    let (count, queries) = (queries.3, queries.rows("queries")?);
+    let (count, queries) = (queries.len(), queries.rows("queries")?);
     let corpus = corpus.corpus()?;
     let candidates = (candidates.as_slice()?, candidates.shape()[1]);
     let found = work(py, &way, corpus.len(), |options| {
@@ -217,9 +261,8 @@ fn work<T: Send>(
     rows: usize,
     work: impl FnOnce(Options<'_>) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let bits = way.mask.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-    let mask = bits.map(|bits| Mask::new(bits, rows)).transpose().map_err(refusal)?;
-    let (threads, mapped) = (way.threads, way.mapped);
+    let Way(mask, threads, mapped) = way;
+    let (mask, threads, mapped) = (mask_of(mask.as_ref(), rows)?, *threads, *mapped);
     let (found, raised) = py.detach(|| {
         let signals = Signals::default();
         let interrupted = || signals.raised(|_| Ok(()));
@@ -232,8 +275,11 @@ fn work<T: Send>(
 }
 
 pub(crate) fn arrays(py: Python<'_>, found: TopK, queries: usize) -> PyResult<TopKArrays<'_>> {
-    let shape = [queries, found.k];
-    Ok((found.scores.into_pyarray(py).reshape(shape)?, found.indices.into_pyarray(py).reshape(shape)?))
+    let shape = (queries, found.k);
+    let refused = |error: ShapeError| InvalidInput::new_err(error.to_string());
+    let scores = Array2::from_shape_vec(shape, found.scores).map_err(refused)?;
+    let indices = Array2::from_shape_vec(shape, found.indices).map_err(refused)?;
+    Ok((scores.into_pyarray(py), indices.into_pyarray(py)))
 }
 
 /// Looks for Python signals, at most once an interval, from the thread that called.
