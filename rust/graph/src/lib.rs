@@ -16,6 +16,7 @@
 //! | `select`, `build`, `repair` | which neighbours to keep; row after row; every row can be reached |
 //! | `image`, `format`, `open` | the file: its parts, its header, what is checked of it |
 //! | `search`, `filtered`, `plan` | batches of queries; with a mask; walk, scan or exact search |
+//! | `codes` | the codes of all rows that may be found, in their order |
 //! | `scan`, `kept` | the signs, or levels, of all rows that a mask leaves; they lie ready for the next query |
 //! | `cells`, `near` | rows that are near the same centre; a scan of the cells that are near a query |
 //! | `effort` | how far to walk for a recall that is aimed at |
@@ -24,6 +25,7 @@
 
 mod build;
 mod cells;
+mod codes;
 mod effort;
 mod error;
 mod filtered;

@@ -592,6 +592,18 @@ mod tests {
         assert_ne!(vectors(work(14_000, 1.0, 1, 1_496)).plan(Ways::Planned), Plan::Codes);
     }
 
+    /// Where signs said too little: whatever costs less of what does not read them.
+    #[test]
+    fn what_a_scan_gave_up_is_answered_without_signs() {
+        for (rows, share, ef, wanted) in
+            [(14_000, 0.9, 1_496, Ways::Codes), (100_000, 0.5, 16, Ways::Walk), (100_000, 0.001, 16, Ways::Exact)]
+        {
+            let signs = Some(Rough::new(Lying::SideBySide, SIGNS, None, share, |_| 1.0));
+            let work = Work { signs, ..work(rows, share, 32, ef) };
+            assert_eq!(work.otherwise(1), wanted, "{rows} {share} {ef}");
+        }
+    }
+
     #[test]
     fn what_the_caller_says_goes() {
         let work = work(100_000, 0.01, 1, 64);

@@ -196,7 +196,7 @@ pub(crate) struct Task<'a> {
     /// Where the plan is to scan cells.
     pub(crate) near: Option<Near<'a>>,
     /// Where the plan is to compare codes: of which nodes; None for all.
-    listed: Option<Vec<u32>>,
+    pub(crate) listed: Option<Vec<u32>>,
 }
 
 /// Where the results of a query go.
@@ -243,14 +243,16 @@ impl Task<'_> {
                 count.div_ceil(together),
                 options,
                 || (0..together).map(|_| graph.spare.lend(self.corpus.dimension())).collect::<Vec<Lent<'_>>>(),
-                |lent, part, _| {
+                |lent, part, stop| {
                     let numbers = part * together..count.min((part + 1) * together);
                     let outcomes = match (&self.scan, &self.near) {
                         (Some(scan), Some(near)) => {
                             vec![self.scan_near((scan, near), queries.row(part), lent[0].get())]
                         }
                         (Some(scan), None) => self.scan_some(scan, numbers.clone(), queries, lent),
-                        (None, _) if self.plan == Plan::Codes => self.compare_codes(numbers.clone(), queries, lent),
+                        (None, _) if self.plan == Plan::Codes => {
+                            self.compare_codes(numbers.clone(), queries, lent, stop)
+                        }
                         (None, _) => self.some(numbers.clone(), queries, lent),
                     };
                     numbers.zip(outcomes).for_each(|(query, outcome)| put(query, outcome));
@@ -296,40 +298,6 @@ impl Task<'_> {
             }
         }
         found
-    }
-
-    /// Compare the codes of all nodes that count, those of a block with one query after another.
-    fn compare_codes(
-        &self,
-        numbers: Range<usize>,
-        queries: Rows<'_, f32>,
-        lent: &mut [Lent<'_>],
-    ) -> Vec<Result<Option<TopK>, Fault>> {
-        for (number, lent) in numbers.clone().zip(&mut *lent) {
-            let Scratch { pool, point, .. } = lent.get();
-            self.space.set(point, queries.row(number));
-            pool.reset(self.most());
-        }
-        let all = self.listed.as_ref().map_or(self.work.facts.rows, Vec::len);
-        let mut block = Vec::with_capacity(BLOCK);
-        for first in (0..all).step_by(BLOCK) {
-            let places = first..all.min(first + BLOCK);
-            block.clear();
-            match &self.listed {
-                Some(listed) => block.extend_from_slice(&listed[places]),
-                None => block.extend(places.start as u32..places.end as u32),
-            }
-            for lent in lent.iter_mut().take(numbers.len()) {
-                let Scratch { pool, point, distances, .. } = lent.get();
-                self.space.distances(point, &block, distances);
-                for (&node, &distance) in block.iter().zip(&*distances) {
-                    if pool.takes(distance) {
-                        pool.insert(distance, node);
-                    }
-                }
-            }
-        }
-        numbers.zip(lent).map(|(number, lent)| self.score(queries.row(number), lent.get())).collect()
     }
 
     /// The exact scores of the best that a walk found. None where those are too few.
@@ -425,9 +393,6 @@ impl Task<'_> {
         Ok(())
     }
 }
-
-/// Nodes whose codes are compared with one query after another.
-const BLOCK: usize = 256;
 
 /// Queries that a thread walks for at the same time.
 const TOGETHER: usize = 4;

@@ -1,5 +1,7 @@
 //! What scans of signs find.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crossfade_kernels::{Error as Fault, Metric, Options, Rows};
 use proptest::prelude::*;
 
@@ -236,6 +238,28 @@ fn a_scan_can_be_stopped() {
         let rows = Rows::new(&queries[..count * DIMENSION], DIMENSION).unwrap();
         let stopped = search(&sample.graph, sample.bytes(), (sample.corpus(), rows), asked, options);
         assert_eq!(stopped, Err(Error::Kernels(Fault::Interrupted)));
+    }
+}
+
+/// Of one query too, which may take as long as thousands of walks: after some blocks, and not only before it begins.
+#[test]
+fn a_comparison_of_all_codes_can_be_stopped_in_its_midst() {
+    let sample = sample(Kind::Random, 3000, Metric::L2);
+    let query = vectors(Kind::Random, 1, DIMENSION, 9);
+    let asked = Search { k: 3, ef: 5, ways: Ways::Codes };
+    let looks = AtomicUsize::new(0);
+    let of = |after: usize| {
+        looks.store(0, Ordering::Relaxed);
+        let interrupted = || looks.fetch_add(1, Ordering::Relaxed) >= after;
+        let options = Options { threads: 1, interrupted: Some(&interrupted), ..Options::default() };
+        let rows = Rows::new(&query, DIMENSION).unwrap();
+        search(&sample.graph, sample.bytes(), (sample.corpus(), rows), asked, options).map(|found| found.plans)
+    };
+    assert_eq!(of(usize::MAX), Ok(vec![Plan::Codes]));
+    let all = looks.load(Ordering::Relaxed);
+    assert!(all > 10, "{all}");
+    for after in 0..all {
+        assert_eq!(of(after), Err(Error::Kernels(Fault::Interrupted)), "{after}");
     }
 }
 
