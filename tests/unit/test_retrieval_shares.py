@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -144,3 +145,27 @@ def test_who_is_called_counts_before_they_wake_up() -> None:
         assert [turn.locked() for turn in asleep] == [False, True]
         shares._of_few_queries.remove(asleep[0])
         shares._waiting.remove(asleep[1])
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_is_interrupted_while_waiting_leaves_no_mark_and_keeps_nobody_waiting() -> None:
+    interrupting = threading.Thread(target=_interrupt_when_waiting)
+    with ExitStack() as others:
+        for _ in range(9):
+            others.enter_context(shares.share(0, 1))
+        interrupting.start()
+        with pytest.raises(KeyboardInterrupt), shares.share(0, 1):
+            pytest.fail("it began")
+        interrupting.join()
+        assert not shares._waiting
+        assert len(shares._of_few_queries) == len(shares._searches) == 9
+    done: list[int] = []
+    began(1, lambda: done.append(1)).join(60)
+    assert done == [1]
+    assert not shares._of_few_queries
+
+
+def _interrupt_when_waiting() -> None:
+    while not shares._waiting:
+        time.sleep(0.001)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

@@ -14,7 +14,7 @@ use crate::search::Task;
 const BLOCK: usize = 256;
 
 /// Blocks between two looks at whether to stop: a fraction of a millisecond for each query.
-const LOOKED: usize = if cfg!(test) { 1 } else { 64 };
+const LOOKED: usize = if cfg!(test) { 2 } else { 64 };
 
 impl Task<'_> {
     /// Compare the codes of all nodes that count, those of a block with one query after another. None for all of them
