@@ -361,6 +361,7 @@ class TextTail:
 
 @final
 class TextView:
+    def build(self, directory: str, memory: int) -> int: ...
     @property
     def rows(self) -> int: ...
     @property

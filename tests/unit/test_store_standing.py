@@ -33,7 +33,7 @@ def eventually(true: Callable[[], bool]) -> None:
 
 def test_upkeep_stands_back_and_nobody_else(tmp_path: Path) -> None:
     own = niceness(threading.get_native_id())
-    expected = dict.fromkeys(("crossfade-seal", "crossfade-improve"), min(19, own + 10))
+    expected = dict.fromkeys((f"crossfade-{work}" for work in ("seal", "improve", "scrub")), min(19, own + 10))
     others = set(threading.enumerate())
     with DurableStore(tmp_path / "store"):
         started = {thread.name: thread.native_id for thread in set(threading.enumerate()) - others}

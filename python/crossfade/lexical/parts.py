@@ -65,6 +65,14 @@ class View:
         """Tokens of its rows."""
         return self.native.tokens
 
+    def build(self, directory: str | PathLike[str], *, memory: SupportsIndex = 256 << 20) -> int:
+        """Write a text index of these rows, in order, into `directory`; how many rows there are.
+
+        It is what `build` makes of their texts, whose words the tail has already: that takes a fifth of the time. All
+        that is said there holds here.
+        """
+        return self.native.build(fspath(directory), whole(memory, "memory", _LEAST_MEMORY, _MOST))
+
     def __len__(self) -> int:
         return self.native.rows
 

@@ -203,11 +203,13 @@ class DurableCollection(HeldCollection):
 
         Raises InvalidInput on a duplicate, empty or unusable id, a wrong shape, NaN, infinity, a number that the
         precision cannot hold, metadata of another type than the field has; Conflict when a document has another
-        version, Damaged when one is expected and cannot be read; StoreError when the disk does not take it. Nothing has
-        changed then. One that is damaged is replaced as any other where no version is expected.
+        version, Damaged when one is expected and cannot be read; StoreError when the disk does not take it, or not the
+        segments that rows in memory wait to become (`StoreSettings.unsealed_rows`). Nothing has changed then. One that
+        is damaged is replaced as any other where no version is expected.
         """
         if expected is not None and len(expected) != len(documents):
             raise InvalidInput(f"{len(expected)} expected versions came with {len(documents)} documents: send one each")
+        self._make_room()
         with self._writing():
             index = self._version(version)
             write = writes.checked(documents, vectors, spans, fields=self.fields, **self._place_of(index))
@@ -218,6 +220,13 @@ class DurableCollection(HeldCollection):
                     raise InvalidInput(f"index version {other} is given vectors twice in one call: leave one out")
                 given[each] = write.of(more, **self._place_of(each))
             return self._upsert(write, given, expected) if documents else UpsertCounts(0, 0)
+
+    def _make_room(self) -> None:
+        """Before more rows come: where too many are in memory, make segments of them. Raises StoreError when the disk
+        does not take it; nothing has been written then."""
+        for index in self._indexes.values():
+            while index.is_crowded and index.seal():
+                pass
 
     def _upsert(
         self, write: writes.Write, given: Mapping[Index, writes.Write], expected: Sequence[int | None] | None
@@ -300,6 +309,7 @@ class DurableCollection(HeldCollection):
         A document that was written again or deleted since, or that is in the index already, is passed over: its vector
         is not of what it says now. Raises as `upsert` does.
         """
+        self._make_room()
         with self._writing():
             index = self._version(version)
             with self._database.reading() as connection:
@@ -353,7 +363,7 @@ class DurableCollection(HeldCollection):
     def seal(self) -> None:
         """Make segments of all that is in tails now."""
         for index in self.indexes.values():
-            index.seal()
+            index.seal_all()
 
     def heal(self) -> int:
         """Hold every segment against its checksums, and build again those that fail; say how many."""

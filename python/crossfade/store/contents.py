@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,9 +30,9 @@ from crossfade.store.mending import mended
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.reading import damaged_among, fields_of, row_keys, rows_of_range
 from crossfade.store.segment import Range, RowBatch, Segment, Span
-from crossfade.store.segment_writer import clean, write_segment
+from crossfade.store.segment_writer import clean, write_segment, write_tail
 from crossfade.store.settings import StoreSettings
-from crossfade.store.state import Entry, Open, Sealed, State
+from crossfade.store.state import Entry, Missing, Open, Sealed, State
 from crossfade.store.tail import Tail
 from crossfade.store.types import IndexVersion, Snapshot
 
@@ -48,8 +49,12 @@ class GivenUp(Exception):
 class IndexContents:
     """Its methods that write are called with the collection's lock held."""
 
-    def __init__(self, database: Database, directory: Path, record: IndexRecord, settings: StoreSettings) -> None:
+    def __init__(
+        self, database: Database, directory: Path, record: IndexRecord, settings: StoreSettings, *, upkeep: bool = False
+    ) -> None:
+        """`upkeep`: somebody calls `mend` before long."""
         self.record = record
+        self._upkeep = upkeep
         self.lock = threading.RLock()  # the collection puts its own in its place
         self._database = database
         self._directory = directory
@@ -91,7 +96,12 @@ class IndexContents:
     # Opening
 
     def load(self, arrived: int, schema: MetadataSchema, epochs: Epochs) -> None:
-        """Take what segments there are, and read or build the rest from the database. `arrived`: the last key."""
+        """Take what segments there are, and read or build the rest from the database. `arrived`: the last key.
+
+        Where there are some, and upkeep, they are searched before the others are built, and snapshots say that they are
+        incomplete. Where there are none nothing could be searched: it takes as long as to build all. What the disk does
+        not take can be searched later, and is no reason not to open the rest.
+        """
         self._epochs = epochs
         self.arrived = arrived
         clean(self._directory)
@@ -102,20 +112,25 @@ class IndexContents:
         low = 0
         for segment in segments:
             if low < segment.range.low:
-                entries.append(self._built(Range(low, segment.range.low), alive))
+                entries.append(self._lacking(Range(low, segment.range.low), alive, later=True))
             entries.append(self._entry(segment, alive))
             low = segment.range.high
-        if low < arrived and self._rows_above(low) > self._settings.seal_rows:
-            entries.append(self._built(Range(low, arrived), alive))
+        if len(alive) - np.searchsorted(alive, low, side="right") > self._settings.unsealed_rows:
+            entries.append(self._lacking(Range(low, arrived), alive, later=bool(segments)))
             low = arrived
-        tail = self._new_tail()
-        if low < arrived:
-            with self._database.reading() as connection:
-                for batch in self._rows(connection, Range(low, arrived), []):
-                    tail.extend(batch, schema)
-            self._lose_all_but(tail.keys(len(tail)), alive[alive > low])
-        entries.append(Entry(Open(tail, len(tail), low), Live.all(len(tail))))
-        self._state = State(tuple(entries))
+        self._state = State((*entries, *self._in_memory(Range(low, arrived), schema, alive[alive > low])))
+
+    def _in_memory(self, span: Range, schema: MetadataSchema, alive: NDArray[np.int64]) -> list[Entry]:
+        """Tails of the rows with those keys; the last takes what comes next."""
+        made = [Open(self._new_tail(), 0, span.low)]
+        with self._database.reading() as connection:
+            for batch in self._rows(connection, span, []):
+                last = made[-1]
+                last.rows = last.tail.extend(batch, schema)
+                if self._is_long(last):
+                    made.append(Open(self._new_tail(), 0, int(last.keys[-1])))
+        self._lose_all_but(np.concatenate([each.keys for each in made]), alive)
+        return [Entry(each, Live.all(each.rows)) for each in made]
 
     def _usable_segments(self, arrived: int, alive: NDArray[np.int64]) -> list[Segment]:
         """Segments that fit together, the widest first where several hold the same; others are removed."""
@@ -159,13 +174,19 @@ class IndexContents:
             return None
         return segment
 
-    def _rows_above(self, low: int) -> int:
-        with self._database.reading() as connection:
-            (count,) = connection.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM rows_{self.record.number} WHERE key > ? LIMIT ?)",
-                (low, self._settings.seal_rows + 1),
-            ).fetchone()
-        return int(count)
+    def _lacking(self, span: Range, alive: NDArray[np.int64], *, later: bool) -> Entry:
+        """Rows of which there is no segment where there should be one. `later`: whether upkeep is to make it, if there
+        is any; it does what the disk does not take now."""
+        low, high = np.searchsorted(alive, (span.low, span.high), side="right")
+        keys = alive[low:high]
+        reason = "they are built again from the database"
+        if not (self._upkeep and later and len(keys)):
+            try:
+                return self._built(span, alive)
+            except StoreError as error:
+                reason = str(error)
+        log.warning("%d rows of index version %d are not found yet: %s", len(keys), self.record.version, reason)
+        return Entry(Missing(span, keys), Live.all(len(keys)), hidden=True)
 
     def _built(self, span: Range, alive: NDArray[np.int64]) -> Entry:
         return self._entry(self._write(span), alive)
@@ -183,14 +204,36 @@ class IndexContents:
 
     def _written(self, span: Range, damaged: list[int], stopped: Callable[[], bool]) -> Segment:
         record = self.record
+        with self._onto_disk(), self._database.reading() as connection:
+            # Of the same moment as the rows: they may have fields that came after the call was made.
+            schema = fields_of(connection, record.collection)
+            batches = _until(stopped, self._rows(connection, span, damaged))
+            described = Span(span, self._epochs.of(span.high))
+            return self._opened(
+                write_segment(self._directory, described, record.space, batches, schema, record.analyser)
+            )
+
+    def _write_tail(self, source: Open, stopped: Callable[[], bool]) -> Segment:
+        """As `_write` of a tail that takes no more rows. What is dead of it is written too."""
+
+        def look() -> None:
+            if stopped():
+                raise GivenUp
+
+        span = Range(source.low, int(source.keys[-1]))
         described = Span(span, self._epochs.of(span.high))
+        with self._onto_disk():
+            return self._opened(
+                write_tail(self._directory, described, self.record.space, source.tail, source.rows, look)
+            )
+
+    def _opened(self, directory: Path) -> Segment:
+        return Segment(directory, self.record.space, self.record.analyser)
+
+    @contextmanager
+    def _onto_disk(self) -> Iterator[None]:
         try:
-            with self._database.reading() as connection:
-                # Of the same moment as the rows: they may have fields that came after the call was made.
-                schema = fields_of(connection, record.collection)
-                batches = _until(stopped, self._rows(connection, span, damaged))
-                directory = write_segment(self._directory, described, record.space, batches, schema, record.analyser)
-            return Segment(directory, record.space, record.analyser)
+            yield
         except (OSError, InvalidInput) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             raise StoreError(
@@ -250,10 +293,33 @@ class IndexContents:
         """Let the tail's first rows be found (None: as before), and those with the keys of `removed` no more."""
         self.holding = max(self.holding, holding, key=lambda each: each.pending)
         state = self._state.without(removed)
-        self._state = state if tail_rows is None else state.grown(tail_rows)
+        self._state = state if tail_rows is None else self._rolled(state.grown(tail_rows))
         if self._lost:
             self._lost -= set(removed.tolist())
         self.holding = holding
+
+    def _rolled(self, state: State) -> State:
+        """With another tail for what comes next, where the last one is long enough."""
+        last = state.last
+        return state.opened(self._new_tail(), int(last.keys[-1])) if self._is_long(last) else state
+
+    def _is_long(self, source: Open) -> bool:
+        settings = self._settings
+        return source.rows >= settings.seal_rows or source.tail.characters >= settings.seal_characters
+
+    @property
+    def unsealed_rows(self) -> int:
+        """That are in memory, and in no segment yet."""
+        return sum(source.rows for source in self._state.unsealed)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so much is in memory that segments must be made of it before there is more."""
+        settings, unsealed = self._settings, self._state.unsealed
+        rows, characters = self.unsealed_rows, sum(source.tail.characters for source in unsealed)
+        most_characters = settings.seal_characters * max(1.0, settings.unsealed_rows / settings.seal_rows)
+        # What has just been begun is no segment yet.
+        return len(unsealed) > 1 and (rows > settings.unsealed_rows or characters > most_characters)
 
     def give_up(self) -> None:
         """What was staged never came to be: nobody has seen its rows, and others take their places and their keys."""
@@ -293,6 +359,7 @@ class IndexContents:
         )
 
     def _sealed(self) -> list[Sealed]:
+        """Segments in use, those that are taken out as damaged among them."""
         return [] if self._gone else [entry.source for entry in self._state.entries if isinstance(entry.source, Sealed)]
 
     def _wants_graph(self, segment: Segment) -> bool:

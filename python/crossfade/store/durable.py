@@ -38,6 +38,7 @@ class DurableStore:
         be done."""
         self._directory = Path(directory)
         self._settings = settings or StoreSettings()
+        self._upkeep_runs = upkeep
         self._lock = threading.Lock()
         self._unsure = False  # whether memory holds the collections that the database does
         self._check_not_emptied()
@@ -135,7 +136,8 @@ class DurableStore:
         return DurableCollection(self.database, state, make=self._index, wake=self.upkeep.wake)
 
     def _index(self, record: IndexRecord) -> Index:
-        return Index(self.database, self._directory / SEGMENTS / str(record.number), record, self._settings)
+        directory = self._directory / SEGMENTS / str(record.number)
+        return Index(self.database, directory, record, self._settings, upkeep=self._upkeep_runs)
 
     def _remove_orphans(self, known: set[int]) -> None:
         """Segments of indexes that are gone."""

@@ -21,9 +21,12 @@ from crossfade.store.contents import GivenUp, IndexContents
 from crossfade.store.live import Live
 from crossfade.store.reading import damaged_rows, row_keys
 from crossfade.store.segment import Range, Segment
-from crossfade.store.state import Entry, Open, Sealed, State
+from crossfade.store.state import Entry, Missing, Open, Sealed, State
 
 log = logging.getLogger(__name__)
+
+# Of a tail's rows: with more that are dead its segment is made from the database, without them.
+_DEAD_PART = 0.1
 
 
 class Index(IndexContents):
@@ -64,16 +67,14 @@ class Index(IndexContents):
                     lock.release()
 
     def wants_sealing(self) -> bool:
-        last, settings = self._state.last, self._settings
-        full = last.rows >= settings.seal_rows or last.tail.characters >= settings.seal_characters
-        return (full or self._unsealed() is not None) and not self._gone
+        return (self._is_long(self._state.last) or self._unsealed() is not None) and not self._gone
 
     def _unsealed(self) -> Entry | None:
         """A tail that takes no more rows, and is no segment yet."""
         return next((entry for entry in self._state.entries[:-1] if isinstance(entry.source, Open)), None)
 
     def seal(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Make a segment of the tail; say whether one was made.
+        """Make a segment of the first tail that takes no more rows, or of the one that does; say whether one was made.
 
         `stopped`: whether to give up, asked between batches: the rows stay where they are, and the database has them.
         """
@@ -87,19 +88,26 @@ class Index(IndexContents):
                     if not last.rows:
                         return False
                     entry = self._state.entries[-1]
-                    high = int(last.keys[-1])
-                    self._state = self._state.opened(self._new_tail(), high)
+                    self._state = self._state.opened(self._new_tail(), int(last.keys[-1]))
             source = entry.source
             if not isinstance(source, Open):
                 return False
-            high = int(source.keys[-1])
+            unwanted = partial(self._stops, stopped)
             try:
-                made = self._write(Range(source.low, high), partial(self._stops, stopped))
+                if entry.live.count >= source.rows * (1 - _DEAD_PART):
+                    made = self._write_tail(source, unwanted)
+                else:
+                    made = self._write(Range(source.low, int(source.keys[-1])), unwanted)
             except GivenUp:
                 return False
             self._replace([source], made)
             faults.passed("seal.adopted")
         return True
+
+    def seal_all(self) -> None:
+        """Make segments of all that is in memory now."""
+        for _ in self._state.unsealed:
+            self.seal()
 
     def mergeable(self) -> list[Sealed]:
         """Segments side by side that should be one: many of like size, or one of which too much is dead."""
@@ -108,10 +116,10 @@ class Index(IndexContents):
         size = 0
         for entry in reversed(self._state.entries[:-1]):
             source, live = entry.source, entry.live
+            if entry.hidden:  # `mend` makes another of it
+                break
             if not isinstance(source, Sealed):
                 return []
-            if entry.hidden:  # `heal` makes another of it
-                break
             if source.segment.rows and live.count < source.segment.rows * (1 - settings.dead_part):
                 return [source]
             if run and live.count > max(size, settings.seal_rows) * settings.merge_factor:
@@ -134,7 +142,7 @@ class Index(IndexContents):
             span = Range(old[0].range.low, old[-1].range.high)
             try:
                 # Of one alone the name stays: its files are replaced, and who has mapped the old ones keeps them.
-                made = self._write(span, partial(self._stops, stopped))
+                made = self._write(span, partial(self._gives_way, stopped))
             except GivenUp:
                 return False
             faults.passed("merge.renamed")
@@ -182,8 +190,12 @@ class Index(IndexContents):
     def _stops(self, stopped: Callable[[], bool]) -> bool:
         return self._gone or stopped()
 
+    def _gives_way(self, stopped: Callable[[], bool]) -> bool:
+        """Whether to give up what makes searches faster: rows that nobody finds come first."""
+        return self._stops(stopped) or self._state.incomplete
+
     def _graph_of(self, segment: Segment, stopped: Callable[[], bool]) -> graphs.SegmentGraph | None:
-        unwanted = partial(self._stops, stopped)
+        unwanted = partial(self._gives_way, stopped)
         return graphs.build(segment, self.record.space.metric, self._settings.graph, unwanted)
 
     def _change(self, old: Sealed, new: Sealed) -> None:
@@ -199,33 +211,45 @@ class Index(IndexContents):
         """
         healed = 0
         with self._at_work(self._sealing), self._at_work(self._improving):
-            if self._gone:
-                return 0
-            for entry in self._state.entries:
-                source = entry.source
-                if not isinstance(source, Sealed):
-                    continue
-                try:
-                    source.segment.check()
-                    if not entry.hidden:
-                        healed += self._heal_graph(source)
-                        continue
-                except DataError as error:
-                    log.warning("segment taken out, and built again from the database: %s", error)
-                with self.lock:
-                    found = _entry_of(self._state, source)
-                    self._state = self._state.exchanged((found,), replace(found, hidden=True))
-                self._mend(source)
-                healed += 1
+            for source in self._sealed():
+                entry = _entry_of(self._state, source)
+                if entry.hidden or self._take_out_damaged(source):
+                    self._mend(source)
+                    healed += 1
+                else:
+                    healed += self._heal_graph(source)
         return healed
 
+    def in_use(self) -> list[Sealed]:
+        """Segments that are searched."""
+        entries = () if self._gone else self._state.entries
+        return [entry.source for entry in entries if isinstance(entry.source, Sealed) and not entry.hidden]
+
+    def scrub(self, source: Sealed, pace: Callable[[int], None]) -> bool:
+        """Read a segment and its graph whole; what does not hold what was written is taken out, for `mend` and
+        `build_graph` to make it again. Say whether anything was. `pace`: as of `Segment.check`."""
+        sound, taken_out = _holds_what_was_written(source.segment, pace), False
+        with self._at_work(self._improving):
+            if source in self._sealed():  # or it has been merged, and what was read may be another's files
+                taken_out = (not sound and self._take_out_damaged(source)) or bool(self._heal_graph(source))
+        return taken_out
+
+    def _take_out_damaged(self, source: Sealed) -> bool:
+        """Whether the segment does not hold what was written, and is not searched from now on."""
+        if _holds_what_was_written(source.segment):
+            return False
+        with self.lock:
+            entry = _entry_of(self._state, source)
+            self._state = self._state.exchanged((entry,), replace(entry, hidden=True))
+        return True
+
     def mend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Build a segment again that `heal` took out when the disk did not take another; say whether there was one."""
+        """Build a segment again that was lost, or taken out as damaged; say whether there was one."""
         if not self._state.incomplete:
             return False
-        with self._at_work(self._sealing), self._at_work(self._improving):
+        with self._at_work(self._improving):
             hidden = (entry.source for entry in self._state.entries if entry.hidden and not self._gone)
-            source = next((source for source in hidden if isinstance(source, Sealed)), None)
+            source = next((source for source in hidden if not isinstance(source, Open)), None)
             if source is None:
                 return False
             try:
@@ -245,7 +269,7 @@ class Index(IndexContents):
                 mended += self.mend_rows(keys) if keys else 0
         return mended
 
-    def _mend(self, source: Sealed, stopped: Callable[[], bool] = lambda: False) -> None:
+    def _mend(self, source: Sealed | Missing, stopped: Callable[[], bool] = lambda: False) -> None:
         made = self._write(source.range, partial(self._stops, stopped))
         with self._database.reading() as connection, self.lock:
             alive = row_keys(connection, self.record.number)
@@ -270,5 +294,14 @@ def _same(entry: Entry, source: Sealed | Open) -> bool:
     return mine is source or (isinstance(source, Open) and isinstance(mine, Open) and mine.tail is source.tail)
 
 
-def _entry_of(state: State, source: Sealed) -> Entry:
+def _holds_what_was_written(segment: Segment, pace: Callable[[int], None] | None = None) -> bool:
+    try:
+        segment.check(pace)
+    except DataError as error:
+        log.warning("a segment does not hold what was written: %s", error)
+        return False
+    return True
+
+
+def _entry_of(state: State, source: Sealed | Missing) -> Entry:
     return next(entry for entry in state.entries if entry.source is source)

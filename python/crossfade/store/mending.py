@@ -14,7 +14,7 @@ import numpy as np
 
 from crossfade.store import checksums
 from crossfade.store.reading import ROW, StoredRow, sound
-from crossfade.store.state import Entry, Open, Sealed
+from crossfade.store.state import Entry, Missing, Open, Sealed
 from crossfade.store.types import Vectors
 
 
@@ -41,7 +41,9 @@ def mended(connection: sqlite3.Connection, index: int, entries: Iterable[Entry],
     return {copy[0] for copy in copies}
 
 
-def _copy(source: Sealed | Open, key: int) -> StoredRow | None:
+def _copy(source: Sealed | Open | Missing, key: int) -> StoredRow | None:
+    if isinstance(source, Missing):
+        return None
     keys = source.keys
     place = int(np.searchsorted(keys, key))
     if place == len(keys) or keys[place] != key:

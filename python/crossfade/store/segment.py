@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,15 @@ class Segment:
         """Bytes on the disk."""
         return sum(size for size, _ in self._files.values())
 
-    def check(self) -> None:
-        """Read every file whole. Raises DataError, naming the file, when one does not hold what was written."""
+    def check(self, pace: Callable[[int], None] | None = None) -> None:
+        """Read every file whole. Raises DataError, naming the file, when one does not hold what was written.
+
+        `pace`: called with the bytes that were read since it was called; may wait, or raise to stop."""
         if _manifest(self.directory)["files"] != self._files:
             raise DataError(self.directory / MANIFEST, "it is of other files than it was when it was opened")
         for name, (size, crc) in self._files.items():
             self._check_size(name, size)
-            if crc_of(self.directory / name) != crc:
+            if crc_of(self.directory / name, pace) != crc:
                 raise DataError(self.directory / name, "its checksum is not the one that it was written with")
 
     def _check_size(self, name: str, size: int) -> None:
@@ -216,14 +218,17 @@ def _manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-def crc_of(path: Path) -> int:
-    """The CRC-32 of a file's bytes. Raises DataError, or StoreError, when it cannot be read."""
+def crc_of(path: Path, pace: Callable[[int], None] | None = None) -> int:
+    """The CRC-32 of a file's bytes. `pace`: as of `Segment.check`. Raises DataError, or StoreError, when it cannot be
+    read."""
     crc = 0
     buffer = memoryview(bytearray(_READ_BYTES))
     try:
         with path.open("rb", buffering=0) as file:
             while count := file.readinto(buffer):
                 crc = zlib.crc32(buffer[:count], crc)
+                if pace is not None:
+                    pace(count)
     except OSError as error:
         raise unreadable(path, error) from None
     return crc

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from crossfade.errors import DataError
 from crossfade.files import entries, remove_tree
 from crossfade.lexical import AnalyserSettings
 from crossfade.store import faults
-from crossfade.store.metadata import MetadataSchema, TailColumns, save_columns
+from crossfade.store.metadata import Columns, MetadataSchema, TailColumns, save_columns
 from crossfade.store.precision import FILES, in_files
 from crossfade.store.segment import (
     COLUMNS,
@@ -37,9 +37,13 @@ from crossfade.store.segment import (
     crc_of,
     sync_directory,
 )
+from crossfade.store.tail import Tail
 from crossfade.store.types import Precision
 
 _BUILDING = ".building-"
+
+# Of a tail that are written at a time: of short vectors little, as the interpreter's lock is held for their ids.
+_ROWS = 512
 
 
 def write_segment(
@@ -54,6 +58,48 @@ def write_segment(
 
     Raises OSError or CrossfadeError when the disk does not take it; what was written is removed then.
     """
+
+    def fill(writer: _Writer) -> Columns:
+        columns = TailColumns()
+        lexical.build(writer.text, _texts(writer, columns, batches, schema), analyser)
+        return columns.snapshot()
+
+    return _write(parent, span, space, fill)
+
+
+def _texts(
+    writer: _Writer, columns: TailColumns, batches: Iterable[RowBatch], schema: MetadataSchema
+) -> Iterator[Sequence[str]]:
+    """Write the batches as they are drawn; give their texts on."""
+    for batch in batches:
+        writer.add(batch)
+        columns.extend(batch.metadata, schema)
+        yield batch.texts
+
+
+def write_tail(parent: Path, span: Span, space: Space, tail: Tail, rows: int, stopped: Callable[[], None]) -> Path:
+    """Write the tail's first rows, as they lie in memory, those that have died too; else as `write_segment`.
+
+    What is not in memory is not needed: a segment holds no texts, and their words the tail has. `stopped`: called
+    between batches, may raise.
+    """
+
+    def fill(writer: _Writer) -> Columns:
+        ids, vectors, keys = tail.ids(rows), tail.vectors(rows), tail.keys(rows)
+        spans, documents = tail.spans(rows), tail.documents(rows)
+        for first in range(0, rows, _ROWS):
+            stopped()
+            some = slice(first, min(rows, first + _ROWS))
+            writer.add(RowBatch(keys[some], documents[some], vectors[some], spans[some], ids[some]))
+        stopped()
+        tail.text(rows).build(writer.text)
+        return tail.columns(rows)
+
+    return _write(parent, span, space, fill)
+
+
+def _write(parent: Path, span: Span, space: Space, fill: Callable[[_Writer], Columns]) -> Path:
+    """`fill`: writes the rows, and gives their metadata."""
     if sys.byteorder != "little":
         raise DataError(parent, "segments are little-endian, and this machine is not")
     final = parent / span.range.name
@@ -61,11 +107,10 @@ def write_segment(
     remove_tree(building)
     parent.mkdir(parents=True, exist_ok=True)
     building.mkdir()
-    writer = _Writer(building, schema, space.precision)
+    writer = _Writer(building, space.precision)
     try:
         faults.passed("seal.begun")
-        lexical.build(building / TEXT, writer.texts(batches), analyser)
-        files = writer.finish()
+        files = writer.finish(fill(writer))
         manifest = {
             "format": FORMAT,
             "low": span.range.low,
@@ -133,27 +178,21 @@ class _Stream:
 
 
 class _Writer:
-    """The files of a segment, but for the text index, which draws the batches through it."""
+    """The files of a segment, but for the text index, which is written beside them."""
 
-    def __init__(self, directory: Path, schema: MetadataSchema, precision: Precision) -> None:
+    def __init__(self, directory: Path, precision: Precision) -> None:
         self.rows = 0
         self.whole = True
+        self.text = directory / TEXT
         self._directory = directory
-        self._schema = schema
         self._precision = precision
         names = (*FILES[precision], KEYS, DOCUMENTS, SPANS, ID_OFFSETS, ID_TEXT)
         self._streams = {name: _Stream(directory / name) for name in names}
         self._streams[ID_OFFSETS].write(np.zeros(1, dtype=np.int64))
-        self._columns = TailColumns()
         self._id_end = self._last = 0
 
-    def texts(self, batches: Iterable[RowBatch]) -> Iterator[Sequence[str]]:
-        """Write the batches as they are drawn; give their texts on."""
-        for batch in batches:
-            self._add(batch)
-            yield batch.texts
-
-    def _add(self, batch: RowBatch) -> None:
+    def add(self, batch: RowBatch) -> None:
+        """Write what a batch has besides metadata and texts."""
         encoded = [name.encode() for name in batch.ids]
         ends = self._id_end + np.cumsum([len(name) for name in encoded], dtype=np.int64)
         self._id_end = int(ends[-1]) if len(ends) else self._id_end
@@ -165,16 +204,15 @@ class _Writer:
         streams[SPANS].write(batch.spans)
         streams[ID_OFFSETS].write(ends)
         streams[ID_TEXT].write(b"".join(encoded))
-        self._columns.extend(batch.metadata, self._schema)
         self.rows += len(batch)
         self.whole = self.whole and batch.whole_after(self._last)
         self._last = int(batch.documents[-1]) if len(batch) else self._last
 
-    def finish(self) -> dict[str, tuple[int, int]]:
+    def finish(self, columns: Columns) -> dict[str, tuple[int, int]]:
         """Every file's size and checksum, when all of them are on the disk."""
         files = {name: stream.close() for name, stream in self._streams.items()}
-        save_columns(self._columns.snapshot(), self._directory / COLUMNS)
-        for path in (self._directory / COLUMNS, *sorted((self._directory / TEXT).iterdir())):
+        save_columns(columns, self._directory / COLUMNS)
+        for path in (self._directory / COLUMNS, *sorted(self.text.iterdir())):
             files[path.relative_to(self._directory).as_posix()] = (path.stat().st_size, crc_of(path))
         return files
 

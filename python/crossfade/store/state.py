@@ -91,11 +91,23 @@ class Open:
         return select(condition, self.tail.columns(self.rows))
 
 
+class Missing:
+    """Rows that only the database has, as their segment was lost or damaged: until another is made nobody finds them.
+    `keys`: those that were alive when that was seen."""
+
+    def __init__(self, span: Range, keys: NDArray[np.int64]) -> None:
+        self.range = span
+        self.keys = keys
+
+    def part(self, live: Live) -> Part:
+        raise TypeError(f"rows {self.range.name} are in no part: there are {live.count} of them in the database")
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A part and its living rows. `hidden`: it is damaged, and none of them may be found."""
+    """A part and its living rows. `hidden`: it is damaged or missing, and none of them may be found."""
 
-    source: Sealed | Open
+    source: Sealed | Open | Missing
     live: Live
     hidden: bool = False
 
@@ -129,6 +141,11 @@ class State:
         if not isinstance(source, Open):
             raise TypeError("a state ends with an open part")
         return source
+
+    @property
+    def unsealed(self) -> list[Open]:
+        """What is in memory, and no segment yet."""
+        return [entry.source for entry in self.entries if isinstance(entry.source, Open)]
 
     def without(self, keys: NDArray[np.int64]) -> State:
         """With these rows dead."""

@@ -1,8 +1,9 @@
 """The threads that make segments, merge them, build graphs and empty the database's log, while others write and read.
 
-Two of them: rows must not pile up in a tail, which is in memory and scanned whole, because a graph takes its time.
+Rows must not pile up in a tail, which is in memory and scanned whole, because a graph takes its time: so one thread
+seals, and another does what makes searches faster. A third reads segments again (`crossfade.store.scrub`).
 
-Both stand back, and no farther than this: they are within the interpreter, and whoever waits for its lock waits for
+All stand back, and no farther than this: they are within the interpreter, and whoever waits for its lock waits for
 them to come to a processor. Graphs, built outside of it, stand back farther (`crossfade.store.graphs`).
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from crossfade.errors import CrossfadeError
 from crossfade.niceness import be_nice
 from crossfade.store.collection import DurableCollection
+from crossfade.store.scrub import Scrubber
 
 if TYPE_CHECKING:
     from crossfade.store.durable import DurableStore
@@ -38,11 +40,17 @@ class Upkeep:
         self._store = store
         self._stopped = threading.Event()
         # Not events: Ctrl-C in the middle of `Event.set` leaves it locked, and every later write would wait for it.
-        self._news: tuple[SimpleQueue[None], SimpleQueue[None]] = (SimpleQueue(), SimpleQueue())
+        self._news: tuple[SimpleQueue[None], ...] = (SimpleQueue(), SimpleQueue(), SimpleQueue())
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        for name, step, news in zip(("seal", "improve"), (self._seal, self._improve), self._news, strict=True):
+        scrubber = Scrubber(self._store.settings, self._stopped)
+        steps = {
+            "seal": self._seal,
+            "improve": self._improve,
+            "scrub": lambda: scrubber.step(self._store.all()),
+        }
+        for (name, step), news in zip(steps.items(), self._news, strict=True):
             thread = threading.Thread(target=self._run, args=(step, news), name=f"crossfade-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)

@@ -131,6 +131,11 @@ impl TextTail {
 
 #[pymethods]
 impl TextView {
+    /// Write a segment of its rows; how many they are.
+    fn build(&self, py: Python<'_>, directory: PathBuf, memory: usize) -> PyResult<u64> {
+        work(py, |interrupted| crossfade_text::build_of(&directory, &self.0, memory, interrupted))
+    }
+
     #[getter]
     fn rows(&self) -> u64 {
         self.0.rows()

@@ -10,9 +10,10 @@ use tantivy::tokenizer::TokenizerManager;
 use tantivy::{Index, IndexSettings, TantivyDocument};
 
 use crate::analyse::check_length;
-use crate::feed::Feed;
+use crate::feed::{END_OF_TERM, Feed};
 use crate::manifest::{Manifest, names};
 use crate::search::MOST_ROWS;
+use crate::tail::View;
 use crate::{Analyser, Error, Settings};
 
 /// Least memory that a builder works with, in bytes.
@@ -30,7 +31,8 @@ pub(crate) const FIELD: &str = "text";
 /// Writes a segment. What [`Builder::finish`] has not completed is no segment, and may be deleted.
 pub struct Builder {
     directory: PathBuf,
-    analyser: Analyser,
+    settings: Settings,
+    feed: Feed,
     /// Memory of a chunk; what writes it to the disk wants about as much again.
     chunk_bytes: usize,
     chunk_rows: u64,
@@ -39,6 +41,35 @@ pub struct Builder {
     chunks: Vec<PathBuf>,
     rows: u64,
     tokens: u64,
+}
+
+/// Rows between two looks at whether it is interrupted.
+const LOOKED: usize = 1024;
+
+/// Write a segment of a view's rows, in their order: what [`Builder`] makes of their texts. Their words, which the tail has,
+/// are not read from texts again, which takes most of the time. `memory`: as for [`Builder::new`].
+///
+/// # Errors
+/// As of [`Builder`]; what was written then is no segment.
+pub fn build_of(directory: &Path, view: &View, memory: usize, interrupted: &dyn Fn() -> bool) -> Result<u64, Error> {
+    let mut builder = Builder::with_feed(directory, view.settings(), Feed::of_terms(), memory)?;
+    let rows = view.by_row();
+    let mut text = String::new();
+    for row in 0..rows.len() {
+        if row % LOOKED == 0 && interrupted() {
+            return Err(Error::Interrupted);
+        }
+        text.clear();
+        for (term, frequency) in rows.terms(row) {
+            for _ in 0..frequency {
+                text.push_str(term);
+                text.push(END_OF_TERM);
+            }
+        }
+        builder.add_row(&text)?;
+    }
+    builder.finish(interrupted)?;
+    Ok(rows.len() as u64)
 }
 
 struct Chunk {
@@ -57,6 +88,10 @@ impl Builder {
     /// # Errors
     /// [`Error::Exists`], [`Error::Parameter`], [`Error::Io`].
     pub fn new(directory: &Path, settings: &Settings, memory: usize) -> Result<Self, Error> {
+        Self::with_feed(directory, settings, Feed::of_texts(Analyser::new(settings)), memory)
+    }
+
+    fn with_feed(directory: &Path, settings: &Settings, feed: Feed, memory: usize) -> Result<Self, Error> {
         if memory < LEAST_MEMORY {
             let what = format!("a memory budget of {memory} bytes");
             return Err(Error::Parameter { what, expected: "at least 16,777,216 bytes" });
@@ -70,7 +105,8 @@ impl Builder {
         }
         Ok(Self {
             directory: directory.to_owned(),
-            analyser: Analyser::new(settings),
+            settings: settings.clone(),
+            feed,
             chunk_bytes: memory / 2,
             chunk_rows: MOST_ROWS,
             chunk: None,
@@ -98,10 +134,15 @@ impl Builder {
     /// # Errors
     /// [`Error::TooManyRows`], [`Error::TextTooLong`], [`Error::Io`]; the builder cannot be used further.
     pub fn add(&mut self, text: &str) -> Result<(), Error> {
+        check_length(text)?;
+        self.add_row(text)
+    }
+
+    /// `text`: as the feed takes rows.
+    fn add_row(&mut self, text: &str) -> Result<(), Error> {
         if self.rows == MOST_ROWS {
             return Err(Error::TooManyRows);
         }
-        check_length(text)?;
         let mut chunk = match self.chunk.take() {
             Some(chunk) => chunk,
             None => self.begin()?,
@@ -139,8 +180,8 @@ impl Builder {
         for chunk in &self.chunks {
             fs::remove_dir_all(chunk).map_err(|error| Error::io(chunk, &error))?;
         }
-        let Self { directory, rows, tokens, .. } = self;
-        Manifest { settings: self.analyser.settings().clone(), rows, tokens }.write(&directory)
+        let Self { directory, settings, rows, tokens, .. } = self;
+        Manifest { settings, rows, tokens }.write(&directory)
     }
 
     fn begin(&self) -> Result<Chunk, Error> {
@@ -148,7 +189,7 @@ impl Builder {
         fs::create_dir(&path).map_err(|error| Error::io(&path, &error))?;
         let (schema, field) = schema();
         let tokenizers = TokenizerManager::new();
-        tokenizers.register(TOKENIZER, Feed::new(self.analyser.clone()));
+        tokenizers.register(TOKENIZER, self.feed.clone());
         let directory = mapped(&path)?;
         let writer = Index::builder()
             .schema(schema)

@@ -1,26 +1,36 @@
-//! The analyser as tantivy wants it: a stream that is pulled.
+//! The tokens of rows as tantivy wants them: a stream that is pulled.
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 use crate::Analyser;
 
-/// Gives tantivy the tokens of [`Analyser`].
+/// Gives tantivy the tokens of a row.
 #[derive(Clone)]
 pub(crate) struct Feed {
-    analyser: Analyser,
+    /// None where rows come as their terms.
+    analyser: Option<Analyser>,
     tokens: Tokens,
 }
 
-/// The tokens of one text: where each ends in all their letters.
+/// The tokens of one row: where each ends in all their letters.
 #[derive(Clone, Default)]
 struct Tokens {
     letters: String,
     ends: Vec<usize>,
 }
 
+/// What ends a term where a row comes as its terms: no token has it.
+pub(crate) const END_OF_TERM: char = '\0';
+
 impl Feed {
-    pub(crate) fn new(analyser: Analyser) -> Self {
-        Self { analyser, tokens: Tokens::default() }
+    /// Rows come as texts.
+    pub(crate) fn of_texts(analyser: Analyser) -> Self {
+        Self { analyser: Some(analyser), tokens: Tokens::default() }
+    }
+
+    /// Rows come as the terms that an analyser has made of them, each as often as they have it.
+    pub(crate) fn of_terms() -> Self {
+        Self { analyser: None, tokens: Tokens::default() }
     }
 }
 
@@ -31,10 +41,14 @@ impl Tokenizer for Feed {
         let Tokens { letters, ends } = &mut self.tokens;
         letters.clear();
         ends.clear();
-        self.analyser.tokens(text, |token| {
+        let mut take = |token: &str| {
             letters.push_str(token);
             ends.push(letters.len());
-        });
+        };
+        match &mut self.analyser {
+            Some(analyser) => analyser.tokens(text, take),
+            None => text.split_terminator(END_OF_TERM).for_each(&mut take),
+        }
         Stream { tokens: &self.tokens, next: 0, token: Token::default() }
     }
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `settings`, `stop_words` | which analyser, in a form that is stored |
 //! | `normalise`, `runs`, `words`, `analyse` | texts to tokens: the same for rows and queries |
-//! | `feed` | the analyser as tantivy wants it |
+//! | `feed` | the tokens of rows as tantivy wants them |
 //! | `build`, `manifest`, `segment` | writing a segment, vouching for its files, reading it |
 //! | `tail` | rows in memory |
 //! | `lengths` | row lengths in one byte |
@@ -48,7 +48,7 @@ mod words;
 
 pub use analyse::{Analyser, MOST_TOKEN_BYTES};
 pub use bm25::Bm25;
-pub use build::{Builder, LEAST_MEMORY};
+pub use build::{Builder, LEAST_MEMORY, build_of};
 pub use error::Error;
 pub use explain::{Explanation, TermScore, explain};
 pub use search::{Found, MOST_QUERY_TOKENS, Options, Part, Rows, search};

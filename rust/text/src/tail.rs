@@ -70,6 +70,28 @@ pub(crate) struct Copied {
     pub(crate) lengths: Vec<u8>,
 }
 
+/// Rows, each with its terms.
+pub(crate) struct ByRow {
+    terms: Vec<Box<str>>,
+    /// Of one row after the other: where its terms are in `terms`, and how often it has them.
+    entries: Vec<(u32, u32)>,
+    /// Where those of each row end.
+    ends: Vec<usize>,
+}
+
+impl ByRow {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A row's terms, and how often it has them.
+    pub(crate) fn terms(&self, row: usize) -> impl Iterator<Item = (&str, u32)> {
+        let begin = if row == 0 { 0 } else { self.ends[row - 1] };
+        self.entries[begin..self.ends[row]].iter().map(|&(term, frequency)| (&*self.terms[term as usize], frequency))
+    }
+}
+
 impl Copied {
     /// What a row gets at most: as if the row that has the term most often were the shortest.
     pub(crate) fn bound(&self, weight: f64, norms: &Norms) -> u64 {
@@ -188,6 +210,34 @@ impl View {
     /// The byte of a row's length, see `lengths`.
     pub(crate) fn length(&self, row: u32) -> u8 {
         self.tail.read().lengths[row as usize]
+    }
+
+    /// A copy of all that its rows have, row by row.
+    pub(crate) fn by_row(&self) -> ByRow {
+        let content = self.tail.read();
+        let mut ends = vec![0_usize; self.rows as usize];
+        let of = |list: &[Posting]| list.partition_point(|posting| posting.row < self.rows);
+        for list in &content.lists {
+            list[..of(list)].iter().for_each(|posting| ends[posting.row as usize] += 1);
+        }
+        // From how many there are of each row to where each begins; what is filled in moves that on to where each ends.
+        let mut all = 0;
+        for end in &mut ends {
+            all += std::mem::replace(end, all);
+        }
+        let mut entries = vec![(0, 0); all];
+        for (place, list) in (0..).zip(&content.lists) {
+            for posting in &list[..of(list)] {
+                let at = &mut ends[posting.row as usize];
+                entries[*at] = (place, posting.frequency);
+                *at += 1;
+            }
+        }
+        let mut terms = vec![Box::default(); content.lists.len()];
+        for (term, &place) in &content.terms {
+            terms[place as usize] = term.clone();
+        }
+        ByRow { terms, entries, ends }
     }
 
     /// The rows of each of some terms.

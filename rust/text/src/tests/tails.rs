@@ -1,11 +1,16 @@
 //! Tails: appended to and searched at once; sealing moves no score.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use proptest::prelude::*;
+
 use super::{build, english, hits, options, plain, unmasked};
 use crate::remembered::MOST_REMEMBERED;
-use crate::{Analyser, Error, Rows, Settings, Tail, search};
+use crate::{Analyser, Error, LEAST_MEMORY, Rows, Segment, Settings, Tail, build_of, search};
 
 #[test]
 fn a_view_stays_as_it_was() {
@@ -152,4 +157,56 @@ fn is_counted(tail: &Tail, rows: &[String], settings: &Settings, least: usize) {
         assert_eq!((found.rows, found.frequencies), expected[*term], "{term}");
     }
     assert_eq!(view.tokens(), all);
+}
+
+/// The files that vouch for what was written, by what they hold: their names, but for the kind, are drawn.
+fn held(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let kinds = paths.filter_map(|path| {
+        let kind = path.extension()?.to_str()?.to_owned();
+        (kind != "json").then(|| (kind, fs::read(path).unwrap()))
+    });
+    kinds.collect()
+}
+
+proptest! {
+    #![proptest_config(super::config(60))]
+
+    /// What is made of a tail is, byte for byte, what is made of its texts.
+    #[test]
+    fn a_tail_makes_the_segment_that_its_texts_make(
+        texts in prop::collection::vec("([a-c]{1,3}( |-|_|\\.)){0,12}|\\PC{0,20}|[xyz]{22,70}", 0..60),
+        (cut, more, is_english) in (0_usize..60, 0_usize..60, any::<bool>()),
+    ) {
+        let settings = if is_english { english() } else { plain() };
+        let tail = Tail::new(&settings);
+        tail.append(&["what is cut comes to nothing", "x y", "c a b"]).unwrap();
+        tail.cut(0);
+        for some in texts.chunks(7) {
+            tail.append(some).unwrap();
+        }
+        let view = tail.first(texts.len().saturating_sub(cut % 9) as u64).unwrap();
+        // Rows behind the view are none of it.
+        tail.append(&vec!["later a"; more]).unwrap();
+        let kept: Vec<&str> = texts[..view.rows() as usize].iter().map(String::as_str).collect();
+        let directory = super::scratch();
+        let (own, other) = (directory.path().join("own"), directory.path().join("other"));
+        let wanted = build(&other, &kept, &settings, false);
+        prop_assert_eq!(build_of(&own, &view, LEAST_MEMORY, &|| false).unwrap(), view.rows());
+        let made = Segment::open(&own, Some(&settings)).unwrap();
+        prop_assert_eq!((made.rows(), made.tokens()), (wanted.rows(), wanted.tokens()));
+        prop_assert!(view.rows() == 0 || held(&own).len() > 3);
+        prop_assert_eq!(held(&own), held(&other));
+    }
+}
+
+#[test]
+fn a_segment_of_a_tail_can_be_given_up_and_is_refused_where_something_is() {
+    let directory = super::scratch();
+    let view = super::tail(&["a b"; 3], &plain());
+    let stopped = build_of(&directory.path().join("0"), &view, LEAST_MEMORY, &|| true);
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+    let taken = directory.path().join("1");
+    build(&taken, &["a"], &plain(), false);
+    assert!(matches!(build_of(&taken, &view, LEAST_MEMORY, &|| false), Err(Error::Exists(_))));
 }
