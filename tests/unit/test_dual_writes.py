@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -162,7 +163,10 @@ class TestWhatIsWritten:
             texts = [documents[0].text[slice(*span)] for span in spans]
             return SimpleNamespace(texts=texts, spans=[spans])
 
-        monkeypatch.setattr(house.executor._writing, "_cut", cut_by)
+        def cutter(model: str) -> SimpleNamespace:
+            return SimpleNamespace(cut=partial(cut_by, model), reading=lambda *_: None)
+
+        monkeypatch.setattr(house.executor._writing, "_cutter", cutter)
         assert house.upsert("beech", model="old", also=also(2)) == [1, 2]
         assert cut == ["old", "new"]
         assert house.rows[:2] == [2, 1]

@@ -93,12 +93,12 @@ class TestUpsert:
         upserted = house.executor.upsert(UpsertBatch("docs", documents, "tuned"), Call())
         assert house.encoders["tuned"].calls == [(["title text", "text", ""], InputType.DOCUMENT)]
         assert upserted.counts.added == 3
-        assert upserted.embeddings is not None
+        assert upserted.reading is not None
 
     def test_vectors_are_taken_as_they_are(self, house: House) -> None:
         house.fill()
         upserted = house.executor.upsert(UpsertBatch("docs", [Document("a")], None, given((1, 2, 3))), Call())
-        assert upserted.embeddings is None
+        assert upserted.reading is None
         assert house.store.get("docs").snapshot().parts[0].vectors.tolist() == [[1, 2, 3]]
 
     @pytest.mark.parametrize(

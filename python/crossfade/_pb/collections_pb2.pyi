@@ -211,7 +211,7 @@ class DeleteCollectionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class UpsertRequest(_message.Message):
-    __slots__ = ("collection", "documents", "model", "vectors", "fingerprint", "expected_versions", "also_versions", "also_served", "also_vectors")
+    __slots__ = ("collection", "documents", "model", "vectors", "fingerprint", "expected_versions", "also_versions", "also_served", "also_vectors", "with_chunks")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -221,6 +221,7 @@ class UpsertRequest(_message.Message):
     ALSO_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     ALSO_SERVED_FIELD_NUMBER: _ClassVar[int]
     ALSO_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    WITH_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     documents: _containers.RepeatedCompositeFieldContainer[Document]
     model: str
@@ -230,7 +231,8 @@ class UpsertRequest(_message.Message):
     also_versions: _containers.RepeatedScalarFieldContainer[int]
     also_served: bool
     also_vectors: _containers.RepeatedCompositeFieldContainer[VersionVectors]
-    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ..., also_versions: _Optional[_Iterable[int]] = ..., also_served: _Optional[bool] = ..., also_vectors: _Optional[_Iterable[_Union[VersionVectors, _Mapping]]] = ...) -> None: ...
+    with_chunks: bool
+    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., model: _Optional[str] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., expected_versions: _Optional[_Iterable[int]] = ..., also_versions: _Optional[_Iterable[int]] = ..., also_served: _Optional[bool] = ..., also_vectors: _Optional[_Iterable[_Union[VersionVectors, _Mapping]]] = ..., with_chunks: _Optional[bool] = ...) -> None: ...
 
 class VersionVectors(_message.Message):
     __slots__ = ("version", "vectors", "fingerprint")
@@ -243,7 +245,7 @@ class VersionVectors(_message.Message):
     def __init__(self, version: _Optional[int] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
-    __slots__ = ("added", "replaced", "token_counts", "truncated", "times", "chunk_counts", "unread_characters", "written_versions")
+    __slots__ = ("added", "replaced", "token_counts", "truncated", "times", "chunk_counts", "unread_characters", "written_versions", "document_chunks")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNTS_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +254,7 @@ class UpsertResponse(_message.Message):
     CHUNK_COUNTS_FIELD_NUMBER: _ClassVar[int]
     UNREAD_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     WRITTEN_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     token_counts: _containers.RepeatedScalarFieldContainer[int]
@@ -260,7 +263,24 @@ class UpsertResponse(_message.Message):
     chunk_counts: _containers.RepeatedScalarFieldContainer[int]
     unread_characters: _containers.RepeatedScalarFieldContainer[int]
     written_versions: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., chunk_counts: _Optional[_Iterable[int]] = ..., unread_characters: _Optional[_Iterable[int]] = ..., written_versions: _Optional[_Iterable[int]] = ...) -> None: ...
+    document_chunks: _containers.RepeatedCompositeFieldContainer[DocumentChunks]
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., token_counts: _Optional[_Iterable[int]] = ..., truncated: _Optional[_Iterable[bool]] = ..., times: _Optional[_Union[_vectors_pb2.StageTimes, _Mapping]] = ..., chunk_counts: _Optional[_Iterable[int]] = ..., unread_characters: _Optional[_Iterable[int]] = ..., written_versions: _Optional[_Iterable[int]] = ..., document_chunks: _Optional[_Iterable[_Union[DocumentChunks, _Mapping]]] = ...) -> None: ...
+
+class DocumentChunks(_message.Message):
+    __slots__ = ("chunks",)
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    chunks: _containers.RepeatedCompositeFieldContainer[Chunk]
+    def __init__(self, chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ...) -> None: ...
+
+class Chunk(_message.Message):
+    __slots__ = ("start", "stop", "read_end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    READ_END_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    stop: int
+    read_end: int
+    def __init__(self, start: _Optional[int] = ..., stop: _Optional[int] = ..., read_end: _Optional[int] = ...) -> None: ...
 
 class CreateIndexRequest(_message.Message):
     __slots__ = ("collection", "model", "vector_space")
@@ -459,20 +479,22 @@ class Fusion(_message.Message):
     def __init__(self, method: _Optional[_Union[Fusion.Method, str]] = ..., rank_constant: _Optional[int] = ..., dense_weight: _Optional[float] = ..., lexical_weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "document", "start", "stop", "stages")
+    __slots__ = ("id", "score", "document", "start", "stop", "stages", "read_end")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    READ_END_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     document: Document
     start: int
     stop: int
     stages: _containers.RepeatedCompositeFieldContainer[HitStage]
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., document: _Optional[_Union[Document, _Mapping]] = ..., start: _Optional[int] = ..., stop: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[HitStage, _Mapping]]] = ...) -> None: ...
+    read_end: int
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., document: _Optional[_Union[Document, _Mapping]] = ..., start: _Optional[int] = ..., stop: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[HitStage, _Mapping]]] = ..., read_end: _Optional[int] = ...) -> None: ...
 
 class HitStage(_message.Message):
     __slots__ = ("stage", "rank", "score", "terms")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crossfade.chunking.cutter import Cutter
 from crossfade.chunking.outline import Outline
 from crossfade.chunking.prefixes import Prefixes
+from crossfade.chunking.reading import read_ends, visible
 from crossfade.chunking.report import ChunkingReport
 from crossfade.chunking.settings import ChunkingSettings, Method
 from crossfade.chunking.types import Chunk, TitledText, TokenBudget, TokenCounter
@@ -167,13 +168,9 @@ class _Work:
             if counts[at][start, end][1] > self._budget.max_tokens
         ]
         before = [self._budget.prompt + cutters[at].prefix(start).text for at, start, _ in cut]
-        given = [prefix + texts[at][start:end] for prefix, (at, start, end) in zip(before, cut, strict=True)]
-        kept = self._budget.max_tokens - self._budget.special_tokens
-        result: dict[tuple[int, int, int], int] = {}
-        for key, prefix, places in zip(cut, before, self._tokenizer.offsets(given), strict=True):
-            stop = int(places[kept - 1, 1]) - len(prefix) if len(places) >= kept else key[2] - key[1]
-            result[key] = key[1] + min(max(stop, 0), key[2] - key[1])
-        return result
+        parts = [texts[at][start:end] for at, start, end in cut]
+        ends = read_ends(before, parts, self._tokenizer, self._budget)
+        return {key: key[1] + end for key, end in zip(cut, ends, strict=True)}
 
     def result(self) -> Chunked:
         everything = [each for document in self._chunks for each in document]
@@ -211,10 +208,6 @@ def _unread(text: str, chunks: Sequence[Chunk]) -> int:
         return 0  # chunks leave nothing out but white space
     reached, missed = 0, 0
     for each in chunks:
-        missed += _visible(text, reached, each.start)
+        missed += visible(text, reached, each.start)
         reached = max(reached, each.read_end)
-    return missed + _visible(text, reached, len(text))
-
-
-def _visible(text: str, start: int, end: int) -> int:
-    return sum(map(len, text[start:end].split())) if end > start else 0
+    return missed + visible(text, reached, len(text))

@@ -12,6 +12,7 @@ from crossfade.client.options import Fusion, SearchOptions
 from crossfade.client.sync import Client
 from crossfade.client.types import (
     AlsoVersions,
+    Chunk,
     CollectionInfo,
     Embedding,
     Filled,
@@ -33,6 +34,7 @@ __all__ = [
     "Alias",
     "AlsoVersions",
     "AsyncClient",
+    "Chunk",
     "Client",
     "CollectionInfo",
     "Document",

@@ -260,6 +260,7 @@ class AsyncClient:
         vectors: Vectors | None = None,
         expected_versions: Sequence[int | None] | None = None,
         also: AlsoVersions | None = None,
+        with_chunks: bool = False,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Upserted:
@@ -268,14 +269,14 @@ class AsyncClient:
         `expected_versions`: the version that each document must have (`Document.version` of a search with documents),
         0: it must not be there, None: any; else Conflict is raised.
         `also`: further versions of the index that take the documents in the same transaction; where neither `model` nor
-        `vectors` are given, the version that is written to anyway gets what it says too.
+        `vectors` are given, the version that is written to anyway gets what it says too. `with_chunks`: answer with the
+        chunks of each document that a model embedded: where they begin and end, and how far the model read them.
         Each call of a batch is taken whole or not at all; an error after the first call says how many documents are in.
         """
         source = plans.source(model, vectors, also)
         limits = await self.limits(timeout=timeout)
-        return await self._run(
-            plans.upsert(collection, documents, source, limits, expected_versions, also), timeout, progress
-        )
+        plan = plans.upsert(collection, documents, source, limits, expected_versions, also, with_chunks=with_chunks)
+        return await self._run(plan, timeout, progress)
 
     async def delete(self, collection: str, ids: Sequence[str], *, timeout: float | None = None) -> int:
         """Remove documents; returns how many of the ids were there."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crossfade._pb import collections_pb2, embedding_pb2, evaluation_pb2, models_pb2, scoring_pb2, vectors_pb2
 from crossfade.client.types import (
+    Chunk,
     CollectionInfo,
     Embedding,
     Encoding,
@@ -154,8 +155,13 @@ def upserted(responses: Sequence[collections_pb2.UpsertResponse]) -> Upserted:
         times=StageTimes.sum(times(response.times) for response in responses),
         chunk_counts=np.array([count for response in responses for count in response.chunk_counts], np.int64),
         unread_characters=np.array([count for response in responses for count in response.unread_characters], np.int64),
+        chunks=[_chunks(each) for response in responses for each in response.document_chunks],
         versions=tuple(sorted(set.intersection(*(set(response.written_versions) for response in responses)))),
     )
+
+
+def _chunks(message: collections_pb2.DocumentChunks) -> list[Chunk]:
+    return [Chunk(each.start, each.stop, each.read_end) for each in message.chunks]
 
 
 def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResults:
@@ -261,6 +267,8 @@ def limits(message: models_pb2.Limits) -> Limits:
 
 
 def _hit(message: collections_pb2.Hit) -> Hit:
+    untyped: Any = message
+    read_end = message.read_end if untyped.HasField("read_end") else None
     # Messages of an answer are built by the server; an absent document reads as one with an empty id.
     found = message.document
     document = _document(found) if found.id else None
@@ -269,7 +277,7 @@ def _hit(message: collections_pb2.Hit) -> Hit:
         HitStage(stage.stage, stage.rank, stage.score, {term.term: term.score for term in stage.terms})
         for stage in message.stages
     )
-    return Hit(message.id, message.score, document, span, stages)
+    return Hit(message.id, message.score, document, span, stages, read_end)
 
 
 def _space(parts: Sequence[vectors_pb2.Vectors]) -> tuple[Encoding, int]:

@@ -183,6 +183,8 @@ def upsert(
     limits: Limits,
     expected: Sequence[int | None] | None = None,
     also: AlsoVersions | None = None,
+    *,
+    with_chunks: bool = False,
 ) -> Plan[Upserted]:
     # Across all the calls of the batch: the server sees one of them at a time.
     check_ids([document.id for document in documents])
@@ -209,6 +211,7 @@ def upsert(
                 else (),
                 also_versions=also.versions,
                 also_served=also.served,
+                with_chunks=with_chunks,
                 also_vectors=[
                     collections_pb2.VersionVectors(
                         version=version, vectors=messages.vectors_message(each[part]), fingerprint=fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,12 +140,22 @@ class Filled:
     times: StageTimes
 
 
+class Chunk(NamedTuple):
+    """Characters [start, stop) of a document's text (code points), embedded as one vector; the model stopped before the
+    character `read_end`, which is `stop` where it read all."""
+
+    start: int
+    stop: int
+    read_end: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Upserted:
-    """`token_counts` (int32), `truncated` (bool) and `chunk_counts` (int64) have one entry a document when a model
-    embedded them, else none. `unread_characters` (int64), where documents are cut: characters of each, white space not
-    counted, that the model never reads. `versions`: of the index, that have the documents now, in ascending order; of
-    a batch of several calls, those that have all of it.
+    """`token_counts` (int32), `truncated` (bool), `chunk_counts` and `unread_characters` (both int64) have one entry a
+    document when a model embedded them, else none: of documents that came with vectors nobody knows what was read.
+    `unread_characters`: of each text, white space not counted, that the model never reads. `chunks`: of each document,
+    in the order of its text, where they were asked for and a model embedded them. `versions`: of the index, that have
+    the documents now, in ascending order; of a batch of several calls, those that have all of it.
     """
 
     added: int
@@ -156,6 +166,7 @@ class Upserted:
     chunk_counts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     unread_characters: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     versions: tuple[int, ...] = ()
+    chunks: Sequence[Sequence[Chunk]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +194,8 @@ class SearchStage:
 class Hit:
     """`document` is None unless asked for, or when it was deleted since the search. `span`: where the text that was
     found begins and ends in the document's, where documents or an explanation were asked for; `stages`: how the hit
-    came to its place, where an explanation was.
+    came to its place, where an explanation was. `read_end`: the character of the document's text before which the
+    index's model stops, where both were asked for and it is served.
     """
 
     id: str
@@ -191,6 +203,7 @@ class Hit:
     document: Document | None = None
     span: tuple[int, int] | None = None
     stages: tuple[HitStage, ...] = ()
+    read_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

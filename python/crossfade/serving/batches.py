@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from crossfade._native import Call
 from crossfade.models import Bundle, Embeddings
-from crossfade.serving.passages import Passages
+from crossfade.serving.passages import Reading
 from crossfade.store import CollectionSettings, CollectionSpec, Document, IndexVersion, UpsertCounts
 
 
@@ -57,7 +57,7 @@ class AlsoVersions:
 @dataclass(frozen=True, slots=True)
 class UpsertBatch:
     """Documents with either a served model's name, which embeds them, or one vector each; with neither where `also`
-    says what the version that is written to gets.
+    says what the version that is written to gets. `with_chunks`: the answer tells where their chunks begin and end.
     """
 
     collection: str
@@ -66,6 +66,7 @@ class UpsertBatch:
     given: GivenVectors | None = None
     expected: Sequence[int | None] | None = None
     also: AlsoVersions | None = None
+    with_chunks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,13 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """`embeddings`, one a passage, and `passages` are of the version that is written to by default, and None when its
-    vectors were given. `embedded`: by every model that ran. `versions`: that have the documents now, ascending.
+    """`reading`: by the model of the version that is written to by default, and None when its vectors were given.
+    `embedded`: by every model that ran. `versions`: that have the documents now, ascending.
     """
 
     counts: UpsertCounts
-    embeddings: Embeddings | None = None
     queue_ns: int = 0
-    passages: Passages | None = None
+    reading: Reading | None = None
     embedded: Sequence[Embeddings] = ()
     versions: Sequence[int] = ()
 

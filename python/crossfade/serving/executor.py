@@ -65,7 +65,7 @@ class Executor:
         self._threads = settings.threads
         self._cutters: dict[str, Cutter] = {}
         self._planner = Planner(models.encoders, all_served=settings.write_all_versions)
-        self._writing = Writing(self._planner, self._limits, self._cut, embed)
+        self._writing = Writing(self._planner, self._limits, self._cutter, embed)
         self.versions = Versions(store, self._encoder, self._cut, embed, settings.max_texts_per_call)
 
     @property
@@ -219,7 +219,8 @@ class Executor:
             if explanations is not None and isinstance(collection, TenantCollection):
                 # What a word gives tells how many documents have it, other tenants' among them.
                 explanations = [[[replace(told, terms=()) for told in hit] for hit in some] for some in explanations]
-            encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields)
+            read_ends = {} if explanations is None else self._read_ends(collection, there)
+            encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields, read_ends)
         plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
         # A document that was found and is damaged is known when it has been read, and not before.
         incomplete = result.incomplete or (call.with_documents and collection.snapshot().incomplete)
@@ -243,6 +244,19 @@ class Executor:
                     size += times[name] * document_size(document)
             self._limits.answer(size)
         return there
+
+    def _read_ends(
+        self, collection: Collection, there: Mapping[str, Document]
+    ) -> dict[tuple[str, tuple[int, int]], int]:
+        """Of documents by id, and of their passages' places, the character before which the model of the index stops
+        reading; nothing where that is not served. The store does not keep it: documents are cut once more to tell."""
+        fingerprint = collection.spec.document_fingerprint
+        encoders = self._models.encoders
+        model = next((name for name, each in encoders.items() if each.bundle.document_fingerprint == fingerprint), None)
+        if model is None or not there:
+            return {}
+        read = self._cutter(model).read_ends(list(there.values()), collection.settings.chunking)
+        return {(name, span): end for name, ends in zip(there, read, strict=True) for span, end in ends.items()}
 
     def list_models(self) -> list[ServedModel]:
         """Sorted by name."""

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from crossfade.config import Settings
 from crossfade.errors import InvalidInput, LimitExceeded
 
+# Of the message that tells of one: three numbers below 2^21, as most are, and what is around them.
+_BYTES_A_CHUNK = 14
+
 
 class Limits:
     """Checks a call's size before anything is done for it."""
@@ -72,6 +75,15 @@ class Limits:
             raise LimitExceeded(
                 f"{measures} measures of {queries} queries make {measures * queries} values, the limit is {limit}: "
                 "send fewer queries or measures a call, or raise CROSSFADE_MAX_RESULTS_PER_CALL on the server"
+            )
+
+    def chunks(self, count: int) -> None:
+        """`count`: chunks whose places an answer would carry."""
+        size, limit = count * _BYTES_A_CHUNK, self.settings.max_message_bytes
+        if size > limit:
+            raise LimitExceeded(
+                f"the places of {count} chunks are about {size} bytes, the limit of an answer is {limit}: send fewer "
+                "documents a call, leave with_chunks out, or raise CROSSFADE_MAX_MESSAGE_BYTES on the server"
             )
 
     def answer(self, size: int) -> None:

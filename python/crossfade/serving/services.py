@@ -138,22 +138,22 @@ class Collections:
             given=_given(request),
             expected=[None if each == ANY_VERSION else each for each in request.expected_versions] or None,
             also=_also(request),
+            with_chunks=request.with_chunks,
         )
         upserted = self._executor.upsert(batch, call)
-        embeddings, passages = upserted.embeddings, upserted.passages
         response = collections_pb2.UpsertResponse(
             added=upserted.counts.added,
             replaced=upserted.counts.replaced,
             times=clock.times(upserted.embedded, upserted.queue_ns),
             written_versions=upserted.versions,
         )
-        if embeddings is not None and passages is not None and request.documents:
-            tokens, truncated = passages.folded(embeddings)
-            response.token_counts.extend(tokens.tolist())
-            response.truncated.extend(truncated.tolist())
-            response.chunk_counts.extend(passages.counts.tolist())
-            if passages.unread is not None:
-                response.unread_characters.extend(passages.unread.tolist())
+        if (reading := upserted.reading) is not None:
+            response.token_counts.extend(reading.tokens.tolist())
+            response.truncated.extend(reading.truncated.tolist())
+            response.chunk_counts.extend(map(len, reading.chunks))
+            response.unread_characters.extend(reading.unread.tolist())
+            if request.with_chunks:
+                response.document_chunks.extend(map(wire.chunks_message, reading.chunks))
         return response
 
     def delete(self, request: collections_pb2.DeleteRequest, call: Call) -> collections_pb2.DeleteResponse:

@@ -166,8 +166,12 @@ def hits_messages(
     documents: Mapping[str, Document],
     explanations: Sequence[Sequence[Sequence[HitStage]]] | None,
     fields: MetadataSchema,
+    read_ends: Mapping[tuple[str, tuple[int, int]], int],
 ) -> list[bytes]:
-    """A `Hits` message a query, ids as they are `shown`; with the documents there are, and what is told of each hit."""
+    """A `Hits` message a query, ids as they are `shown`; with the documents there are, and what is told of each hit.
+
+    `read_ends`: by id and span, the character before which the model stops reading.
+    """
     encoded: list[bytes] = []
     for row, some in enumerate(hits):
         message: Any = collections_pb2.Hits()
@@ -178,12 +182,25 @@ def hits_messages(
                 one.document.CopyFrom(document_message(document, fields))
             if hit.span is not None:
                 one.start, one.stop = hit.span
+            if document is not None:
+                read_end = read_ends.get((hit.id, hit.span or (0, len(document.text))))
+                if read_end is not None:
+                    one.read_end = read_end
             for stage in explanations[row][place] if explanations else ():
                 told = one.stages.add(stage=stage.stage, rank=stage.rank, score=stage.score)
                 for term, score in stage.terms:
                     told.terms.add(term=term, score=score)
         encoded.append(message.SerializeToString())
     return encoded
+
+
+def chunks_message(chunks: Sequence[tuple[int, int, int]]) -> collections_pb2.DocumentChunks:
+    """Of a document's chunks: where they begin and end, and the character before which the model stopped."""
+    message: Any = collections_pb2.DocumentChunks()
+    for start, stop, read_end in chunks:
+        message.chunks.add(start=start, stop=stop, read_end=read_end)
+    made: collections_pb2.DocumentChunks = message
+    return made
 
 
 def collection_message(state: CollectionState) -> collections_pb2.Collection:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from crossfade._native import Call
-from crossfade.chunking import ChunkingSettings
 from crossfade.errors import NotFound
 from crossfade.models import Embeddings
 from crossfade.serving.batches import EmbedDocuments, UpsertBatch, Upserted
 from crossfade.serving.dual_writes import Plan, Planner, Source, still_there
 from crossfade.serving.limits import Limits
-from crossfade.serving.passages import Passages
-from crossfade.store import Collection, Document, IndexVectors, UpsertCounts
+from crossfade.serving.passages import Cutter, Passages, Reading
+from crossfade.store import Collection, IndexVectors, UpsertCounts
 from crossfade.store.checks import check_ids
 
 
@@ -23,14 +22,14 @@ class Writing:
         self,
         planner: Planner,
         limits: Limits,
-        cut: Callable[[str, Sequence[Document], ChunkingSettings], Passages],
+        cutter: Callable[[str], Cutter],
         embed: EmbedDocuments,
     ) -> None:
-        """`cut`: documents into what a model reads of them; `embed`: that to vectors, by way of the front end's
-        queue."""
+        """`cutter`: of a served model, cuts documents into what it reads of them; `embed`: that to vectors, by way of
+        the front end's queue."""
         self._planner = planner
         self._limits = limits
-        self._cut = cut
+        self._cutter = cutter
         self._embed = embed
 
     def upsert(self, collection: Collection, batch: UpsertBatch, call: Call) -> Upserted:
@@ -43,21 +42,33 @@ class Writing:
         self._limits.texts((document.content for document in documents), "document")
         call.check()
         read = {
-            model: self._embedded(model, collection, documents, call)
+            model: self._embedded(model, collection, batch, call, told=model == plan.sources[plan.target])
             for model in dict.fromkeys(source for source in plan.sources.values() if isinstance(source, str))
         }
         vectors = {version: _vectors(source, read) for version, source in plan.sources.items()}
+        # Before they are written: what is said of documents must not fail when they have been taken.
+        reading = self._reading(plan.sources[plan.target], batch, read)
         counts, written = _write(collection, batch, plan, vectors)
-        source = plan.sources[plan.target]
-        passages, embeddings, _ = read[source] if isinstance(source, str) else (None, None, 0)
         done = [each for _, each, _ in read.values()]
-        return Upserted(counts, embeddings, sum(queue_ns for _, _, queue_ns in read.values()), passages, done, written)
+        return Upserted(counts, sum(queue_ns for _, _, queue_ns in read.values()), reading, done, written)
 
     def _embedded(
-        self, model: str, collection: Collection, documents: Sequence[Document], call: Call
+        self, model: str, collection: Collection, batch: UpsertBatch, call: Call, *, told: bool
     ) -> tuple[Passages, Embeddings, int]:
-        passages = self._cut(model, documents, collection.settings.chunking)
+        """`told`: the answer says what this model read, chunk by chunk if that is asked for."""
+        passages = self._cutter(model).cut(batch.documents, collection.settings.chunking)
+        if told and batch.with_chunks:
+            self._limits.chunks(len(passages.texts))
         return passages, *self._embed(model, passages.texts, call)
+
+    def _reading(
+        self, source: Source, batch: UpsertBatch, read: Mapping[str, tuple[Passages, Embeddings, int]]
+    ) -> Reading | None:
+        """What the model of the version that is written to by default has read; None where no model did."""
+        if not isinstance(source, str):
+            return None
+        passages, embeddings, _ = read[source]
+        return self._cutter(source).reading(batch.documents, passages, embeddings)
 
 
 def _vectors(source: Source, read: Mapping[str, tuple[Passages, Embeddings, int]]) -> IndexVectors:

@@ -186,7 +186,7 @@ func (x Fusion_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fusion_Method.Descriptor instead.
 func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37, 0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39, 0}
 }
 
 type Collection struct {
@@ -1273,7 +1273,9 @@ type UpsertRequest struct {
 	AlsoServed bool `protobuf:"varint,8,opt,name=also_served,json=alsoServed,proto3" json:"also_served,omitempty"`
 	// Those that get vectors with the call. Where neither `model` nor `vectors` are given, what the call says of these
 	// three is what the version that is written to gets too: its vectors if they are here, else its served model.
-	AlsoVectors   []*VersionVectors `protobuf:"bytes,9,rep,name=also_vectors,json=alsoVectors,proto3" json:"also_vectors,omitempty"`
+	AlsoVectors []*VersionVectors `protobuf:"bytes,9,rep,name=also_vectors,json=alsoVectors,proto3" json:"also_vectors,omitempty"`
+	// Say where the chunks of each document begin and end.
+	WithChunks    bool `protobuf:"varint,10,opt,name=with_chunks,json=withChunks,proto3" json:"with_chunks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1371,6 +1373,13 @@ func (x *UpsertRequest) GetAlsoVectors() []*VersionVectors {
 	return nil
 }
 
+func (x *UpsertRequest) GetWithChunks() bool {
+	if x != nil {
+		return x.WithChunks
+	}
+	return false
+}
+
 // One vector a document for one version of the index, and the fingerprint of the encoder that made them.
 type VersionVectors struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1442,13 +1451,16 @@ type UpsertResponse struct {
 	Times       *StageTimes `protobuf:"bytes,5,opt,name=times,proto3" json:"times,omitempty"`
 	// Chunks of each document, when a model embedded them.
 	ChunkCounts []uint32 `protobuf:"varint,6,rep,packed,name=chunk_counts,json=chunkCounts,proto3" json:"chunk_counts,omitempty"`
-	// Characters of each document's text, white space not counted, that the model never reads.
+	// Characters of each document's text, white space not counted, that the model never reads: one a document, when a
+	// model embedded them.
 	UnreadCharacters []uint64 `protobuf:"varint,7,rep,packed,name=unread_characters,json=unreadCharacters,proto3" json:"unread_characters,omitempty"`
 	// The versions of the index that have the documents now, in ascending order. What is said of each document above is of
 	// the one that searches go to by default, or that the call's alias points to.
 	WrittenVersions []uint32 `protobuf:"varint,8,rep,packed,name=written_versions,json=writtenVersions,proto3" json:"written_versions,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// One a document, when a model embedded them and chunks were asked for.
+	DocumentChunks []*DocumentChunks `protobuf:"bytes,9,rep,name=document_chunks,json=documentChunks,proto3" json:"document_chunks,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *UpsertResponse) Reset() {
@@ -1537,6 +1549,120 @@ func (x *UpsertResponse) GetWrittenVersions() []uint32 {
 	return nil
 }
 
+func (x *UpsertResponse) GetDocumentChunks() []*DocumentChunks {
+	if x != nil {
+		return x.DocumentChunks
+	}
+	return nil
+}
+
+type DocumentChunks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the text; at least one.
+	Chunks        []*Chunk `protobuf:"bytes,1,rep,name=chunks,proto3" json:"chunks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DocumentChunks) Reset() {
+	*x = DocumentChunks{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DocumentChunks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DocumentChunks) ProtoMessage() {}
+
+func (x *DocumentChunks) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DocumentChunks.ProtoReflect.Descriptor instead.
+func (*DocumentChunks) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DocumentChunks) GetChunks() []*Chunk {
+	if x != nil {
+		return x.Chunks
+	}
+	return nil
+}
+
+// A part of a document's text that is embedded as one vector, in characters (Unicode code points) of that text.
+type Chunk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Start uint32                 `protobuf:"varint,1,opt,name=start,proto3" json:"start,omitempty"`
+	Stop  uint32                 `protobuf:"varint,2,opt,name=stop,proto3" json:"stop,omitempty"`
+	// The model stopped before this character; `stop` where it read all.
+	ReadEnd       uint32 `protobuf:"varint,3,opt,name=read_end,json=readEnd,proto3" json:"read_end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chunk) Reset() {
+	*x = Chunk{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chunk) ProtoMessage() {}
+
+func (x *Chunk) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
+func (*Chunk) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Chunk) GetStart() uint32 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *Chunk) GetStop() uint32 {
+	if x != nil {
+		return x.Stop
+	}
+	return 0
+}
+
+func (x *Chunk) GetReadEnd() uint32 {
+	if x != nil {
+		return x.ReadEnd
+	}
+	return 0
+}
+
 type CreateIndexRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Collection string                 `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
@@ -1551,7 +1677,7 @@ type CreateIndexRequest struct {
 
 func (x *CreateIndexRequest) Reset() {
 	*x = CreateIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1689,7 @@ func (x *CreateIndexRequest) String() string {
 func (*CreateIndexRequest) ProtoMessage() {}
 
 func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1702,7 @@ func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexRequest.ProtoReflect.Descriptor instead.
 func (*CreateIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CreateIndexRequest) GetCollection() string {
@@ -1638,7 +1764,7 @@ type CreateIndexResponse struct {
 
 func (x *CreateIndexResponse) Reset() {
 	*x = CreateIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1776,7 @@ func (x *CreateIndexResponse) String() string {
 func (*CreateIndexResponse) ProtoMessage() {}
 
 func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1789,7 @@ func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexResponse.ProtoReflect.Descriptor instead.
 func (*CreateIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreateIndexResponse) GetIndex() *Index {
@@ -1683,7 +1809,7 @@ type DropIndexRequest struct {
 
 func (x *DropIndexRequest) Reset() {
 	*x = DropIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1821,7 @@ func (x *DropIndexRequest) String() string {
 func (*DropIndexRequest) ProtoMessage() {}
 
 func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1834,7 @@ func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexRequest.ProtoReflect.Descriptor instead.
 func (*DropIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DropIndexRequest) GetCollection() string {
@@ -1733,7 +1859,7 @@ type DropIndexResponse struct {
 
 func (x *DropIndexResponse) Reset() {
 	*x = DropIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1871,7 @@ func (x *DropIndexResponse) String() string {
 func (*DropIndexResponse) ProtoMessage() {}
 
 func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1884,7 @@ func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexResponse.ProtoReflect.Descriptor instead.
 func (*DropIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
 }
 
 type FillIndexRequest struct {
@@ -1775,7 +1901,7 @@ type FillIndexRequest struct {
 
 func (x *FillIndexRequest) Reset() {
 	*x = FillIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +1913,7 @@ func (x *FillIndexRequest) String() string {
 func (*FillIndexRequest) ProtoMessage() {}
 
 func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +1926,7 @@ func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexRequest.ProtoReflect.Descriptor instead.
 func (*FillIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FillIndexRequest) GetCollection() string {
@@ -1843,7 +1969,7 @@ type FillIndexResponse struct {
 
 func (x *FillIndexResponse) Reset() {
 	*x = FillIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1855,7 +1981,7 @@ func (x *FillIndexResponse) String() string {
 func (*FillIndexResponse) ProtoMessage() {}
 
 func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1868,7 +1994,7 @@ func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexResponse.ProtoReflect.Descriptor instead.
 func (*FillIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FillIndexResponse) GetFilled() uint64 {
@@ -1907,7 +2033,7 @@ type SetCurrentIndexRequest struct {
 
 func (x *SetCurrentIndexRequest) Reset() {
 	*x = SetCurrentIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2045,7 @@ func (x *SetCurrentIndexRequest) String() string {
 func (*SetCurrentIndexRequest) ProtoMessage() {}
 
 func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2058,7 @@ func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexRequest.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetCurrentIndexRequest) GetCollection() string {
@@ -1973,7 +2099,7 @@ type SetCurrentIndexResponse struct {
 
 func (x *SetCurrentIndexResponse) Reset() {
 	*x = SetCurrentIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2111,7 @@ func (x *SetCurrentIndexResponse) String() string {
 func (*SetCurrentIndexResponse) ProtoMessage() {}
 
 func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2124,7 @@ func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexResponse.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetCurrentIndexResponse) GetPreviousVersion() uint32 {
@@ -2023,7 +2149,7 @@ type Alias struct {
 
 func (x *Alias) Reset() {
 	*x = Alias{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2035,7 +2161,7 @@ func (x *Alias) String() string {
 func (*Alias) ProtoMessage() {}
 
 func (x *Alias) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2048,7 +2174,7 @@ func (x *Alias) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alias.ProtoReflect.Descriptor instead.
 func (*Alias) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Alias) GetName() string {
@@ -2094,7 +2220,7 @@ type SetAliasRequest struct {
 
 func (x *SetAliasRequest) Reset() {
 	*x = SetAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2232,7 @@ func (x *SetAliasRequest) String() string {
 func (*SetAliasRequest) ProtoMessage() {}
 
 func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2245,7 @@ func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasRequest.ProtoReflect.Descriptor instead.
 func (*SetAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetAliasRequest) GetName() string {
@@ -2159,7 +2285,7 @@ type SetAliasResponse struct {
 
 func (x *SetAliasResponse) Reset() {
 	*x = SetAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2297,7 @@ func (x *SetAliasResponse) String() string {
 func (*SetAliasResponse) ProtoMessage() {}
 
 func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2310,7 @@ func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasResponse.ProtoReflect.Descriptor instead.
 func (*SetAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetAliasResponse) GetAlias() *Alias {
@@ -2205,7 +2331,7 @@ type DropAliasRequest struct {
 
 func (x *DropAliasRequest) Reset() {
 	*x = DropAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2343,7 @@ func (x *DropAliasRequest) String() string {
 func (*DropAliasRequest) ProtoMessage() {}
 
 func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2356,7 @@ func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasRequest.ProtoReflect.Descriptor instead.
 func (*DropAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DropAliasRequest) GetName() string {
@@ -2255,7 +2381,7 @@ type DropAliasResponse struct {
 
 func (x *DropAliasResponse) Reset() {
 	*x = DropAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2267,7 +2393,7 @@ func (x *DropAliasResponse) String() string {
 func (*DropAliasResponse) ProtoMessage() {}
 
 func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2280,7 +2406,7 @@ func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasResponse.ProtoReflect.Descriptor instead.
 func (*DropAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
 }
 
 type ListAliasesRequest struct {
@@ -2291,7 +2417,7 @@ type ListAliasesRequest struct {
 
 func (x *ListAliasesRequest) Reset() {
 	*x = ListAliasesRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2429,7 @@ func (x *ListAliasesRequest) String() string {
 func (*ListAliasesRequest) ProtoMessage() {}
 
 func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,7 +2442,7 @@ func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
 }
 
 type ListAliasesResponse struct {
@@ -2329,7 +2455,7 @@ type ListAliasesResponse struct {
 
 func (x *ListAliasesResponse) Reset() {
 	*x = ListAliasesResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2341,7 +2467,7 @@ func (x *ListAliasesResponse) String() string {
 func (*ListAliasesResponse) ProtoMessage() {}
 
 func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2354,7 +2480,7 @@ func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListAliasesResponse) GetAliases() []*Alias {
@@ -2374,7 +2500,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2386,7 +2512,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2399,7 +2525,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -2426,7 +2552,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2564,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2577,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -2484,7 +2610,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +2622,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2635,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -2598,7 +2724,7 @@ type SearchOptions struct {
 
 func (x *SearchOptions) Reset() {
 	*x = SearchOptions{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2736,7 @@ func (x *SearchOptions) String() string {
 func (*SearchOptions) ProtoMessage() {}
 
 func (x *SearchOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2749,7 @@ func (x *SearchOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
 func (*SearchOptions) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SearchOptions) GetFilter() string {
@@ -2697,7 +2823,7 @@ type Fusion struct {
 
 func (x *Fusion) Reset() {
 	*x = Fusion{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2835,7 @@ func (x *Fusion) String() string {
 func (*Fusion) ProtoMessage() {}
 
 func (x *Fusion) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2848,7 @@ func (x *Fusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
 func (*Fusion) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Fusion) GetMethod() Fusion_Method {
@@ -2764,14 +2890,17 @@ type Hit struct {
 	Start uint32 `protobuf:"varint,4,opt,name=start,proto3" json:"start,omitempty"`
 	Stop  uint32 `protobuf:"varint,5,opt,name=stop,proto3" json:"stop,omitempty"`
 	// Set when asked for.
-	Stages        []*HitStage `protobuf:"bytes,6,rep,name=stages,proto3" json:"stages,omitempty"`
+	Stages []*HitStage `protobuf:"bytes,6,rep,name=stages,proto3" json:"stages,omitempty"`
+	// The model of the index stops before this character of the document's text; `stop` where it reads all that was
+	// found. Set when documents and an explanation are asked for, and the model is served.
+	ReadEnd       *uint32 `protobuf:"varint,9,opt,name=read_end,json=readEnd,proto3,oneof" json:"read_end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2783,7 +2912,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2796,7 +2925,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Hit) GetId() string {
@@ -2841,6 +2970,13 @@ func (x *Hit) GetStages() []*HitStage {
 	return nil
 }
 
+func (x *Hit) GetReadEnd() uint32 {
+	if x != nil && x.ReadEnd != nil {
+		return *x.ReadEnd
+	}
+	return 0
+}
+
 // What a stage of the search made of a document.
 type HitStage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2857,7 +2993,7 @@ type HitStage struct {
 
 func (x *HitStage) Reset() {
 	*x = HitStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2869,7 +3005,7 @@ func (x *HitStage) String() string {
 func (*HitStage) ProtoMessage() {}
 
 func (x *HitStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2882,7 +3018,7 @@ func (x *HitStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
 func (*HitStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HitStage) GetStage() string {
@@ -2923,7 +3059,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3071,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3084,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Term) GetTerm() string {
@@ -2978,7 +3114,7 @@ type SearchStage struct {
 
 func (x *SearchStage) Reset() {
 	*x = SearchStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3126,7 @@ func (x *SearchStage) String() string {
 func (*SearchStage) ProtoMessage() {}
 
 func (x *SearchStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3139,7 @@ func (x *SearchStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
 func (*SearchStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SearchStage) GetStage() string {
@@ -3037,7 +3173,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3185,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3198,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -3090,7 +3226,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3238,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3251,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{43}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -3241,7 +3377,7 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\vcollections\x18\x01 \x03(\v2\x18.crossfade.v1.CollectionR\vcollections\"-\n" +
 	"\x17DeleteCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x1a\n" +
-	"\x18DeleteCollectionResponse\"\x82\x03\n" +
+	"\x18DeleteCollectionResponse\"\xa3\x03\n" +
 	"\rUpsertRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -3254,11 +3390,14 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\ralso_versions\x18\a \x03(\rR\falsoVersions\x12\x1f\n" +
 	"\valso_served\x18\b \x01(\bR\n" +
 	"alsoServed\x12?\n" +
-	"\falso_vectors\x18\t \x03(\v2\x1c.crossfade.v1.VersionVectorsR\valsoVectors\"}\n" +
+	"\falso_vectors\x18\t \x03(\v2\x1c.crossfade.v1.VersionVectorsR\valsoVectors\x12\x1f\n" +
+	"\vwith_chunks\x18\n" +
+	" \x01(\bR\n" +
+	"withChunks\"}\n" +
 	"\x0eVersionVectors\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12/\n" +
 	"\avectors\x18\x02 \x01(\v2\x15.crossfade.v1.VectorsR\avectors\x12 \n" +
-	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xae\x02\n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xf5\x02\n" +
 	"\x0eUpsertResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x04R\x05added\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\x04R\breplaced\x12!\n" +
@@ -3267,7 +3406,14 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x05times\x18\x05 \x01(\v2\x18.crossfade.v1.StageTimesR\x05times\x12!\n" +
 	"\fchunk_counts\x18\x06 \x03(\rR\vchunkCounts\x12+\n" +
 	"\x11unread_characters\x18\a \x03(\x04R\x10unreadCharacters\x12)\n" +
-	"\x10written_versions\x18\b \x03(\rR\x0fwrittenVersions\"\x95\x01\n" +
+	"\x10written_versions\x18\b \x03(\rR\x0fwrittenVersions\x12E\n" +
+	"\x0fdocument_chunks\x18\t \x03(\v2\x1c.crossfade.v1.DocumentChunksR\x0edocumentChunks\"=\n" +
+	"\x0eDocumentChunks\x12+\n" +
+	"\x06chunks\x18\x01 \x03(\v2\x13.crossfade.v1.ChunkR\x06chunks\"L\n" +
+	"\x05Chunk\x12\x14\n" +
+	"\x05start\x18\x01 \x01(\rR\x05start\x12\x12\n" +
+	"\x04stop\x18\x02 \x01(\rR\x04stop\x12\x19\n" +
+	"\bread_end\x18\x03 \x01(\rR\areadEnd\"\x95\x01\n" +
 	"\x12CreateIndexRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -3368,14 +3514,16 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x17METHOD_RECIPROCAL_RANKS\x10\x01\x12\x1a\n" +
 	"\x16METHOD_WEIGHTED_SCORES\x10\x02B\x0f\n" +
 	"\r_dense_weightB\x11\n" +
-	"\x0f_lexical_weight\"\xb9\x01\n" +
+	"\x0f_lexical_weight\"\xe6\x01\n" +
 	"\x03Hit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x122\n" +
 	"\bdocument\x18\x03 \x01(\v2\x16.crossfade.v1.DocumentR\bdocument\x12\x14\n" +
 	"\x05start\x18\x04 \x01(\rR\x05start\x12\x12\n" +
 	"\x04stop\x18\x05 \x01(\rR\x04stop\x12.\n" +
-	"\x06stages\x18\x06 \x03(\v2\x16.crossfade.v1.HitStageR\x06stages\"t\n" +
+	"\x06stages\x18\x06 \x03(\v2\x16.crossfade.v1.HitStageR\x06stages\x12\x1e\n" +
+	"\bread_end\x18\t \x01(\rH\x00R\areadEnd\x88\x01\x01B\v\n" +
+	"\t_read_end\"t\n" +
 	"\bHitStage\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\rR\x04rank\x12\x14\n" +
@@ -3443,7 +3591,7 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_crossfade_v1_collections_proto_goTypes = []any{
 	(FieldType)(0),                   // 0: crossfade.v1.FieldType
 	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
@@ -3466,109 +3614,113 @@ var file_crossfade_v1_collections_proto_goTypes = []any{
 	(*UpsertRequest)(nil),            // 18: crossfade.v1.UpsertRequest
 	(*VersionVectors)(nil),           // 19: crossfade.v1.VersionVectors
 	(*UpsertResponse)(nil),           // 20: crossfade.v1.UpsertResponse
-	(*CreateIndexRequest)(nil),       // 21: crossfade.v1.CreateIndexRequest
-	(*CreateIndexResponse)(nil),      // 22: crossfade.v1.CreateIndexResponse
-	(*DropIndexRequest)(nil),         // 23: crossfade.v1.DropIndexRequest
-	(*DropIndexResponse)(nil),        // 24: crossfade.v1.DropIndexResponse
-	(*FillIndexRequest)(nil),         // 25: crossfade.v1.FillIndexRequest
-	(*FillIndexResponse)(nil),        // 26: crossfade.v1.FillIndexResponse
-	(*SetCurrentIndexRequest)(nil),   // 27: crossfade.v1.SetCurrentIndexRequest
-	(*SetCurrentIndexResponse)(nil),  // 28: crossfade.v1.SetCurrentIndexResponse
-	(*Alias)(nil),                    // 29: crossfade.v1.Alias
-	(*SetAliasRequest)(nil),          // 30: crossfade.v1.SetAliasRequest
-	(*SetAliasResponse)(nil),         // 31: crossfade.v1.SetAliasResponse
-	(*DropAliasRequest)(nil),         // 32: crossfade.v1.DropAliasRequest
-	(*DropAliasResponse)(nil),        // 33: crossfade.v1.DropAliasResponse
-	(*ListAliasesRequest)(nil),       // 34: crossfade.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),      // 35: crossfade.v1.ListAliasesResponse
-	(*DeleteRequest)(nil),            // 36: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 37: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 38: crossfade.v1.SearchRequest
-	(*SearchOptions)(nil),            // 39: crossfade.v1.SearchOptions
-	(*Fusion)(nil),                   // 40: crossfade.v1.Fusion
-	(*Hit)(nil),                      // 41: crossfade.v1.Hit
-	(*HitStage)(nil),                 // 42: crossfade.v1.HitStage
-	(*Term)(nil),                     // 43: crossfade.v1.Term
-	(*SearchStage)(nil),              // 44: crossfade.v1.SearchStage
-	(*Hits)(nil),                     // 45: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 46: crossfade.v1.SearchResponse
-	nil,                              // 47: crossfade.v1.Document.MetadataEntry
-	nil,                              // 48: crossfade.v1.CollectionSettings.FieldsEntry
-	(Metric)(0),                      // 49: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 50: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 51: crossfade.v1.StageTimes
-	(Priority)(0),                    // 52: crossfade.v1.Priority
+	(*DocumentChunks)(nil),           // 21: crossfade.v1.DocumentChunks
+	(*Chunk)(nil),                    // 22: crossfade.v1.Chunk
+	(*CreateIndexRequest)(nil),       // 23: crossfade.v1.CreateIndexRequest
+	(*CreateIndexResponse)(nil),      // 24: crossfade.v1.CreateIndexResponse
+	(*DropIndexRequest)(nil),         // 25: crossfade.v1.DropIndexRequest
+	(*DropIndexResponse)(nil),        // 26: crossfade.v1.DropIndexResponse
+	(*FillIndexRequest)(nil),         // 27: crossfade.v1.FillIndexRequest
+	(*FillIndexResponse)(nil),        // 28: crossfade.v1.FillIndexResponse
+	(*SetCurrentIndexRequest)(nil),   // 29: crossfade.v1.SetCurrentIndexRequest
+	(*SetCurrentIndexResponse)(nil),  // 30: crossfade.v1.SetCurrentIndexResponse
+	(*Alias)(nil),                    // 31: crossfade.v1.Alias
+	(*SetAliasRequest)(nil),          // 32: crossfade.v1.SetAliasRequest
+	(*SetAliasResponse)(nil),         // 33: crossfade.v1.SetAliasResponse
+	(*DropAliasRequest)(nil),         // 34: crossfade.v1.DropAliasRequest
+	(*DropAliasResponse)(nil),        // 35: crossfade.v1.DropAliasResponse
+	(*ListAliasesRequest)(nil),       // 36: crossfade.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),      // 37: crossfade.v1.ListAliasesResponse
+	(*DeleteRequest)(nil),            // 38: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 39: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 40: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 41: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 42: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 43: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 44: crossfade.v1.HitStage
+	(*Term)(nil),                     // 45: crossfade.v1.Term
+	(*SearchStage)(nil),              // 46: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 47: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 48: crossfade.v1.SearchResponse
+	nil,                              // 49: crossfade.v1.Document.MetadataEntry
+	nil,                              // 50: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 51: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 52: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 53: crossfade.v1.StageTimes
+	(Priority)(0),                    // 54: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	49, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	51, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
 	9,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
 	4,  // 2: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
-	47, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	49, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
 	7,  // 4: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	49, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	51, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
 	9,  // 6: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
 	12, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	48, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	50, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
 	10, // 9: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
 	11, // 10: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
 	3,  // 11: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
 	3,  // 12: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
 	5,  // 13: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	50, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	52, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
 	19, // 15: crossfade.v1.UpsertRequest.also_vectors:type_name -> crossfade.v1.VersionVectors
-	50, // 16: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
-	51, // 17: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	12, // 18: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	4,  // 19: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
-	51, // 20: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
-	29, // 21: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
-	29, // 22: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
-	50, // 23: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	52, // 24: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	39, // 25: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
-	1,  // 26: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
-	40, // 27: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
-	2,  // 28: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
-	5,  // 29: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	42, // 30: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
-	43, // 31: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
-	41, // 32: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	45, // 33: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	51, // 34: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	44, // 35: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	6,  // 36: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	0,  // 37: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
-	8,  // 38: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	14, // 39: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	16, // 40: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	18, // 41: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	36, // 42: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	38, // 43: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	21, // 44: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
-	23, // 45: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
-	25, // 46: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
-	27, // 47: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
-	30, // 48: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
-	32, // 49: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
-	34, // 50: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
-	13, // 51: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	15, // 52: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	17, // 53: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	20, // 54: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	37, // 55: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	46, // 56: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	22, // 57: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
-	24, // 58: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
-	26, // 59: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
-	28, // 60: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
-	31, // 61: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
-	33, // 62: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
-	35, // 63: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
-	51, // [51:64] is the sub-list for method output_type
-	38, // [38:51] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	52, // 16: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
+	53, // 17: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	21, // 18: crossfade.v1.UpsertResponse.document_chunks:type_name -> crossfade.v1.DocumentChunks
+	22, // 19: crossfade.v1.DocumentChunks.chunks:type_name -> crossfade.v1.Chunk
+	12, // 20: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	4,  // 21: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
+	53, // 22: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
+	31, // 23: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
+	31, // 24: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
+	52, // 25: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	54, // 26: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	41, // 27: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	1,  // 28: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	42, // 29: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	2,  // 30: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	5,  // 31: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	44, // 32: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	45, // 33: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	43, // 34: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	47, // 35: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	53, // 36: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	46, // 37: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	6,  // 38: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 39: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	8,  // 40: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	14, // 41: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	16, // 42: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	18, // 43: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	38, // 44: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	40, // 45: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	23, // 46: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
+	25, // 47: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
+	27, // 48: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
+	29, // 49: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
+	32, // 50: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
+	34, // 51: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
+	36, // 52: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
+	13, // 53: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	15, // 54: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	17, // 55: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	20, // 56: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	39, // 57: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	48, // 58: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	24, // 59: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
+	26, // 60: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
+	28, // 61: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
+	30, // 62: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
+	33, // 63: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
+	35, // 64: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
+	37, // 65: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
+	53, // [53:66] is the sub-list for method output_type
+	40, // [40:53] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -3589,20 +3741,21 @@ func file_crossfade_v1_collections_proto_init() {
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[18].OneofWrappers = []any{
+	file_crossfade_v1_collections_proto_msgTypes[20].OneofWrappers = []any{
 		(*CreateIndexRequest_Model)(nil),
 		(*CreateIndexRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[27].OneofWrappers = []any{}
 	file_crossfade_v1_collections_proto_msgTypes[29].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[37].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[31].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[39].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   46,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
