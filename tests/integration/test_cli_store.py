@@ -22,6 +22,7 @@ from ingest_samples import FINGERPRINT, contents, lines, with_vectors
 from crossfade.chunking import ChunkingSettings
 from crossfade.cli.main import run
 from crossfade.models import Bundle
+from crossfade.models.tokenizer import TextTokenizer
 from crossfade.store import Document, DurableStore, StoreSettings
 
 PATIENCE = 120
@@ -108,8 +109,19 @@ class TestCommands:
         ]
         path = lines(tmp_path / "a.jsonl", records)
         options = ("--model", minilm_bundle, "--keep-fields")
-        text = done(capsys, "ingest", store, "c", path, *options)
+        unread = tmp_path / "unread.jsonl"
+        text = done(capsys, "ingest", store, "c", path, *options, "--unread", unread)
         assert "of 1 document the model never read something" in text
+        (told_of,) = map(json.loads, unread.read_text().splitlines())
+        assert f"\n  {told_of['unread_characters']:,} characters of all\n" in text
+        (only,) = told_of["chunks"]
+        assert (told_of["id"], only["start"], only["stop"]) == ("all", 0, len(long))
+        # What it read is as many tokens as it reads, and it reads no more of the next word.
+        bundle = Bundle.load(minilm_bundle)
+        tokenizer = TextTokenizer(bundle.tokenizer_path, bundle.max_tokens)
+        part = tokenizer.tokenise([f"Everything {long[: only['read_end']]}"])
+        assert (part.token_counts.tolist(), part.truncated.tolist()) == ([bundle.max_tokens], [False])
+        assert told_of["unread_characters"] == sum(map(len, long[only["read_end"] :].split()))
         cut = ("--chunking", "sentences", "--chunk-size", 60)
         done(capsys, "create", store, "cut", "--model", minilm_bundle, *cut)
         report = told(capsys, "ingest", store, "cut", path, *options)
@@ -126,6 +138,31 @@ class TestCommands:
         assert kept["hits"][0]["metadata"] == {"lang": "de"}
         wrong = ("--model", minilm_bundle, "--filter", '{"field": "land", "eq": "de"}')
         assert 'no document has the field "land"' in refused(capsys, "search", store, "c", "x", *wrong)
+
+    def test_of_many_documents_the_first_are_named(
+        self, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store, unread = tmp_path / "store", tmp_path / "unread.jsonl"
+        done(capsys, "create", store, "c", "--model", minilm_bundle)
+        records = [{"_id": f"d{n}\x1b" if n else "short", "text": "bread " * 300 * (n > 0)} for n in range(13)]
+        path = lines(tmp_path / "a.jsonl", records)
+        ingest = ("ingest", store, "c", path, "--model", minilm_bundle)
+        text = done(capsys, *ingest)
+        named = [line for line in text.splitlines() if line.startswith("  ")]
+        assert named[0] == r"  230 characters of d1\x1b"
+        assert (len(named), named[-1]) == (11, "  ... and of 2 more: --unread FILE names them all")
+        assert f"\n  ... and of 2 more: {unread} names them all\n" in done(
+            capsys, *ingest, "--restart", "--unread", unread
+        )
+        assert [json.loads(line)["id"] for line in unread.read_text().splitlines()] == [
+            f"d{n}\x1b" for n in range(1, 13)
+        ]
+        assert told(capsys, *ingest)["first_unread"][9] == {"id": "d10\x1b", "unread_characters": 230}
+        done(capsys, "create", store, "given", "--dimension", 2, "--fingerprint", FINGERPRINT)
+        given = ("--fingerprint", FINGERPRINT, "--unread", unread)
+        assert refused(capsys, "ingest", store, "given", lines(tmp_path / "v.jsonl", with_vectors(1)), *given) == (
+            "the documents come with vectors, and no model reads them: leave the unread file out"
+        )
 
     def test_declared_fields_and_searches_by_words(
         self, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -74,6 +74,15 @@ def ingest(
         Path | None,
         typer.Option("--skip-bad", help="Go on after bad lines or rows, and put them here.", show_default=False),
     ] = None,
+    unread: Annotated[
+        Path | None,
+        typer.Option(
+            "--unread",
+            metavar="FILE",
+            help="Name here the documents that the model did not read to their end, as JSON lines.",
+            show_default=False,
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever an earlier run has taken.")] = False,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
@@ -91,7 +100,7 @@ def ingest(
     mapping = FieldMapping(
         id_field, title_field, text_field, vector_field, metadata_field, keep_fields, tuple(sorted(ignore_field or ()))
     )
-    settings = IngestSettings(mapping, Format(kind), batch_rows, skip_bad, restart, tenant)
+    settings = IngestSettings(mapping, Format(kind), batch_rows, skip_bad, restart, tenant, unread)
     with opened(directory) as store, IngestProgress() as progress:
         store.get(name)  # before the model is loaded: that takes seconds
         cutter = _cutter(model, fingerprint, threads, device)
@@ -100,7 +109,7 @@ def ingest(
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
     else:
-        _show(report, skip_bad)
+        _show(report, skip_bad, unread)
 
 
 def cutters(models: Sequence[Path], threads: int | None, device: DeviceName | None) -> list[EmbeddingCutter]:
@@ -125,7 +134,7 @@ def _cutter(model: Path | None, fingerprint: str | None, threads: int | None, de
     )
 
 
-def _show(report: IngestReport, rejects: Path | None) -> None:
+def _show(report: IngestReport, rejects: Path | None, unread: Path | None) -> None:
     if report.finished_before:
         print(f"nothing to do: all {report.documents:,} documents are in (--restart takes them again)")
         return
@@ -136,12 +145,25 @@ def _show(report: IngestReport, rejects: Path | None) -> None:
     if totals.input_tokens:
         print(f"{totals.input_tokens:,} tokens were given to the model")
     if totals.unread_documents:
-        which = "1 document" if totals.unread_documents == 1 else f"{totals.unread_documents:,} documents"
-        print(
-            f"of {which} the model never read something, {totals.unread_characters:,} characters in all: a collection "
-            "that cuts documents (crossfade store create --chunking sentences) reads them whole"
-        )
+        _show_unread(report, unread)
     if totals.titles_left_out:
         print(f"{totals.titles_left_out:,} titles were too long to be put before every chunk")
     taken = report.documents - report.resumed
     print(f"{report.seconds:.1f} s, {taken / max(report.seconds, 1e-9):,.0f} documents a second")
+
+
+def _show_unread(report: IngestReport, unread: Path | None) -> None:
+    from crossfade.cli.printable import printable
+
+    totals = report.totals
+    which = "1 document" if totals.unread_documents == 1 else f"{totals.unread_documents:,} documents"
+    print(
+        f"of {which} the model never read something, {totals.unread_characters:,} characters in all: a collection "
+        "that cuts documents (crossfade store create --chunking sentences) reads them whole"
+    )
+    for each in report.first_unread:
+        name = each.id if each.tenant is None else f"{each.id} of {each.tenant}"
+        print(f"  {each.characters:,} characters of {printable(name)}")
+    if rest := totals.unread_documents - len(report.first_unread):
+        where = f"{unread} names them all" if unread else "--unread FILE names them all"
+        print(f"  ... and of {rest:,} more: {where}")

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.chunking import ChunkingSettings, Method, TokenBudget, TokenCounter, chunk
+from crossfade.chunking import Chunked, ChunkingSettings, Method, TokenBudget, TokenCounter, chunk
 from crossfade.ingest.batches import Batch
 from crossfade.ingest.records import Position
-from crossfade.ingest.report import ChunkTotals
+from crossfade.ingest.report import ChunkTotals, Unread
 from crossfade.models import Encoder
 from crossfade.models.tokenizer import TextTokenizer
 from crossfade.models.types import Embeddings, InputType
@@ -46,13 +46,15 @@ class DocumentEncoder(Protocol):
 @dataclass(slots=True)
 class Piece:
     """What one upsert takes. `vectors`: float32, shape (rows, dimension). `spans`: of each document's rows; None where
-    every document is one row of its whole text. `end`: the position of its last document."""
+    every document is one row of its whole text. `end`: the position of its last document. `unread`: of its documents,
+    those that the model did not read to their end."""
 
     documents: list[Document]
     vectors: NDArray[np.float32]
     spans: Spans | None
     end: Position
     totals: ChunkTotals = field(default_factory=ChunkTotals)
+    unread: list[Unread] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Read:
     vectors: NDArray[np.float32]
     spans: Spans | None
     totals: ChunkTotals
+    unread: list[Unread]
 
 
 class Cutter(Protocol):
@@ -150,38 +153,47 @@ class EmbeddingCutter:
     def pieces(self, batch: Batch, rows: int, settings: ChunkingSettings) -> Iterator[Piece]:
         for read in self.read([record.document for _, record in batch.records], rows, settings):
             end, _ = batch.records[read.stop - 1]
-            yield Piece(read.documents, read.vectors, read.spans, end, read.totals)
+            yield Piece(read.documents, read.vectors, read.spans, end, read.totals, read.unread)
 
     def read(self, documents: Sequence[Document], rows: int, settings: ChunkingSettings) -> Iterator[Read]:
         """What the model makes of the documents, in order, in parts of about `rows` rows, or of one document that has
         more. `settings`: the collection's."""
-        start, texts, spans, totals = 0, list[str](), Spans(), ChunkTotals()
+        start, cut = 0, _Cut()
         for at in range(0, len(documents), _SLICE):
             some = documents[at : at + _SLICE]
-            cut = chunk(some, self._tokenizer, settings, self._budget)
-            if at > start and len(texts) + cut.report.chunks > rows:
-                yield self._read(documents[start:at], at, texts, spans, totals, settings)
-                start, texts, spans, totals = at, list[str](), Spans(), ChunkTotals()
-            for document, chunks in zip(some, cut.chunks, strict=True):
-                texts += [each.content_of(document.text) for each in chunks]
-                spans.append([(each.start, each.end) for each in chunks])
-            totals = totals.plus(ChunkTotals.of(cut.report))
+            more = chunk(some, self._tokenizer, settings, self._budget)
+            if at > start and len(cut.texts) + more.report.chunks > rows:
+                yield self._read(documents[start:at], at, cut, settings)
+                start, cut = at, _Cut()
+            cut.add(some, more)
         if start < len(documents):
-            yield self._read(documents[start:], len(documents), texts, spans, totals, settings)
+            yield self._read(documents[start:], len(documents), cut, settings)
 
     def whole(self, documents: Sequence[Document], settings: ChunkingSettings) -> IndexVectors:
         """What the model makes of all the documents, in one part."""
         (read,) = self.read(documents, _ALL, settings)
         return IndexVectors(read.vectors, read.spans)
 
-    def _read(
-        self,
-        documents: Sequence[Document],
-        stop: int,
-        texts: list[str],
-        spans: Spans,
-        totals: ChunkTotals,
-        settings: ChunkingSettings,
-    ) -> Read:
-        vectors = self._encoder.encode(texts, InputType.DOCUMENT).vectors
-        return Read(list(documents), stop, vectors, None if settings.method is Method.WHOLE else spans, totals)
+    def _read(self, documents: Sequence[Document], stop: int, cut: _Cut, settings: ChunkingSettings) -> Read:
+        vectors = self._encoder.encode(cut.texts, InputType.DOCUMENT).vectors
+        spans = None if settings.method is Method.WHOLE else cut.spans
+        return Read(list(documents), stop, vectors, spans, cut.totals, cut.unread)
+
+
+@dataclass(slots=True)
+class _Cut:
+    """What documents were cut into, gathered until it is enough for a part."""
+
+    texts: list[str] = field(default_factory=list)
+    spans: Spans = field(default_factory=list)
+    totals: ChunkTotals = field(default_factory=ChunkTotals)
+    unread: list[Unread] = field(default_factory=list)
+
+    def add(self, documents: Sequence[Document], more: Chunked) -> None:
+        for document, chunks, unread in zip(documents, more.chunks, more.report.unread.tolist(), strict=True):
+            self.texts += [each.content_of(document.text) for each in chunks]
+            self.spans.append([(each.start, each.end) for each in chunks])
+            if unread:
+                places = tuple((each.start, each.end, each.read_end) for each in chunks)
+                self.unread.append(Unread(document.id, unread, places))
+        self.totals = self.totals.plus(ChunkTotals.of(more.report))

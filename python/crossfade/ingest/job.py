@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from crossfade.ingest.fields import DocumentMaker, FieldMapping
 from crossfade.ingest.filling import versions_of
 from crossfade.ingest.journal import Entry, Journal, check_same, forget_gone
 from crossfade.ingest.records import Position, Reject
-from crossfade.ingest.rejects import RejectsFile
-from crossfade.ingest.report import IngestReport, Progress
+from crossfade.ingest.report import IngestReport, Progress, Unread
+from crossfade.ingest.side_files import SideFile, rejected_line, unread_line
 from crossfade.ingest.sources import Format, Source, identity, open_source
 from crossfade.ingest.tenants import keeper
 from crossfade.store import DurableStore, IndexVectors, UpsertCounts, VersionView
 from crossfade.store.marks import holds, mark
+from crossfade.store.tenancy import owner
 
 _BEGIN = Position(0, 0, 0)
 MOST_BATCH_ROWS = 1 << 16
@@ -31,8 +32,9 @@ MOST_BATCH_ROWS = 1 << 16
 @dataclass(frozen=True, slots=True)
 class IngestSettings:
     """`batch_rows`: about how many rows an upsert has. `rejects`: where bad lines and rows go; None: the first one ends
-    the job. `restart`: forget how far an earlier run was. None of these three decides what a document becomes, so they
-    may change from run to run. `tenant`: whose the documents are, in a collection of tenants; None: each names its own.
+    the job. `restart`: forget how far an earlier run was. `unread`: where documents are named that the model did not
+    read to their end, with their chunks. None of these four decides what a document becomes, so they may change from
+    run to run. `tenant`: whose the documents are, in a collection of tenants; None: each names its own.
     """
 
     mapping: FieldMapping = field(default_factory=FieldMapping)
@@ -41,6 +43,7 @@ class IngestSettings:
     rejects: Path | None = None
     restart: bool = False
     tenant: str | None = None
+    unread: Path | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_rows <= MOST_BATCH_ROWS:
@@ -101,7 +104,8 @@ class _Job:
         self._identities = [each for each in found if each is not None]
         self._resumable = len(self._identities) == len(found)
         self._journal = Journal(store.database.path.parent, collection.number, self._identities, settings.tenant)
-        self._rejects: RejectsFile | None = None
+        self._rejects: SideFile | None = None
+        self._unread: SideFile | None = None
 
     def _check_paths(self) -> None:
         if not self._sources:
@@ -110,9 +114,17 @@ class _Job:
         for at, path in enumerate(resolved):
             if path in resolved[:at]:
                 raise InvalidInput(f"source {path} is named twice: name it once")
-        rejects = self._settings.rejects
+        rejects, unread = self._settings.rejects, self._settings.unread
         if rejects is not None and rejects.resolve() in resolved:
             raise InvalidInput(f"{rejects} is a source, and cannot take the rejects too: name another file")
+        if unread is None:
+            return
+        if self._cutter.takes_vectors:
+            raise InvalidInput("the documents come with vectors, and no model reads them: leave the unread file out")
+        if unread.resolve() in [*resolved, *([] if rejects is None else [rejects.resolve()])]:
+            raise InvalidInput(
+                f"{unread} is a source or takes the rejects, and cannot take what was not read too: name another file"
+            )
 
     def run(self, progress: Callable[[Progress], None], say: Callable[[str], None]) -> IngestReport:
         started = time.monotonic()
@@ -120,16 +132,15 @@ class _Job:
         report = entry.report
         if entry.done:
             report.finished_before = True
+            unread = self._settings.unread
+            if unread is not None and str(unread.resolve()) != entry.unread:
+                say(f"{unread} is not written, since nothing is left to take: --restart begins again, and tells of all")
             return report
         if report.resumed:
             say(f"going on after {report.resumed:,} documents that an earlier run has taken")
-        rejects = self._settings.rejects
-        if rejects is not None:
-            keep = entry.rejects_bytes if str(rejects.resolve()) == entry.rejects else 0
-            self._rejects = RejectsFile(rejects, keep)
-            entry.rejects = str(rejects.resolve())
         try:
-            with closing(self._rejects) if self._rejects else nullcontext():
+            with ExitStack() as files:
+                self._open_files(entry, files, say)
                 self._take_all(entry, progress)
                 entry.done = True
                 self._save(entry)
@@ -141,6 +152,20 @@ class _Job:
             raise
         report.seconds = time.monotonic() - started
         return report
+
+    def _open_files(self, entry: Entry, files: ExitStack, say: Callable[[str], None]) -> None:
+        """What an earlier run has written into the same files stays, as far as its documents were taken."""
+        rejects, unread = self._settings.rejects, self._settings.unread
+        if rejects is not None:
+            keep = entry.rejects_bytes if str(rejects.resolve()) == entry.rejects else 0
+            self._rejects = files.enter_context(closing(SideFile(rejects, keep)))
+            entry.rejects = str(rejects.resolve())
+        if unread is not None:
+            same = str(unread.resolve()) == entry.unread
+            if entry.report.resumed and not same:
+                say(f"{unread} tells of what is taken from here on: --restart begins again, and tells of all")
+            self._unread = files.enter_context(closing(SideFile(unread, entry.unread_bytes if same else 0)))
+            entry.unread = str(unread.resolve())
 
     def _entry(self) -> Entry:
         """What an earlier run has left, or a beginning."""
@@ -221,12 +246,24 @@ class _Job:
             report.added += counts.added
             report.replaced += counts.replaced + step.superseded
             report.totals = report.totals.plus(piece.totals)
+            unread = self._named(piece.unread)
+            report.name(unread)
+            if self._unread is not None:
+                self._unread.add(map(unread_line, unread))
+                entry.unread_bytes = self._unread.size
         if self._rejects is not None:
-            self._rejects.add(step.rejects)
+            self._rejects.add(map(rejected_line, step.rejects))
             entry.rejects_bytes = self._rejects.size
         report.rejected += len(step.rejects)
         entry.position = step.end
         self._save(entry)
+
+    def _named(self, unread: Sequence[Unread]) -> list[Unread]:
+        """By the ids that their sources have, and by tenant."""
+        if self._collection.settings.tenant_field is None:
+            return list(unread)
+        owned = [(each, *owner(each.id)) for each in unread]
+        return [each._replace(id=own, tenant=tenant) for each, tenant, own in owned]
 
     def _upsert(self, piece: Piece, also: Mapping[int, IndexVectors], after: Position) -> UpsertCounts:
         try:

@@ -18,7 +18,7 @@ from typing import Any
 from crossfade.errors import InvalidInput
 from crossfade.files import write_atomically
 from crossfade.ingest.records import Position
-from crossfade.ingest.report import ChunkTotals, IngestReport
+from crossfade.ingest.report import ChunkTotals, IngestReport, Unread
 from crossfade.ingest.sources import Identity
 from crossfade.store.marks import Mark
 
@@ -29,8 +29,8 @@ _RESTART = "begin again with --restart (documents that are in already are replac
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of a job. `settings`: what decides over documents and vectors. `rejects_bytes`: of the rejects file
-    that belong to what is taken."""
+    """What is known of a job. `settings`: what decides over documents and vectors. `rejects_bytes`, `unread_bytes`: of
+    the files `rejects` and `unread` that belong to what is taken; empty names where there is none."""
 
     settings: dict[str, Any]
     sources: list[dict[str, Any]]
@@ -40,6 +40,8 @@ class Entry:
     rejects: str
     rejects_bytes: int
     done: bool
+    unread: str = ""
+    unread_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         report = self.report
@@ -56,6 +58,9 @@ class Entry:
             "rejects": self.rejects,
             "rejects_bytes": self.rejects_bytes,
             "done": self.done,
+            "unread": self.unread,
+            "unread_bytes": self.unread_bytes,
+            "first_unread": [list(each) for each in report.first_unread],
         }
 
     @classmethod
@@ -67,6 +72,10 @@ class Entry:
             content["added"], content["replaced"], content["rejected"], ChunkTotals(**content["totals"])
         )
         report.resumed = report.documents
+        # The rest is not in the file of a job that an older crossfade has begun.
+        report.first_unread = [
+            Unread(name, count, tenant=tenant) for name, count, _, tenant in content.get("first_unread", ())
+        ]
         return cls(
             content["settings"],
             content["sources"],
@@ -76,6 +85,8 @@ class Entry:
             content["rejects"],
             content["rejects_bytes"],
             content["done"],
+            content.get("unread", ""),
+            content.get("unread_bytes", 0),
         )
 
 

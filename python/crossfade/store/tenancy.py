@@ -30,6 +30,12 @@ _PLAIN = {InvalidInput, LimitExceeded, Conflict, Damaged}  # made of a message a
 _SEPARATOR = "\x1f"  # in no tenant's name, which is printable
 
 
+def owner(name: str) -> tuple[str, str]:
+    """Of the id of a document that a collection of tenants keeps: its tenant, and the id that the tenant knows."""
+    tenant, _, own = name.partition(_SEPARATOR)
+    return tenant, own
+
+
 class TenantCollection:
     """Implements `crossfade.store.types.Collection` for the documents of one tenant."""
 

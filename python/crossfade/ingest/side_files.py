@@ -1,17 +1,19 @@
-"""The file of what was left out: one JSON object a line, with its source, its line or row, and why."""
+"""Files of JSON lines that grow beside a job: what was left out, and what the model did not read."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from crossfade.errors import InvalidInput
 from crossfade.ingest.records import Reject
+from crossfade.ingest.report import Unread
 
 
-class RejectsFile:
+class SideFile:
     """Grows with a job; after a crash it is cut back to what belongs to documents that were taken."""
 
     def __init__(self, path: Path, keep: int) -> None:
@@ -24,9 +26,9 @@ class RejectsFile:
         except OSError as error:
             raise InvalidInput(f"cannot write {path}: {error.strerror or error}; choose another place") from None
 
-    def add(self, rejects: Iterable[Reject]) -> None:
-        """They are on the disk when it returns. Raises InvalidInput when they cannot be written."""
-        lines = [_line(reject) for reject in rejects]
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """A line each. They are on the disk when it returns. Raises InvalidInput when they cannot be written."""
+        lines = [json.dumps(record).encode() + b"\n" for record in records]
         if not lines:
             return
         try:
@@ -40,8 +42,16 @@ class RejectsFile:
         self._file.close()
 
 
-def _line(reject: Reject) -> bytes:
+def rejected_line(reject: Reject) -> dict[str, Any]:
+    """What was left out: its source, its line or row, and why."""
     error = reject.error
     number = {"row": error.row} if error.line is None else {"line": error.line}
-    record = {"source": error.path, **number, "reason": error.reason, "content": reject.content}
-    return json.dumps(record).encode() + b"\n"
+    return {"source": error.path, **number, "reason": error.reason, "content": reject.content}
+
+
+def unread_line(unread: Unread) -> dict[str, Any]:
+    """A document that the model did not read to its end: where its chunks begin and end, and where each was left."""
+    return {
+        **unread.to_json(),
+        "chunks": [{"start": start, "stop": stop, "read_end": end} for start, stop, end in unread.chunks],
+    }
