@@ -69,7 +69,7 @@ def test_documents_that_are_not_cut(tmp_path: Path, prompt: str, ends: list[int]
     reading = made.reading(DOCUMENTS, passages, embedded(tmp_path, passages, 4, prompt))
     assert reading.truncated.tolist() == [True, False, True, False]
     assert reading.unread.tolist() == unread
-    assert reading.chunks == [[(0, len(each.text), end)] for each, end in zip(DOCUMENTS, ends, strict=True)]
+    assert list(reading.chunks()) == [[(0, len(each.text), end)] for each, end in zip(DOCUMENTS, ends, strict=True)]
     found = made.read_ends(DOCUMENTS, ChunkingSettings())
     assert found == [{(0, len(each.text)): end} for each, end in zip(DOCUMENTS, ends, strict=True)]
 
@@ -82,7 +82,7 @@ def test_documents_that_are_cut(tmp_path: Path) -> None:
     assert passages.spans == [[(0, 6), (7, 9), (10, 12)], [(0, 1)]]
     reading = made.reading(documents, passages, embedded(tmp_path, passages, 6))
     assert reading.truncated.tolist() == [True, False]
-    assert reading.chunks == [[(0, 6, 6), (7, 9, 9), (10, 12, 12)], [(0, 1, 1)]]
+    assert list(reading.chunks()) == [[(0, 6, 6), (7, 9, 9), (10, 12, 12)], [(0, 1, 1)]]
     assert made.read_ends(documents, settings) == [{(0, 6): 6, (7, 9): 9, (10, 12): 12}, {(0, 1): 1}]
 
 

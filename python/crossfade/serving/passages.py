@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,14 +45,20 @@ class Passages:
 class Reading:
     """What a model has read of documents, an entry each, in their order. `tokens`: of all its passages; `truncated`:
     whether the end of any was not read; `unread`: characters of its text, white space not counted, that are in none as
-    far as they were read. `chunks`: where each passage begins and ends in the document's text, and the character before
-    which the model stopped.
+    far as they were read. `spans`: where each passage begins and ends in the document's text; `read_ends`: the
+    character before which the model stopped.
     """
 
     tokens: NDArray[np.int64]
     truncated: NDArray[np.bool_]
     unread: NDArray[np.int64]
-    chunks: list[list[tuple[int, int, int]]]
+    spans: list[list[tuple[int, int]]]
+    read_ends: list[list[int]]
+
+    def chunks(self) -> Iterator[list[tuple[int, int, int]]]:
+        """Of each document its passages: where they begin and end, and where the model stopped. Made as it is read."""
+        for spans, ends in zip(self.spans, self.read_ends, strict=True):
+            yield [(start, stop, end) for (start, stop), end in zip(spans, ends, strict=True)]
 
 
 class Cutter:
@@ -89,19 +95,15 @@ class Cutter:
         model has not read to the end are tokenised for it."""
         tokens, truncated = passages.folded(embeddings)
         if passages.spans is not None and passages.read_ends is not None and passages.unread is not None:
-            chunks = [
-                [(start, stop, end) for (start, stop), end in zip(spans, ends, strict=True)]
-                for spans, ends in zip(passages.spans, passages.read_ends, strict=True)
-            ]
-            return Reading(tokens, truncated, passages.unread, chunks)
+            return Reading(tokens, truncated, passages.unread, passages.spans, passages.read_ends)
         ends = [len(document.text) for document in documents]
         if cut := np.flatnonzero(truncated).tolist():
             found = whole_read_ends([documents[at] for at in cut], self._tokenizer, self._budget)
             for at, end in zip(cut, found, strict=True):
                 ends[at] = end
         unread = [visible(each.text, end, len(each.text)) for each, end in zip(documents, ends, strict=True)]
-        chunks = [[(0, len(each.text), end)] for each, end in zip(documents, ends, strict=True)]
-        return Reading(tokens, truncated, np.array(unread, dtype=np.int64), chunks)
+        spans = [[(0, len(each.text))] for each in documents]
+        return Reading(tokens, truncated, np.array(unread, dtype=np.int64), spans, [[end] for end in ends])
 
     def read_ends(self, documents: Sequence[Document], settings: ChunkingSettings) -> list[dict[tuple[int, int], int]]:
         """Of each document, by where its passages begin and end in its text, the character before which the model stops

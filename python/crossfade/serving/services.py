@@ -150,10 +150,10 @@ class Collections:
         if (reading := upserted.reading) is not None:
             response.token_counts.extend(reading.tokens.tolist())
             response.truncated.extend(reading.truncated.tolist())
-            response.chunk_counts.extend(map(len, reading.chunks))
+            response.chunk_counts.extend(map(len, reading.spans))
             response.unread_characters.extend(reading.unread.tolist())
             if request.with_chunks:
-                response.document_chunks.extend(map(wire.chunks_message, reading.chunks))
+                response.document_chunks.extend(map(wire.chunks_message, reading.chunks()))
         return response
 
     def delete(self, request: collections_pb2.DeleteRequest, call: Call) -> collections_pb2.DeleteResponse:
