@@ -181,7 +181,7 @@ def test_a_read_only_disk(tmp_path: Path) -> None:
     with mounted(disk, "size=8m"):
         state = filled(disk / "store")
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        with pytest.raises(StoreError, match="cannot be opened: Read-only file system; check its permissions"):
+        with pytest.raises(StoreError, match="is on a read-only disk, and cannot be written or served"):
             opened(disk / "store")
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         with opened(disk / "store") as store:

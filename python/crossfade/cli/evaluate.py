@@ -78,7 +78,7 @@ def evaluate(
     """
     from crossfade.cli.output import STDOUT, check_outputs, dataset_inputs, write_json
     from crossfade.cli.progress import StageBars
-    from crossfade.cli.store_options import opened
+    from crossfade.cli.store_options import searchable
     from crossfade.cli.writing import Job, write_all
     from crossfade.evaluation.evaluate import evaluate as evaluate_model
     from crossfade.evaluation.evaluate import evaluate_collection
@@ -95,7 +95,7 @@ def evaluate(
     with StageBars() as bars:
         data = load_dataset(dataset, split, allow_absent=allow_absent, bars=bars)
         if store is not None and collection is not None:
-            with opened(store, upkeep=False) as there:
+            with searchable(store) as there:
                 found = there.get(collection)  # before the model is loaded: that takes seconds
                 encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
                 arm = options.arm(threads, device, exact=exact)

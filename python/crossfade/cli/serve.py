@@ -63,6 +63,8 @@ def command(
     from crossfade.serving import logs
     from crossfade.serving.server import Server, serve
     from crossfade.store import DurableStore, MemoryStore
+    from crossfade.store.database import FILE
+    from crossfade.store.read_only_disk import check_writable
 
     logs.set_up()
     settings = load_settings(
@@ -73,7 +75,10 @@ def command(
         drain_seconds=drain_seconds,
     )
     bundles = parse_models(model)
-    check_bindable(listen)  # before the models load: that takes seconds
+    # Before the models load: that takes seconds.
+    check_bindable(listen)
+    if store is not None:
+        check_writable(store / FILE)
     start = time.perf_counter()
     encoders = nicely(
         settings.inference_niceness,

@@ -13,7 +13,7 @@ from crossfade.cli.arm_options import Chunking, ChunkOverlap, ChunkSize, Heading
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_compact import compact
 from crossfade.cli.store_ingest import ingest
-from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
+from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, searchable, space
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
@@ -169,7 +169,7 @@ def search(
     condition = None if filter_ is None else Filter.parse(filter_)
     if model is None and mode != "lexical":
         raise InvalidInput(f"a search of mode {mode} needs the collection's model: give --model, or --mode lexical")
-    with opened(directory, upkeep=False) as store:
+    with searchable(directory) as store:
         collection = store.get(name).pinned()
         view = _view(collection, tenant)
         if isinstance(view, TenantCollection):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +34,23 @@ def opened(directory: Path, *, upkeep: bool = True, check_on_open: bool = True) 
     if not (directory / FILE).is_file():
         raise NotFound(f"there is no store in {directory}: `crossfade store create` makes one")
     return DurableStore(directory, StoreSettings(check_on_open=check_on_open), upkeep=upkeep)
+
+
+@contextmanager
+def searchable(directory: Path) -> Iterator[DurableStore]:
+    """A store that is there, to be searched and not to be written: on a read-only disk a copy of it. Raises as `opened`
+    and `working_copy`."""
+    from crossfade.store.database import FILE
+    from crossfade.store.read_only_disk import is_read_only
+    from crossfade.store.working_copy import working_copy
+
+    if (directory / FILE).is_file() and is_read_only(directory / FILE):
+        print(f"{directory} is on a read-only disk: a temporary copy is searched", file=sys.stderr)
+        with working_copy(directory) as copy, opened(copy, upkeep=False) as store:
+            yield store
+    else:
+        with opened(directory, upkeep=False) as store:
+            yield store
 
 
 def space(model: Path | None, dimension: int | None, fingerprint: str | None) -> tuple[int, str]:

@@ -5,6 +5,7 @@ A backup is a directory with the database alone. It is a store itself; segments 
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from crossfade.store import checksums
 from crossfade.store.audit import audit
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.readers import Readers
-from crossfade.store.readonly import check_format, reading
+from crossfade.store.readonly import check_format, check_there, reading
 from crossfade.store.segment import sync_directory
 
 _PAGES = 4096  # copied between two looks at signals
@@ -31,14 +32,15 @@ def backup_of(directory: Path, target: Path, *, with_damage: bool = False) -> No
     when the target is there, Damaged when it holds what is not what was written, StoreError when it cannot be read or
     written.
     """
-    with reading(directory) as source:
+    check_there(directory)
 
-        def copy(path: Path) -> None:
+    def copy(path: Path) -> None:
+        with reading(directory) as source:
             _copy(source, path)
-            if not with_damage:
-                check_rows(path, f"the store {directory}")
+        if not with_damage:
+            check_rows(path, f"the store {directory}")
 
-        write_whole(target, copy, like=directory / FILE, what="backup")
+    write_whole(target, copy, like=directory / FILE, what="backup")
 
 
 def restore(backup: Path, directory: Path, *, with_damage: bool = False) -> None:
@@ -47,15 +49,16 @@ def restore(backup: Path, directory: Path, *, with_damage: bool = False) -> None
     `with_damage`: take damaged documents and vectors as they are. Raises NotFound when there is no backup, InvalidInput
     when the directory is there, StoreError when the backup is damaged or the copy cannot be written.
     """
-    with reading(backup) as source:
+    check_there(backup)
 
-        def copy(path: Path) -> None:
+    def copy(path: Path) -> None:
+        with reading(backup) as source:
             _copy(source, path)
-            _check(path, backup)
-            if not with_damage:
-                check_rows(path, f"the backup {backup}")
+        _check(path, backup)
+        if not with_damage:
+            check_rows(path, f"the backup {backup}")
 
-        write_whole(directory, copy, like=backup / FILE, what="store")
+    write_whole(directory, copy, like=backup / FILE, what="store")
 
 
 def write_whole(target: Path, copy: Callable[[Path], None], *, like: Path, what: str) -> None:
@@ -82,7 +85,8 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, like: Path, what:
         building.rename(target)
         sync_directory(target.parent)
     except OSError as error:
-        raise StoreError(f"the {what} {target} cannot be written: {error.strerror or error}") from error
+        instead = "; name a directory on a disk that can be written" if error.errno == errno.EROFS else ""
+        raise StoreError(f"the {what} {target} cannot be written: {error.strerror or error}{instead}") from error
     finally:
         remove_tree(building)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crossfade.errors import StoreError
-from crossfade.store import checksums, faults, log, schema
+from crossfade.store import checksums, faults, log, read_only_disk, schema
 from crossfade.store.segment import sync_directory
 
 FILE = "crossfade.db"
@@ -34,7 +34,8 @@ _HOLD_SECONDS = 0.2
 # What a full disk, a read-only one, a locked or damaged file do not let happen is undone whole; say what it was.
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: nothing of this call was taken; make room and send it again",
-    "SQLITE_READONLY": "the store cannot be written: nothing of this call was taken; check its permissions and mount",
+    "SQLITE_READONLY": "the database is read-only: nothing of this call was taken; check its permissions, and whether "
+    "its disk is mounted read-only",
     "SQLITE_IOERR": "the disk gave an error: nothing of this call was taken; check the disk and its room",
     "SQLITE_BUSY": "another program holds the database locked: close it and try again",
     "SQLITE_LOCKED": "another program holds the database locked: close it and try again",
@@ -42,7 +43,8 @@ _REMEDIES = {
     "SQLITE_CONSTRAINT": "the database is damaged: restore the last backup (crossfade store restore)",
     "SQLITE_CORRUPT": "the database is damaged: restore the last backup (crossfade store restore)",
     "SQLITE_NOTADB": "it is not a crossfade store, or damaged: name another directory, or restore the last backup",
-    "SQLITE_CANTOPEN": "the database cannot be opened: check the directory's permissions",
+    "SQLITE_CANTOPEN": "the database cannot be opened: check the directory's permissions (to read a database, its "
+    "directory must be writable too, unless a server has it open or the whole disk is read-only)",
 }
 
 
@@ -301,6 +303,7 @@ def _locked(directory: Path) -> int:
         directory.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
+        read_only_disk.check_writable(directory / FILE)
         raise StoreError(
             f"the store {directory} cannot be opened: {error.strerror or error}; check its permissions, or name "
             "another directory"

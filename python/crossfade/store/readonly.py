@@ -1,6 +1,7 @@
 """A store looked at without its lock: while a server has it open, and without changing anything in it.
 
-SQLite lets other processes read one moment of the database beside the one that writes.
+SQLite lets other processes read one moment of the database beside the one that writes. On a read-only disk it needs
+help (`read_only_disk`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crossfade.errors import NotFound, StoreError
-from crossfade.store import checksums, index_tables, lines, schema
+from crossfade.store import checksums, index_tables, lines, read_only_disk, schema
 from crossfade.store.aliases import Alias, stored_aliases
 from crossfade.store.database import FILE, errors_told
 from crossfade.store.types import CollectionSettings, CollectionSpec, Metric
@@ -53,21 +54,41 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
     Raises NotFound when there is no store, StoreError when it cannot be read or is of a newer format.
     """
     path = directory / FILE
-    if not path.is_file():
+    check_there(directory)
+    with errors_told(path), _connected(path) as connection:
+        checksums.tolerate(connection)
+        check_format(connection, path)
+        connection.execute("BEGIN")
+        # The moment is fixed by the first read.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield connection
+
+
+def check_there(directory: Path) -> None:
+    """Raises NotFound when there is no store."""
+    if not (directory / FILE).is_file():
         raise NotFound(f"there is no store in {directory}: name the directory of one, or create a collection first")
-    with errors_told(path):
-        connection = sqlite3.connect(
-            f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-        )
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+    )
+    try:
         try:
-            checksums.tolerate(connection)
-            check_format(connection, path)
-            connection.execute("BEGIN")
-            # The moment is fixed by the first read.
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection.execute("PRAGMA schema_version").fetchone()  # a read: now it is known whether it can be done
+        except sqlite3.OperationalError as error:
+            refused = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+            if not refused or not read_only_disk.is_read_only(path):
+                raise
+        else:
             yield connection
-        finally:
-            connection.close()
+            return
+    finally:
+        connection.close()
+    with read_only_disk.connected(path) as connection:
+        yield connection
 
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
