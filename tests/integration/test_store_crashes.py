@@ -31,8 +31,9 @@ def test_every_point_has_a_name() -> None:
 
 
 # Ends at "alias." are held by test_store_alias_crashes.py, step by step.
-# Ends at "compact." are in test_store_compaction.py, those at "checksums." in test_store_migration.py.
-ELSEWHERE = ("migration.", "alias.", "checksums.", "compact.")
+# Ends at "compact." are in test_store_compaction.py, those at "checksums." in test_store_migration.py, those at "copy."
+# and "restore." in test_store_restore_crashes.py.
+ELSEWHERE = ("migration.", "alias.", "checksums.", "compact.", "copy.", "restore.")
 
 
 @pytest.mark.parametrize("point", [point for point in faults.POINTS if not point.startswith(ELSEWHERE)])

@@ -23,6 +23,7 @@ from crossfade.store import DurableStore, read_only_disk
 from crossfade.store.backup import backup_of, restore
 from crossfade.store.checking import check_store
 from crossfade.store.readonly import reading, summaries
+from crossfade.store.restoring import restore_collections
 from crossfade.store.working_copy import working_copy
 
 CHILD = """
@@ -128,7 +129,12 @@ def test_it_is_listed_checked_backed_up_and_restored(left: Path, tmp_path: Path)
     assert found.segments == len(list(left.glob("segments/*/*")))
     backup_of(left, tmp_path / "backup")
     restore(left, tmp_path / "restored")
-    for name in ("backup", "restored"):
+    backup_of(left, tmp_path / "one", collections=["c"])
+    restore_collections(left, tmp_path / "another", {"c": "c"})
+    with DurableStore(tmp_path / "there", SETTINGS, upkeep=False) as store:
+        write(store.create(spec_of("d")), {"d0": 1})
+    restore_collections(left, tmp_path / "there", {"c": "c"})
+    for name in ("backup", "restored", "one", "another", "there"):
         held(tmp_path / name)
     assert sorted(left.iterdir()) == before
 
@@ -161,6 +167,7 @@ def test_by_the_commands(
         ("store", "drop", left, "c"),
         ("store", "compact", left),
         ("store", "alias", "set", left, "a", "c"),
+        ("store", "restore", left, left, "--collection", "c", "--as", "d"),
     ):
         assert "is on a read-only disk, and cannot be written or served: `crossfade store list`" in refused(*words)
     assert "Read-only file system; name a directory on a disk that can be written" in refused(

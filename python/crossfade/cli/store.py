@@ -12,31 +12,40 @@ from crossfade.cli import store_alias, store_version
 from crossfade.cli.arm_options import Chunking, ChunkOverlap, ChunkSize, HeadingPrefix, ModeName
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_compact import compact
+from crossfade.cli.store_copies import backup, restore
 from crossfade.cli.store_ingest import ingest
-from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, searchable, space
+from crossfade.cli.store_options import (
+    Dimension,
+    Directory,
+    Fingerprint,
+    Json,
+    Model,
+    Name,
+    opened,
+    searchable,
+    space,
+    spec_json,
+    summary_json,
+)
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
     from crossfade.store import (
         Collection,
-        CollectionSettings,
-        CollectionSpec,
         Document,
     )
     from crossfade.store.metadata import MetadataSchema
-    from crossfade.store.readonly import CollectionSummary
 
 app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
 app.command("ingest")(ingest)
 app.command("compact")(compact)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(store_version.app)
 app.add_typer(store_alias.app)
 
 # What enums hold, as literals, so that every other command starts sooner (a test holds them together).
 PrecisionName = Literal["f32", "f16", "int8"]
-WithDamage = Annotated[
-    bool, typer.Option("--with-damage", help="Copy damaged documents and vectors as they are, and do not refuse.")
-]
 _SNIPPET = 60  # characters
 
 
@@ -47,7 +56,7 @@ def list_(directory: Directory, as_json: Json = False) -> None:
 
     found = summaries(directory)
     if as_json:
-        print(json.dumps([_summary_json(each) for each in found], indent=2))
+        print(json.dumps([summary_json(each) for each in found], indent=2))
         return
     if not found:
         print("no collections")
@@ -116,7 +125,7 @@ def create(
     with DurableStore(directory, upkeep=False) as store:
         store.create(spec, settings)
     if as_json:
-        print(json.dumps(_spec_json(spec, settings), indent=2))
+        print(json.dumps(spec_json(spec, settings), indent=2))
     else:
         print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}")
 
@@ -288,47 +297,6 @@ def _show_check(facts: dict[str, Any]) -> None:
 
 
 @app.command()
-def backup(
-    directory: Directory,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is not.", show_default=False)],
-    with_damage: WithDamage = False,
-    as_json: Json = False,
-) -> None:
-    """Copy a store as it is now into a new directory. A server may have it open, and write."""
-    from crossfade.store.backup import backup_of
-
-    backup_of(directory, target, with_damage=with_damage)
-    _show_copy(target, "backup", as_json)
-
-
-@app.command()
-def restore(
-    source: Annotated[Path, typer.Argument(metavar="BACKUP", help="What `backup` made.", show_default=False)],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that is not.", show_default=False)],
-    with_damage: WithDamage = False,
-    as_json: Json = False,
-) -> None:
-    """Make a store of a backup, every page and row of it checked."""
-    from crossfade.store.backup import restore as make
-
-    make(source, directory, with_damage=with_damage)
-    _show_copy(directory, "store", as_json)
-
-
-def _show_copy(directory: Path, what: str, as_json: bool) -> None:
-    from crossfade.store.database import FILE
-    from crossfade.store.readonly import summaries
-
-    found, size = summaries(directory), (directory / FILE).stat().st_size
-    if as_json:
-        collections = [_summary_json(each) for each in found]
-        print(json.dumps({"path": str(directory), "bytes": size, "collections": collections}, indent=2))
-        return
-    documents = sum(each.documents for each in found)
-    print(f"{what} {directory}: {len(found)} collections, {documents:,} documents, {size / 1e6:,.1f} MB")
-
-
-@app.command()
 def drop(directory: Directory, name: Name, as_json: Json = False) -> None:
     """Remove a collection and all that is in it."""
     from crossfade.ingest.journal import forget_gone
@@ -342,20 +310,3 @@ def drop(directory: Directory, name: Name, as_json: Json = False) -> None:
         print(json.dumps({"dropped": name, "documents": documents}))
     else:
         print(f"dropped {name}: {documents:,} documents")
-
-
-def _summary_json(summary: CollectionSummary) -> dict[str, Any]:
-    return {**_spec_json(summary.spec, summary.settings), "documents": summary.documents, "rows": summary.rows}
-
-
-def _spec_json(spec: CollectionSpec, settings: CollectionSettings) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "dimension": spec.dimension,
-        "metric": spec.metric,
-        "document_fingerprint": spec.document_fingerprint,
-        "fields": settings.fields.to_json(),
-        "chunking": settings.chunking.to_json(),
-        "tenant_field": settings.tenant_field,
-        "precision": settings.precision,
-    }

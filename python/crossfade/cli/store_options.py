@@ -1,4 +1,4 @@
-"""What the commands of `crossfade store` share: arguments, and the store opened."""
+"""What the commands of `crossfade store` share: arguments, the store opened, collections as JSON."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from crossfade.store import DurableStore
+    from crossfade.store import CollectionSettings, CollectionSpec, DurableStore
+    from crossfade.store.readonly import CollectionSummary
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The store's directory.", show_default=False)]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.", show_default=False)]
@@ -66,3 +67,20 @@ def space(model: Path | None, dimension: int | None, fingerprint: str | None) ->
     if dimension is None or fingerprint is None:
         raise InvalidInput("give --model, or both --dimension and --fingerprint")
     return dimension, fingerprint
+
+
+def summary_json(summary: CollectionSummary) -> dict[str, Any]:
+    return {**spec_json(summary.spec, summary.settings), "documents": summary.documents, "rows": summary.rows}
+
+
+def spec_json(spec: CollectionSpec, settings: CollectionSettings) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "dimension": spec.dimension,
+        "metric": spec.metric,
+        "document_fingerprint": spec.document_fingerprint,
+        "fields": settings.fields.to_json(),
+        "chunking": settings.chunking.to_json(),
+        "tenant_field": settings.tenant_field,
+        "precision": settings.precision,
+    }

@@ -1,6 +1,7 @@
 """Copies of a store: made whole or not at all, also of one that a server has open, and put back with a check.
 
-A backup is a directory with the database alone. It is a store itself; segments are built when it is opened.
+A backup is a directory with the database alone, of all collections or of some. It is a store itself; segments are built
+when it is opened.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from crossfade.errors import Damaged, InvalidInput, StoreError
 from crossfade.files import remove_tree
-from crossfade.store import checksums
+from crossfade.store import checksums, schema
 from crossfade.store.audit import audit
-from crossfade.store.database import FILE, errors_told
+from crossfade.store.collection_copy import Copied, begin_after, check_copied, copy_collections, find, newest
+from crossfade.store.database import FILE, PAGE_BYTES, errors_told
 from crossfade.store.readers import Readers
 from crossfade.store.readonly import check_format, check_there, reading
 from crossfade.store.segment import sync_directory
@@ -24,17 +26,27 @@ _PAGES = 4096  # copied between two looks at signals
 _MOST_FAULTS = 5
 
 
-def backup_of(directory: Path, target: Path, *, with_damage: bool = False) -> None:
+def backup_of(
+    directory: Path, target: Path, *, collections: Sequence[str] | None = None, with_damage: bool = False
+) -> None:
     """A copy of the store as it is now, in a new directory; without the store's lock, so also while a server has it
     open and writes. Every row of the copy is held against its checksum before it appears.
 
-    `with_damage`: copy damaged documents and vectors as they are. Raises NotFound when there is no store, InvalidInput
-    when the target is there, Damaged when it holds what is not what was written, StoreError when it cannot be read or
-    written.
+    `collections`: names of those to copy, all of them as they are at one moment, with the aliases that point to them;
+    None: all there are. `with_damage`: copy damaged documents and vectors as they are. Raises NotFound when there is no
+    store or no such collection, InvalidInput when the target is there, Damaged when it holds what is not what was
+    written, StoreError when it cannot be read or written.
     """
+    names = None if collections is None else {name: name for name in collections}
     check_there(directory)
+    if names is not None:
+        with reading(directory) as source:
+            find(source, names)
 
     def copy(path: Path) -> None:
+        if names is not None:
+            copy_some(directory, path, names, f"the store {directory}", with_damage=with_damage)
+            return
         with reading(directory) as source:
             _copy(source, path)
         if not with_damage:
@@ -89,6 +101,29 @@ def write_whole(target: Path, copy: Callable[[Path], None], *, like: Path, what:
         raise StoreError(f"the {what} {target} cannot be written: {error.strerror or error}{instead}") from error
     finally:
         remove_tree(building)
+
+
+def copy_some(directory: Path, path: Path, names: Mapping[str, str], what: str, *, with_damage: bool) -> list[Copied]:
+    """Copy collections of a store into an empty file at `path`, which becomes a database. `names`: theirs, and what
+    they are called there; `what`: they are copied from. Raises as `copy_collections`, and Damaged."""
+    with reading(directory) as source, newest(source, path.with_name("migrating")) as newer, errors_told(path):
+        target = sqlite3.connect(path, isolation_level=None)
+        try:
+            target.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            # A file that is thrown away when anything fails, and flushed when nothing did.
+            target.execute("PRAGMA journal_mode = MEMORY").fetchone()
+            target.execute("PRAGMA synchronous = OFF")
+            checksums.tolerate(target)
+            schema.migrate(target)
+            target.execute("BEGIN IMMEDIATE")
+            begin_after(newer, target)
+            made = copy_collections(newer, directory / FILE, target, names)
+            target.execute("COMMIT")
+            if not with_damage:
+                check_copied(target, made, what)
+        finally:
+            target.close()
+    return made
 
 
 def check_rows(path: Path, what: str) -> None:

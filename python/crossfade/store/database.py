@@ -16,15 +16,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crossfade.errors import StoreError
+from crossfade.files import remove_tree
 from crossfade.store import checksums, faults, log, read_only_disk, schema
 from crossfade.store.segment import sync_directory
 
 FILE = "crossfade.db"
 LOCK_FILE = "lock"
 COMPACTING = ".crossfade.db.compacting"
+RESTORING = ".restoring"
+PAGE_BYTES = 8192
 
 _LEAST_SQLITE = (3, 37, 0)  # strict tables
-_PAGE_BYTES = 8192
 _CACHE_KIB = 65_536  # of the writer
 _READER_CACHE_KIB = 8_192
 _MOST_IDLE_READERS = 8
@@ -68,6 +70,7 @@ class Database:
         self._lock_file = _locked(directory)
         try:
             remove_compacting(directory)
+            remove_tree(directory / RESTORING)
             with self.errors_told():
                 self._writer = self._connect(_CACHE_KIB, check=True)
                 try:
@@ -101,7 +104,7 @@ class Database:
         return connection
 
     def _configure(self, connection: sqlite3.Connection, cache_kib: int) -> None:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")

@@ -7,7 +7,7 @@ background; deleting them costs time, and nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from crossfade.store.aliases import Alias, Aliases
 from crossfade.store.backup import check_rows, write_whole
 from crossfade.store.checks import check_spec
 from crossfade.store.collection import DurableCollection
+from crossfade.store.collection_copy import Copied
 from crossfade.store.database import FILE, Database
 from crossfade.store.held import CollectionState
 from crossfade.store.index import Index
 from crossfade.store.index_record import IndexRecord
+from crossfade.store.restoring import restore_into
 from crossfade.store.settings import StoreSettings
 from crossfade.store.types import Collection, CollectionSettings, CollectionSpec
 from crossfade.store.upkeep import Upkeep
@@ -268,6 +270,18 @@ class DurableStore:
                 check_rows(path, f"the store {self._directory}")
 
         write_whole(target, copy, like=self.database.path, what="backup")
+
+    def restore_collections(
+        self, backup: Path, names: Mapping[str, str], *, with_damage: bool = False
+    ) -> Sequence[Copied]:
+        """Take collections out of a backup while searches go on; writes wait. `names`: those of the backup, and what
+        they are called here. Raises as `crossfade.store.restoring.restore_collections`.
+        """
+        with self._changing():
+            made = restore_into(self.database, backup, names, with_damage=with_damage)
+            self._collections = self._as_stored()
+            self._aliases.read()
+        return made
 
     def _not_found(self, name: str) -> NotFound:
         names = sorted(self._collections)

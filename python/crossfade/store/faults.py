@@ -26,6 +26,10 @@ POINTS = (
     "compact.copied",
     "compact.closed",
     "compact.renamed",
+    "copy.begun",
+    "copy.index-written",
+    "restore.written",
+    "restore.committed",
 )
 
 _VARIABLE = "CROSSFADE_FAULT"

@@ -60,7 +60,11 @@ def create(
         "complete_to": 0,
         "settings": "{}",
     }
-    number = small.insert(connection, "indexes", line)
+    create_rows(connection, small.insert(connection, "indexes", line))
+
+
+def create_rows(connection: sqlite3.Connection, number: int) -> None:
+    """What belongs to an index whose line is there: a table for its rows, and their first epoch."""
     for statement in schema.ROWS.format(number=number).split(";"):
         connection.execute(statement)
     begin_epoch(connection, number, 0)

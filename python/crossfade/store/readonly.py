@@ -126,7 +126,7 @@ def versions(directory: Path, collection: str) -> list[VersionSummary]:
     with reading(directory) as connection:
         found = lines.read(connection, "collections", "WHERE name = ?", (collection,))
         if not found:
-            raise _not_found(connection, collection)
+            raise not_found(connection, collection)
         number, documents, current = (found[0][name] for name in ("number", "documents", "current"))
         pointing: dict[int, list[str]] = {}
         for alias in lines.read(connection, "aliases", "WHERE collection = ? ORDER BY name", (number,)):
@@ -145,7 +145,8 @@ def versions(directory: Path, collection: str) -> list[VersionSummary]:
         ]
 
 
-def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
+def not_found(connection: sqlite3.Connection, name: str) -> NotFound:
+    """What to raise where there is no such collection."""
     pointing = connection.execute(
         "SELECT c.name FROM aliases a JOIN collections c ON c.number = a.collection WHERE a.name = ?", (name,)
     ).fetchone()
