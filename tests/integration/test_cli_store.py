@@ -315,15 +315,20 @@ class TestBesideAServer:
         create(capsys, store)
         with DurableStore(store) as opened:
             opened.get("c").upsert([Document("a")], np.ones((1, 2), np.float32))
-            for words in (("list", store), ("check", store), ("backup", store, tmp_path / "backup")):
+            single = ("backup", store, tmp_path / "single", "--collection", "c")
+            for words in (("list", store), ("check", store), ("backup", store, tmp_path / "backup"), single):
                 finished = subprocess.run(command(*words), capture_output=True, text=True, timeout=PATIENCE)
                 assert (finished.returncode, finished.stderr) == (0, "")
             dropping = subprocess.run(command("drop", store, "c"), capture_output=True, text=True, timeout=PATIENCE)
             assert dropping.returncode == 2
             assert "is open in another process" in dropping.stderr
+            again = command("restore", tmp_path / "single", store, "--collection", "c", "--as", "d")
+            restoring = subprocess.run(again, capture_output=True, text=True, timeout=PATIENCE)
+            assert restoring.returncode == 2
+            assert "is open in another process: stop that one, or name another directory" in restoring.stderr
             opened.get("c").upsert([Document("b")], np.ones((1, 2), np.float32))
         assert sorted(held(store)) == ["a", "b"]
-        assert sorted(held(tmp_path / "backup")) == ["a"]
+        assert sorted(held(tmp_path / "backup")) == sorted(held(tmp_path / "single")) == ["a"]
 
 
 def wait_for_journal(store: Path, process: subprocess.Popen[str]) -> None:
