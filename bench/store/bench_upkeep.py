@@ -23,7 +23,7 @@ from bench.store import data, stores
 from bench.store.bench_ingest import DiskProbe
 from crossfade.store.collection import DurableCollection
 from crossfade.store.durable import DurableStore
-from crossfade.store.settings import GraphSettings, StoreSettings
+from crossfade.store.settings import GraphSettings, HnswSettings, StoreSettings
 
 DISK = "the disk, write and fsync"
 PARTS = 4
@@ -36,7 +36,7 @@ def main() -> int:
     shape = f"{data.rows():,} x {data.DIMENSION}, {data.CHARACTERS} characters, four fields"
     # Exactly as many segments as make a merge, none before they are all there, and no graph within the merge; it does
     # not stand back either, as its peer does not.
-    graphs = GraphSettings(least_rows=NEVER, m=graph_data.M, ef_construction=graph_data.EF_CONSTRUCTION, niceness=0)
+    graphs = GraphSettings(least_rows=NEVER, niceness=0)
     settings = StoreSettings(seal_rows=data.rows() // PARTS + 1, merge_factor=PARTS, graph=graphs)
     with stores.directory() as place:
         steps(place, settings, corpus, shape)
@@ -51,7 +51,7 @@ def main() -> int:
 def steps(place: Path, settings: StoreSettings, corpus: data.Corpus, shape: str) -> None:
     """Sealing and merging, of a store that stays."""
     with DurableStore(place / "store", settings, upkeep=False) as store:
-        target = stores.collection(store)
+        target = stores.collection(store, HnswSettings(graph_data.M, graph_data.EF_CONSTRUCTION))
         sealed = seconds_of_sealing(target, corpus)
         wrote = segment_bytes(target)
         report(f"seal, {shape}", {OURS: sealed, DISK: seconds_of_disk(place, wrote)}, "rows", len(target))

@@ -14,9 +14,9 @@ from bench.machine import ROOT
 from bench.store.data import DIMENSION, FINGERPRINT, Corpus, rows
 from crossfade.store.collection import DurableCollection
 from crossfade.store.durable import DurableStore
-from crossfade.store.settings import GraphSettings, StoreSettings
+from crossfade.store.settings import GraphSettings, HnswSettings, StoreSettings
 from crossfade.store.state import Sealed
-from crossfade.store.types import CollectionSpec
+from crossfade.store.types import CollectionSettings, CollectionSpec
 
 NAME = "bench"
 _WORK = ROOT / "bench" / "work"
@@ -42,9 +42,10 @@ def directory() -> Iterator[Path]:
         yield Path(made)
 
 
-def collection(store: DurableStore) -> DurableCollection:
+def collection(store: DurableStore, hnsw: HnswSettings | None = None) -> DurableCollection:
     """The bench's collection, empty, made for unit vectors."""
-    return store.create(CollectionSpec(NAME, DIMENSION, "ip", FINGERPRINT))
+    settings = CollectionSettings(hnsw=hnsw or HnswSettings())
+    return store.create(CollectionSpec(NAME, DIMENSION, "ip", FINGERPRINT), settings)
 
 
 def fill(target: DurableCollection, corpus: Corpus, between: Callable[[], object] = lambda: None) -> None:

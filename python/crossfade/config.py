@@ -71,6 +71,26 @@ class Settings(BaseSettings):
         default=False,
         description="Upserts also go to every other index version of their collection with a served model",
     )
+    # Of the store on disk, as `StoreSettings.of` takes them: one more is a field here, one there with the same default,
+    # and a line of docs/store.md (tests hold the three together).
+    store_seal_rows: int = Field(
+        default=16_384, ge=256, le=4_000_000, description="rows in memory before they become a segment"
+    )
+    store_seal_characters: int = Field(
+        default=64_000_000, ge=100_000, le=1_000_000_000, description="characters of their texts before they do"
+    )
+    store_selection_bytes: int = Field(
+        default=16 << 20, ge=0, le=1 << 32, description="remembered filters of each segment; 0 = none"
+    )
+    store_log_bytes: int = Field(
+        default=64 << 20, ge=1 << 20, le=1 << 36, description="the database's log before it is emptied"
+    )
+    store_graph_rows: int = Field(
+        default=8_192, ge=256, le=1_000_000_000, description="rows of a segment from which on it gets a graph"
+    )
+    store_merge_factor: int = Field(default=4, ge=2, le=64, description="segments of like size before they become one")
+    store_build_threads: int = Field(default=0, ge=0, le=1024, description="CPU threads that build a graph; 0 = all")
+    store_check_on_open: bool = Field(default=True, description="read all segments against their checksums on opening")
     drain_seconds: float = Field(default=30.0, ge=0, description="time that calls in progress get after SIGTERM")
 
     @classmethod

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -18,9 +19,10 @@ from crossfade._pb import collections_pb2, collections_pb2_grpc
 from crossfade.chunking import ChunkingSettings, Method
 from crossfade.client import Client, Document, Fusion, SearchOptions, Vectors
 from crossfade.errors import Conflict, InvalidInput, NotFound
+from crossfade.lexical import AnalyserSettings
 from crossfade.retrieval import Retriever
 from crossfade.retrieval import SearchOptions as StoreSearchOptions
-from crossfade.store import CollectionSettings, CollectionSpec, DurableStore, Precision
+from crossfade.store import CollectionSettings, CollectionSpec, DurableStore, HnswSettings, Precision
 from crossfade.store.metadata import Filter, MetadataSchema
 
 DOCUMENTS = [
@@ -238,6 +240,43 @@ def test_a_collection_has_the_precision_it_was_made_with(client: Client, precisi
     assert [hit.id for hit in hits] == [hit.id for hit in expected]
     for hit, other in zip(hits, expected, strict=True):
         assert hit.score == pytest.approx(other.score, abs=2**-11)
+
+
+def test_a_collection_says_how_it_was_made(client: Client, server: ServeProcess) -> None:
+    made_with = CollectionSettings(
+        MetadataSchema({"year": "int"}),
+        AnalyserSettings("plain", ("oven", "the")),
+        tenant_field="tenant",
+        hnsw=HnswSettings(24, 300, 0.995),
+    )
+    made = client.create_collection("chosen", model="base", settings=made_with)
+    assert made.settings == made_with
+    told = {each.name: each.settings for each in client.list_collections()}
+    assert told["chosen"] == made_with
+    usual = told["docs"]
+    assert usual is not None
+    assert (usual.hnsw, usual.analyser) == (HnswSettings(), AnalyserSettings())
+    assert usual.fields["year"] == "int"  # came with a document
+    # As any client says it; what is left out, or 0, is as by default.
+    kind: Any = collections_pb2
+    request = kind.CreateCollectionRequest(name="raw", model="base")
+    request.settings.hnsw.m = 48
+    with grpc.insecure_channel(server.address) as channel:
+        stub: Any = collections_pb2_grpc.CollectionServiceStub(channel)
+        answered = stub.CreateCollection(request).collection.settings
+        assert (answered.hnsw.m, answered.hnsw.ef_construction, answered.hnsw.recall) == (48, 200, 0.98)
+        for name, value, message in (
+            ("m", 1, "m of the graph must be at least 2 and at most 256, not 1"),
+            ("ef_construction", 2**32 - 1, "ef_construction of the graph must be at least 1 and at most 65536"),
+            ("recall", -0.5, "must be a number greater than 0 and at most 1, not -0.5"),
+        ):
+            wrong = kind.CreateCollectionRequest(name="wrong", model="base")
+            setattr(wrong.settings.hnsw, name, value)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.CreateCollection(wrong)
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert message in caught.value.details()
+    assert "wrong" not in {each.name for each in client.list_collections()}
 
 
 def test_tenants_have_nothing_of_each_other(server: ServeProcess) -> None:

@@ -16,9 +16,11 @@ from ingest_samples import lines
 from tiny_models import Tiny, write_model
 
 from crossfade.cli.main import run
+from crossfade.config import Settings
+from crossfade.errors import InvalidInput
 from crossfade.ingest import job
 from crossfade.models.importing import import_model
-from crossfade.store import checks, writes
+from crossfade.store import CollectionSettings, HnswSettings, checks, writes
 from crossfade.store.database import FILE, LOCK_FILE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
@@ -70,7 +72,7 @@ def test_every_command_does_what_it_says(folder: Path, capsys: pytest.CaptureFix
     assert run(["store", "list", "data", "--json"]) == 0
     found = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
     documents = {name: each["documents"] for name, each in found.items()}
-    assert documents == {"notes": 2, "chunks": 2, "shared": 2, "halves": 0, "given": 5}
+    assert documents == {"notes": 2, "chunks": 2, "shared": 2, "halves": 0, "chosen": 0, "given": 5}
     assert found["chunks"]["rows"] > 2
     assert "n1" in next(out for line, out in told.items() if "search" in line and "--tenant acme" in line)
     there = {path.name for path in (folder / "data").iterdir()}
@@ -102,6 +104,44 @@ def test_limits_are_those_in_force() -> None:
         writes.MOST_ROWS,
         job.MOST_BATCH_ROWS,
     ]
+
+
+UNITS = {"": 1, " KiB": 1 << 10, " MiB": 1 << 20, " GiB": 1 << 30}
+
+
+def number(text: str) -> int:
+    digits, unit = re.fullmatch(r"([\d,]+)( [KMG]iB)?(?: \(.*\))?", text).groups("")  # type: ignore[union-attr]
+    return int(digits.replace(",", "")) * UNITS[unit]
+
+
+def test_settings_of_the_process_are_those_in_force() -> None:
+    told = re.findall(r"^\| `(STORE_[A-Z_]+)` \| ([^|]+) \| ([^|]*) ?\| .+ \|$", TEXT, flags=re.MULTILINE)
+    expected = {name: each for name, each in Settings.model_fields.items() if name.startswith("store_")}
+    assert [name.lower() for name, _, _ in told] == list(expected)
+    for name, default, bounds in told:
+        kept = expected[name.lower()]
+        if isinstance(kept.default, bool):
+            assert (default, bounds.strip()) == (str(kept.default).lower(), "")
+            continue
+        least, most = (next(getattr(each, key) for each in kept.metadata if hasattr(each, key)) for key in ("ge", "le"))
+        assert [number(text) for text in (default, *bounds.strip().split(", "))] == [kept.default, least, most]
+
+
+def test_settings_of_a_collection_are_those_in_force() -> None:
+    usual = CollectionSettings()
+    told = dict(re.findall(r"^\| `--([a-z-]+)`[^|]* \| `(?:analyser|hnsw)` \| `?([a-z0-9.]+)`? \|", TEXT, flags=re.M))
+    assert told == {
+        "analyser": usual.analyser.analyser,
+        "stop-words": usual.analyser.stop_words,
+        **{name.replace("_", "-"): str(value) for name, value in usual.hnsw.to_json().items()},
+    }
+    for name, taken, refused in (("m", (2, 256), (1, 257)), ("ef_construction", (1, 65_536), (0, 65_537))):
+        assert f"{taken[0]} to {taken[1]:,}" in TEXT
+        for value in taken:
+            HnswSettings(**{name: value})
+        for value in refused:
+            with pytest.raises(InvalidInput):
+                HnswSettings(**{name: value})
 
 
 def test_every_metric_is_taken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

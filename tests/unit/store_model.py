@@ -28,7 +28,7 @@ SETTINGS = StoreSettings(
     seal_rows=24,
     merge_factor=2,
     log_bytes=1 << 17,
-    graph=GraphSettings(least_rows=40, m=4, ef_construction=16, sample=4, threads=1),
+    graph=GraphSettings(least_rows=40, sample=4, threads=1),
 )
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from crossfade._pb import collections_pb2, vectors_pb2
 from crossfade.chunking import ChunkingSettings, Method
+from crossfade.client import messages
 from crossfade.errors import InvalidInput
 from crossfade.lexical import AnalyserSettings
 from crossfade.protocol.settings import collection_settings, metric, metric_number, settings_message
-from crossfade.store import CollectionSettings, Metric, Precision
+from crossfade.store import CollectionSettings, HnswSettings, Metric, Precision
 from crossfade.store.metadata import FieldType, MetadataSchema
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
@@ -33,6 +34,12 @@ SETTINGS = st.builds(
     chunking=CHUNKING,
     tenant_field=st.none() | st.just("Tenant"),
     precision=st.sampled_from(get_args(Precision)),
+    hnsw=st.builds(
+        HnswSettings,
+        st.integers(2, 256),
+        st.integers(1, 65_536),
+        st.floats(0, 1, exclude_min=True),
+    ),
 )
 
 
@@ -59,13 +66,27 @@ def test_what_does_not_exist() -> None:
     unknown: Any = "dot"
     with pytest.raises(InvalidInput, match="metric 'dot' does not exist: use one of cosine, ip, l2"):
         metric_number(unknown)
-    chunking, analyser = collections_pb2.Chunking, collections_pb2.Analyser
+    chunking, analyser, hnsw = collections_pb2.Chunking, collections_pb2.Analyser, collections_pb2.Hnsw
     for more, message in (
         ({"fields": {"a": 99}}, "field type 99 is unknown"),
         ({"chunking": chunking(method="lines")}, "chunking method 'lines' is unknown"),
+        ({"hnsw": hnsw(m=1)}, "m of the graph must be at least 2 and at most 256, not 1"),
+        ({"hnsw": hnsw(m=257)}, "m of the graph must be at least 2 and at most 256, not 257"),
+        ({"hnsw": hnsw(ef_construction=65_537)}, "ef_construction of the graph must be at least 1 and at most 65536"),
+        ({"hnsw": hnsw(recall=1.5)}, "recall that searches aim at must be a number greater than 0 and at most 1"),
+        ({"hnsw": hnsw(recall=-0.5)}, "recall that searches aim at must be a number greater than 0 and at most 1"),
+        ({"hnsw": hnsw(recall=float("nan"))}, "greater than 0 and at most 1, not nan"),
         ({"analyser": analyser(name="german")}, "analyser 'german' with stop words 'english' does not exist"),
         ({"analyser": analyser(stop_words="own")}, "own stop words go with stop_words"),
         ({"analyser": analyser(own_stop_words=["a"])}, "own stop words go with stop_words"),
     ):
         with pytest.raises(InvalidInput, match=message):
             collection_settings(collections_pb2.CollectionSettings(**more))
+
+
+def test_a_client_lists_collections_of_a_newer_server_too() -> None:
+    newer = collections_pb2.CollectionSettings(chunking=collections_pb2.Chunking(method="by moon phase"))
+    told = messages.collection(collections_pb2.Collection(name="c", documents=3, settings=newer))
+    assert (told.name, told.documents, told.settings) == ("c", 3, None)
+    older = messages.collection(collections_pb2.Collection(name="c"))
+    assert older.settings == CollectionSettings()

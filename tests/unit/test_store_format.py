@@ -17,7 +17,7 @@ import pytest
 from store_model import SETTINGS, State, check, next_write, spec_of, write
 
 from crossfade.errors import StoreError
-from crossfade.store import DurableStore, schema
+from crossfade.store import DurableStore, HnswSettings, schema
 
 SAMPLES = {number: Path(__file__).parent / "data" / f"store-format-{number}" for number in (1, 3)}
 NEWEST = len(schema.MIGRATIONS)
@@ -74,6 +74,7 @@ def test_the_sample_is_opened_and_holds_everything(copy: Path, caplog: pytest.Lo
         for name, state in build(None).items():
             check(store.get(name), state)
             assert store.get(name).heal() == 0
+            assert store.get(name).settings.hnsw == HnswSettings()  # older than the setting: what was built then
         check_versions(store)
     assert sorted(path.relative_to(copy) for path in copy.glob("segments/*/*/*")) == before
     assert caplog.records == []  # no segment was left out and built again

@@ -288,7 +288,7 @@ class TestHalves:
 
 
 def test_descriptors_do_not_grow_with_segments(tmp_path: Path) -> None:
-    settings = StoreSettings(merge_factor=100, graph=GraphSettings(least_rows=50, ef_construction=10, threads=1))
+    settings = StoreSettings(merge_factor=100, graph=GraphSettings(least_rows=50, threads=1))
     counts = []
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(2):

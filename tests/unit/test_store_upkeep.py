@@ -13,7 +13,7 @@ from crossfade.store import DurableStore, graphs
 from crossfade.store.collection import DurableCollection
 from crossfade.store.graphs import SegmentGraph
 from crossfade.store.segment import Segment
-from crossfade.store.settings import GraphSettings, StoreSettings
+from crossfade.store.settings import GraphSettings, HnswSettings, StoreSettings
 from crossfade.store.types import CollectionSpec, Document, Metric, Part
 
 ROWS = 40
@@ -40,7 +40,7 @@ def parts(collection: DurableCollection) -> list[tuple[int, bool]]:
     return [(part.count, part.graph is not None) for part in collection.snapshot().parts]
 
 
-Build = Callable[[Segment, Metric, GraphSettings, Callable[[], bool]], SegmentGraph | None]
+Build = Callable[[Segment, Metric, HnswSettings, GraphSettings, Callable[[], bool]], SegmentGraph | None]
 
 
 def test_the_old_segments_are_searched_while_the_graph_is_built(
@@ -50,11 +50,11 @@ def test_the_old_segments_are_searched_while_the_graph_is_built(
     seen: list[tuple[Part, ...]] = []
 
     def watched(
-        segment: Segment, metric: Metric, settings: GraphSettings, stopped: Callable[[], bool]
+        segment: Segment, metric: Metric, hnsw: HnswSettings, settings: GraphSettings, stopped: Callable[[], bool]
     ) -> SegmentGraph | None:
         seen.append(collection.snapshot().parts)
         collection.delete(["0-0"])  # what dies meanwhile is dead in the merged one too
-        return build(segment, metric, settings, stopped)
+        return build(segment, metric, hnsw, settings, stopped)
 
     monkeypatch.setattr(graphs, "build", watched)
     before = collection.snapshot().parts

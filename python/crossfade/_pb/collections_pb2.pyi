@@ -134,7 +134,7 @@ class CreateCollectionRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., metric: _Optional[_Union[_vectors_pb2.Metric, str]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., model: _Optional[str] = ..., vector_space: _Optional[_Union[VectorSpace, _Mapping]] = ...) -> None: ...
 
 class CollectionSettings(_message.Message):
-    __slots__ = ("fields", "analyser", "chunking", "tenant_field", "precision")
+    __slots__ = ("fields", "analyser", "chunking", "tenant_field", "precision", "hnsw")
     class FieldsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -147,12 +147,14 @@ class CollectionSettings(_message.Message):
     CHUNKING_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_FIELD_NUMBER: _ClassVar[int]
     PRECISION_FIELD_NUMBER: _ClassVar[int]
+    HNSW_FIELD_NUMBER: _ClassVar[int]
     fields: _containers.ScalarMap[str, FieldType]
     analyser: Analyser
     chunking: Chunking
     tenant_field: str
     precision: str
-    def __init__(self, fields: _Optional[_Mapping[str, FieldType]] = ..., analyser: _Optional[_Union[Analyser, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., tenant_field: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
+    hnsw: Hnsw
+    def __init__(self, fields: _Optional[_Mapping[str, FieldType]] = ..., analyser: _Optional[_Union[Analyser, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., tenant_field: _Optional[str] = ..., precision: _Optional[str] = ..., hnsw: _Optional[_Union[Hnsw, _Mapping]] = ...) -> None: ...
 
 class Analyser(_message.Message):
     __slots__ = ("name", "stop_words", "own_stop_words")
@@ -175,6 +177,16 @@ class Chunking(_message.Message):
     overlap: int
     heading_prefix: bool
     def __init__(self, method: _Optional[str] = ..., size: _Optional[int] = ..., overlap: _Optional[int] = ..., heading_prefix: _Optional[bool] = ...) -> None: ...
+
+class Hnsw(_message.Message):
+    __slots__ = ("m", "ef_construction", "recall")
+    M_FIELD_NUMBER: _ClassVar[int]
+    EF_CONSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
+    m: int
+    ef_construction: int
+    recall: float
+    def __init__(self, m: _Optional[int] = ..., ef_construction: _Optional[int] = ..., recall: _Optional[float] = ...) -> None: ...
 
 class VectorSpace(_message.Message):
     __slots__ = ("dimension", "document_fingerprint")

@@ -62,7 +62,7 @@ def command(
     from crossfade.niceness import nicely
     from crossfade.serving import logs
     from crossfade.serving.server import Server, serve
-    from crossfade.store import DurableStore, MemoryStore
+    from crossfade.store import DurableStore, MemoryStore, StoreSettings
     from crossfade.store.database import FILE
     from crossfade.store.read_only_disk import check_writable
 
@@ -102,7 +102,7 @@ def command(
         collections: Store = MemoryStore()
         if store is not None:
             start = time.perf_counter()
-            collections = held.enter_context(DurableStore(store))
+            collections = held.enter_context(DurableStore(store, StoreSettings.of(settings)))
             log.info("opened %s in %.1f s: %s", store, time.perf_counter() - start, _described(collections))
         named = parse_models(reranker or [], "reranker")
         rerankers = {name: open_reranker(directory, settings) for name, directory in named.items()}

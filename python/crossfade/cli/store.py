@@ -15,25 +15,30 @@ from crossfade.cli.store_compact import compact
 from crossfade.cli.store_copies import backup, restore
 from crossfade.cli.store_ingest import ingest
 from crossfade.cli.store_options import (
+    Analyser,
     Dimension,
     Directory,
+    EfConstruction,
     Fingerprint,
     Json,
+    M,
     Model,
     Name,
+    Recall,
+    StopWords,
+    StopWordsFile,
+    analyser_settings,
     opened,
     searchable,
     space,
     spec_json,
+    store_settings,
     summary_json,
 )
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit
-    from crossfade.store import (
-        Collection,
-        Document,
-    )
+    from crossfade.store import Collection, CollectionSettings, Document
     from crossfade.store.metadata import MetadataSchema
 
 app = typer.Typer(name="store", help="Collections on disk: make, fill, search, check, back up.", rich_markup_mode=None)
@@ -67,13 +72,16 @@ def list_(directory: Directory, as_json: Json = False) -> None:
     from crossfade.cli.output import table_console
 
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("collection", "documents", "rows", "dimension", "metric", "fingerprint"):
+    # Where nothing was chosen there is nothing to show, and fingerprints have the room.
+    settings = ["settings"] if any(_chosen(each.settings) for each in found) else []
+    for column in ("collection", "documents", "rows", "dimension", "metric", "fingerprint", *settings):
         numeric = column in {"documents", "rows", "dimension"}
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for each in found:
         spec = each.spec
         numbers = (f"{each.documents:,}", f"{each.rows:,}", str(spec.dimension))
-        table.add_row(spec.name, *numbers, spec.metric, spec.document_fingerprint)
+        chosen = [_chosen(each.settings)] if settings else []
+        table.add_row(spec.name, *numbers, spec.metric, spec.document_fingerprint, *chosen)
     table_console().print(table)
 
 
@@ -108,11 +116,17 @@ def create(
             "--precision", help="How vectors are held: f16 rounds them to half the bytes; int8 scans a quarter of them."
         ),
     ] = "f32",
+    analyser: Analyser = "english",
+    stop_words: StopWords = None,
+    stop_words_file: StopWordsFile = None,
+    m: M = 16,
+    ef_construction: EfConstruction = 200,
+    recall: Recall = 0.98,
     as_json: Json = False,
 ) -> None:
     """Make a collection, and the store if there is none. Its first index version is of that model."""
     from crossfade.chunking import ChunkingSettings, Method
-    from crossfade.store import CollectionSpec, DurableStore
+    from crossfade.store import CollectionSpec, DurableStore, HnswSettings
     from crossfade.store.checks import check_spec
     from crossfade.store.types import CollectionSettings
 
@@ -120,14 +134,23 @@ def create(
     width, document_fingerprint = space(model, dimension, fingerprint)
     spec = CollectionSpec(name, width, kind, document_fingerprint)
     cut = ChunkingSettings(Method(chunking), chunk_size, chunk_overlap, heading_prefix)
-    settings = CollectionSettings(_fields(field or []), chunking=cut, tenant_field=tenant_field, precision=precision)
+    settings = CollectionSettings(
+        _fields(field or []),
+        analyser_settings(analyser, stop_words, stop_words_file),
+        cut,
+        tenant_field,
+        precision,
+        HnswSettings(m, ef_construction, recall),
+    )
     check_spec(spec)  # before a directory is made for nothing
-    with DurableStore(directory, upkeep=False) as store:
+    with DurableStore(directory, store_settings(), upkeep=False) as store:
         store.create(spec, settings)
     if as_json:
         print(json.dumps(spec_json(spec, settings), indent=2))
     else:
-        print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}")
+        chosen = _chosen(settings)
+        more = f"; {chosen}" if chosen else ""
+        print(f"{name}: {spec.dimension} dimensions, {spec.metric}, {spec.document_fingerprint}{more}")
 
 
 def _fields(given: list[str]) -> MetadataSchema:
@@ -310,3 +333,24 @@ def drop(directory: Directory, name: Name, as_json: Json = False) -> None:
         print(json.dumps({"dropped": name, "documents": documents}))
     else:
         print(f"dropped {name}: {documents:,} documents")
+
+
+def _chosen(settings: CollectionSettings) -> str:
+    """What of them is not as by default, but for fields of metadata."""
+    from crossfade.store.types import CollectionSettings
+
+    usual, said = CollectionSettings(), list[str]()
+    if settings.chunking != usual.chunking:
+        said.append(f"chunking {settings.chunking.method}")
+    if settings.tenant_field is not None:
+        said.append(f"tenants in {settings.tenant_field}")
+    if settings.precision != usual.precision:
+        said.append(settings.precision)
+    words = settings.analyser.stop_words
+    if settings.analyser.analyser != usual.analyser.analyser:
+        said.append(f"analyser {settings.analyser.analyser}")
+    if words != usual.analyser.stop_words:
+        said.append(f"stop words {words}" if isinstance(words, str) else f"{len(words)} stop words")
+    graphs = usual.hnsw.to_json()
+    said += [f"{name} {value}" for name, value in settings.hnsw.to_json().items() if value != graphs[name]]
+    return ", ".join(said)

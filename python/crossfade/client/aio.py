@@ -167,7 +167,7 @@ class AsyncClient:
         """Make a collection for a served model, or for a `dimension` and the document `fingerprint` of another one.
 
         `settings`: fields of metadata, how texts become words, how documents are cut, whether they are tenants',
-        how vectors are held.
+        how vectors are held, how graphs are built.
         """
         plan = plans.create_collection(name, metric, plans.space(model, dimension, fingerprint), settings)
         return await self._run(plan, timeout)

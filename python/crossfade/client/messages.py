@@ -28,10 +28,10 @@ from crossfade.client.types import (
     Upserted,
 )
 from crossfade.errors import CrossfadeError, InvalidInput
-from crossfade.protocol.settings import metric
+from crossfade.protocol.settings import collection_settings, metric
 from crossfade.store.aliases import Alias
 from crossfade.store.metadata import dates
-from crossfade.store.types import Document, IndexVersion
+from crossfade.store.types import CollectionSettings, Document, IndexVersion
 
 ENCODINGS: dict[Encoding, vectors_pb2.Encoding] = {
     "float32": vectors_pb2.ENCODING_FLOAT32,
@@ -217,7 +217,15 @@ def collection(message: collections_pb2.Collection) -> CollectionInfo:
         documents=message.documents,
         current_version=message.current_version,
         indexes=tuple(index(found) for found in message.indexes),
+        settings=_settings(message.settings),
     )
+
+
+def _settings(message: collections_pb2.CollectionSettings) -> CollectionSettings | None:
+    try:
+        return collection_settings(message)
+    except InvalidInput:  # of a newer server: who only lists collections must not fail for it
+        return None
 
 
 def index(message: collections_pb2.Index) -> IndexVersion:

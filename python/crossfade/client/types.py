@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.store.types import Document, IndexVersion, Metric
+from crossfade.store.types import CollectionSettings, Document, IndexVersion, Metric
 
 InputType = Literal["query", "document"]
 Encoding = Literal["float32", "float16", "int8", "binary"]
@@ -119,7 +119,8 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """`dimension` and `document_fingerprint` are of the index version that is the current one; `indexes`: all, by
-    version.
+    version. `settings`: what it was made with, and the fields that documents brought since; None where a
+    newer server has some that this client does not know.
     """
 
     name: str
@@ -129,6 +130,7 @@ class CollectionInfo:
     documents: int
     current_version: int = 1
     indexes: tuple[IndexVersion, ...] = ()
+    settings: CollectionSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from crossfade.chunking import ChunkingSettings, Method
 from crossfade.errors import InvalidInput
 from crossfade.lexical import AnalyserSettings
 from crossfade.store.metadata import FieldType, MetadataSchema
+from crossfade.store.settings import HnswSettings
 from crossfade.store.types import CollectionSettings, Metric, Precision
 
 _METRIC_NUMBERS: dict[Metric, vectors_pb2.Metric] = {
@@ -60,6 +61,7 @@ def collection_settings(message: collections_pb2.CollectionSettings) -> Collecti
         ),
         tenant_field=message.tenant_field or None,
         precision=_precision(message.precision),
+        hnsw=_hnsw(message.hnsw),
     )
 
 
@@ -71,6 +73,13 @@ def _no_method(name: str) -> Method:
 
 def _precision(name: str) -> Precision:
     return cast(Precision, name or "f32")  # the settings refuse what does not exist
+
+
+def _hnsw(message: collections_pb2.Hnsw) -> HnswSettings:
+    usual = HnswSettings()
+    return HnswSettings(
+        message.m or usual.m, message.ef_construction or usual.ef_construction, message.recall or usual.recall
+    )
 
 
 def _analyser(message: collections_pb2.Analyser) -> AnalyserSettings:
@@ -88,7 +97,7 @@ def _analyser(message: collections_pb2.Analyser) -> AnalyserSettings:
 
 
 def settings_message(settings: CollectionSettings) -> collections_pb2.CollectionSettings:
-    chunking, analyser = settings.chunking, settings.analyser
+    chunking, analyser, hnsw = settings.chunking, settings.analyser, settings.hnsw
     own = analyser.stop_words if isinstance(analyser.stop_words, tuple) else ()
     return collections_pb2.CollectionSettings(
         fields={name: _FIELD_NUMBERS[kind] for name, kind in settings.fields.items()},
@@ -105,4 +114,5 @@ def settings_message(settings: CollectionSettings) -> collections_pb2.Collection
         ),
         tenant_field=settings.tenant_field or "",
         precision=settings.precision,
+        hnsw=collections_pb2.Hnsw(m=hnsw.m, ef_construction=hnsw.ef_construction, recall=hnsw.recall),
     )

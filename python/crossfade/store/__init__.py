@@ -4,7 +4,7 @@ from crossfade.store.aliases import Alias
 from crossfade.store.collection import DurableCollection
 from crossfade.store.durable import DurableStore
 from crossfade.store.memory import MemoryCollection, MemoryStore
-from crossfade.store.settings import StoreSettings
+from crossfade.store.settings import HnswSettings, StoreSettings
 from crossfade.store.types import (
     Collection,
     CollectionSettings,
@@ -29,6 +29,7 @@ __all__ = [
     "Document",
     "DurableCollection",
     "DurableStore",
+    "HnswSettings",
     "IndexVectors",
     "IndexVersion",
     "MemoryCollection",

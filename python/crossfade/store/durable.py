@@ -148,7 +148,7 @@ class DurableStore:
                 remove_tree(path)
 
     def create(self, spec: CollectionSpec, settings: CollectionSettings | None = None) -> DurableCollection:
-        """`settings`: fields declared ahead, the analyser of texts, and how vectors are held.
+        """`settings`: fields declared ahead, the analyser of texts, how vectors are held and graphs built.
 
         Raises AlreadyExists when a collection or an alias has the name, InvalidInput when name or dimension cannot be
         used.

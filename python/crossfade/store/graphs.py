@@ -29,7 +29,7 @@ from crossfade.store import faults
 from crossfade.store.building import building
 from crossfade.store.precision import GRAPH_FORMS
 from crossfade.store.segment import Segment, sync_directory
-from crossfade.store.settings import GraphSettings
+from crossfade.store.settings import GraphSettings, HnswSettings
 from crossfade.store.types import Metric
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class SegmentGraph:
 
 
 def build(
-    segment: Segment, metric: Metric, settings: GraphSettings, stopped: Callable[[], bool]
+    segment: Segment, metric: Metric, hnsw: HnswSettings, settings: GraphSettings, stopped: Callable[[], bool]
 ) -> SegmentGraph | None:
     """Build, measure and write it; None when `stopped` said so. Raises OSError or InvalidInput of the disk."""
 
@@ -59,8 +59,8 @@ def build(
             graph = build_graph(
                 segment.vectors,
                 metric=metric,
-                m=settings.m,
-                ef_construction=settings.ef_construction,
+                m=hnsw.m,
+                ef_construction=hnsw.ef_construction,
                 form=GRAPH_FORMS[segment.space.precision],
                 threads=settings.threads,
                 progress=tell,
@@ -68,7 +68,7 @@ def build(
         except _Stopped:
             return None
         return graph, graph.ef_for_recall(
-            settings.recall, settings.recall_at, sample=settings.sample, threads=settings.threads
+            hnsw.recall, settings.recall_at, sample=settings.sample, threads=settings.threads
         )
 
     with building():
@@ -88,7 +88,7 @@ def build(
         effort.ef,
         settings.recall_at,
         effort.recall,
-        settings.recall,
+        hnsw.recall,
     )
     return open_of(segment, check=False)
 

@@ -87,7 +87,8 @@ class HeldCollection:
             index = held.get(line.version)
             if index is None:
                 space = Space(line.dimension, line.document_fingerprint, state.metric, state.settings.precision)
-                record = IndexRecord(line.number, state.number, line.version, space, state.settings.analyser)
+                kept = state.settings
+                record = IndexRecord(line.number, state.number, line.version, space, kept.analyser, kept.hnsw)
                 index = self._make(record)
                 index.lock = self._lock
                 index.load(line.arrived, self.fields, Epochs(line.openings))

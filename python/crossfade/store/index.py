@@ -196,7 +196,7 @@ class Index(IndexContents):
 
     def _graph_of(self, segment: Segment, stopped: Callable[[], bool]) -> graphs.SegmentGraph | None:
         unwanted = partial(self._gives_way, stopped)
-        return graphs.build(segment, self.record.space.metric, self._settings.graph, unwanted)
+        return graphs.build(segment, self.record.space.metric, self.record.hnsw, self._settings.graph, unwanted)
 
     def _change(self, old: Sealed, new: Sealed) -> None:
         with self.lock:

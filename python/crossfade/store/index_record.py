@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from crossfade.lexical import AnalyserSettings
 from crossfade.store.segment import Space
+from crossfade.store.settings import HnswSettings
 
 
 class Epochs:
@@ -31,6 +32,7 @@ class IndexRecord:
     version: int
     space: Space
     analyser: AnalyserSettings
+    hnsw: HnswSettings
 
 
 @dataclass(frozen=True, slots=True)

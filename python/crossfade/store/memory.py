@@ -21,6 +21,7 @@ from crossfade.errors import AlreadyExists, InvalidInput, NotFound
 from crossfade.store.checks import check_ids, check_spec, finite_matrix
 from crossfade.store.metadata import BoundFilter, Columns, Metadata, MetadataSchema, Selection, TailColumns, select
 from crossfade.store.rows import Lease, RowIds
+from crossfade.store.settings import HnswSettings
 from crossfade.store.types import (
     Collection,
     CollectionSettings,
@@ -241,6 +242,11 @@ class MemoryStore:
             raise InvalidInput(
                 f"a collection in memory holds vectors as f32, not {settings.precision}: serve a store (serve --store) "
                 "for other precisions"
+            )
+        if settings is not None and settings.hnsw != HnswSettings():
+            raise InvalidInput(
+                "a collection in memory has no graphs, and is searched exactly: leave their settings out, or serve a "
+                "store (serve --store)"
             )
         with self._lock:
             if spec.name in self._collections:

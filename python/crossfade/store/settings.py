@@ -1,22 +1,74 @@
-"""What of the store may be tuned."""
+"""What of the store may be tuned: of a collection (`HnswSettings`), and of the process that has it open."""
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crossfade.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from crossfade.config import Settings
+
+_LEAST_M, _MOST_M = 2, 256
+_MOST_EF_CONSTRUCTION = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HnswSettings:
+    """How a collection's graphs are built. `m`, `ef_construction`: as `kernels.build_graph` has them, 2 to 256 and 1 to
+    65,536. `recall`: what a search that does not say how far to walk aims at, greater than 0 and at most 1, measured on
+    a sample of each segment against exact search.
+
+    They change graphs, which are derived, and nothing else. A graph that is there keeps those it was built with.
+
+    Raises InvalidInput for one out of its range.
+    """
+
+    m: int = 16
+    ef_construction: int = 200
+    recall: float = 0.98
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "m", _whole(self.m, "m", _LEAST_M, _MOST_M))
+        found = _whole(self.ef_construction, "ef_construction", 1, _MOST_EF_CONSTRUCTION)
+        object.__setattr__(self, "ef_construction", found)
+        given = self.recall
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 1:
+            raise InvalidInput(
+                f"the recall that searches aim at must be a number greater than 0 and at most 1, not {given!r:.80}: "
+                "0.98 is the default"
+            )
+        object.__setattr__(self, "recall", float(given))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"m": self.m, "ef_construction": self.ef_construction, "recall": self.recall}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> HnswSettings:
+        """What `to_json` gave. Raises InvalidInput."""
+        return cls(value["m"], value["ef_construction"], value["recall"])
+
+
+def _whole(value: object, name: str, least: int, most: int) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # what is none is told below
+    except TypeError:
+        raise InvalidInput(f"{name} of the graph must be a whole number, not {value!r:.80}") from None
+    if isinstance(value, bool) or not least <= number <= most:
+        raise InvalidInput(f"{name} of the graph must be at least {least} and at most {most}, not {value!r:.80}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
 class GraphSettings:
-    """`least_rows`: a segment with fewer is searched exactly. `m`, `ef_construction`: as `kernels.build_graph` has
-    them. `recall`, `recall_at`: what a search that does not say how far to walk aims at, measured on `sample` rows of
-    each segment. `threads`: of a build; 0 uses every core. `niceness`: how much farther it stands back than whoever has
-    it built: upkeep is at nice 10.
+    """`least_rows`: a segment with fewer is searched exactly. `recall_at`: how many results the recall is of that a
+    collection's graphs aim at, measured on `sample` rows of each segment. `threads`: of a build; 0 uses every core.
+    `niceness`: how much farther it stands back than whoever has it built: upkeep is at nice 10.
     """
 
     least_rows: int = 8_192
-    m: int = 16
-    ef_construction: int = 200
-    recall: float = 0.98
     recall_at: int = 10
     sample: int = 256
     threads: int = 0
@@ -45,3 +97,16 @@ class StoreSettings:
     scrub_seconds: float = 3_600.0
     scrub_bytes: int = 64 << 20
     graph: GraphSettings = field(default_factory=GraphSettings)
+
+    @classmethod
+    def of(cls, settings: Settings) -> StoreSettings:
+        """Those that users set: `CROSSFADE_STORE_*`."""
+        return cls(
+            seal_rows=settings.store_seal_rows,
+            seal_characters=settings.store_seal_characters,
+            merge_factor=settings.store_merge_factor,
+            selection_bytes=settings.store_selection_bytes,
+            log_bytes=settings.store_log_bytes,
+            check_on_open=settings.store_check_on_open,
+            graph=GraphSettings(least_rows=settings.store_graph_rows, threads=settings.store_build_threads),
+        )

@@ -16,6 +16,7 @@ from crossfade.errors import InvalidInput
 from crossfade.kernels import Graph, Quantised
 from crossfade.lexical import AnalyserSettings
 from crossfade.store.metadata import BoundFilter, FieldType, MetadataSchema, Selection
+from crossfade.store.settings import HnswSettings
 
 if TYPE_CHECKING:
     from crossfade.store.writes import IndexVectors
@@ -66,7 +67,7 @@ class CollectionSettings:
     texts become words. `chunking`: how documents that a served model embeds are cut. `tenant_field`: the field of
     every document that says whose it is; None when they are nobody's. `precision`: how segments hold vectors, for as
     long as the collection is there: "f32"; "f16", half the bytes, and scores of vectors that are rounded to it; or
-    "int8", where a quarter is scanned, and scores are exact, of candidates.
+    "int8", where a quarter is scanned, and scores are exact, of candidates. `hnsw`: how graphs of segments are built.
 
     Raises InvalidInput for another precision, and for a tenants' field of another type than string.
     """
@@ -76,6 +77,7 @@ class CollectionSettings:
     chunking: ChunkingSettings = field(default_factory=ChunkingSettings)
     tenant_field: str | None = None
     precision: Precision = "f32"
+    hnsw: HnswSettings = field(default_factory=HnswSettings)
 
     def __post_init__(self) -> None:
         if self.tenant_field is not None and self.tenant_field not in self.fields:
@@ -96,12 +98,13 @@ class CollectionSettings:
                 "chunking": self.chunking.to_json(),
                 "tenant_field": self.tenant_field,
                 "precision": self.precision,
+                "hnsw": self.hnsw.to_json(),
             }
         )
 
     @classmethod
     def from_json(cls, text: str) -> CollectionSettings:
-        """What `to_json` wrote, now or before there was a precision."""
+        """What `to_json` wrote, now or before there were precisions and settings of graphs: both as by default then."""
         values = json.loads(text)
         return cls(
             MetadataSchema.from_json(values["fields"]),
@@ -109,6 +112,7 @@ class CollectionSettings:
             ChunkingSettings.from_json(values["chunking"]),
             values["tenant_field"],
             values.get("precision", "f32"),
+            HnswSettings.from_json(values["hnsw"]) if "hnsw" in values else HnswSettings(),
         )
 
 

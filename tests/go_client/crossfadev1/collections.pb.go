@@ -186,7 +186,7 @@ func (x Fusion_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fusion_Method.Descriptor instead.
 func (Fusion_Method) EnumDescriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39, 0}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40, 0}
 }
 
 type Collection struct {
@@ -791,6 +791,7 @@ type CollectionSettings struct {
 	// How vectors are held: "f32" (the default); "f16", half the bytes, and scores of vectors that are rounded to it; or
 	// "int8", where a quarter of the bytes is scanned, and scores are those of the vectors.
 	Precision     string `protobuf:"bytes,5,opt,name=precision,proto3" json:"precision,omitempty"`
+	Hnsw          *Hnsw  `protobuf:"bytes,6,opt,name=hnsw,proto3" json:"hnsw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -858,6 +859,13 @@ func (x *CollectionSettings) GetPrecision() string {
 		return x.Precision
 	}
 	return ""
+}
+
+func (x *CollectionSettings) GetHnsw() *Hnsw {
+	if x != nil {
+		return x.Hnsw
+	}
+	return nil
 }
 
 // How texts become words for lexical search.
@@ -995,6 +1003,72 @@ func (x *Chunking) GetHeadingPrefix() bool {
 	return false
 }
 
+// How the graphs of a collection's segments are built, and walked when a search does not say how far. They are derived:
+// none of it changes a document or a score. In memory (no store is served) there are no graphs, and only the defaults
+// are taken.
+type Hnsw struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Links of a new row in each layer, twice as many in the lowest: 2 to 256; 0: 16.
+	M uint32 `protobuf:"varint,1,opt,name=m,proto3" json:"m,omitempty"`
+	// Candidates for them, 1 to 65,536; 0: 200.
+	EfConstruction uint32 `protobuf:"varint,2,opt,name=ef_construction,json=efConstruction,proto3" json:"ef_construction,omitempty"`
+	// The share of the ten nearest that searches without an `ef` aim at, at most 1; 0: 0.98.
+	Recall        float64 `protobuf:"fixed64,3,opt,name=recall,proto3" json:"recall,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hnsw) Reset() {
+	*x = Hnsw{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hnsw) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hnsw) ProtoMessage() {}
+
+func (x *Hnsw) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hnsw.ProtoReflect.Descriptor instead.
+func (*Hnsw) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Hnsw) GetM() uint32 {
+	if x != nil {
+		return x.M
+	}
+	return 0
+}
+
+func (x *Hnsw) GetEfConstruction() uint32 {
+	if x != nil {
+		return x.EfConstruction
+	}
+	return 0
+}
+
+func (x *Hnsw) GetRecall() float64 {
+	if x != nil {
+		return x.Recall
+	}
+	return 0
+}
+
 type VectorSpace struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Dimension           uint32                 `protobuf:"varint,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
@@ -1005,7 +1079,7 @@ type VectorSpace struct {
 
 func (x *VectorSpace) Reset() {
 	*x = VectorSpace{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1091,7 @@ func (x *VectorSpace) String() string {
 func (*VectorSpace) ProtoMessage() {}
 
 func (x *VectorSpace) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[9]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1104,7 @@ func (x *VectorSpace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorSpace.ProtoReflect.Descriptor instead.
 func (*VectorSpace) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{9}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VectorSpace) GetDimension() uint32 {
@@ -1056,7 +1130,7 @@ type CreateCollectionResponse struct {
 
 func (x *CreateCollectionResponse) Reset() {
 	*x = CreateCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1142,7 @@ func (x *CreateCollectionResponse) String() string {
 func (*CreateCollectionResponse) ProtoMessage() {}
 
 func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[10]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1155,7 @@ func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{10}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateCollectionResponse) GetCollection() *Collection {
@@ -1099,7 +1173,7 @@ type ListCollectionsRequest struct {
 
 func (x *ListCollectionsRequest) Reset() {
 	*x = ListCollectionsRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1185,7 @@ func (x *ListCollectionsRequest) String() string {
 func (*ListCollectionsRequest) ProtoMessage() {}
 
 func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[11]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1198,7 @@ func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListCollectionsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{11}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
 }
 
 type ListCollectionsResponse struct {
@@ -1137,7 +1211,7 @@ type ListCollectionsResponse struct {
 
 func (x *ListCollectionsResponse) Reset() {
 	*x = ListCollectionsResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1223,7 @@ func (x *ListCollectionsResponse) String() string {
 func (*ListCollectionsResponse) ProtoMessage() {}
 
 func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[12]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1236,7 @@ func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListCollectionsResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{12}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListCollectionsResponse) GetCollections() []*Collection {
@@ -1181,7 +1255,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1267,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[13]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1280,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{13}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -1224,7 +1298,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1310,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[14]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1323,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{14}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
 }
 
 type UpsertRequest struct {
@@ -1282,7 +1356,7 @@ type UpsertRequest struct {
 
 func (x *UpsertRequest) Reset() {
 	*x = UpsertRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1368,7 @@ func (x *UpsertRequest) String() string {
 func (*UpsertRequest) ProtoMessage() {}
 
 func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[15]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1381,7 @@ func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertRequest.ProtoReflect.Descriptor instead.
 func (*UpsertRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{15}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpsertRequest) GetCollection() string {
@@ -1392,7 +1466,7 @@ type VersionVectors struct {
 
 func (x *VersionVectors) Reset() {
 	*x = VersionVectors{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1478,7 @@ func (x *VersionVectors) String() string {
 func (*VersionVectors) ProtoMessage() {}
 
 func (x *VersionVectors) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[16]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1491,7 @@ func (x *VersionVectors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionVectors.ProtoReflect.Descriptor instead.
 func (*VersionVectors) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *VersionVectors) GetVersion() uint32 {
@@ -1465,7 +1539,7 @@ type UpsertResponse struct {
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1551,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[17]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1564,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{17}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UpsertResponse) GetAdded() uint64 {
@@ -1566,7 +1640,7 @@ type DocumentChunks struct {
 
 func (x *DocumentChunks) Reset() {
 	*x = DocumentChunks{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1652,7 @@ func (x *DocumentChunks) String() string {
 func (*DocumentChunks) ProtoMessage() {}
 
 func (x *DocumentChunks) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[18]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1665,7 @@ func (x *DocumentChunks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DocumentChunks.ProtoReflect.Descriptor instead.
 func (*DocumentChunks) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DocumentChunks) GetChunks() []*Chunk {
@@ -1614,7 +1688,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1700,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[19]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1713,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Chunk) GetStart() uint32 {
@@ -1677,7 +1751,7 @@ type CreateIndexRequest struct {
 
 func (x *CreateIndexRequest) Reset() {
 	*x = CreateIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1763,7 @@ func (x *CreateIndexRequest) String() string {
 func (*CreateIndexRequest) ProtoMessage() {}
 
 func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[20]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1776,7 @@ func (x *CreateIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexRequest.ProtoReflect.Descriptor instead.
 func (*CreateIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreateIndexRequest) GetCollection() string {
@@ -1764,7 +1838,7 @@ type CreateIndexResponse struct {
 
 func (x *CreateIndexResponse) Reset() {
 	*x = CreateIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +1850,7 @@ func (x *CreateIndexResponse) String() string {
 func (*CreateIndexResponse) ProtoMessage() {}
 
 func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[21]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +1863,7 @@ func (x *CreateIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIndexResponse.ProtoReflect.Descriptor instead.
 func (*CreateIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CreateIndexResponse) GetIndex() *Index {
@@ -1809,7 +1883,7 @@ type DropIndexRequest struct {
 
 func (x *DropIndexRequest) Reset() {
 	*x = DropIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1821,7 +1895,7 @@ func (x *DropIndexRequest) String() string {
 func (*DropIndexRequest) ProtoMessage() {}
 
 func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[22]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1834,7 +1908,7 @@ func (x *DropIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexRequest.ProtoReflect.Descriptor instead.
 func (*DropIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{22}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DropIndexRequest) GetCollection() string {
@@ -1859,7 +1933,7 @@ type DropIndexResponse struct {
 
 func (x *DropIndexResponse) Reset() {
 	*x = DropIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1945,7 @@ func (x *DropIndexResponse) String() string {
 func (*DropIndexResponse) ProtoMessage() {}
 
 func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[23]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +1958,7 @@ func (x *DropIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropIndexResponse.ProtoReflect.Descriptor instead.
 func (*DropIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{23}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
 }
 
 type FillIndexRequest struct {
@@ -1901,7 +1975,7 @@ type FillIndexRequest struct {
 
 func (x *FillIndexRequest) Reset() {
 	*x = FillIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +1987,7 @@ func (x *FillIndexRequest) String() string {
 func (*FillIndexRequest) ProtoMessage() {}
 
 func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[24]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2000,7 @@ func (x *FillIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexRequest.ProtoReflect.Descriptor instead.
 func (*FillIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{24}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FillIndexRequest) GetCollection() string {
@@ -1969,7 +2043,7 @@ type FillIndexResponse struct {
 
 func (x *FillIndexResponse) Reset() {
 	*x = FillIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2055,7 @@ func (x *FillIndexResponse) String() string {
 func (*FillIndexResponse) ProtoMessage() {}
 
 func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[25]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2068,7 @@ func (x *FillIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillIndexResponse.ProtoReflect.Descriptor instead.
 func (*FillIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{25}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FillIndexResponse) GetFilled() uint64 {
@@ -2033,7 +2107,7 @@ type SetCurrentIndexRequest struct {
 
 func (x *SetCurrentIndexRequest) Reset() {
 	*x = SetCurrentIndexRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2119,7 @@ func (x *SetCurrentIndexRequest) String() string {
 func (*SetCurrentIndexRequest) ProtoMessage() {}
 
 func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[26]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2132,7 @@ func (x *SetCurrentIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexRequest.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{26}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetCurrentIndexRequest) GetCollection() string {
@@ -2099,7 +2173,7 @@ type SetCurrentIndexResponse struct {
 
 func (x *SetCurrentIndexResponse) Reset() {
 	*x = SetCurrentIndexResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +2185,7 @@ func (x *SetCurrentIndexResponse) String() string {
 func (*SetCurrentIndexResponse) ProtoMessage() {}
 
 func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[27]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +2198,7 @@ func (x *SetCurrentIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCurrentIndexResponse.ProtoReflect.Descriptor instead.
 func (*SetCurrentIndexResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{27}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetCurrentIndexResponse) GetPreviousVersion() uint32 {
@@ -2149,7 +2223,7 @@ type Alias struct {
 
 func (x *Alias) Reset() {
 	*x = Alias{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2235,7 @@ func (x *Alias) String() string {
 func (*Alias) ProtoMessage() {}
 
 func (x *Alias) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[28]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2248,7 @@ func (x *Alias) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alias.ProtoReflect.Descriptor instead.
 func (*Alias) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{28}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Alias) GetName() string {
@@ -2220,7 +2294,7 @@ type SetAliasRequest struct {
 
 func (x *SetAliasRequest) Reset() {
 	*x = SetAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2232,7 +2306,7 @@ func (x *SetAliasRequest) String() string {
 func (*SetAliasRequest) ProtoMessage() {}
 
 func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[29]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2245,7 +2319,7 @@ func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasRequest.ProtoReflect.Descriptor instead.
 func (*SetAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{29}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetAliasRequest) GetName() string {
@@ -2285,7 +2359,7 @@ type SetAliasResponse struct {
 
 func (x *SetAliasResponse) Reset() {
 	*x = SetAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2371,7 @@ func (x *SetAliasResponse) String() string {
 func (*SetAliasResponse) ProtoMessage() {}
 
 func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[30]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2384,7 @@ func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasResponse.ProtoReflect.Descriptor instead.
 func (*SetAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{30}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetAliasResponse) GetAlias() *Alias {
@@ -2331,7 +2405,7 @@ type DropAliasRequest struct {
 
 func (x *DropAliasRequest) Reset() {
 	*x = DropAliasRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2417,7 @@ func (x *DropAliasRequest) String() string {
 func (*DropAliasRequest) ProtoMessage() {}
 
 func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[31]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2430,7 @@ func (x *DropAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasRequest.ProtoReflect.Descriptor instead.
 func (*DropAliasRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{31}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DropAliasRequest) GetName() string {
@@ -2381,7 +2455,7 @@ type DropAliasResponse struct {
 
 func (x *DropAliasResponse) Reset() {
 	*x = DropAliasResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2467,7 @@ func (x *DropAliasResponse) String() string {
 func (*DropAliasResponse) ProtoMessage() {}
 
 func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[32]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2406,7 +2480,7 @@ func (x *DropAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropAliasResponse.ProtoReflect.Descriptor instead.
 func (*DropAliasResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{32}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
 }
 
 type ListAliasesRequest struct {
@@ -2417,7 +2491,7 @@ type ListAliasesRequest struct {
 
 func (x *ListAliasesRequest) Reset() {
 	*x = ListAliasesRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2503,7 @@ func (x *ListAliasesRequest) String() string {
 func (*ListAliasesRequest) ProtoMessage() {}
 
 func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[33]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2516,7 @@ func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{33}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
 }
 
 type ListAliasesResponse struct {
@@ -2455,7 +2529,7 @@ type ListAliasesResponse struct {
 
 func (x *ListAliasesResponse) Reset() {
 	*x = ListAliasesResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2467,7 +2541,7 @@ func (x *ListAliasesResponse) String() string {
 func (*ListAliasesResponse) ProtoMessage() {}
 
 func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[34]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2480,7 +2554,7 @@ func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{34}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListAliasesResponse) GetAliases() []*Alias {
@@ -2500,7 +2574,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2586,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[35]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2599,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{35}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeleteRequest) GetCollection() string {
@@ -2552,7 +2626,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2638,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[36]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2651,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{36}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeleteResponse) GetDeleted() uint64 {
@@ -2610,7 +2684,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2696,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[37]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2635,7 +2709,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{37}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -2724,7 +2798,7 @@ type SearchOptions struct {
 
 func (x *SearchOptions) Reset() {
 	*x = SearchOptions{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2810,7 @@ func (x *SearchOptions) String() string {
 func (*SearchOptions) ProtoMessage() {}
 
 func (x *SearchOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[38]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2823,7 @@ func (x *SearchOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchOptions.ProtoReflect.Descriptor instead.
 func (*SearchOptions) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{38}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SearchOptions) GetFilter() string {
@@ -2823,7 +2897,7 @@ type Fusion struct {
 
 func (x *Fusion) Reset() {
 	*x = Fusion{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2835,7 +2909,7 @@ func (x *Fusion) String() string {
 func (*Fusion) ProtoMessage() {}
 
 func (x *Fusion) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[39]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2848,7 +2922,7 @@ func (x *Fusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fusion.ProtoReflect.Descriptor instead.
 func (*Fusion) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{39}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Fusion) GetMethod() Fusion_Method {
@@ -2900,7 +2974,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2912,7 +2986,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[40]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2925,7 +2999,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{40}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Hit) GetId() string {
@@ -2993,7 +3067,7 @@ type HitStage struct {
 
 func (x *HitStage) Reset() {
 	*x = HitStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3005,7 +3079,7 @@ func (x *HitStage) String() string {
 func (*HitStage) ProtoMessage() {}
 
 func (x *HitStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[41]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3018,7 +3092,7 @@ func (x *HitStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HitStage.ProtoReflect.Descriptor instead.
 func (*HitStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{41}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HitStage) GetStage() string {
@@ -3059,7 +3133,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3071,7 +3145,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[42]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3084,7 +3158,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{42}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Term) GetTerm() string {
@@ -3114,7 +3188,7 @@ type SearchStage struct {
 
 func (x *SearchStage) Reset() {
 	*x = SearchStage{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3126,7 +3200,7 @@ func (x *SearchStage) String() string {
 func (*SearchStage) ProtoMessage() {}
 
 func (x *SearchStage) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[43]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3139,7 +3213,7 @@ func (x *SearchStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchStage.ProtoReflect.Descriptor instead.
 func (*SearchStage) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{43}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SearchStage) GetStage() string {
@@ -3173,7 +3247,7 @@ type Hits struct {
 
 func (x *Hits) Reset() {
 	*x = Hits{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[44]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3185,7 +3259,7 @@ func (x *Hits) String() string {
 func (*Hits) ProtoMessage() {}
 
 func (x *Hits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[44]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3198,7 +3272,7 @@ func (x *Hits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hits.ProtoReflect.Descriptor instead.
 func (*Hits) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{44}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Hits) GetHits() []*Hit {
@@ -3226,7 +3300,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[45]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3238,7 +3312,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[45]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3251,7 +3325,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{45}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -3345,13 +3419,14 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\bsettings\x18\x05 \x01(\v2 .crossfade.v1.CollectionSettingsR\bsettings\x12\x16\n" +
 	"\x05model\x18\x03 \x01(\tH\x00R\x05model\x12>\n" +
 	"\fvector_space\x18\x04 \x01(\v2\x19.crossfade.v1.VectorSpaceH\x00R\vvectorSpaceB\a\n" +
-	"\x05space\"\xd7\x02\n" +
+	"\x05space\"\xff\x02\n" +
 	"\x12CollectionSettings\x12D\n" +
 	"\x06fields\x18\x01 \x03(\v2,.crossfade.v1.CollectionSettings.FieldsEntryR\x06fields\x122\n" +
 	"\banalyser\x18\x02 \x01(\v2\x16.crossfade.v1.AnalyserR\banalyser\x122\n" +
 	"\bchunking\x18\x03 \x01(\v2\x16.crossfade.v1.ChunkingR\bchunking\x12!\n" +
 	"\ftenant_field\x18\x04 \x01(\tR\vtenantField\x12\x1c\n" +
-	"\tprecision\x18\x05 \x01(\tR\tprecision\x1aR\n" +
+	"\tprecision\x18\x05 \x01(\tR\tprecision\x12&\n" +
+	"\x04hnsw\x18\x06 \x01(\v2\x12.crossfade.v1.HnswR\x04hnsw\x1aR\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
 	"\x05value\x18\x02 \x01(\x0e2\x17.crossfade.v1.FieldTypeR\x05value:\x028\x01\"c\n" +
@@ -3364,7 +3439,11 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\rR\x04size\x12\x18\n" +
 	"\aoverlap\x18\x03 \x01(\rR\aoverlap\x12%\n" +
-	"\x0eheading_prefix\x18\x04 \x01(\bR\rheadingPrefix\"^\n" +
+	"\x0eheading_prefix\x18\x04 \x01(\bR\rheadingPrefix\"U\n" +
+	"\x04Hnsw\x12\f\n" +
+	"\x01m\x18\x01 \x01(\rR\x01m\x12'\n" +
+	"\x0fef_construction\x18\x02 \x01(\rR\x0eefConstruction\x12\x16\n" +
+	"\x06recall\x18\x03 \x01(\x01R\x06recall\"^\n" +
 	"\vVectorSpace\x12\x1c\n" +
 	"\tdimension\x18\x01 \x01(\rR\tdimension\x121\n" +
 	"\x14document_fingerprint\x18\x02 \x01(\tR\x13documentFingerprint\"T\n" +
@@ -3591,7 +3670,7 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_crossfade_v1_collections_proto_goTypes = []any{
 	(FieldType)(0),                   // 0: crossfade.v1.FieldType
 	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
@@ -3605,122 +3684,124 @@ var file_crossfade_v1_collections_proto_goTypes = []any{
 	(*CollectionSettings)(nil),       // 9: crossfade.v1.CollectionSettings
 	(*Analyser)(nil),                 // 10: crossfade.v1.Analyser
 	(*Chunking)(nil),                 // 11: crossfade.v1.Chunking
-	(*VectorSpace)(nil),              // 12: crossfade.v1.VectorSpace
-	(*CreateCollectionResponse)(nil), // 13: crossfade.v1.CreateCollectionResponse
-	(*ListCollectionsRequest)(nil),   // 14: crossfade.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),  // 15: crossfade.v1.ListCollectionsResponse
-	(*DeleteCollectionRequest)(nil),  // 16: crossfade.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil), // 17: crossfade.v1.DeleteCollectionResponse
-	(*UpsertRequest)(nil),            // 18: crossfade.v1.UpsertRequest
-	(*VersionVectors)(nil),           // 19: crossfade.v1.VersionVectors
-	(*UpsertResponse)(nil),           // 20: crossfade.v1.UpsertResponse
-	(*DocumentChunks)(nil),           // 21: crossfade.v1.DocumentChunks
-	(*Chunk)(nil),                    // 22: crossfade.v1.Chunk
-	(*CreateIndexRequest)(nil),       // 23: crossfade.v1.CreateIndexRequest
-	(*CreateIndexResponse)(nil),      // 24: crossfade.v1.CreateIndexResponse
-	(*DropIndexRequest)(nil),         // 25: crossfade.v1.DropIndexRequest
-	(*DropIndexResponse)(nil),        // 26: crossfade.v1.DropIndexResponse
-	(*FillIndexRequest)(nil),         // 27: crossfade.v1.FillIndexRequest
-	(*FillIndexResponse)(nil),        // 28: crossfade.v1.FillIndexResponse
-	(*SetCurrentIndexRequest)(nil),   // 29: crossfade.v1.SetCurrentIndexRequest
-	(*SetCurrentIndexResponse)(nil),  // 30: crossfade.v1.SetCurrentIndexResponse
-	(*Alias)(nil),                    // 31: crossfade.v1.Alias
-	(*SetAliasRequest)(nil),          // 32: crossfade.v1.SetAliasRequest
-	(*SetAliasResponse)(nil),         // 33: crossfade.v1.SetAliasResponse
-	(*DropAliasRequest)(nil),         // 34: crossfade.v1.DropAliasRequest
-	(*DropAliasResponse)(nil),        // 35: crossfade.v1.DropAliasResponse
-	(*ListAliasesRequest)(nil),       // 36: crossfade.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),      // 37: crossfade.v1.ListAliasesResponse
-	(*DeleteRequest)(nil),            // 38: crossfade.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 39: crossfade.v1.DeleteResponse
-	(*SearchRequest)(nil),            // 40: crossfade.v1.SearchRequest
-	(*SearchOptions)(nil),            // 41: crossfade.v1.SearchOptions
-	(*Fusion)(nil),                   // 42: crossfade.v1.Fusion
-	(*Hit)(nil),                      // 43: crossfade.v1.Hit
-	(*HitStage)(nil),                 // 44: crossfade.v1.HitStage
-	(*Term)(nil),                     // 45: crossfade.v1.Term
-	(*SearchStage)(nil),              // 46: crossfade.v1.SearchStage
-	(*Hits)(nil),                     // 47: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 48: crossfade.v1.SearchResponse
-	nil,                              // 49: crossfade.v1.Document.MetadataEntry
-	nil,                              // 50: crossfade.v1.CollectionSettings.FieldsEntry
-	(Metric)(0),                      // 51: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 52: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 53: crossfade.v1.StageTimes
-	(Priority)(0),                    // 54: crossfade.v1.Priority
+	(*Hnsw)(nil),                     // 12: crossfade.v1.Hnsw
+	(*VectorSpace)(nil),              // 13: crossfade.v1.VectorSpace
+	(*CreateCollectionResponse)(nil), // 14: crossfade.v1.CreateCollectionResponse
+	(*ListCollectionsRequest)(nil),   // 15: crossfade.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),  // 16: crossfade.v1.ListCollectionsResponse
+	(*DeleteCollectionRequest)(nil),  // 17: crossfade.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil), // 18: crossfade.v1.DeleteCollectionResponse
+	(*UpsertRequest)(nil),            // 19: crossfade.v1.UpsertRequest
+	(*VersionVectors)(nil),           // 20: crossfade.v1.VersionVectors
+	(*UpsertResponse)(nil),           // 21: crossfade.v1.UpsertResponse
+	(*DocumentChunks)(nil),           // 22: crossfade.v1.DocumentChunks
+	(*Chunk)(nil),                    // 23: crossfade.v1.Chunk
+	(*CreateIndexRequest)(nil),       // 24: crossfade.v1.CreateIndexRequest
+	(*CreateIndexResponse)(nil),      // 25: crossfade.v1.CreateIndexResponse
+	(*DropIndexRequest)(nil),         // 26: crossfade.v1.DropIndexRequest
+	(*DropIndexResponse)(nil),        // 27: crossfade.v1.DropIndexResponse
+	(*FillIndexRequest)(nil),         // 28: crossfade.v1.FillIndexRequest
+	(*FillIndexResponse)(nil),        // 29: crossfade.v1.FillIndexResponse
+	(*SetCurrentIndexRequest)(nil),   // 30: crossfade.v1.SetCurrentIndexRequest
+	(*SetCurrentIndexResponse)(nil),  // 31: crossfade.v1.SetCurrentIndexResponse
+	(*Alias)(nil),                    // 32: crossfade.v1.Alias
+	(*SetAliasRequest)(nil),          // 33: crossfade.v1.SetAliasRequest
+	(*SetAliasResponse)(nil),         // 34: crossfade.v1.SetAliasResponse
+	(*DropAliasRequest)(nil),         // 35: crossfade.v1.DropAliasRequest
+	(*DropAliasResponse)(nil),        // 36: crossfade.v1.DropAliasResponse
+	(*ListAliasesRequest)(nil),       // 37: crossfade.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),      // 38: crossfade.v1.ListAliasesResponse
+	(*DeleteRequest)(nil),            // 39: crossfade.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 40: crossfade.v1.DeleteResponse
+	(*SearchRequest)(nil),            // 41: crossfade.v1.SearchRequest
+	(*SearchOptions)(nil),            // 42: crossfade.v1.SearchOptions
+	(*Fusion)(nil),                   // 43: crossfade.v1.Fusion
+	(*Hit)(nil),                      // 44: crossfade.v1.Hit
+	(*HitStage)(nil),                 // 45: crossfade.v1.HitStage
+	(*Term)(nil),                     // 46: crossfade.v1.Term
+	(*SearchStage)(nil),              // 47: crossfade.v1.SearchStage
+	(*Hits)(nil),                     // 48: crossfade.v1.Hits
+	(*SearchResponse)(nil),           // 49: crossfade.v1.SearchResponse
+	nil,                              // 50: crossfade.v1.Document.MetadataEntry
+	nil,                              // 51: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 52: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 53: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 54: crossfade.v1.StageTimes
+	(Priority)(0),                    // 55: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	51, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	52, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
 	9,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
 	4,  // 2: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
-	49, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	50, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
 	7,  // 4: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	51, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	52, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
 	9,  // 6: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
-	12, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	50, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	13, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	51, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
 	10, // 9: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
 	11, // 10: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
-	3,  // 11: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
-	3,  // 12: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
-	5,  // 13: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	52, // 14: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
-	19, // 15: crossfade.v1.UpsertRequest.also_vectors:type_name -> crossfade.v1.VersionVectors
-	52, // 16: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
-	53, // 17: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
-	21, // 18: crossfade.v1.UpsertResponse.document_chunks:type_name -> crossfade.v1.DocumentChunks
-	22, // 19: crossfade.v1.DocumentChunks.chunks:type_name -> crossfade.v1.Chunk
-	12, // 20: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	4,  // 21: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
-	53, // 22: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
-	31, // 23: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
-	31, // 24: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
-	52, // 25: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	54, // 26: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
-	41, // 27: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
-	1,  // 28: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
-	42, // 29: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
-	2,  // 30: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
-	5,  // 31: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
-	44, // 32: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
-	45, // 33: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
-	43, // 34: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	47, // 35: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	53, // 36: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	46, // 37: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	6,  // 38: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	0,  // 39: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
-	8,  // 40: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	14, // 41: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	16, // 42: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	18, // 43: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	38, // 44: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	40, // 45: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	23, // 46: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
-	25, // 47: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
-	27, // 48: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
-	29, // 49: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
-	32, // 50: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
-	34, // 51: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
-	36, // 52: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
-	13, // 53: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	15, // 54: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	17, // 55: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	20, // 56: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	39, // 57: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	48, // 58: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	24, // 59: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
-	26, // 60: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
-	28, // 61: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
-	30, // 62: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
-	33, // 63: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
-	35, // 64: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
-	37, // 65: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
-	53, // [53:66] is the sub-list for method output_type
-	40, // [40:53] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	12, // 11: crossfade.v1.CollectionSettings.hnsw:type_name -> crossfade.v1.Hnsw
+	3,  // 12: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
+	3,  // 13: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
+	5,  // 14: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
+	53, // 15: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	20, // 16: crossfade.v1.UpsertRequest.also_vectors:type_name -> crossfade.v1.VersionVectors
+	53, // 17: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
+	54, // 18: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	22, // 19: crossfade.v1.UpsertResponse.document_chunks:type_name -> crossfade.v1.DocumentChunks
+	23, // 20: crossfade.v1.DocumentChunks.chunks:type_name -> crossfade.v1.Chunk
+	13, // 21: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
+	4,  // 22: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
+	54, // 23: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
+	32, // 24: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
+	32, // 25: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
+	53, // 26: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	55, // 27: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	42, // 28: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
+	1,  // 29: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
+	43, // 30: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
+	2,  // 31: crossfade.v1.Fusion.method:type_name -> crossfade.v1.Fusion.Method
+	5,  // 32: crossfade.v1.Hit.document:type_name -> crossfade.v1.Document
+	45, // 33: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
+	46, // 34: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
+	44, // 35: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
+	48, // 36: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	54, // 37: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	47, // 38: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	6,  // 39: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 40: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	8,  // 41: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	15, // 42: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	17, // 43: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	19, // 44: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	39, // 45: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	41, // 46: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	24, // 47: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
+	26, // 48: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
+	28, // 49: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
+	30, // 50: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
+	33, // 51: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
+	35, // 52: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
+	37, // 53: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
+	14, // 54: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	16, // 55: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	18, // 56: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	21, // 57: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	40, // 58: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	49, // 59: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	25, // 60: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
+	27, // 61: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
+	29, // 62: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
+	31, // 63: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
+	34, // 64: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
+	36, // 65: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
+	38, // 66: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
+	54, // [54:67] is the sub-list for method output_type
+	41, // [41:54] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -3741,21 +3822,21 @@ func file_crossfade_v1_collections_proto_init() {
 		(*CreateCollectionRequest_Model)(nil),
 		(*CreateCollectionRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[20].OneofWrappers = []any{
+	file_crossfade_v1_collections_proto_msgTypes[21].OneofWrappers = []any{
 		(*CreateIndexRequest_Model)(nil),
 		(*CreateIndexRequest_VectorSpace)(nil),
 	}
-	file_crossfade_v1_collections_proto_msgTypes[29].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[31].OneofWrappers = []any{}
-	file_crossfade_v1_collections_proto_msgTypes[39].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[30].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[32].OneofWrappers = []any{}
 	file_crossfade_v1_collections_proto_msgTypes[40].OneofWrappers = []any{}
+	file_crossfade_v1_collections_proto_msgTypes[41].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   48,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
