@@ -13,6 +13,8 @@ from serving_harness import serve_process
 from crossfade.cli.main import run
 from crossfade.client import Client
 from crossfade.config import load_settings
+from crossfade.retrieval import Retriever, SearchOptions
+from crossfade.retrieval.ranking import Walking
 from crossfade.store import DurableStore, HnswSettings, StoreSettings
 
 SPACE = ("--dimension", 2, "--fingerprint", FINGERPRINT, "--metric", "ip")
@@ -117,6 +119,29 @@ class TestOfACollection:
         both = ("--stop-words-file", own, "--stop-words", "english")
         assert "give one of them" in refused(capsys, "create", store, "c", *SPACE, *both)
         assert not store.exists()  # nothing was made for nothing
+
+
+def test_a_search_says_how_far_to_walk(
+    minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    path = lines(tmp_path / "a.jsonl", [{"_id": "a", "text": "Bread and butter."}])
+    done(capsys, "create", store, "c", "--model", minilm_bundle)
+    done(capsys, "ingest", store, "c", path, "--model", minilm_bundle)
+    asked: list[Walking] = []
+    search = Retriever.search_texts
+
+    def watched(self: Retriever, texts: list[str], k: int, options: SearchOptions) -> Any:
+        asked.append(options.walking)
+        return search(self, texts, k, options)
+
+    monkeypatch.setattr(Retriever, "search_texts", watched)
+    words = ("search", store, "c", "toast", "--model", minilm_bundle)
+    for options in ((), ("--ef", 200), ("--exact",)):
+        assert [hit["id"] for hit in told(capsys, *words, *options)["hits"]] == ["a"]
+    assert asked == [Walking(), Walking(ef=200), Walking(exact=True)]
+    assert "ef" in refused(capsys, *words, "--ef", 0)
+    assert "no graphs to walk" in refused(capsys, "search", store, "c", "toast", "--mode", "lexical", "--ef", 9)
 
 
 class TestOfTheProcess:

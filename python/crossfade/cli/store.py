@@ -186,6 +186,11 @@ def search(
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Whose documents, in a collection of tenants.", show_default=False)
     ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Look at every vector; graphs may miss a few.")] = False,
+    ef: Annotated[
+        int | None,
+        typer.Option("--ef", help="How far graphs are walked; by default as measured.", min=1, show_default=False),
+    ] = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     as_json: Json = False,
@@ -195,10 +200,13 @@ def search(
     from crossfade.config import load_settings
     from crossfade.errors import InvalidInput
     from crossfade.retrieval import Retriever, SearchOptions
+    from crossfade.retrieval.ranking import Walking
     from crossfade.store.metadata import Filter
     from crossfade.store.tenancy import TenantCollection
 
     condition = None if filter_ is None else Filter.parse(filter_)
+    if mode == "lexical" and (exact or ef is not None):
+        raise InvalidInput("a search by words has no graphs to walk: leave --exact and --ef out")
     if model is None and mode != "lexical":
         raise InvalidInput(f"a search of mode {mode} needs the collection's model: give --model, or --mode lexical")
     with searchable(directory) as store:
@@ -208,7 +216,8 @@ def search(
             condition = view.imposed(condition)
         encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
         retriever = Retriever(view, encoder, load_settings(threads=threads).threads)
-        hits = retriever.search_texts([text], k, SearchOptions(filter=condition, mode=mode)).hits[0]
+        options = SearchOptions(filter=condition, walking=Walking(exact, ef), mode=mode)
+        hits = retriever.search_texts([text], k, options).hits[0]
         found = view.documents([hit.id for hit in hits])
         shown = [_hit_json(view, hit, document) for hit, document in zip(hits, found, strict=True) if document]
     if as_json:
