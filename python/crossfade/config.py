@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     store_seal_characters: int = Field(
         default=64_000_000, ge=100_000, le=1_000_000_000, description="characters of their texts before they do"
     )
+    store_unsealed_rows: int = Field(
+        default=65_536, ge=256, le=64_000_000, description="rows in memory before who writes has to make a segment"
+    )
     store_selection_bytes: int = Field(
         default=16 << 20, ge=0, le=1 << 32, description="remembered filters of each segment; 0 = none"
     )
@@ -91,6 +94,15 @@ class Settings(BaseSettings):
     store_merge_factor: int = Field(default=4, ge=2, le=64, description="segments of like size before they become one")
     store_build_threads: int = Field(default=0, ge=0, le=1024, description="CPU threads that build a graph; 0 = all")
     store_check_on_open: bool = Field(default=True, description="read all segments against their checksums on opening")
+    store_scrub_seconds: float = Field(
+        default=3_600.0,
+        ge=0,
+        le=31_536_000,
+        description="how often each segment is read against its checksums after that; 0 = never",
+    )
+    store_scrub_bytes: int = Field(
+        default=64 << 20, ge=1 << 20, le=1 << 36, description="bytes a second that are read for that"
+    )
     drain_seconds: float = Field(default=30.0, ge=0, description="time that calls in progress get after SIGTERM")
 
     @classmethod

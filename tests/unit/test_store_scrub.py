@@ -20,7 +20,7 @@ from crossfade.store.state import Sealed
 
 DIMENSION, ROWS, PARTS = 16, 64, 3
 PATIENCE_SECONDS = 60.0
-GRAPH = GraphSettings(least_rows=ROWS, m=4, ef_construction=16, sample=4, threads=1)
+GRAPH = GraphSettings(least_rows=ROWS, sample=4, threads=1)
 SETTINGS = StoreSettings(seal_rows=ROWS, unsealed_rows=ROWS, merge_factor=9, graph=GRAPH, scrub_seconds=0.05)
 
 

@@ -104,9 +104,12 @@ class StoreSettings:
         return cls(
             seal_rows=settings.store_seal_rows,
             seal_characters=settings.store_seal_characters,
+            unsealed_rows=settings.store_unsealed_rows,
             merge_factor=settings.store_merge_factor,
             selection_bytes=settings.store_selection_bytes,
             log_bytes=settings.store_log_bytes,
             check_on_open=settings.store_check_on_open,
+            scrub_seconds=settings.store_scrub_seconds,
+            scrub_bytes=settings.store_scrub_bytes,
             graph=GraphSettings(least_rows=settings.store_graph_rows, threads=settings.store_build_threads),
         )
