@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import shutil
@@ -11,65 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from store_disks import NAMES, fill, filled, grow, mounted, opened, remounted, says, segment_files, settle
 from store_model import SETTINGS, State, alive, check, contents, next_write, observed, spec_of, write
 
 from crossfade.errors import CrossfadeError, InvalidInput, StoreError
-from crossfade.store import DurableCollection, DurableStore, database
-
-NAMES = [f"d{number}" for number in range(30)]
-
-
-def opened(directory: Path) -> DurableStore:
-    return DurableStore(directory, SETTINGS, upkeep=False)
-
-
-def filled(directory: Path, *, writes: int = 25) -> State:
-    """A store with segments, dead rows in them, and a tail; closed again."""
-    state: State = {}
-    chance = random.Random(1)
-    with opened(directory) as store:
-        collection = store.create(spec_of("c"))
-        for number in range(writes):
-            grow(collection, state, chance)
-            if number % 8 == 7:
-                collection.seal()
-    return state
-
-
-def grow(collection: DurableCollection, state: State, chance: random.Random) -> None:
-    versions = next_write(state, NAMES, chance)
-    write(collection, versions)
-    state.update(versions)
-
-
-def settle(collection: DurableCollection, state: State, versions: State) -> None:
-    after = state | versions
-    if observed(collection, after) == alive(after):
-        state.update(versions)
-    check(collection, state)
-
-
-def says(error: Exception, *remedies: str) -> int:
-    """1; fails when it does not say what to do."""
-    assert any(remedy in str(error) for remedy in remedies)
-    return 1
-
-
-@contextmanager
-def mounted(directory: Path, options: str) -> Iterator[None]:
-    """A file system in memory. Skips the test where that is not allowed."""
-    directory.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", directory]).returncode:
-        pytest.skip("mounting a file system needs more rights than this process has")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", directory], check=True)
+from crossfade.store import DurableStore, database
 
 
 class TestFullDisk:
@@ -166,24 +114,14 @@ class TestFullDisk:
             check(store.get("c"), state)
 
 
-def fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                pass
-
-
 def test_a_read_only_disk(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with mounted(disk, "size=8m"):
         state = filled(disk / "store")
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        remounted(disk, "ro")
         with pytest.raises(StoreError, match="is on a read-only disk, and cannot be written or served"):
             opened(disk / "store")
-        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        remounted(disk, "rw")
         with opened(disk / "store") as store:
             check(store.get("c"), state)
 
@@ -226,102 +164,6 @@ class TestShared:
             write(collection, {"new": 1})
             check(collection, state | {"new": 1})
         locker.close()
-
-
-def segment_files(directory: Path) -> list[Path]:
-    return sorted(path for path in (directory / "segments").glob("*/*/*") if path.is_file())
-
-
-class TestDerivedFiles:
-    @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-    def test_damage_is_found_when_it_is_opened(self, tmp_path: Path, damage: str) -> None:
-        state = filled(tmp_path / "store")
-        with opened(tmp_path / "store") as store:
-            while store.get("c").keep_up():
-                pass
-        chance = random.Random(damage)
-        for path in segment_files(tmp_path / "store"):
-            if not path.stat().st_size:
-                continue
-            harm(path, damage, chance)
-            with opened(tmp_path / "store") as store:
-                check(store.get("c"), state)
-                assert store.get("c").heal() == 0
-                while store.get("c").keep_up():
-                    pass
-
-    @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-    def test_damage_is_found_and_healed_while_it_is_open(self, tmp_path: Path, damage: str) -> None:
-        state = filled(tmp_path / "store")
-        chance = random.Random(damage)
-        with opened(tmp_path / "store") as store:
-            collection = store.get("c")
-            while collection.keep_up():
-                pass
-            for path in segment_files(tmp_path / "store"):
-                if damage == "remove" and path.name in ("graph.hnsw", "effort.json"):
-                    continue  # a segment may have none
-                if path.stat().st_size:
-                    harm(path, damage, chance)
-                    assert collection.heal() == 1, path.name
-                    check(collection, state)
-                    while collection.keep_up():
-                        pass
-            check(collection, state)
-
-    def test_while_a_segment_is_healed_the_others_serve_and_snapshots_say_so(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        state = filled(tmp_path / "store")
-        with opened(tmp_path / "store") as store:
-            collection = store.get("c")
-            whole = contents(collection.snapshot())
-            victim = min(collection.index.directory.iterdir()) / "vectors.f32"
-            harm(victim, "cut", random.Random(4))
-            written = collection.index._write
-            seen = []
-
-            def look_on(*given: object) -> object:
-                look_at = collection.snapshot()
-                seen.append(look_at.incomplete)
-                assert contents(look_at).items() <= whole.items()
-                return written(*given)
-
-            def refuse(*given: object) -> object:
-                seen.append(collection.snapshot().incomplete)
-                raise StoreError("the disk is full")
-
-            monkeypatch.setattr(collection.index, "_write", refuse)
-            with pytest.raises(StoreError):
-                collection.heal()
-            with pytest.raises(StoreError):
-                collection.keep_up()
-            assert collection.snapshot().incomplete
-            monkeypatch.setattr(collection.index, "_write", look_on)
-            assert collection.keep_up()  # upkeep tries it again, when there is room
-            assert not collection.snapshot().incomplete
-            assert set(seen) == {True}
-            assert collection.heal() == 0
-            check(collection, state)
-
-    def test_an_emptied_directory(self, tmp_path: Path) -> None:
-        state = filled(tmp_path / "store")
-        shutil.rmtree(tmp_path / "store" / "segments")
-        (tmp_path / "store" / "segments").mkdir()
-        with opened(tmp_path / "store") as store:
-            check(store.get("c"), state)
-
-
-def harm(path: Path, damage: str, chance: random.Random) -> None:
-    if damage == "remove":
-        path.unlink()
-        return
-    data = bytearray(path.read_bytes())
-    if damage == "cut":
-        data = data[:-1]
-    else:
-        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-    path.write_bytes(data)
 
 
 class TestDatabase:
