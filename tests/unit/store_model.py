@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from crossfade.lexical import tokens
 from crossfade.retrieval.ranking import Walking, allowed, rank
+from crossfade.retrieval.words import rank_words
 from crossfade.store import CollectionSpec, Document, DurableCollection, Snapshot, StoreSettings
 from crossfade.store.metadata import Filter, bind
 from crossfade.store.settings import GraphSettings
@@ -125,6 +127,32 @@ def check(collection: DurableCollection, state: State) -> None:
         (hits,) = rank(np.array([vector], np.float32), snapshot, 3, "l2", 1, walking=Walking(exact=True))
         assert len(hits) == min(3, len(there))
         assert hits[0][:3] == (name, 0.0, (start, stop))
+    check_walks(snapshot, there)
+    check_words(collection, snapshot, state)
+
+
+def check_walks(snapshot: Snapshot, there: State) -> None:
+    """A search that does not say how, by graphs where there are any, finds every document by its own vector."""
+    if not there:
+        return
+    last = [(name, *rows_of(name, version)[-1]) for name, version in there.items()]
+    found = rank(np.array([vector for *_, vector in last], np.float32), snapshot, 1, "l2", 1)
+    assert [hits[0][:3] for hits in found] == [(name, 0.0, (start, stop)) for name, start, stop, _ in last]
+
+
+def check_words(collection: DurableCollection, snapshot: Snapshot, state: State) -> None:
+    """By its name and version every document is found first, and with it those alone that share a word; by those of one
+    that is gone, it is not."""
+    there = alive(state)
+    analyser = collection.settings.analyser
+    queries = [f"{name} {abs(version)}" for name, version in state.items()]
+    asked = [set(words) for words in tokens(queries, analyser)]
+    contents = [document_of(name, version).content for name, version in there.items()]
+    kept = dict(zip(there, map(set, tokens(contents, analyser)), strict=True))
+    found = rank_words(queries, snapshot, len(there) + 1, 1)
+    for name, words, hits in zip(state, asked, found, strict=True):
+        assert sorted(hit.id for hit in hits) == sorted(other for other, has in kept.items() if words & has)
+        assert name not in there or hits[0].id == name
 
 
 def check_counts(collection: DurableCollection, state: State) -> None:
