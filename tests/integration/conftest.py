@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the tests of the store share a model with those
+# The tests of the store share a model with those, and tenants over the wire one with searches in process.
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("unit", "property")]
 
 
 @pytest.fixture(scope="session")
