@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,8 +68,27 @@ def mounted(directory: Path, options: str) -> Iterator[None]:
 
 
 def remounted(directory: Path, option: str) -> None:
-    """`option`: "ro" or "rw". Files that are open for writing must not keep it from becoming read-only."""
+    """`option`: "ro", where no file is open for writing, or "rw"; "abort": read-only as ext4 makes itself when it meets
+    an error, whatever is open, until it is mounted anew."""
     subprocess.run(["mount", "-o", f"remount,{option}", directory], check=True)
+
+
+@contextmanager
+def ext4_mounted(image: Path, directory: Path) -> Iterator[None]:
+    """A file system in a file, which is made where it is not there yet. Skips the test where that is not allowed."""
+    directory.mkdir()
+    if not image.exists():
+        with image.open("wb") as file:
+            file.truncate(32 << 20)
+        if shutil.which("mke2fs") is None or subprocess.run(["mke2fs", "-q", "-t", "ext4", image]).returncode:
+            pytest.skip("there is no mke2fs to make a file system with")
+    if os.geteuid() != 0 or subprocess.run(["mount", "-o", "loop", image, directory]).returncode:
+        pytest.skip("mounting a file system needs more rights than this process has")
+    try:
+        yield
+    finally:
+        # Lazily: what has been mapped is let go of when Python gets to it.
+        subprocess.run(["umount", "-l", directory], check=True)
 
 
 def fill(path: Path) -> None:

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from store_disks import NAMES, fill, filled, grow, mounted, opened, remounted, says, segment_files, settle
+from store_disks import NAMES, ext4_mounted, fill, filled, grow, mounted, opened, remounted, says, segment_files, settle
 from store_model import SETTINGS, State, alive, check, contents, next_write, observed, spec_of, write
 
 from crossfade.errors import CrossfadeError, InvalidInput, StoreError
@@ -114,16 +114,61 @@ class TestFullDisk:
             check(store.get("c"), state)
 
 
-def test_a_read_only_disk(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    with mounted(disk, "size=8m"):
-        state = filled(disk / "store")
-        remounted(disk, "ro")
-        with pytest.raises(StoreError, match="is on a read-only disk, and cannot be written or served"):
-            opened(disk / "store")
-        remounted(disk, "rw")
-        with opened(disk / "store") as store:
-            check(store.get("c"), state)
+class TestReadOnlyDisk:
+    def test_is_not_opened(self, tmp_path: Path) -> None:
+        disk = tmp_path / "disk"
+        with mounted(disk, "size=8m"):
+            state = filled(disk / "store")
+            remounted(disk, "ro")
+            with pytest.raises(StoreError, match="is on a read-only disk, and cannot be written or served"):
+                opened(disk / "store")
+            remounted(disk, "rw")
+            with opened(disk / "store") as store:
+                check(store.get("c"), state)
+
+    @pytest.mark.parametrize("upkeep", [False, True])
+    def test_becomes_so_while_it_is_open(self, tmp_path: Path, upkeep: bool) -> None:
+        """As a disk's file system does when it meets an error. Writes are refused whole, searches go on, and when it is
+        mounted again all is there that was acknowledged."""
+        image, disk = tmp_path / "image", tmp_path / "disk"
+        with ext4_mounted(image, disk):
+            state = self._cut_off(disk, upkeep)
+            shutil.copy(image, tmp_path / "as-it-was")
+        again = tmp_path / "again"
+        with ext4_mounted(tmp_path / "as-it-was", again), opened(again / "store") as store:
+            collection = store.get("c")
+            check(collection, state)
+            grow(collection, state, random.Random(9))
+            collection.seal()
+            assert collection.heal() == 0
+            check(collection, state)
+
+    def _cut_off(self, disk: Path, upkeep: bool) -> State:
+        """What was acknowledged."""
+        state: State = {}
+        chance = random.Random(8)
+        with DurableStore(disk / "store", SETTINGS, upkeep=upkeep) as store:
+            collection = store.create(spec_of("c"))
+            for number in range(30):
+                grow(collection, state, chance)
+                if number % 8 == 7:
+                    collection.seal()
+            remounted(disk, "abort")
+            for _ in range(5):
+                with pytest.raises(StoreError, match="nothing of this call was taken; check the disk, its mount and"):
+                    write(collection, next_write(state, NAMES, chance))
+                check(collection, state)
+            with pytest.raises(StoreError, match="nothing of this call was taken; check the disk, its mount and"):
+                store.create(spec_of("other"))
+            with pytest.raises(StoreError, match="Read-only file system"):
+                store.backup(disk / "backup")
+            if not upkeep:
+                with pytest.raises(StoreError, match="Read-only file system; what was acknowledged is in the database"):
+                    collection.seal()
+            assert collection.heal() == 0
+            check(collection, state)
+            assert [each.spec.name for each in store.all()] == ["c"]
+        return state
 
 
 class TestShared:

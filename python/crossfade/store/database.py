@@ -38,7 +38,7 @@ _REMEDIES = {
     "SQLITE_FULL": "the disk is full: nothing of this call was taken; make room and send it again",
     "SQLITE_READONLY": "the database is read-only: nothing of this call was taken; check its permissions, and whether "
     "its disk is mounted read-only",
-    "SQLITE_IOERR": "the disk gave an error: nothing of this call was taken; check the disk and its room",
+    "SQLITE_IOERR": "the disk gave an error: nothing of this call was taken; check the disk, its mount and its room",
     "SQLITE_BUSY": "another program holds the database locked: close it and try again",
     "SQLITE_LOCKED": "another program holds the database locked: close it and try again",
     # What may be written is looked at before: tables and their indexes do not say the same.
