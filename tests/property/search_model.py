@@ -81,11 +81,13 @@ def random_entry(tenant: str, name: str, clock: int, chance: random.Random) -> E
 
 
 def _count(chance: random.Random) -> int:
-    return chance.choice((1, 1, 1, 2, 3))
+    return chance.choice((1, 1, 2, 3, 6))
 
 
 def random_vectors(count: int, chance: random.Random) -> tuple[Row, ...]:
-    return tuple(tuple(float(chance.randint(-3, 3)) for _ in range(DIMENSION)) for _ in range(count))
+    """Of a document's rows. At times all of them are one: then many rows make few documents."""
+    rows = tuple(tuple(float(chance.randint(-1, 1)) for _ in range(DIMENSION)) for _ in range(count))
+    return rows if chance.random() < 0.6 else rows[:1] * count
 
 
 def random_filter(chance: random.Random, depth: int = 2) -> dict[str, Any]:

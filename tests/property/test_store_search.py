@@ -383,7 +383,7 @@ class Asked:
 SEQUENCES = 2 * int(os.environ.get("CROSSFADE_SEQUENCES", "600"))
 
 
-class TestSearches(SearchMachine.TestCase):  # type: ignore[misc, name-defined]
+class TestSearches(SearchMachine.TestCase):
     settings = settings(
         max_examples=SEQUENCES, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
