@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import read_only
 from store_disks import NAMES, ext4_mounted, fill, filled, grow, mounted, opened, remounted, says, segment_files, settle
 from store_model import SETTINGS, State, alive, check, contents, next_write, observed, spec_of, write
 
@@ -142,6 +143,41 @@ class TestReadOnlyDisk:
             collection.seal()
             assert collection.heal() == 0
             check(collection, state)
+
+    @pytest.mark.skipif(not read_only.AVAILABLE, reason="its filter of system calls is written for Linux on x86-64")
+    def test_becomes_so_and_is_writable_again(self, tmp_path: Path) -> None:
+        """And all the while the store is open."""
+        state: State = {}
+        chance = random.Random(10)
+        with opened(tmp_path / "store") as store:
+            collection = store.create(spec_of("c"))
+            for _ in range(3):
+                for _ in range(12):
+                    grow(collection, state, chance)
+                collection.seal()
+                last = {"d0": abs(state.get("d0", 0)) + 1}  # so that there is a tail to be sealed
+                write(collection, last)
+                state.update(last)
+
+                def try_all() -> None:
+                    for _ in range(4):
+                        versions = next_write(state, NAMES, chance)
+                        with pytest.raises(StoreError, match="nothing of this call was taken"):
+                            write(collection, versions)
+                        check(collection, state)
+                    with pytest.raises(StoreError, match="Read-only file system"):
+                        collection.seal()
+                    assert collection.heal() == 0
+                    check(collection, state)
+
+                read_only.on_a_read_only_disk(try_all)
+                check(collection, state)
+                while collection.keep_up():
+                    pass
+                check(collection, state)
+        with opened(tmp_path / "store") as store:
+            check(store.get("c"), state)
+            assert store.get("c").heal() == 0
 
     def _cut_off(self, disk: Path, upkeep: bool) -> State:
         """What was acknowledged."""
