@@ -31,6 +31,7 @@ class TestFullDisk:
                 state: State = {}
                 for _ in range(20):
                     grow(collection, state, chance)
+                could_not_seal = 0
                 for _ in range(2):
                     ballast = disk / "ballast"
                     fill(ballast)
@@ -43,14 +44,17 @@ class TestFullDisk:
                             refused += says(error, "make room", "its room")
                             versions = {}
                         settle(collection, state, versions)
-                    with pytest.raises(StoreError, match="make room"):
-                        collection.seal()
+                    if collection.index.unsealed_rows:  # or all that came was refused
+                        with pytest.raises(StoreError, match="make room"):
+                            collection.seal()
+                        could_not_seal += 1
                     check(collection, state)
                     ballast.unlink()
                     for _ in range(10):
                         grow(collection, state, chance)
                     collection.seal()
                     check(collection, state)
+                assert could_not_seal
             with opened(disk / "store") as store:
                 check(store.get("c"), state)
 

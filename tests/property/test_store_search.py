@@ -57,7 +57,7 @@ from crossfade.store.types import Collection
 SETTINGS = StoreSettings(
     seal_rows=12,
     merge_factor=2,
-    graph=GraphSettings(least_rows=10, m=4, ef_construction=16, sample=4, threads=1, niceness=0),
+    graph=GraphSettings(least_rows=10, sample=4, threads=1, niceness=0),
 )
 NAMES = st.sampled_from([f"d{number}" for number in range(14)])
 WHO = st.sampled_from(TENANTS)
