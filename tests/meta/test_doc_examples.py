@@ -13,9 +13,11 @@ NAMES = {"chunking.md": {"tokenizer": WordTokens()}}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DOCS.glob("*.md") if ">>> " in path.read_text("utf-8")))
-def test_a_session_gives_what_it_says(name: str) -> None:
+def test_a_session_gives_what_it_says(name: str, tmp_path: Path) -> None:
     text = (DOCS / name).read_text(encoding="utf-8")
-    test = doctest.DocTestParser().get_doctest(text, dict(NAMES.get(name, {})), name, str(DOCS / name), 0)
+    test = doctest.DocTestParser().get_doctest(
+        text, {**NAMES.get(name, {}), "directory": tmp_path}, name, str(DOCS / name), 0
+    )
     said: list[str] = []
     failures, tried = doctest.DocTestRunner().run(test, out=said.append)
     assert not failures, "".join(said)

@@ -4,7 +4,7 @@ from crossfade.retrieval.options import SearchOptions
 from crossfade.retrieval.ranking import Walking
 from crossfade.retrieval.reranking import Candidate, CrossEncoderReranker, MaxSimReranker, Reranked, Reranker
 from crossfade.retrieval.retriever import Retriever, check_encoder
-from crossfade.retrieval.types import EncoderBundle, Hit, HitStage, SearchResult, Stage, TextEncoder
+from crossfade.retrieval.types import EncoderBundle, Hit, HitStage, SearchResult, Stage, StageCandidates, TextEncoder
 
 __all__ = [
     "Candidate",
@@ -19,6 +19,7 @@ __all__ = [
     "SearchOptions",
     "SearchResult",
     "Stage",
+    "StageCandidates",
     "TextEncoder",
     "Walking",
     "check_encoder",

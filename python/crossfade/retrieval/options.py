@@ -23,7 +23,17 @@ HYBRID = Fusion("sum", "min-max")
 class SearchOptions:
     """`filter`: only documents that it keeps. `walking`: how graphs are used. `mode`: by vectors, by words (BM25), or
     by both, made one by `fusion`. `candidates`: documents that each arm of a hybrid search finds, and that `reranker`
-    reads; None is 100, or 4 k where that is more. `explain`: tell how each hit came to its place.
+    reads; None is 100, or 4 k where that is more.
+
+    `best_chunks`: in each arm a document's score is the mean of its so many best chunks, or of all where it has fewer;
+    1 is the score of its best. By words those chunks count that share one with the query. The mean is exact of every
+    document that is found: over all its chunks, however deep they lie. Which documents are found is as sure as
+    `walking` has it: with `exact`, and by words, they are the best (`crossfade.retrieval.means`).
+
+    `explain`: tell how each hit came to its place. `explain_candidates`: that, and list for every query what each stage
+    gave on: at most `depth(k)` documents a stage, and k of the last one.
+
+    Raises InvalidInput for another mode, and for `candidates` or `best_chunks` below 1.
     """
 
     filter: Filter | None = None
@@ -32,13 +42,19 @@ class SearchOptions:
     candidates: int | None = None
     fusion: Fusion = HYBRID
     reranker: Reranker | None = None
+    best_chunks: int = 1
     explain: bool = False
+    explain_candidates: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise InvalidInput(f"mode {self.mode!r} is not known: use one of {', '.join(get_args(Mode))}")
         if self.candidates is not None and self.candidates < 1:
             raise InvalidInput(f"candidates is {self.candidates}: ask for at least 1")
+        if self.best_chunks < 1:
+            raise InvalidInput(f"best_chunks is {self.best_chunks}: a document's score is that of 1 chunk or more")
+        if self.explain_candidates:
+            object.__setattr__(self, "explain", True)
 
     def depth(self, k: int) -> int:
         """How many documents the first stages find."""

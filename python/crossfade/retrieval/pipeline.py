@@ -16,7 +16,7 @@ from crossfade.retrieval.places import Place, Places, hits_of
 from crossfade.retrieval.ranking import nearest
 from crossfade.retrieval.reranking import Candidate, Reranker
 from crossfade.retrieval.shares import share
-from crossfade.retrieval.types import Hit, HitStage, Stage
+from crossfade.retrieval.types import Hit, HitStage, Stage, StageCandidates
 from crossfade.retrieval.words import explain_words, matching
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Document, Metric, Snapshot
@@ -38,11 +38,13 @@ class Query:
 
 @dataclass(slots=True)
 class Found:
-    """`explanations[i][j]`: how hit j of query i came to its place; None unless it was asked for."""
+    """`explanations[i][j]`: how hit j of query i came to its place; None unless it was asked for. `candidates`: of each
+    stage, where those were."""
 
     hits: list[list[Hit]]
     stages: list[Stage] = field(default_factory=list)
     explanations: list[list[list[HitStage]]] | None = None
+    candidates: list[StageCandidates] = field(default_factory=list)
 
 
 class Pipeline:
@@ -66,11 +68,12 @@ class Pipeline:
         self._check = check
         self._stages: list[Stage] = []
         self._told: list[dict[str, list[HitStage]]] = []
-        self._explain = False
+        self._candidates: list[StageCandidates] = []
+        self._options = SearchOptions()
 
     def run(self, query: Query, k: int, options: SearchOptions) -> Found:
         """Raises InvalidInput when a stage lacks what it needs."""
-        self._explain = options.explain
+        self._options = options
         depth = options.depth(k)
         arms: dict[str, list[Places]] = {}
         # Not what comes after: a reranker has a model to wait for.
@@ -78,7 +81,7 @@ class Pipeline:
             if options.mode in {"dense", "hybrid"}:
                 arms["dense"] = self._stage("dense", lambda: self._dense(query, depth, options, threads))
             if options.mode in {"lexical", "hybrid"}:
-                arms["lexical"] = self._stage("lexical", lambda: self._lexical(query, depth, threads))
+                arms["lexical"] = self._stage("lexical", lambda: self._lexical(query, depth, options, threads))
             (places, *others) = arms.values()
             if others:
                 wanted = k if options.reranker is None else depth
@@ -93,15 +96,17 @@ class Pipeline:
         if "lexical" in arms and query.texts is not None:
             self._tell_words(query.texts, arms["lexical"], hits)
         explanations = [[told.get(hit.id, []) for hit in some] for some, told in zip(hits, self._told, strict=True)]
-        return Found(hits, self._stages, explanations)
+        return Found(hits, self._stages, explanations, self._candidates)
 
     def _stage(self, name: str, work: Callable[[], list[Places]]) -> list[Places]:
         started = time.perf_counter_ns()
         self._check()
         places = work()
         self._note(name, started, [len(some) for some in places])
-        if self._explain:
+        if self._options.explain:
             self._tell(name, ([(name, 0.0 - below) for below, name, _, _ in some] for some in places))
+        if self._options.explain_candidates:
+            self._candidates.append(StageCandidates(name, [hits_of(self._snapshot, some) for some in places]))
         return places
 
     def _reranked_stage(self, query: Query, places: list[Places], reranker: Reranker) -> list[list[Hit]]:
@@ -109,9 +114,12 @@ class Pipeline:
         self._check()
         hits = self._reranked(query, [hits_of(self._snapshot, some) for some in places], reranker)
         self._note("reranked", started, [len(some) for some in hits])
-        if self._explain:
+        if self._options.explain:
             # Of those that it has not read there is nothing to tell.
-            self._tell("reranked", ([(hit.id, hit.score) for hit in some[: reranker.depth]] for some in hits))
+            read = [some[: reranker.depth] for some in hits]
+            self._tell("reranked", ([(hit.id, hit.score) for hit in some] for some in read))
+            if self._options.explain_candidates:
+                self._candidates.append(StageCandidates("reranked", read))
         return hits
 
     def _note(self, name: str, started: int, counts: Sequence[int]) -> None:
@@ -138,13 +146,13 @@ class Pipeline:
     def _dense(self, query: Query, depth: int, options: SearchOptions, threads: int) -> list[Places]:
         if query.vectors is None:
             raise InvalidInput("a search by vectors needs query vectors, or texts and a model that makes them")
-        walking = options.walking
-        return nearest(query.vectors, self._snapshot, depth, self._metric, threads, self._condition, walking)
+        walking, best = options.walking, options.best_chunks
+        return nearest(query.vectors, self._snapshot, depth, self._metric, threads, self._condition, walking, best)
 
-    def _lexical(self, query: Query, depth: int, threads: int) -> list[Places]:
+    def _lexical(self, query: Query, depth: int, options: SearchOptions, threads: int) -> list[Places]:
         if query.texts is None:
             raise InvalidInput("a search by words needs query texts: send texts, not vectors")
-        return matching(query.texts, self._snapshot, depth, threads, self._condition)
+        return matching(query.texts, self._snapshot, depth, threads, self._condition, options.best_chunks)
 
     def _reranked(self, query: Query, hits: list[list[Hit]], reranker: Reranker) -> list[list[Hit]]:
         if query.texts is None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.kernels import top_k, top_k_rescored
+from crossfade.kernels import rescore, top_k, top_k_rescored
+from crossfade.retrieval.means import best_means, rows_of_documents
 from crossfade.retrieval.places import Place, Places, hits_of, ids_of, places_of
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
@@ -84,17 +85,20 @@ def nearest(
     threads: int,
     condition: BoundFilter | None = None,
     walking: Walking = Walking(),
+    best_chunks: int = 1,
 ) -> list[Places]:
-    """As `rank`, before hits are made of it."""
+    """As `rank`, before hits are made of it. `best_chunks`: a document's score is the mean of its so many best rows
+    (`crossfade.retrieval.means`)."""
     lists: list[list[Places]] = []
+    way = _Way(metric, threads, walking, best_chunks)
     for number, part in enumerate(snapshot.parts):
         may = allowed(part, condition)
         if may.count:
-            lists.append(_Search(queries, (part, number), may, _Way(metric, threads, walking)).best(k))
-    return _merged(lists, len(queries), k)
+            lists.append(_Search(queries, (part, number), may, way).best(k))
+    return merged(lists, len(queries), k)
 
 
-def _merged(lists: Sequence[list[Places]], queries: int, k: int) -> list[Places]:
+def merged(lists: Sequence[list[Places]], queries: int, k: int) -> list[Places]:
     """The best `k` of each query of all the parts' lists, each of them in order."""
     if not lists:
         return [[] for _ in range(queries)]
@@ -108,6 +112,7 @@ class _Way:
     metric: Metric
     threads: int
     walking: Walking
+    best_chunks: int
 
 
 class _Search:
@@ -129,7 +134,8 @@ class _Search:
         size = self._may.count
         best: list[Places] = [[] for _ in self._queries]
         left = np.arange(len(self._queries))
-        depth = min(size, k + 1 if self._part.whole else k * _ROWS_A_DOCUMENT + 1)
+        rows = 1 if self._part.whole else _ROWS_A_DOCUMENT * self._way.best_chunks
+        depth = min(size, k * rows + 1)
         while left.size:
             still: list[int] = []
             chunk = max(1, _WIDENED_ENTRIES // depth)
@@ -150,8 +156,10 @@ class _Search:
         scores, rows = self._top(queries, depth)
         # A walk does not tell whether a tie goes on behind its last row: what it found is the answer.
         whole = depth == self._may.count or (self._graph is not None and self._part.whole)
-        answer: Callable[..., Places | None] = self._documents if self._part.whole else self._folded
-        return [answer(scores[at], rows[at], k, whole) for at in range(len(some))]
+        if self._part.whole or self._way.best_chunks == 1:
+            answer: Callable[..., Places | None] = self._documents if self._part.whole else self._folded
+            return [answer(scores[at], rows[at], k, whole) for at in range(len(some))]
+        return [self._by_means(queries[at : at + 1], scores[at], rows[at], k, whole) for at in range(len(some))]
 
     def _top(self, queries: NDArray[np.float32], depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         part, bits, way = self._part, self._may.bits, self._way
@@ -188,6 +196,19 @@ class _Search:
     def _folded(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool) -> Places | None:
         """Each document once, by the best of its rows; of equal ones the first in the document."""
         return folded(places_of(self._part, self._number, rows, scores), k, whole=whole)
+
+    def _by_means(
+        self, query: NDArray[np.float32], scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, whole: bool
+    ) -> Places | None:
+        """Each document once, by the mean of the best of all its rows, those that were not found among them."""
+        part, way, last = self._part, self._way, float(scores[-1])
+        if not whole:
+            mine = rows_of_documents(part, self._may.bits, rows)
+            scored = rescore(query, part.vectors, mine[None], len(mine), metric=way.metric, threads=way.threads)
+            scores, rows = scored.scores[0], scored.indices[0]
+        places = best_means(part, self._number, rows, scores, way.best_chunks, k)
+        # No row beyond is above the last, and so no document's mean is.
+        return places if whole or (len(places) == k and -places[-1][0] > last) else None
 
     def _sorted(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> Places:
         places = places_of(self._part, self._number, rows, scores)

@@ -148,6 +148,7 @@ class Retriever:
             search_ns=time.perf_counter_ns() - start,
             stages=found.stages,
             explanations=found.explanations,
+            candidates=found.candidates,
             incomplete=snapshot.incomplete,
             pending=snapshot.pending,
         )

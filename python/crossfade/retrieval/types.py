@@ -45,12 +45,22 @@ class HitStage:
 
 
 @dataclass(frozen=True, slots=True)
+class StageCandidates:
+    """What a stage gave on: `hits[i]` of query i, best first, as it scored them, each with its best chunk's span. A
+    reranker's are those that it read."""
+
+    stage: str
+    hits: list[list[Hit]]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """Answers to a batch of queries, in the order asked.
 
     `hits[i]`: score descending, equal scores by id ascending (UTF-8 bytes). `token_counts` and `truncated`, one a
     query, are None when vectors were given. Times in nanoseconds; a stage that did not run is 0.
-    `explanations`: of each hit, when they were asked for. `incomplete`: a damaged part was not searched.
+    `explanations`: of each hit, when they were asked for; `candidates`: of each stage, in the order in which they ran,
+    when those were. `incomplete`: a damaged part was not searched.
     `pending`: documents that the index lacks, and that could not be found.
     """
 
@@ -63,6 +73,7 @@ class SearchResult:
     search_ns: int
     stages: Sequence[Stage] = ()
     explanations: list[list[list[HitStage]]] | None = None
+    candidates: Sequence[StageCandidates] = ()
     incomplete: bool = False
     pending: int = 0
 

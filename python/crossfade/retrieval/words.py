@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
+from crossfade.retrieval.means import best_means, numbers_of, rows_of_documents
 from crossfade.retrieval.places import Place, Places, hits_of, ids_of, places_of
-from crossfade.retrieval.ranking import allowed, folded
+from crossfade.retrieval.ranking import allowed, folded, merged
 from crossfade.retrieval.types import Hit
 from crossfade.store.metadata import BoundFilter
 from crossfade.store.types import Part, Snapshot
@@ -37,10 +38,16 @@ def rank_words(
 
 
 def matching(
-    texts: Sequence[str], snapshot: Snapshot, k: int, threads: int, condition: BoundFilter | None = None
+    texts: Sequence[str],
+    snapshot: Snapshot,
+    k: int,
+    threads: int,
+    condition: BoundFilter | None = None,
+    best_chunks: int = 1,
 ) -> list[Places]:
-    """As `rank_words`, before hits are made of it."""
-    return _Words(snapshot, condition, threads).best(texts, k)
+    """As `rank_words`, before hits are made of it. `best_chunks`: a document's score is the mean of its so many best
+    rows, of those that share a word with the query (`crossfade.retrieval.means`)."""
+    return _Words(snapshot, condition, threads, best_chunks).best(texts, k)
 
 
 def explain_words(text: str, snapshot: Snapshot, places: Sequence[Place]) -> list[tuple[tuple[str, float], ...]]:
@@ -60,28 +67,33 @@ class _Words:
     """Queries of one snapshot. Rows come in the order of parts where they tie, and documents may have several: queries
     whose answer is not sure are asked again, deeper."""
 
-    def __init__(self, snapshot: Snapshot, condition: BoundFilter | None, threads: int) -> None:
+    def __init__(self, snapshot: Snapshot, condition: BoundFilter | None, threads: int, best_chunks: int) -> None:
+        self._best_chunks = best_chunks
         self._parts = snapshot.parts
         self._threads = threads
-        masks = [allowed(part, condition) for part in snapshot.parts]
+        masks = self._masks = [allowed(part, condition) for part in snapshot.parts]
         self._size = sum(may.count for may in masks)
-        self._searched = [
-            lexical.Part(text_of(part), may.bits) for part, may in zip(snapshot.parts, masks, strict=True)
-        ]
+        self._texts = [text_of(part) for part in snapshot.parts]
+        self._searched = [lexical.Part(text, may.bits) for text, may in zip(self._texts, masks, strict=True)]
         self._whole = all(part.whole for part in snapshot.parts)
 
     def best(self, texts: Sequence[str], k: int) -> list[Places]:
         best: list[Places] = [[] for _ in texts]
         left = list(range(len(texts))) if self._size else []
-        depth, ties = min(self._size, k if self._whole else k * _ROWS_A_DOCUMENT), _TIES
+        rows_a_document = 1 if self._whole else _ROWS_A_DOCUMENT * self._best_chunks
+        depth, ties = min(self._size, k * rows_a_document), _TIES
         while left:
             asked = [texts[query] for query in left]
             found = lexical.search(asked, self._searched, depth, threads=self._threads, ties=ties)
             still: list[int] = []
             for query, rows in zip(left, found, strict=True):
                 count = len(rows.rows)
-                fold = self._documents if self._whole else self._folded
-                answer = fold(rows, k, count < depth or depth == self._size, count < depth + ties)
+                whole, with_ties = count < depth or depth == self._size, count < depth + ties
+                if self._whole or self._best_chunks == 1:
+                    fold = self._documents if self._whole else self._folded
+                    answer = fold(rows, k, whole, with_ties)
+                else:
+                    answer = self._by_means(texts[query], rows, k, whole, with_ties)
                 if answer is None:
                     still.append(query)
                 else:
@@ -111,6 +123,46 @@ class _Words:
     def _folded(self, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> Places | None:
         """The same, where documents have several rows, by the best of them."""
         return folded(self._places(found, np.arange(len(found.rows))), k, whole=whole, with_ties=with_ties)
+
+    def _by_means(self, text: str, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> Places | None:
+        """The same, by the mean of the best of their rows, those that were not found among them."""
+        parts, rows, scores = found.parts, found.rows, found.scores
+        if not whole:
+            parts, rows, scores = self._with_the_rest(text, found)
+        lists: list[list[Places]] = []
+        for number in np.unique(parts).tolist():
+            at = np.flatnonzero(parts == number)
+            part = self._parts[number]
+            lists.append([best_means(part, number, rows[at], scores[at], self._best_chunks, k)])
+        (places,) = merged(lists, 1, k)
+        if whole:
+            return places
+        lowest = -places[-1][0] if len(places) == k else -np.inf
+        # No row beyond is above the last, nor level with it where all that tie were found; so no document's mean is.
+        return places if lowest > found.scores[-1] or (with_ties and lowest == found.scores[-1]) else None
+
+    def _with_the_rest(
+        self, text: str, found: lexical.Hits
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+        """Parts, rows and scores of what was found and of all other rows of its documents that share a word with the
+        text, in their order: of those documents alone of which fewer rows were found than count."""
+        more_parts: list[NDArray[np.int32]] = []
+        more_rows: list[NDArray[np.int64]] = []
+        for number in np.unique(found.parts).tolist():
+            part, rows = self._parts[number], found.rows[found.parts == number]
+            _, which, counts = np.unique(numbers_of(part)[rows], return_inverse=True, return_counts=True)
+            short = rows[counts[which] < self._best_chunks]
+            rest = np.setdiff1d(rows_of_documents(part, self._masks[number].bits, short), rows, assume_unique=True)
+            more_parts.append(np.full(len(rest), number, np.int32))
+            more_rows.append(rest)
+        parts, rows = np.concatenate(more_parts), np.concatenate(more_rows)
+        scores = lexical.scores(text, self._texts, list(zip(parts.tolist(), rows.tolist(), strict=True)))
+        there = scores > 0
+        parts = np.concatenate([found.parts, parts[there]])
+        rows = np.concatenate([found.rows, rows[there]])
+        scores = np.concatenate([found.scores, scores[there]])
+        order = np.lexsort((rows, parts, -scores))
+        return parts[order], rows[order], scores[order]
 
     def _places(self, found: lexical.Hits, some: NDArray[np.int64]) -> Places:
         """Some of the rows, in their order."""
