@@ -133,6 +133,24 @@ class TestCommands:
         found = told(capsys, "search", store, "cut", "beacon for sailors", "--model", minilm_bundle, "-k", 1)
         start, stop = found["hits"][0]["span"]
         assert "guides ships" in long[start:stop]
+        model = ("--model", minilm_bundle)
+        (one,) = told(capsys, "search", store, "cut", TOPICS[0][1], *model, "-k", 1)["hits"]
+        means = told(capsys, "search", store, "cut", TOPICS[0][1], *model, "--best-chunks", 9)["hits"]
+        score = {hit["id"]: hit["score"] for hit in means}
+        assert one["id"] == "bread"
+        assert score["bread"] == one["score"], "it has one chunk"
+        assert score["all"] < told(capsys, "search", store, "cut", TOPICS[0][1], *model)["hits"][1]["score"]
+        words = ("search", store, "cut", "beacon for sailors", *model, "--mode", "hybrid", "-k", 1, "--explain")
+        explained = told(capsys, *words)
+        assert [stage["stage"] for stage in explained["stages"]] == ["dense", "lexical", "fused"]
+        dense, lexical, fused = (stage["candidates"] for stage in explained["stages"])
+        assert {each["id"] for each in dense} == {"all", "bread", "brot"}
+        assert [each["id"] for each in lexical] == ["all"] == [each["id"] for each in fused]
+        assert fused[0]["score"] == explained["hits"][0]["score"]
+        assert "stages" not in found
+        text = done(capsys, *words)
+        assert "dense: 3 documents, " in text
+        assert f"  1  {lexical[0]['score']:.4f}  all  {lexical[0]['span'][0]}-{lexical[0]['span'][1]}" in text
         kept = told(
             capsys, "search", store, "c", "dough", "--model", minilm_bundle, "--filter", '{"field": "lang", "eq": "de"}'
         )

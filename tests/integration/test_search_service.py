@@ -229,6 +229,68 @@ def test_a_collection_cuts_its_documents(client: Client) -> None:
         assert stop - start < len(text) / 2
 
 
+def test_documents_are_found_by_the_mean_of_their_best_chunks(client: Client) -> None:
+    settings = CollectionSettings(chunking=ChunkingSettings(Method.SENTENCES, size=8))
+    client.create_collection("means", model="base", settings=settings)
+    mixed = "Knead the bread dough. A telescope shows distant galaxies. An engine burns petrol."
+    baking = "Bread needs flour and dough. Dough is kneaded for bread. Fresh bread smells of yeast."
+    chunks = [sentence + "." for text in (mixed, baking) for sentence in text.rstrip(".").split(". ")]
+    documents = [Document("mixed", text=mixed), Document("baking", text=baking)]
+    assert client.upsert("means", documents, model="base").chunk_counts.tolist() == [3, 3]
+    query = ["knead the bread dough"]
+    asked = client.embed("base", query, "query").values
+    made = client.embed("base", chunks, "document").values
+    scores = (made @ asked[0]).tolist()
+    of = {"mixed": sorted(scores[:3]), "baking": sorted(scores[3:])}
+    for best, order in ((None, "mixed baking"), (1, "mixed baking"), (3, "baking mixed"), (9, "baking mixed")):
+        options = SearchOptions(best_chunks=best)
+        (hits,) = client.search("means", 2, model="base", texts=query, options=options, with_documents=True).hits
+        assert [hit.id for hit in hits] == order.split()
+        for hit in hits:
+            counted = of[hit.id][-(best or 1) :]
+            assert hit.score == pytest.approx(sum(counted) / len(counted), abs=1e-5)
+            assert hit.span is not None
+    # By words a sentence that shares none with the query counts as nothing, and not as zero.
+    options = SearchOptions(mode="lexical", best_chunks=3)
+    (best_of_all,) = client.search("means", 2, texts=["telescope"], options=SearchOptions(mode="lexical")).hits
+    assert client.search("means", 2, texts=["telescope"], options=options).hits == [best_of_all]
+    assert [hit.id for hit in best_of_all] == ["mixed"]
+
+
+def test_each_stage_lists_its_candidates(client: Client) -> None:
+    texts = ["knead the dough", "distant galaxies and petrol"]
+    options = SearchOptions(mode="hybrid", reranker="tokens", candidates=3, explain_candidates=True)
+    answer = client.search("docs", 2, model="base", texts=texts, options=options)
+    plain = client.search(
+        "docs", 2, model="base", texts=texts, options=SearchOptions(mode="hybrid", reranker="tokens", candidates=3)
+    )
+    assert plain.candidates == ()
+    assert [[(hit.id, hit.score) for hit in some] for some in answer.hits] == [
+        [(hit.id, hit.score) for hit in some] for some in plain.hits
+    ]
+    assert len(answer.candidates) == 2
+    for text, hits, stages in zip(texts, answer.hits, answer.candidates, strict=True):
+        assert list(stages) == ["dense", "lexical", "fused", "reranked"]
+        (dense,) = client.search("docs", 3, model="base", texts=[text]).hits
+        assert [(each.id, each.score) for each in stages["dense"]] == [(hit.id, hit.score) for hit in dense]
+        (words,) = client.search("docs", 3, texts=[text], options=SearchOptions(mode="lexical")).hits
+        assert [each.id for each in stages["lexical"]] == [hit.id for hit in words]
+        for listed in stages.values():
+            assert [each.rank for each in listed] == list(range(1, len(listed) + 1))
+            assert len(listed) <= 3
+            assert all(each.span is not None for each in listed)
+        assert [each.id for each in stages["reranked"]][:2] == [hit.id for hit in hits]
+        # What a hit is told of itself is what the lists say of it.
+        for hit in hits:
+            for stage in hit.stages:
+                (found,) = [each for each in stages[stage.stage] if each.id == hit.id]
+                assert (found.rank, found.score) == (stage.rank, stage.score)
+    found = sum(len(stages["dense"]) for stages in answer.candidates)
+    assert next(stage for stage in answer.stages if stage.stage == "dense").candidates == found
+    dropped = {each.id for each in answer.candidates[0]["dense"]} - {hit.id for hit in answer.hits[0]}
+    assert dropped, "what no hit tells of"
+
+
 @pytest.mark.parametrize("precision", ["f16", "int8"])
 def test_a_collection_has_the_precision_it_was_made_with(client: Client, precision: Precision) -> None:
     """Scores are those of f32, or of what f16 rounds vectors to: within 2^-11, vectors having a norm of 1."""
@@ -305,6 +367,13 @@ def test_tenants_have_nothing_of_each_other(server: ServeProcess) -> None:
             nobody.search("shared", 1, model="base", texts=["x"])
         with pytest.raises(InvalidInput, match="leave the field out"):
             a.upsert("shared", [Document("x", text="x", metadata={"tenant": "b"})], model="base")
+        options = SearchOptions(mode="hybrid", explain_candidates=True, best_chunks=2)
+        (stages,) = a.search("shared", 9, model="base", texts=["the secret"], options=options).candidates
+        assert {name: [each.id for each in listed] for name, listed in stages.items()} == {
+            "dense": ["same"],
+            "lexical": ["same"],
+            "fused": ["same"],
+        }
         assert b.delete("shared", ["same"]) == 1
         (hits,) = a.search("shared", 9, model="base", texts=["the secret"]).hits
         assert [hit.id for hit in hits] == ["same"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from client_fakes import LIMITS, field, retry_details
 
-from crossfade._pb import embedding_pb2, models_pb2, vectors_pb2
-from crossfade.client import Client, Embedding, StageTimes, Vectors, messages, plans, retries
+from crossfade._pb import collections_pb2, embedding_pb2, models_pb2, vectors_pb2
+from crossfade.client import Candidate, Client, Embedding, StageTimes, Vectors, messages, plans, retries
 from crossfade.client.channel import OPTIONS
 from crossfade.client.failures import batch_failure, retry_after, with_note
 from crossfade.client.options import Embedder, EmbedOptions, SearchOptions
@@ -70,6 +70,30 @@ class TestOptions:
     def test_of_a_search_too(self) -> None:
         with pytest.raises(InvalidInput, match="priority 'high' does not exist"):
             SearchOptions(priority="high")
+        with pytest.raises(InvalidInput, match="best_chunks is 0: give a whole number of 1 or more, or None"):
+            SearchOptions(best_chunks=0)
+
+    def test_a_search_asks_for_its_candidates_and_means(self) -> None:
+        assert SearchOptions().message() is None
+        asked = SearchOptions(best_chunks=3, explain_candidates=True).message()
+        # To an older server it is a plain explanation.
+        assert asked == collections_pb2.SearchOptions(best_chunks=3, explain=True, explain_candidates=True)
+
+    def test_candidates_are_told_by_query(self) -> None:
+        stage = collections_pb2.StageCandidates(
+            stage="dense",
+            candidates=[
+                collections_pb2.Candidate(id="a", score=0.5, start=0, stop=4),
+                collections_pb2.Candidate(id="b", score=0.25),
+            ],
+        )
+        response = collections_pb2.SearchResponse(
+            results=[collections_pb2.Hits(stages=[stage]), collections_pb2.Hits()], query_fingerprint="f"
+        )
+        told = {"dense": [Candidate("a", 1, 0.5, (0, 4)), Candidate("b", 2, 0.25)]}
+        assert messages.results([response, response]).candidates == (told, {}, told, {})
+        plain = collections_pb2.SearchResponse(results=[collections_pb2.Hits()], query_fingerprint="f")
+        assert messages.results([plain]).candidates == ()
 
 
 ROW = np.array([[0.5, -1.0, 0.25, 0.0, 0.1, -0.1, 0.0, 1.0, 0.125]], np.float32)

@@ -227,6 +227,21 @@ class TestChunks:
         assert [each.evaluation.measures["RR"] for each in found[1:3]] == [1.0, 1.0]
         assert found[1].evaluation.settings["rows"] == found[3].evaluation.settings["rows"]
 
+    def test_documents_by_the_mean_of_their_best_chunks(self, tiny: Encoder, long: Dataset) -> None:
+        arm = replace(self.ARM, best_chunks=2)
+        found = compare(long, tiny, tiny, EvaluationSettings(["RR"]), arms=(self.ARM, arm))
+        assert (found.base.retrieval.best_chunks, found.candidate.retrieval.best_chunks) == (1, 2)
+        for query in found.queries:
+            best = {each.id: each.score for each in query.base_results}
+            assert all(each.score < best[each.id] for each in query.candidate_results)
+        assert any("a document by the mean of its best 2 by the candidate" in reason for reason in found.reasons)
+        assert any(reason.startswith("Both search the same index") for reason in found.reasons)
+        record = json.loads(json.dumps(found.to_json(), allow_nan=False))
+        assert "best_chunks" not in record["base"]["retrieval"], "older records are as they were"
+        assert Comparison.from_json(record) == found
+        assert "best chunks" in render(record)
+        assert evaluate(long, tiny, EvaluationSettings(["RR"]), arm=Arm(best_chunks=2)).evaluation.retrieval.plain
+
     def test_shipping_other_chunks(self, tiny: Encoder, long: Dataset) -> None:
         found = compare(long, tiny, tiny, EvaluationSettings(["RR"]), arms=(Arm(), self.ARM))
         assert "Shipping the candidate means cutting and indexing all 6 documents again." in found.reasons

@@ -285,6 +285,23 @@ class TestSearch:
         assert type(refused) is kind
         assert re.search(message, str(refused))
 
+    def test_candidates_beyond_what_an_answer_holds(self) -> None:
+        house = House(max_message_bytes=65_536)
+        house.fill(*(f"{number:0200}" for number in range(10)))
+        asked = search("docs", 10, *[(1, 2, 3)] * 40)
+        for options, refused in ({"explain": True}, False), ({"explain_candidates": True}, True):
+            asked.options = collections_pb2.SearchOptions(**options).SerializeToString()
+            (answer,) = house.executor.search([asked])
+            assert isinstance(answer, LimitExceeded) == refused, answer
+        assert re.search("candidates of all stages are at least .* bytes, the limit of an answer is 65536", str(answer))
+
+    def test_the_mean_of_chunks_where_documents_are_whole(self, house: House) -> None:
+        house.fill("a")
+        asked = search("docs", 1, (1, 2, 3))
+        asked.options = collections_pb2.SearchOptions(best_chunks=4).SerializeToString()
+        (found,) = house.executor.search([asked])
+        assert [name for name, _ in found.hits[0]] == ["a"], "whole documents have one chunk"
+
 
 class TestMeasure:
     QRELS = (("q1", [("a", 1)]), ("q2", [("b", 2)]))

@@ -114,7 +114,7 @@ def test_hits_on_the_wire() -> None:
     hits = [Hit("a", 1.0, (6, 9)), Hit("b", 0.5), Hit("gone", 0.25, (0, 4))]
     documents = {"a": Document("a", "", "aa bb cc dd"), "b": Document("b", "", "read it")}
     ends = {("a", (0, 5)): 5, ("a", (6, 9)): 0, ("b", (0, 7)): 4}
-    (encoded,) = wire.hits_messages([hits], str, documents, [[(), (), ()]], MetadataSchema(), ends)
+    (encoded,) = wire.hits_messages([hits], str, documents, wire.Told([[(), (), ()]], read_ends=ends), MetadataSchema())
     untyped: Any = collections_pb2.Hits
     told = [(hit.id, hit.HasField("read_end"), hit.read_end) for hit in untyped.FromString(encoded).hits]
     assert told == [("a", True, 0), ("b", True, 4), ("gone", False, 0)]

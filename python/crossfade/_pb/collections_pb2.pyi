@@ -451,7 +451,7 @@ class SearchRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_vectors_pb2.Vectors, _Mapping]] = ..., fingerprint: _Optional[str] = ..., k: _Optional[int] = ..., with_documents: _Optional[bool] = ..., priority: _Optional[_Union[_vectors_pb2.Priority, str]] = ..., options: _Optional[_Union[SearchOptions, _Mapping]] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
-    __slots__ = ("filter", "exact", "ef", "mode", "candidates", "fusion", "reranker", "explain")
+    __slots__ = ("filter", "exact", "ef", "mode", "candidates", "fusion", "reranker", "explain", "best_chunks", "explain_candidates")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     EXACT_FIELD_NUMBER: _ClassVar[int]
     EF_FIELD_NUMBER: _ClassVar[int]
@@ -460,6 +460,8 @@ class SearchOptions(_message.Message):
     FUSION_FIELD_NUMBER: _ClassVar[int]
     RERANKER_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    BEST_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     filter: str
     exact: bool
     ef: int
@@ -468,7 +470,9 @@ class SearchOptions(_message.Message):
     fusion: Fusion
     reranker: str
     explain: bool
-    def __init__(self, filter: _Optional[str] = ..., exact: _Optional[bool] = ..., ef: _Optional[int] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., candidates: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., reranker: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
+    best_chunks: int
+    explain_candidates: bool
+    def __init__(self, filter: _Optional[str] = ..., exact: _Optional[bool] = ..., ef: _Optional[int] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., candidates: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., reranker: _Optional[str] = ..., explain: _Optional[bool] = ..., best_chunks: _Optional[int] = ..., explain_candidates: _Optional[bool] = ...) -> None: ...
 
 class Fusion(_message.Message):
     __slots__ = ("method", "rank_constant", "dense_weight", "lexical_weight")
@@ -539,10 +543,32 @@ class SearchStage(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., candidates: _Optional[int] = ..., ns: _Optional[int] = ...) -> None: ...
 
 class Hits(_message.Message):
-    __slots__ = ("hits",)
+    __slots__ = ("hits", "stages")
     HITS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ...) -> None: ...
+    stages: _containers.RepeatedCompositeFieldContainer[StageCandidates]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageCandidates, _Mapping]]] = ...) -> None: ...
+
+class StageCandidates(_message.Message):
+    __slots__ = ("stage", "candidates")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
+    def __init__(self, stage: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ...) -> None: ...
+
+class Candidate(_message.Message):
+    __slots__ = ("id", "score", "start", "stop")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    score: float
+    start: int
+    stop: int
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., start: _Optional[int] = ..., stop: _Optional[int] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("results", "query_fingerprint", "times", "stages", "incomplete", "pending")

@@ -22,6 +22,7 @@ _CHUNKING_HELP = "How documents are cut before they are embedded."
 _SIZE_HELP = "Tokens of a chunk; 0: what the model reads."
 _OVERLAP_HELP = "Tokens or sentences that a chunk repeats of the last."
 _PREFIX_HELP = "Put the headings that a chunk is below before it."
+_BEST_HELP = "A document's score is the mean of its so many best chunks'."
 
 Mode = Annotated[ModeName, typer.Option("--mode", help=_MODE_HELP)]
 Reranker = Annotated[Path | None, typer.Option("--reranker", help=_RERANKER_HELP, show_default=False)]
@@ -29,6 +30,7 @@ Chunking = Annotated[MethodName, typer.Option("--chunking", help=_CHUNKING_HELP)
 ChunkSize = Annotated[int, typer.Option("--chunk-size", help=_SIZE_HELP)]
 ChunkOverlap = Annotated[int, typer.Option("--chunk-overlap", help=_OVERLAP_HELP)]
 HeadingPrefix = Annotated[bool, typer.Option("--heading-prefix", help=_PREFIX_HELP)]
+BestChunks = Annotated[int, typer.Option("--best-chunks", help=_BEST_HELP, min=1)]
 
 BaseMode = Annotated[ModeName, typer.Option("--base-mode", help=_MODE_HELP)]
 BaseReranker = Annotated[Path | None, typer.Option("--base-reranker", help=_RERANKER_HELP, show_default=False)]
@@ -36,6 +38,7 @@ BaseChunking = Annotated[MethodName, typer.Option("--base-chunking", help=_CHUNK
 BaseChunkSize = Annotated[int, typer.Option("--base-chunk-size", help=_SIZE_HELP)]
 BaseChunkOverlap = Annotated[int, typer.Option("--base-chunk-overlap", help=_OVERLAP_HELP)]
 BaseHeadingPrefix = Annotated[bool, typer.Option("--base-heading-prefix", help=_PREFIX_HELP)]
+BaseBestChunks = Annotated[int, typer.Option("--base-best-chunks", help=_BEST_HELP, min=1)]
 
 CandidateMode = Annotated[ModeName, typer.Option("--candidate-mode", help=_MODE_HELP)]
 CandidateReranker = Annotated[
@@ -45,6 +48,7 @@ CandidateChunking = Annotated[MethodName, typer.Option("--candidate-chunking", h
 CandidateChunkSize = Annotated[int, typer.Option("--candidate-chunk-size", help=_SIZE_HELP)]
 CandidateChunkOverlap = Annotated[int, typer.Option("--candidate-chunk-overlap", help=_OVERLAP_HELP)]
 CandidateHeadingPrefix = Annotated[bool, typer.Option("--candidate-heading-prefix", help=_PREFIX_HELP)]
+CandidateBestChunks = Annotated[int, typer.Option("--candidate-best-chunks", help=_BEST_HELP, min=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class ArmOptions:
     chunk_size: int
     chunk_overlap: int
     heading_prefix: bool
+    best_chunks: int = 1
 
     def needed(self, model: Path | None) -> Path | None:
         """The model, unless nothing would read it: loading it takes seconds."""
@@ -98,4 +103,4 @@ class ArmOptions:
         from crossfade.evaluation.arms import Arm
 
         chunking = ChunkingSettings(Method(self.chunking), self.chunk_size, self.chunk_overlap, self.heading_prefix)
-        return Arm(self.mode, chunking)
+        return Arm(self.mode, chunking, best_chunks=self.best_chunks)

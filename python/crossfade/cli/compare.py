@@ -9,12 +9,14 @@ import typer
 
 from crossfade.cli.arm_options import (
     ArmOptions,
+    BaseBestChunks,
     BaseChunking,
     BaseChunkOverlap,
     BaseChunkSize,
     BaseHeadingPrefix,
     BaseMode,
     BaseReranker,
+    CandidateBestChunks,
     CandidateChunking,
     CandidateChunkOverlap,
     CandidateChunkSize,
@@ -97,12 +99,14 @@ def compare(
     base_chunk_size: BaseChunkSize = 0,
     base_chunk_overlap: BaseChunkOverlap = 0,
     base_heading_prefix: BaseHeadingPrefix = False,
+    base_best_chunks: BaseBestChunks = 1,
     candidate_mode: CandidateMode = "dense",
     candidate_reranker: CandidateReranker = None,
     candidate_chunking: CandidateChunking = "whole",
     candidate_chunk_size: CandidateChunkSize = 0,
     candidate_chunk_overlap: CandidateChunkOverlap = 0,
     candidate_heading_prefix: CandidateHeadingPrefix = False,
+    candidate_best_chunks: CandidateBestChunks = 1,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     protocol: ProtocolOption = None,
@@ -155,7 +159,13 @@ def compare(
         settings = replace(settings, measures=declared.needed_measures())
     check_primary(settings.measures[0])
     first = ArmOptions(
-        base_mode, base_reranker, base_chunking, base_chunk_size, base_chunk_overlap, base_heading_prefix
+        base_mode,
+        base_reranker,
+        base_chunking,
+        base_chunk_size,
+        base_chunk_overlap,
+        base_heading_prefix,
+        base_best_chunks,
     )
     second = ArmOptions(
         candidate_mode,
@@ -164,6 +174,7 @@ def compare(
         candidate_chunk_size,
         candidate_chunk_overlap,
         candidate_heading_prefix,
+        candidate_best_chunks,
     )
     asked.check_base(base)
     if baseline is None:

@@ -9,6 +9,7 @@ import typer
 
 from crossfade.cli.arm_options import (
     ArmOptions,
+    BestChunks,
     Chunking,
     ChunkOverlap,
     ChunkSize,
@@ -59,6 +60,7 @@ def evaluate(
     chunk_size: ChunkSize = 0,
     chunk_overlap: ChunkOverlap = 0,
     heading_prefix: HeadingPrefix = False,
+    best_chunks: BestChunks = 1,
     store: Annotated[
         Path | None,
         typer.Option("--store", help="Search a collection of this store, as a server does.", show_default=False),
@@ -86,7 +88,7 @@ def evaluate(
     from crossfade.evaluation.trec import write_run
 
     settings = evaluation_settings(measures, depth, threads)
-    options = ArmOptions(mode, reranker, chunking, chunk_size, chunk_overlap, heading_prefix)
+    options = ArmOptions(mode, reranker, chunking, chunk_size, chunk_overlap, heading_prefix, best_chunks)
     options.check(model, "--model")
     model = options.needed(model)
     _check_place(options, store, collection, cache, exact=exact)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from crossfade.cli import store_alias, store_version
-from crossfade.cli.arm_options import Chunking, ChunkOverlap, ChunkSize, HeadingPrefix, ModeName
+from crossfade.cli.arm_options import BestChunks, Chunking, ChunkOverlap, ChunkSize, HeadingPrefix, ModeName
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_compact import compact
 from crossfade.cli.store_copies import backup, restore
@@ -37,7 +37,7 @@ from crossfade.cli.store_options import (
 )
 
 if TYPE_CHECKING:
-    from crossfade.retrieval import Hit
+    from crossfade.retrieval import Hit, SearchResult
     from crossfade.store import Collection, CollectionSettings, Document
     from crossfade.store.metadata import MetadataSchema
 
@@ -191,6 +191,10 @@ def search(
         int | None,
         typer.Option("--ef", help="How far graphs are walked; by default as measured.", min=1, show_default=False),
     ] = None,
+    best_chunks: BestChunks = 1,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List what each stage found, with scores and times.")
+    ] = False,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     as_json: Json = False,
@@ -216,18 +220,31 @@ def search(
             condition = view.imposed(condition)
         encoder = None if model is None else load_models({"model": model}, threads, device)["model"]
         retriever = Retriever(view, encoder, load_settings(threads=threads).threads)
-        options = SearchOptions(filter=condition, walking=Walking(exact, ef), mode=mode)
-        hits = retriever.search_texts([text], k, options).hits[0]
+        options = SearchOptions(
+            filter=condition,
+            walking=Walking(exact, ef),
+            mode=mode,
+            best_chunks=best_chunks,
+            explain_candidates=explain,
+        )
+        result = retriever.search_texts([text], k, options)
+        hits = result.hits[0]
         found = view.documents([hit.id for hit in hits])
         shown = [_hit_json(view, hit, document) for hit, document in zip(hits, found, strict=True) if document]
+        stages = _stages_json(view, result)
     if as_json:
-        print(json.dumps({"collection": name, "hits": shown}, indent=2))
+        print(json.dumps({"collection": name, "hits": shown, **({"stages": stages} if explain else {})}, indent=2))
         return
     for rank_, hit in enumerate(shown, start=1):
         start, stop = hit["span"] or (0, len(hit["text"]))
         said = " ".join(hit["text"][start:stop].split())
         snippet = said if len(said) <= _SNIPPET else said[:_SNIPPET] + "..."
         print(f"{rank_:>3}  {hit['score']:.4f}  {hit['id']}  {' '.join(hit['title'].split())[:_SNIPPET]}  {snippet}")
+    for stage in stages:
+        print(f"{stage['stage']}: {len(stage['candidates']):,} documents, {stage['ns'] / 1e6:.1f} ms")
+        for rank_, each in enumerate(stage["candidates"], start=1):
+            where = "" if each["span"] is None else f"  {each['span'][0]}-{each['span'][1]}"
+            print(f"{rank_:>3}  {each['score']:.4f}  {each['id']}{where}")
 
 
 def _view(collection: Collection, tenant: str | None) -> Collection:
@@ -246,11 +263,31 @@ def _view(collection: Collection, tenant: str | None) -> Collection:
     return collection
 
 
-def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str, Any]:
+def _shown(collection: Collection, name: str) -> str:
+    """An id as whoever searches knows it."""
     from crossfade.store.tenancy import TenantCollection
 
+    return collection.shown(name) if isinstance(collection, TenantCollection) else name
+
+
+def _stages_json(collection: Collection, result: SearchResult) -> list[dict[str, Any]]:
+    """What each stage took and gave on for the one query, where that was asked for."""
+    took = {stage.name: stage.ns for stage in result.stages}
+    return [
+        {
+            "stage": each.stage,
+            "ns": took[each.stage],
+            "candidates": [
+                {"id": _shown(collection, hit.id), "score": hit.score, "span": hit.span} for hit in each.hits[0]
+            ],
+        }
+        for each in result.candidates
+    ]
+
+
+def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str, Any]:
     return {
-        "id": collection.shown(hit.id) if isinstance(collection, TenantCollection) else hit.id,
+        "id": _shown(collection, hit.id),
         "score": hit.score,
         "span": hit.span,
         "title": document.title,

@@ -12,6 +12,7 @@ from crossfade.client.options import Fusion, SearchOptions
 from crossfade.client.sync import Client
 from crossfade.client.types import (
     AlsoVersions,
+    Candidate,
     Chunk,
     CollectionInfo,
     Embedding,
@@ -34,6 +35,7 @@ __all__ = [
     "Alias",
     "AlsoVersions",
     "AsyncClient",
+    "Candidate",
     "Chunk",
     "Client",
     "CollectionInfo",

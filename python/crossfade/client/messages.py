@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crossfade._pb import collections_pb2, embedding_pb2, evaluation_pb2, models_pb2, scoring_pb2, vectors_pb2
 from crossfade.client.types import (
+    Candidate,
     Chunk,
     CollectionInfo,
     Embedding,
@@ -170,6 +171,7 @@ def results(responses: Sequence[collections_pb2.SearchResponse]) -> SearchResult
         query_fingerprint=one_fingerprint([response.query_fingerprint for response in responses]),
         times=StageTimes.sum(times(response.times) for response in responses),
         stages=_stages(responses),
+        candidates=_candidates(responses),
         incomplete=any(response.incomplete for response in responses),
         pending=max((response.pending for response in responses), default=0),
     )
@@ -183,6 +185,23 @@ def _stages(responses: Sequence[collections_pb2.SearchResponse]) -> tuple[Search
             before = found.get(stage.stage, SearchStage(stage.stage, 0, 0))
             found[stage.stage] = SearchStage(stage.stage, before.candidates + stage.candidates, before.ns + stage.ns)
     return tuple(found.values())
+
+
+def _candidates(responses: Sequence[collections_pb2.SearchResponse]) -> tuple[dict[str, list[Candidate]], ...]:
+    """Of each query; none at all where no call has any."""
+    answers = [answer for response in responses for answer in response.results]
+    if not any(answer.stages for answer in answers):
+        return ()
+    return tuple(
+        {
+            given.stage: [
+                Candidate(each.id, rank, each.score, (each.start, each.stop) if each.stop else None)
+                for rank, each in enumerate(given.candidates, start=1)
+            ]
+            for given in answer.stages
+        }
+        for answer in answers
+    )
 
 
 def scored(responses: Sequence[scoring_pb2.ScoreResponse]) -> Scored:

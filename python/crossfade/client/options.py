@@ -126,11 +126,13 @@ class SearchOptions:
     fusion: Fusion = field(default_factory=Fusion)
     reranker: str | None = None
     explain: bool = False
+    best_chunks: int | None = None
+    explain_candidates: bool = False
 
     def __post_init__(self) -> None:
         priority_number(self.priority)
         _number("mode", self.mode, _MODES)
-        for name, value in (("ef", self.ef), ("candidates", self.candidates)):
+        for name, value in (("ef", self.ef), ("candidates", self.candidates), ("best_chunks", self.best_chunks)):
             if value is not None and not (isinstance(value, int) and 0 < value < 2**32):
                 raise InvalidInput(f"{name} is {value!r}: give a whole number of 1 or more, or None")
 
@@ -143,7 +145,9 @@ class SearchOptions:
             mode=_MODES[self.mode],
             candidates=self.candidates or 0,
             reranker=self.reranker or "",
-            explain=self.explain,
+            explain=self.explain or self.explain_candidates,
+            best_chunks=self.best_chunks or 0,
+            explain_candidates=self.explain_candidates,
         )
         if self.fusion != Fusion():
             message.fusion.CopyFrom(self.fusion.message())

@@ -193,6 +193,17 @@ class SearchStage:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document that a stage gave on for a query: its rank there, from 1, its score, and where the text that was found
+    begins and ends in the document's, None where that is not known."""
+
+    id: str
+    rank: int
+    score: float
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """`document` is None unless asked for, or when it was deleted since the search. `span`: where the text that was
     found begins and ends in the document's, where documents or an explanation were asked for; `stages`: how the hit
@@ -211,14 +222,16 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class SearchResults:
     """`hits[i]` answers query i: score descending, equal scores by id. `stages`: where an explanation was asked for.
-    `incomplete`: a damaged part of the collection is being built again, and was not searched. `pending`: documents that
-    the index version lacks, and that could not be found.
+    `candidates[i]`: what each stage gave on for query i, by the stage's name, best first, where candidates were asked
+    for; a reranker's are those that it read. `incomplete`: a damaged part of the collection is being built again, and
+    was not searched. `pending`: documents that the index version lacks, and that could not be found.
     """
 
     hits: list[list[Hit]]
     query_fingerprint: str
     times: StageTimes
     stages: tuple[SearchStage, ...] = ()
+    candidates: tuple[dict[str, list[Candidate]], ...] = ()
     incomplete: bool = False
     pending: int = 0
 

@@ -21,9 +21,10 @@ from crossfade.retrieval.options import HYBRID, Mode
 @dataclass(frozen=True, slots=True)
 class Arm:
     """`mode`: dense (by vectors), lexical (BM25) or hybrid. `chunking`: how documents are cut before they are embedded;
-    a document's score is that of its best chunk. `reranker` and `reranker_name`: what puts the first results into
-    another order. `candidates`: documents that each stage gives on (None: 100, or 4 times the depth if that is more).
-    `exact`: every vector is looked at; otherwise graphs are walked where a store has them, as a server does it.
+    a document's score is the mean of its `best_chunks` best ones' (1: that of its best). `reranker` and
+    `reranker_name`: what puts the first results into another order. `candidates`: documents that each stage gives on
+    (None: 100, or 4 times the depth if that is more). `exact`: every vector is looked at; otherwise graphs are walked
+    where a store has them, as a server does it.
 
     Raises InvalidInput for what `SearchOptions` refuses.
     """
@@ -36,6 +37,7 @@ class Arm:
     fusion: Fusion = HYBRID
     analyser: AnalyserSettings = field(default_factory=AnalyserSettings)
     exact: bool = True
+    best_chunks: int = 1
 
     def __post_init__(self) -> None:
         self.options()
@@ -53,6 +55,7 @@ class Arm:
             candidates=self.candidates,
             fusion=self.fusion,
             reranker=self.reranker,
+            best_chunks=self.best_chunks,
         )
 
     def record(self, depth: int, collection: str = "") -> Retrieval:
@@ -77,6 +80,7 @@ class Arm:
             if reranker is None
             else RerankerRef(self.reranker_name or "reranker", reranker.fingerprint, reranker.depth),
             collection=collection,
+            best_chunks=1 if self.whole else self.best_chunks,
         )
 
     def words(self) -> ModelRef:

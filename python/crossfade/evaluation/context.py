@@ -63,6 +63,8 @@ def described(found: Retrieval) -> str:
     }[found.mode]
     if found.chunking:
         words += f" of chunks ({_chunks(found)})"
+        if found.best_chunks > 1:
+            words += f", a document by the mean of its best {found.best_chunks}"
     if found.reranker is not None:
         words += f", the first {found.reranker.depth:,} reranked by {found.reranker.name}"
     return words + (f", in collection {found.collection}" if found.collection else "")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from crossfade.evaluation.record import SCHEMA, check_schema, decode, encode
+from crossfade.evaluation.record import LATER, SCHEMA, check_schema, decode, encode
 
 Verdict = Literal["ship", "do_not_ship", "inconclusive", "blocked"]
 """`blocked`: only where a protocol was declared (`evaluation.decision`), when a gate holds the verdict up."""
@@ -38,10 +38,11 @@ class RerankerRef:
 class Retrieval:
     """How queries were answered. By default, and in records of version 1: by exact search of whole documents' vectors.
 
-    `chunking`: how documents were cut, as `ChunkingSettings.to_json` says it; empty: not at all. `analyser`: how texts
-    became words, where words were searched. `fusion`: how two lists became one, where there were two. `candidates`: how
-    many documents of each query the stages gave on, where there are several. `collection`: of a store, where one was
-    searched and not the corpus of the data set.
+    `chunking`: how documents were cut, as `ChunkingSettings.to_json` says it; empty: not at all. `best_chunks`: a
+    document's score was the mean of its so many best chunks'. `analyser`: how texts became words, where words were
+    searched. `fusion`: how two lists became one, where there were two. `candidates`: how many documents of each query
+    the stages gave on, where there are several. `collection`: of a store, where one was searched and not the corpus of
+    the data set.
     """
 
     mode: Literal["dense", "lexical", "hybrid"] = "dense"
@@ -52,6 +53,7 @@ class Retrieval:
     candidates: int = 0
     reranker: RerankerRef | None = None
     collection: str = ""
+    best_chunks: int = field(default=1, metadata=LATER)
 
     @property
     def plain(self) -> bool:

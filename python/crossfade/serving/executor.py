@@ -220,7 +220,11 @@ class Executor:
                 # What a word gives tells how many documents have it, other tenants' among them.
                 explanations = [[[replace(told, terms=()) for told in hit] for hit in some] for some in explanations]
             read_ends = {} if explanations is None else self._read_ends(collection, there)
-            encoded = wire.hits_messages(hits, shown, there, explanations, collection.fields, read_ends)
+            candidates = [replace(each, hits=each.hits[part]) for each in result.candidates]
+            # An id, and a score of eight bytes.
+            self._limits.listed(sum(len(hit.id) + 8 for each in candidates for some in each.hits for hit in some))
+            told = wire.Told(explanations, candidates, read_ends)
+            encoded = wire.hits_messages(hits, shown, there, told, collection.fields)
         plain = [] if encoded is not None else [[(shown(hit.id), hit.score) for hit in some] for some in hits]
         # A document that was found and is damaged is known when it has been read, and not before.
         incomplete = result.incomplete or (call.with_documents and collection.snapshot().incomplete)

@@ -86,6 +86,16 @@ class Limits:
                 "documents a call, leave with_chunks out, or raise CROSSFADE_MAX_MESSAGE_BYTES on the server"
             )
 
+    def listed(self, size: int) -> None:
+        """`size`: bytes, or fewer, of the candidates that an answer would list."""
+        limit = self.settings.max_message_bytes
+        if size > limit:
+            raise LimitExceeded(
+                f"the candidates of all stages are at least {size} bytes, the limit of an answer is {limit}: send "
+                "fewer queries a call, lower candidates or k, explain without candidates, or raise "
+                "CROSSFADE_MAX_MESSAGE_BYTES on the server"
+            )
+
     def answer(self, size: int) -> None:
         """`size`: characters of the documents that an answer would carry, which are its bytes or fewer."""
         limit = self.settings.max_message_bytes

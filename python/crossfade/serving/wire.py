@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from crossfade.errors import InvalidInput
 from crossfade.fusion import Fusion, Normalisation, Rule, check_weight
 from crossfade.models import Embeddings
 from crossfade.protocol.settings import metric_number, settings_message
-from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, Walking
+from crossfade.retrieval import Hit, HitStage, Reranker, SearchOptions, StageCandidates, Walking
 from crossfade.retrieval.options import Mode
 from crossfade.serving.batches import CollectionState, ServedModel
 from crossfade.store import Alias, Document, IndexVersion
@@ -143,7 +144,9 @@ def search_options(data: bytes, reranker: Callable[[str], Reranker]) -> SearchOp
         candidates=message.candidates or None,
         fusion=_fusion(message.fusion),
         reranker=reranker(message.reranker) if message.reranker else None,
+        best_chunks=message.best_chunks or 1,
         explain=message.explain,
+        explain_candidates=message.explain_candidates,
     )
 
 
@@ -160,18 +163,25 @@ def _fusion(message: collections_pb2.Fusion) -> Fusion:
     return Fusion(rule, normalisation, weights if all(given) else None, float(message.rank_constant or 60))
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of a search beside its answers. `explanations[i][j]`: of hit j of query i; None for nothing.
+    `candidates`: of each stage, for the same queries. `read_ends`: by id and span of a hit, the character before which
+    the model stops reading."""
+
+    explanations: Sequence[Sequence[Sequence[HitStage]]] | None = None
+    candidates: Sequence[StageCandidates] = ()
+    read_ends: Mapping[tuple[str, tuple[int, int]], int] = field(default_factory=dict)
+
+
 def hits_messages(
     hits: Sequence[Sequence[Hit]],
     shown: Callable[[str], str],
     documents: Mapping[str, Document],
-    explanations: Sequence[Sequence[Sequence[HitStage]]] | None,
+    told: Told,
     fields: MetadataSchema,
-    read_ends: Mapping[tuple[str, tuple[int, int]], int],
 ) -> list[bytes]:
-    """A `Hits` message a query, ids as they are `shown`; with the documents there are, and what is told of each hit.
-
-    `read_ends`: by id and span, the character before which the model stops reading.
-    """
+    """A `Hits` message a query, ids as they are `shown`; with the documents there are, and what is `told`."""
     encoded: list[bytes] = []
     for row, some in enumerate(hits):
         message: Any = collections_pb2.Hits()
@@ -183,13 +193,18 @@ def hits_messages(
             if hit.span is not None:
                 one.start, one.stop = hit.span
             if document is not None:
-                read_end = read_ends.get((hit.id, hit.span or (0, len(document.text))))
+                read_end = told.read_ends.get((hit.id, hit.span or (0, len(document.text))))
                 if read_end is not None:
                     one.read_end = read_end
-            for stage in explanations[row][place] if explanations else ():
-                told = one.stages.add(stage=stage.stage, rank=stage.rank, score=stage.score)
+            for stage in told.explanations[row][place] if told.explanations else ():
+                of_hit = one.stages.add(stage=stage.stage, rank=stage.rank, score=stage.score)
                 for term, score in stage.terms:
-                    told.terms.add(term=term, score=score)
+                    of_hit.terms.add(term=term, score=score)
+        for given in told.candidates:
+            listed = message.stages.add(stage=given.stage)
+            for hit in given.hits[row]:
+                start, stop = hit.span or (0, 0)
+                listed.candidates.add(id=shown(hit.id), score=hit.score, start=start, stop=stop)
         encoded.append(message.SerializeToString())
     return encoded
 

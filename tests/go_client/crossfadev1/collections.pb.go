@@ -2791,9 +2791,14 @@ type SearchOptions struct {
 	// The served model that puts the candidates into a better order.
 	Reranker string `protobuf:"bytes,7,opt,name=reranker,proto3" json:"reranker,omitempty"`
 	// Say of each hit how it came to its place, and of each stage what it took.
-	Explain       bool `protobuf:"varint,8,opt,name=explain,proto3" json:"explain,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Explain bool `protobuf:"varint,8,opt,name=explain,proto3" json:"explain,omitempty"`
+	// In each arm a document's score is the mean of its so many best chunks, or of all where it has fewer; by words, of
+	// those that share one with the query. 0 or 1: the score of its best chunk.
+	BestChunks uint32 `protobuf:"varint,9,opt,name=best_chunks,json=bestChunks,proto3" json:"best_chunks,omitempty"`
+	// As `explain`, and for each query list what every stage gave on, also what a later stage dropped.
+	ExplainCandidates bool `protobuf:"varint,10,opt,name=explain_candidates,json=explainCandidates,proto3" json:"explain_candidates,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SearchOptions) Reset() {
@@ -2878,6 +2883,20 @@ func (x *SearchOptions) GetReranker() string {
 func (x *SearchOptions) GetExplain() bool {
 	if x != nil {
 		return x.Explain
+	}
+	return false
+}
+
+func (x *SearchOptions) GetBestChunks() uint32 {
+	if x != nil {
+		return x.BestChunks
+	}
+	return 0
+}
+
+func (x *SearchOptions) GetExplainCandidates() bool {
+	if x != nil {
+		return x.ExplainCandidates
 	}
 	return false
 }
@@ -3059,7 +3078,7 @@ type HitStage struct {
 	// From 1.
 	Rank  uint32  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
 	Score float64 `protobuf:"fixed64,3,opt,name=score,proto3" json:"score,omitempty"`
-	// Of a lexical stage: the words that matched, and what each gave.
+	// Of a lexical stage: the words that matched, and what each gave to the document's best chunk.
 	Terms         []*Term `protobuf:"bytes,4,rep,name=terms,proto3" json:"terms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3240,7 +3259,9 @@ func (x *SearchStage) GetNs() uint64 {
 type Hits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By score, highest first; equal scores by id, lowest first.
-	Hits          []*Hit `protobuf:"bytes,1,rep,name=hits,proto3" json:"hits,omitempty"`
+	Hits []*Hit `protobuf:"bytes,1,rep,name=hits,proto3" json:"hits,omitempty"`
+	// Set when candidates were asked for, in the order in which the stages ran.
+	Stages        []*StageCandidates `protobuf:"bytes,2,rep,name=stages,proto3" json:"stages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3282,6 +3303,138 @@ func (x *Hits) GetHits() []*Hit {
 	return nil
 }
 
+func (x *Hits) GetStages() []*StageCandidates {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+// The documents that a stage gave on for one query: at most k of the last stage and `candidates` of one before it, of a
+// reranker all that it read.
+type StageCandidates struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As `HitStage` has it.
+	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Best first: the first has rank 1.
+	Candidates    []*Candidate `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageCandidates) Reset() {
+	*x = StageCandidates{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageCandidates) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageCandidates) ProtoMessage() {}
+
+func (x *StageCandidates) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageCandidates.ProtoReflect.Descriptor instead.
+func (*StageCandidates) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *StageCandidates) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StageCandidates) GetCandidates() []*Candidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+type Candidate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Score float64                `protobuf:"fixed64,2,opt,name=score,proto3" json:"score,omitempty"`
+	// Where the text that was found begins and ends in the document's, in characters; both 0 where that is not known.
+	Start         uint32 `protobuf:"varint,3,opt,name=start,proto3" json:"start,omitempty"`
+	Stop          uint32 `protobuf:"varint,4,opt,name=stop,proto3" json:"stop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Candidate) Reset() {
+	*x = Candidate{}
+	mi := &file_crossfade_v1_collections_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Candidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Candidate) ProtoMessage() {}
+
+func (x *Candidate) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_v1_collections_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
+func (*Candidate) Descriptor() ([]byte, []int) {
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Candidate) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Candidate) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Candidate) GetStart() uint32 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *Candidate) GetStop() uint32 {
+	if x != nil {
+		return x.Stop
+	}
+	return 0
+}
+
 type SearchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One a query, in the order asked.
@@ -3300,7 +3453,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_crossfade_v1_collections_proto_msgTypes[46]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3312,7 +3465,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_v1_collections_proto_msgTypes[46]
+	mi := &file_crossfade_v1_collections_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3325,7 +3478,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{46}
+	return file_crossfade_v1_collections_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SearchResponse) GetResults() []*Hits {
@@ -3571,7 +3724,7 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\x01k\x18\x06 \x01(\rR\x01k\x12%\n" +
 	"\x0ewith_documents\x18\a \x01(\bR\rwithDocuments\x122\n" +
 	"\bpriority\x18\b \x01(\x0e2\x16.crossfade.v1.PriorityR\bpriority\x125\n" +
-	"\aoptions\x18\t \x01(\v2\x1b.crossfade.v1.SearchOptionsR\aoptions\"\xff\x01\n" +
+	"\aoptions\x18\t \x01(\v2\x1b.crossfade.v1.SearchOptionsR\aoptions\"\xcf\x02\n" +
 	"\rSearchOptions\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x14\n" +
 	"\x05exact\x18\x02 \x01(\bR\x05exact\x12\x0e\n" +
@@ -3582,7 +3735,11 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"candidates\x12,\n" +
 	"\x06fusion\x18\x06 \x01(\v2\x14.crossfade.v1.FusionR\x06fusion\x12\x1a\n" +
 	"\breranker\x18\a \x01(\tR\breranker\x12\x18\n" +
-	"\aexplain\x18\b \x01(\bR\aexplain\"\xb5\x02\n" +
+	"\aexplain\x18\b \x01(\bR\aexplain\x12\x1f\n" +
+	"\vbest_chunks\x18\t \x01(\rR\n" +
+	"bestChunks\x12-\n" +
+	"\x12explain_candidates\x18\n" +
+	" \x01(\bR\x11explainCandidates\"\xb5\x02\n" +
 	"\x06Fusion\x123\n" +
 	"\x06method\x18\x01 \x01(\x0e2\x1b.crossfade.v1.Fusion.MethodR\x06method\x12#\n" +
 	"\rrank_constant\x18\x02 \x01(\rR\frankConstant\x12&\n" +
@@ -3616,9 +3773,20 @@ const file_crossfade_v1_collections_proto_rawDesc = "" +
 	"\n" +
 	"candidates\x18\x02 \x01(\x04R\n" +
 	"candidates\x12\x0e\n" +
-	"\x02ns\x18\x03 \x01(\x04R\x02ns\"-\n" +
+	"\x02ns\x18\x03 \x01(\x04R\x02ns\"d\n" +
 	"\x04Hits\x12%\n" +
-	"\x04hits\x18\x01 \x03(\v2\x11.crossfade.v1.HitR\x04hits\"\x88\x02\n" +
+	"\x04hits\x18\x01 \x03(\v2\x11.crossfade.v1.HitR\x04hits\x125\n" +
+	"\x06stages\x18\x02 \x03(\v2\x1d.crossfade.v1.StageCandidatesR\x06stages\"`\n" +
+	"\x0fStageCandidates\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x127\n" +
+	"\n" +
+	"candidates\x18\x02 \x03(\v2\x17.crossfade.v1.CandidateR\n" +
+	"candidates\"[\n" +
+	"\tCandidate\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\x01R\x05score\x12\x14\n" +
+	"\x05start\x18\x03 \x01(\rR\x05start\x12\x12\n" +
+	"\x04stop\x18\x04 \x01(\rR\x04stop\"\x88\x02\n" +
 	"\x0eSearchResponse\x12,\n" +
 	"\aresults\x18\x01 \x03(\v2\x12.crossfade.v1.HitsR\aresults\x12+\n" +
 	"\x11query_fingerprint\x18\x02 \x01(\tR\x10queryFingerprint\x12.\n" +
@@ -3670,7 +3838,7 @@ func file_crossfade_v1_collections_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfade_v1_collections_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_crossfade_v1_collections_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_crossfade_v1_collections_proto_goTypes = []any{
 	(FieldType)(0),                   // 0: crossfade.v1.FieldType
 	(SearchMode)(0),                  // 1: crossfade.v1.SearchMode
@@ -3721,43 +3889,45 @@ var file_crossfade_v1_collections_proto_goTypes = []any{
 	(*Term)(nil),                     // 46: crossfade.v1.Term
 	(*SearchStage)(nil),              // 47: crossfade.v1.SearchStage
 	(*Hits)(nil),                     // 48: crossfade.v1.Hits
-	(*SearchResponse)(nil),           // 49: crossfade.v1.SearchResponse
-	nil,                              // 50: crossfade.v1.Document.MetadataEntry
-	nil,                              // 51: crossfade.v1.CollectionSettings.FieldsEntry
-	(Metric)(0),                      // 52: crossfade.v1.Metric
-	(*Vectors)(nil),                  // 53: crossfade.v1.Vectors
-	(*StageTimes)(nil),               // 54: crossfade.v1.StageTimes
-	(Priority)(0),                    // 55: crossfade.v1.Priority
+	(*StageCandidates)(nil),          // 49: crossfade.v1.StageCandidates
+	(*Candidate)(nil),                // 50: crossfade.v1.Candidate
+	(*SearchResponse)(nil),           // 51: crossfade.v1.SearchResponse
+	nil,                              // 52: crossfade.v1.Document.MetadataEntry
+	nil,                              // 53: crossfade.v1.CollectionSettings.FieldsEntry
+	(Metric)(0),                      // 54: crossfade.v1.Metric
+	(*Vectors)(nil),                  // 55: crossfade.v1.Vectors
+	(*StageTimes)(nil),               // 56: crossfade.v1.StageTimes
+	(Priority)(0),                    // 57: crossfade.v1.Priority
 }
 var file_crossfade_v1_collections_proto_depIdxs = []int32{
-	52, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
+	54, // 0: crossfade.v1.Collection.metric:type_name -> crossfade.v1.Metric
 	9,  // 1: crossfade.v1.Collection.settings:type_name -> crossfade.v1.CollectionSettings
 	4,  // 2: crossfade.v1.Collection.indexes:type_name -> crossfade.v1.Index
-	50, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
+	52, // 3: crossfade.v1.Document.metadata:type_name -> crossfade.v1.Document.MetadataEntry
 	7,  // 4: crossfade.v1.MetadataValue.strings:type_name -> crossfade.v1.Strings
-	52, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
+	54, // 5: crossfade.v1.CreateCollectionRequest.metric:type_name -> crossfade.v1.Metric
 	9,  // 6: crossfade.v1.CreateCollectionRequest.settings:type_name -> crossfade.v1.CollectionSettings
 	13, // 7: crossfade.v1.CreateCollectionRequest.vector_space:type_name -> crossfade.v1.VectorSpace
-	51, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
+	53, // 8: crossfade.v1.CollectionSettings.fields:type_name -> crossfade.v1.CollectionSettings.FieldsEntry
 	10, // 9: crossfade.v1.CollectionSettings.analyser:type_name -> crossfade.v1.Analyser
 	11, // 10: crossfade.v1.CollectionSettings.chunking:type_name -> crossfade.v1.Chunking
 	12, // 11: crossfade.v1.CollectionSettings.hnsw:type_name -> crossfade.v1.Hnsw
 	3,  // 12: crossfade.v1.CreateCollectionResponse.collection:type_name -> crossfade.v1.Collection
 	3,  // 13: crossfade.v1.ListCollectionsResponse.collections:type_name -> crossfade.v1.Collection
 	5,  // 14: crossfade.v1.UpsertRequest.documents:type_name -> crossfade.v1.Document
-	53, // 15: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
+	55, // 15: crossfade.v1.UpsertRequest.vectors:type_name -> crossfade.v1.Vectors
 	20, // 16: crossfade.v1.UpsertRequest.also_vectors:type_name -> crossfade.v1.VersionVectors
-	53, // 17: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
-	54, // 18: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
+	55, // 17: crossfade.v1.VersionVectors.vectors:type_name -> crossfade.v1.Vectors
+	56, // 18: crossfade.v1.UpsertResponse.times:type_name -> crossfade.v1.StageTimes
 	22, // 19: crossfade.v1.UpsertResponse.document_chunks:type_name -> crossfade.v1.DocumentChunks
 	23, // 20: crossfade.v1.DocumentChunks.chunks:type_name -> crossfade.v1.Chunk
 	13, // 21: crossfade.v1.CreateIndexRequest.vector_space:type_name -> crossfade.v1.VectorSpace
 	4,  // 22: crossfade.v1.CreateIndexResponse.index:type_name -> crossfade.v1.Index
-	54, // 23: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
+	56, // 23: crossfade.v1.FillIndexResponse.times:type_name -> crossfade.v1.StageTimes
 	32, // 24: crossfade.v1.SetAliasResponse.alias:type_name -> crossfade.v1.Alias
 	32, // 25: crossfade.v1.ListAliasesResponse.aliases:type_name -> crossfade.v1.Alias
-	53, // 26: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
-	55, // 27: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
+	55, // 26: crossfade.v1.SearchRequest.vectors:type_name -> crossfade.v1.Vectors
+	57, // 27: crossfade.v1.SearchRequest.priority:type_name -> crossfade.v1.Priority
 	42, // 28: crossfade.v1.SearchRequest.options:type_name -> crossfade.v1.SearchOptions
 	1,  // 29: crossfade.v1.SearchOptions.mode:type_name -> crossfade.v1.SearchMode
 	43, // 30: crossfade.v1.SearchOptions.fusion:type_name -> crossfade.v1.Fusion
@@ -3766,42 +3936,44 @@ var file_crossfade_v1_collections_proto_depIdxs = []int32{
 	45, // 33: crossfade.v1.Hit.stages:type_name -> crossfade.v1.HitStage
 	46, // 34: crossfade.v1.HitStage.terms:type_name -> crossfade.v1.Term
 	44, // 35: crossfade.v1.Hits.hits:type_name -> crossfade.v1.Hit
-	48, // 36: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
-	54, // 37: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
-	47, // 38: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
-	6,  // 39: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
-	0,  // 40: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
-	8,  // 41: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
-	15, // 42: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
-	17, // 43: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
-	19, // 44: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
-	39, // 45: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
-	41, // 46: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
-	24, // 47: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
-	26, // 48: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
-	28, // 49: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
-	30, // 50: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
-	33, // 51: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
-	35, // 52: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
-	37, // 53: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
-	14, // 54: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
-	16, // 55: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
-	18, // 56: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
-	21, // 57: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
-	40, // 58: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
-	49, // 59: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
-	25, // 60: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
-	27, // 61: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
-	29, // 62: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
-	31, // 63: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
-	34, // 64: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
-	36, // 65: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
-	38, // 66: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
-	54, // [54:67] is the sub-list for method output_type
-	41, // [41:54] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	49, // 36: crossfade.v1.Hits.stages:type_name -> crossfade.v1.StageCandidates
+	50, // 37: crossfade.v1.StageCandidates.candidates:type_name -> crossfade.v1.Candidate
+	48, // 38: crossfade.v1.SearchResponse.results:type_name -> crossfade.v1.Hits
+	56, // 39: crossfade.v1.SearchResponse.times:type_name -> crossfade.v1.StageTimes
+	47, // 40: crossfade.v1.SearchResponse.stages:type_name -> crossfade.v1.SearchStage
+	6,  // 41: crossfade.v1.Document.MetadataEntry.value:type_name -> crossfade.v1.MetadataValue
+	0,  // 42: crossfade.v1.CollectionSettings.FieldsEntry.value:type_name -> crossfade.v1.FieldType
+	8,  // 43: crossfade.v1.CollectionService.CreateCollection:input_type -> crossfade.v1.CreateCollectionRequest
+	15, // 44: crossfade.v1.CollectionService.ListCollections:input_type -> crossfade.v1.ListCollectionsRequest
+	17, // 45: crossfade.v1.CollectionService.DeleteCollection:input_type -> crossfade.v1.DeleteCollectionRequest
+	19, // 46: crossfade.v1.CollectionService.Upsert:input_type -> crossfade.v1.UpsertRequest
+	39, // 47: crossfade.v1.CollectionService.Delete:input_type -> crossfade.v1.DeleteRequest
+	41, // 48: crossfade.v1.CollectionService.Search:input_type -> crossfade.v1.SearchRequest
+	24, // 49: crossfade.v1.CollectionService.CreateIndex:input_type -> crossfade.v1.CreateIndexRequest
+	26, // 50: crossfade.v1.CollectionService.DropIndex:input_type -> crossfade.v1.DropIndexRequest
+	28, // 51: crossfade.v1.CollectionService.FillIndex:input_type -> crossfade.v1.FillIndexRequest
+	30, // 52: crossfade.v1.CollectionService.SetCurrentIndex:input_type -> crossfade.v1.SetCurrentIndexRequest
+	33, // 53: crossfade.v1.CollectionService.SetAlias:input_type -> crossfade.v1.SetAliasRequest
+	35, // 54: crossfade.v1.CollectionService.DropAlias:input_type -> crossfade.v1.DropAliasRequest
+	37, // 55: crossfade.v1.CollectionService.ListAliases:input_type -> crossfade.v1.ListAliasesRequest
+	14, // 56: crossfade.v1.CollectionService.CreateCollection:output_type -> crossfade.v1.CreateCollectionResponse
+	16, // 57: crossfade.v1.CollectionService.ListCollections:output_type -> crossfade.v1.ListCollectionsResponse
+	18, // 58: crossfade.v1.CollectionService.DeleteCollection:output_type -> crossfade.v1.DeleteCollectionResponse
+	21, // 59: crossfade.v1.CollectionService.Upsert:output_type -> crossfade.v1.UpsertResponse
+	40, // 60: crossfade.v1.CollectionService.Delete:output_type -> crossfade.v1.DeleteResponse
+	51, // 61: crossfade.v1.CollectionService.Search:output_type -> crossfade.v1.SearchResponse
+	25, // 62: crossfade.v1.CollectionService.CreateIndex:output_type -> crossfade.v1.CreateIndexResponse
+	27, // 63: crossfade.v1.CollectionService.DropIndex:output_type -> crossfade.v1.DropIndexResponse
+	29, // 64: crossfade.v1.CollectionService.FillIndex:output_type -> crossfade.v1.FillIndexResponse
+	31, // 65: crossfade.v1.CollectionService.SetCurrentIndex:output_type -> crossfade.v1.SetCurrentIndexResponse
+	34, // 66: crossfade.v1.CollectionService.SetAlias:output_type -> crossfade.v1.SetAliasResponse
+	36, // 67: crossfade.v1.CollectionService.DropAlias:output_type -> crossfade.v1.DropAliasResponse
+	38, // 68: crossfade.v1.CollectionService.ListAliases:output_type -> crossfade.v1.ListAliasesResponse
+	56, // [56:69] is the sub-list for method output_type
+	43, // [43:56] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_v1_collections_proto_init() }
@@ -3836,7 +4008,7 @@ func file_crossfade_v1_collections_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_v1_collections_proto_rawDesc), len(file_crossfade_v1_collections_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   49,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

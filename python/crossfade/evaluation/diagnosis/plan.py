@@ -68,7 +68,8 @@ def make_plan(case: Case) -> Plan:
         add(Rung("without reranker", "no_reranker", replace(baseline, reranker=None, reranker_name=""), base))
     if baseline.mode != "dense":
         # By vectors, and by nothing else: faults of reading are told by it too.
-        add(Rung("vectors", "dense", Arm("dense", baseline.chunking, exact=baseline.exact), base))
+        by_vectors = Arm("dense", baseline.chunking, exact=baseline.exact, best_chunks=baseline.best_chunks)
+        add(Rung("vectors", "dense", by_vectors, base))
     if not by_words_alone(baseline):
         add(Rung("BM25", "lexical", Arm("lexical", analyser=baseline.analyser), None))
     if baseline.mode == "hybrid":

@@ -219,7 +219,7 @@ fn response(found: Found, times: StageTimes) -> Result<SearchResponse, Failure> 
             .into_iter()
             .map(|hits| {
                 let hits = hits.into_iter().map(|(id, score)| Hit { id, score, ..Hit::default() });
-                Hits { hits: hits.collect() }
+                Hits { hits: hits.collect(), ..Hits::default() }
             })
             .collect(),
         Ranked::Encoded(lists) => lists
