@@ -98,7 +98,7 @@ def told(hits: list[Hit], there: dict[str, tuple[list[Chunk], str]], shown: Any)
     return answers
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     steps=histories(),
     query=st.tuples(st.tuples(st.integers(-2, 2), st.integers(-1, 1)), st.lists(st.sampled_from(WORDS), min_size=1)),
@@ -173,6 +173,47 @@ def word_scores(
             assert part.spans is not None
             scores[name][int(np.searchsorted(ends, part.spans[row, 1]))] = score
     return scores
+
+
+@pytest.mark.parametrize("best", [2, 3, 5])
+def test_by_words_of_many_chunks(tmp_path: Path, best: int) -> None:
+    """So many that a search does not see all of them: in a segment, with rows that are dead, and a tail."""
+    rng = np.random.default_rng(best)
+    words = [f"w{number}" for number in range(40)]
+    there: dict[str, tuple[list[Chunk], str]] = {}
+    with DurableStore(tmp_path, upkeep=False) as store:
+        settings = CollectionSettings(MetadataSchema({"language": "string"}), tenant_field="tenant")
+        collection = store.create(CollectionSpec("c", 2, "ip", "f"), settings)
+        view = TenantCollection(collection, "tenant", "t")
+        for turn in range(4):
+            batch = []
+            for number in rng.choice(400, 150, replace=False).tolist():
+                texts = [" ".join(rng.choice(words, rng.integers(2, 12))) for _ in range(rng.integers(1, 9))]
+                batch.append((f"{number}", [Chunk((1, 0), text) for text in texts], LANGUAGES[number % 2]))
+            upsert(view, batch)
+            there.update((name, (parts, language)) for name, parts, language in batch)
+            if turn == 1:
+                collection.seal()
+        gone = [f"{number}" for number in range(0, 400, 7)]
+        view.delete(gone)
+        for name in gone:
+            there.pop(name, None)
+        snapshot, retriever = collection.snapshot(), Retriever(view, threads=1)
+        assert len(snapshot.parts) == 2
+        for language in (None, "de"):
+            condition = None if language is None else Filter.parse({"field": "language", "eq": language})
+            mine = {name: parts for name, (parts, of) in there.items() if language in (None, of)}
+            queries = [" ".join(rng.choice(words, count)) for count in (1, 2, 3, 5, 8)]
+            for k in (1, 2, 5, 20, 500):
+                options = SearchOptions(view.imposed(condition), mode="lexical", best_chunks=best)
+                answers = retriever.search_texts(queries, k, options).hits
+                for query, hits in zip(queries, answers, strict=True):
+                    expected = naive(word_scores(snapshot, query, view, mine), k, best)
+                    found = told(hits, there, view.shown)
+                    assert [(name, row) for name, _, row in found] == [(name, row) for name, _, row in expected]
+                    assert [score for _, score, _ in found] == pytest.approx(
+                        [score for _, score, _ in expected], abs=1e-14
+                    )
 
 
 @settings(max_examples=300, deadline=None)
