@@ -1,7 +1,7 @@
 """BM25 full-text search over immutable segments and a fresh tail: the door to the Rust crate."""
 
 from crossfade.lexical.parts import Segment, Tail, View, build
-from crossfade.lexical.search import Explanation, Hits, Part, TermScore, explain, scores, search
+from crossfade.lexical.search import Explanation, Hits, Part, TermScore, explain, search
 from crossfade.lexical.settings import AnalyserName, AnalyserSettings, tokens
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "View",
     "build",
     "explain",
-    "scores",
     "search",
     "tokens",
 ]

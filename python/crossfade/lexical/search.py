@@ -113,34 +113,11 @@ def explain(
     Give a View of a tail that grows, to have the same scores. Masks play no part. Raises as `search` does, and
     InvalidInput for a row that is not there.
     """
-    wanted = [(whole(part, "a part", 0, _MOST), whole(row, "a row", 0, _MOST)) for part, row in rows]
-    found = _explained(query, parts, wanted, _formula(k1, b, 1))
-    return [Explanation(score, length, tuple(TermScore(*term) for term in terms)) for score, length, terms in found]
-
-
-def scores(
-    query: str,
-    parts: Sequence[Part | Segment | Tail | View],
-    rows: Sequence[tuple[int, int]],
-    *,
-    k1: float = 1.2,
-    b: float = 0.75,
-) -> NDArray[np.float64]:
-    """The scores alone that `explain` gives: float64, shape (len(rows),); 0 for a row that shares no token with the
-    query."""
-    found = _explained(query, parts, list(rows), _formula(k1, b, 1))
-    return np.fromiter((score for score, _, _ in found), np.float64, len(found))
-
-
-def _explained(
-    query: str,
-    parts: Sequence[Part | Segment | Tail | View],
-    rows: list[tuple[int, int]],
-    formula: tuple[float, float, int],
-) -> list[tuple[float, int, list[tuple[str, int, int, float, int, float]]]]:
     if not isinstance(query, str):
         raise InvalidInput(f"query must be a str, not {type(query).__name__}")
-    return _native.explain_text(query, _parts(parts), rows, formula)
+    wanted = [(whole(part, "a part", 0, _MOST), whole(row, "a row", 0, _MOST)) for part, row in rows]
+    found = _native.explain_text(query, _parts(parts), wanted, _formula(k1, b, 1))
+    return [Explanation(score, length, tuple(TermScore(*term) for term in terms)) for score, length, terms in found]
 
 
 def _formula(k1: float, b: float, threads: SupportsIndex | None) -> tuple[float, float, int]:

@@ -31,7 +31,7 @@ def rows_of_documents(part: Part, bits: NDArray[np.uint8] | None, rows: NDArray[
 
     O(n log(rows of the longest document)): rows of a document that may be found lie one after the other.
     """
-    numbers = numbers_of(part)
+    numbers = _numbers(part)
     documents, first = np.unique(numbers[rows], return_index=True)
     starts = rows[first]
     below = _reach(numbers, documents, starts, -1)
@@ -44,7 +44,7 @@ def rows_of_documents(part: Part, bits: NDArray[np.uint8] | None, rows: NDArray[
     return np.sort(each[kept])
 
 
-def numbers_of(part: Part) -> NDArray[np.int64]:
+def _numbers(part: Part) -> NDArray[np.int64]:
     """Of each row the number of its document."""
     if part.documents is None:
         raise TypeError("a part in which documents have several rows needs to say which are whose")
@@ -83,7 +83,7 @@ def best_means(part: Part, number: int, rows: NDArray[np.int64], scores: Scores,
     """
     if not len(rows):
         return []
-    documents = numbers_of(part)[rows]
+    documents = _numbers(part)[rows]
     order = np.argsort(documents, kind="stable")
     documents = documents[order]
     starts = np.flatnonzero(np.append(True, documents[1:] != documents[:-1]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossfade import lexical
 from crossfade.errors import InvalidInput
-from crossfade.retrieval.means import best_means, numbers_of, rows_of_documents
+from crossfade.retrieval.means import best_means, rows_of_documents
 from crossfade.retrieval.places import Place, Places, hits_of, ids_of, places_of
 from crossfade.retrieval.ranking import allowed, folded, merged
 from crossfade.retrieval.types import Hit
@@ -126,43 +126,34 @@ class _Words:
 
     def _by_means(self, text: str, found: lexical.Hits, k: int, whole: bool, with_ties: bool) -> Places | None:
         """The same, by the mean of the best of their rows, those that were not found among them."""
-        parts, rows, scores = found.parts, found.rows, found.scores
-        if not whole:
-            parts, rows, scores = self._with_the_rest(text, found)
+        scored = found if whole else self._with_the_rest(text, found)
         lists: list[list[Places]] = []
-        for number in np.unique(parts).tolist():
-            at = np.flatnonzero(parts == number)
-            part = self._parts[number]
-            lists.append([best_means(part, number, rows[at], scores[at], self._best_chunks, k)])
+        for number in np.unique(scored.parts).tolist():
+            at = np.flatnonzero(scored.parts == number)
+            part, rows, scores = self._parts[number], scored.rows[at], scored.scores[at]
+            lists.append([best_means(part, number, rows, scores, self._best_chunks, k)])
         (places,) = merged(lists, 1, k)
         if whole:
             return places
-        lowest = -places[-1][0] if len(places) == k else -np.inf
+        lowest, last = -places[-1][0] if len(places) == k else -np.inf, found.scores[-1]
         # No row beyond is above the last, nor level with it where all that tie were found; so no document's mean is.
-        return places if lowest > found.scores[-1] or (with_ties and lowest == found.scores[-1]) else None
+        return places if lowest > last or (with_ties and lowest == last) else None
 
-    def _with_the_rest(
-        self, text: str, found: lexical.Hits
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-        """Parts, rows and scores of what was found and of all other rows of its documents that share a word with the
-        text, in their order: of those documents alone of which fewer rows were found than count."""
-        more_parts: list[NDArray[np.int32]] = []
-        more_rows: list[NDArray[np.int64]] = []
-        for number in np.unique(found.parts).tolist():
-            part, rows = self._parts[number], found.rows[found.parts == number]
-            _, which, counts = np.unique(numbers_of(part)[rows], return_inverse=True, return_counts=True)
-            short = rows[counts[which] < self._best_chunks]
-            rest = np.setdiff1d(rows_of_documents(part, self._masks[number].bits, short), rows, assume_unique=True)
-            more_parts.append(np.full(len(rest), number, np.int32))
-            more_rows.append(rest)
-        parts, rows = np.concatenate(more_parts), np.concatenate(more_rows)
-        scores = lexical.scores(text, self._texts, list(zip(parts.tolist(), rows.tolist(), strict=True)))
-        there = scores > 0
-        parts = np.concatenate([found.parts, parts[there]])
-        rows = np.concatenate([found.rows, rows[there]])
-        scores = np.concatenate([found.scores, scores[there]])
-        order = np.lexsort((rows, parts, -scores))
-        return parts[order], rows[order], scores[order]
+    def _with_the_rest(self, text: str, found: lexical.Hits) -> lexical.Hits:
+        """All rows of the documents that were found which share a word with the text: a search of those rows alone.
+        Scores stay as they are, for words are counted over all rows."""
+        searched: list[lexical.Part] = []
+        size = 0
+        for number, part in enumerate(self._parts):
+            rows = found.rows[found.parts == number]
+            mask = np.zeros(len(part.ids), np.bool_)
+            if len(rows):
+                mine = rows_of_documents(part, self._masks[number].bits, rows)
+                mask[mine] = True
+                size += len(mine)
+            searched.append(lexical.Part(self._texts[number], mask))
+        (scored,) = lexical.search([text], searched, size, threads=1)
+        return scored
 
     def _places(self, found: lexical.Hits, some: NDArray[np.int64]) -> Places:
         """Some of the rows, in their order."""
