@@ -79,6 +79,8 @@ def command(
     check_bindable(listen)
     if store is not None:
         check_writable(store / FILE)
+        if not (store / FILE).exists():
+            log.warning("there is no store in %s: a new one is made there", store)
     start = time.perf_counter()
     encoders = nicely(
         settings.inference_niceness,
@@ -92,7 +94,9 @@ def command(
     )
     for name, encoder in encoders.items():
         bundle = encoder.bundle
-        log.info("model %s: %s, %d dimensions, %s", name, bundle.name, bundle.dimension, bundle.query_fingerprint)
+        query, documents = bundle.query_fingerprint, bundle.document_fingerprint
+        adapted = "" if query == documents else f" (queries {query})"
+        log.info("model %s: %s, %d dimensions, %s%s", name, bundle.name, bundle.dimension, documents, adapted)
     log.info("loaded in %.1f s", time.perf_counter() - start)
 
     def ready(address: str) -> None:
