@@ -402,7 +402,7 @@ class TestProcesses:
             out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (130, "")
         first, last = err.splitlines()
-        assert first.endswith("documents are in; the same command goes on after them")
+        assert first.endswith("documents are in; the same command goes on from there")
         assert last == "crossfade: interrupted"
         taken = int(first.split()[1].replace(",", ""))
         assert len(held(store)) == taken  # an interrupt loses nothing, and repeats nothing

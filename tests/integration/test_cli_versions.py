@@ -233,7 +233,7 @@ def test_interrupted_or_killed_it_goes_on(shell: Shell) -> None:
         if end is signal.SIGINT:
             assert (process.returncode, out) == (130, "")
             first, last = err.splitlines()
-            assert first.endswith("documents are in; the same command goes on after them")
+            assert first.endswith("documents are in; the same command goes on from there")
             assert int(first.split()[1]) == filled() - before
             assert last == "crossfade: interrupted"
     left = 60 - filled()

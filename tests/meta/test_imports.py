@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfade"
 STATISTICS = {"intervals", "significance", "equivalence", "power", "correlation", "fusion"}
 BASE = {"chunking", "errors", "config", "files", "kernels", "lexical", "mapping", "measures", "niceness", "tables"}
-BASE |= {"json_kinds", "lookalikes", "overlap", "versions"}
+BASE |= {"json_kinds", "lookalikes", "overlap", "versions", "wording"}
 BASE |= STATISTICS
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "chunking": {"errors", "arguments"},
     "json_kinds": set(),
     "versions": set(),
+    "wording": set(),
     "niceness": set(),
     **{room: {"errors", "arguments", "_native"} for room in STATISTICS},
     "models": BASE,

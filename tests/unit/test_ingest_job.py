@@ -171,7 +171,7 @@ class TestRefusing:
         assert str(caught.value).startswith(f"{path}:16: ")
         assert message in str(caught.value)
         assert sorted(contents(collection)) == [f"d{n}" for n in range(10)]
-        assert told == ["10 documents are in; the same command goes on after them"]
+        assert told == ["10 documents are in; the same command goes on from there"]
 
         rejects = tmp_path / "rejects.jsonl"
         report = ingest(store, "c", [path], GIVEN, small(rejects=rejects))
@@ -365,7 +365,7 @@ class TestGoingOn:
         with pytest.raises(DataError):
             ingest(store, "c", [path], GIVEN, small())
         mapping = FieldMapping(rest=True)
-        with pytest.raises(InvalidInput, match=r"had another fields: .*begin again with --restart"):
+        with pytest.raises(InvalidInput, match=r"had --keep-fields not given, and now it is given: use .*--restart"):
             ingest(store, "c", [path], GIVEN, small(mapping=mapping))
         lines(path, with_vectors(26))
         with pytest.raises(

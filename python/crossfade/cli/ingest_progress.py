@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
 from crossfade.ingest import Progress
+from crossfade.wording import counted
 
 _PATIENCE = 2.0  # seconds
 _LINE_EVERY = 10.0  # seconds
@@ -53,7 +54,7 @@ class IngestProgress:
             self.say(self._described(now, at))
 
     def _described(self, now: Progress, at: float) -> str:
-        words = [f"{now.documents:,} documents"]
+        words = [counted(now.documents, "document")]
         first, elapsed = self._first or now, at - self._started
         if elapsed > 0 and now.documents > first.documents:
             words.append(f"{(now.documents - first.documents) / elapsed:,.0f}/s")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
+from crossfade.cli.printable import printable
+from crossfade.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +111,7 @@ def ingest(
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
     else:
-        _show(report, skip_bad, unread)
+        _show(report, unread)
 
 
 def cutters(models: Sequence[Path], threads: int | None, device: DeviceName | None) -> list[EmbeddingCutter]:
@@ -134,14 +136,19 @@ def _cutter(model: Path | None, fingerprint: str | None, threads: int | None, de
     )
 
 
-def _show(report: IngestReport, rejects: Path | None, unread: Path | None) -> None:
+def _show(report: IngestReport, unread: Path | None) -> None:
+    left_out = f"{report.rejected:,} left out: see {printable(str(report.rejects_file))}"
+    documents = counted(report.documents, "document")
     if report.finished_before:
-        print(f"nothing to do: all {report.documents:,} documents are in (--restart takes them again)")
+        all_in = "the 1 document is in" if report.documents == 1 else f"all {report.documents:,} documents are in"
+        more = f"; of the sources {left_out}" if report.rejected else ""
+        print(f"nothing to do: {all_in} (--restart takes them again){more}")
         return
     totals = report.totals
-    print(f"{report.documents:,} documents: {report.added:,} added, {report.replaced:,} replaced; {totals.rows:,} rows")
+    rows = counted(totals.rows, "row")
+    print(f"{documents}: {report.added:,} added, {report.replaced:,} replaced; {rows}")
     if report.rejected:
-        print(f"{report.rejected:,} left out: see {rejects}")
+        print(left_out)
     if totals.input_tokens:
         print(f"{totals.input_tokens:,} tokens were given to the model")
     if totals.unread_documents:

@@ -10,6 +10,7 @@ import typer
 
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
+from crossfade.wording import counted
 
 app = typer.Typer(
     name="version", help="Versions of a collection's index, each of one model's vectors.", rich_markup_mode=None
@@ -80,7 +81,8 @@ def create(
         }
         print(json.dumps(facts, indent=2))
     else:
-        print(f"{name}: version {version} of {document_fingerprint}, {width} dimensions; lacks {pending:,} documents")
+        lacks = counted(pending, "document")
+        print(f"{name}: version {version} of {document_fingerprint}, {width} dimensions; lacks {lacks}")
 
 
 @app.command()
@@ -114,7 +116,8 @@ def fill(
         print(f"nothing to do: version {version} of {name} lacks no document")
         return
     speed = report.filled / max(report.seconds, 1e-9)
-    print(f"{report.filled:,} documents, {report.totals.rows:,} rows; {report.seconds:.1f} s, {speed:,.0f} a second")
+    made = f"{counted(report.filled, 'document')}, {counted(report.totals.rows, 'row')}"
+    print(f"{made}; {report.seconds:.1f} s, {speed:,.0f} a second")
 
 
 @app.command()
@@ -137,7 +140,7 @@ def switch(
     if as_json:
         print(json.dumps({"collection": name, "current": version, "previous": before, "pending": pending}, indent=2))
         return
-    lacking = f"; it lacks {pending:,} documents" if pending else ""
+    lacking = f"; it lacks {counted(pending, 'document')}" if pending else ""
     if before == version:
         print(f"{name}: version {version} is the current one already{lacking}")
     else:
@@ -154,4 +157,4 @@ def drop(directory: Directory, name: Name, version: _Version, as_json: Json = Fa
     if as_json:
         print(json.dumps({"collection": name, "dropped": version, "rows": rows}, indent=2))
     else:
-        print(f"{name}: dropped version {version}, {rows:,} rows")
+        print(f"{name}: dropped version {version}, {counted(rows, 'row')}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from crossfade.errors import DataError
 from crossfade.evaluation.lines import decode, read_lines
-from crossfade.json_kinds import kind_of
+from crossfade.json_kinds import json_fault, kind_of
 
 
 def json_objects(
@@ -23,10 +23,8 @@ def json_objects(
         text = decode(path, line, content)
         try:
             record = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise DataError(path, f"not JSON: {error.msg} at column {error.colno}", line=line) from None
-        except (ValueError, RecursionError) as error:  # an integer of 5,000 digits, ten thousand brackets
-            raise DataError(path, f"not usable JSON: {error}", line=line) from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(path, json_fault(error), line=line) from None
         if not isinstance(record, dict):
             raise DataError(path, f"{kind_of(record)}; expected a JSON object", line=line)
         yield line, content, record

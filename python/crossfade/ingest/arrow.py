@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest.fields import DocumentMaker, lacking
-from crossfade.ingest.records import START, Place, Record, Reject
+from crossfade.ingest.records import START, Place, Record, Reject, content_of, no_such_place
 
 if TYPE_CHECKING:
     import pyarrow
 
 _BATCH_ROWS = 1024
-_MOST_SHOWN = 2000  # characters of a row in a rejects file
 
 PARQUET_MAGIC = b"PAR1"
 FILE_MAGIC = b"ARROW1"
@@ -65,12 +64,14 @@ class ArrowRows:
         if len(set(names)) != len(names):
             twice = next(name for at, name in enumerate(names) if name in names[:at])
             raise DataError(self.path, f"two columns have the name {twice!r}: rename one")
-        needed = [mapping.text, *([mapping.vector] if self._maker.vectors else [])]
+        needed = [(mapping.text, "--text-field")]
+        if self._maker.vectors:
+            needed.append((mapping.vector, "--vector-field"))
         if not any(name in names for name in mapping.id_names):
-            needed.insert(0, mapping.id_names[0])
-        for name in needed:
+            needed.insert(0, (mapping.id_names[0], "--id-field"))
+        for name, option in needed:
             if name not in names:
-                raise DataError(self.path, lacking(name, names))
+                raise DataError(self.path, lacking(name, names, option))
         if self._maker.vectors:
             self._check_vectors(schema.field(mapping.vector).type)
         wanted = {*mapping.id_names, mapping.title, mapping.text, mapping.metadata}
@@ -107,8 +108,8 @@ class ArrowRows:
         try:
             document, vector = self._maker.make(row)
         except InvalidInput as error:
-            return self._reject(str(error), repr(row)[:_MOST_SHOWN])
-        return Record(Place(self._done), document, vector)
+            return self._reject(str(error), content_of(row))
+        return Record(Place(self._done), document, vector, row)
 
     def _reject(self, reason: str, content: str) -> Reject:
         return Reject(Place(self._done), DataError(self.path, reason, row=self._done), content)
@@ -124,6 +125,8 @@ class ParquetRows(ArrowRows):
 
         with parquet.ParquetFile(self.path, memory_map=True) as file:
             self._rows = file.metadata.num_rows
+            if skipped > self._rows:
+                raise no_such_place(self.path, Place(skipped), "row")
             columns = self._columns(file.schema_arrow)
             first = 0
             while first < file.num_row_groups and skipped >= (rows := file.metadata.row_group(first).num_rows):
@@ -152,7 +155,20 @@ class IpcRows(ArrowRows):
                     batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
                 else:
                     batches = iter(reader)
-                yield from _without_first((batch.select(columns) for batch in batches), skipped)
+                yield from self._after((batch.select(columns) for batch in batches), skipped)
+
+    def _after(self, batches: Iterator[pyarrow.RecordBatch], number: int) -> Iterator[pyarrow.RecordBatch]:
+        rows = 0
+
+        def counted() -> Iterator[pyarrow.RecordBatch]:
+            nonlocal rows
+            for batch in batches:
+                rows += batch.num_rows
+                yield batch
+
+        yield from _without_first(counted(), number)
+        if rows < number:  # only now is it known: a stream does not say how many rows it has
+            raise no_such_place(self.path, Place(number), "row")
 
 
 def _without_first(batches: Iterator[pyarrow.RecordBatch], skipped: int) -> Iterator[pyarrow.RecordBatch]:
@@ -182,15 +198,23 @@ def _rows(batch: pyarrow.RecordBatch) -> list[dict[str, Any] | str]:
     return found
 
 
-def _vectors(column: pyarrow.Array) -> list[NDArray[np.float32] | None]:
-    """Of each row float32, shape (n,), or None for a null."""
+def _vectors(column: pyarrow.Array) -> list[NDArray[np.float32] | list[float | None] | None]:
+    """Of each row float32, shape (n,), None for a null, or a list for what holds nulls."""
     arrow = _pyarrow()
     lengths = arrow.compute.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-    values = column.flatten().to_numpy(zero_copy_only=False)  # without those of nulls
+    flat = column.flatten()  # without those of nulls
+    values = flat.to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):  # becomes infinite, which is found with the others
         values = values.astype(np.float32, copy=False)
     ends = np.cumsum(lengths)
-    rows = [values[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
+    rows: list[NDArray[np.float32] | list[float | None] | None] = [
+        values[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)
+    ]
+    if flat.null_count:
+        # NumPy would have them as NaN, which is not what the file says.
+        places = np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))
+        for at in np.unique(np.searchsorted(ends, places, side="right")).tolist():
+            rows[at] = column[at].as_py()
     if not column.null_count:
         return rows
     nulls = column.is_null().to_pylist()

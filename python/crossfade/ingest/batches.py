@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.ingest.fields import DocumentMaker
-from crossfade.ingest.records import Place, Position, Record, Reject
+from crossfade.ingest.records import Place, Position, Record, Reject, content_of
 from crossfade.ingest.sources import Source
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.types import Document
 
 _MOST_CHARACTERS = 1 << 25  # of a batch's texts, which bounds what is in memory
+_MOST_BYTES = 1 << 28  # of its lines, which are there for rejects
 
 
 @dataclass(slots=True)
@@ -55,19 +56,21 @@ class BatchReader:
     def read(self, after: Position, rows: int) -> Iterator[Batch]:
         """Batches of `rows` records, fewer where texts are long and at the end."""
         batch = Batch(after)
-        characters = 0
+        characters = held = 0
         for position, record in self._records(after):
             batch.end = position
             if isinstance(record, Record):
                 batch.records.append((position, record))
                 characters += len(record.document.title) + len(record.document.text)
+                held += len(record.raw)
             elif self._keep_going:
                 batch.rejects.append((position, record))
             else:
                 raise record.error
-            if len(batch.records) >= rows or characters >= _MOST_CHARACTERS or len(batch.rejects) >= rows:
+            large = characters >= _MOST_CHARACTERS or held >= _MOST_BYTES
+            if large or len(batch.records) >= rows or len(batch.rejects) >= rows:
                 yield self._finished(batch)
-                batch, characters = Batch(position), 0
+                batch, characters, held = Batch(position), 0, 0
         if batch.records or batch.rejects:
             yield self._finished(batch)
 
@@ -133,4 +136,4 @@ def rejected(source: Source, record: Record, reason: str) -> Reject:
     """A record that is a document, and that the collection would refuse."""
     row, number = source.counts_rows, record.place.number
     error = DataError(source.path, reason, line=None if row else number, row=number if row else None)
-    return Reject(record.place, error, record.document.id)
+    return Reject(record.place, error, content_of(record.raw))

@@ -83,7 +83,7 @@ class DocumentMaker:
         text = record.get(mapping.text)
         if not isinstance(text, str):
             raise (
-                self._lacking(record, mapping.text)
+                self._lacking(record, mapping.text, "--text-field")
                 if mapping.text not in record
                 else InvalidInput(f'"{mapping.text}" is {kind_of(text)}; expected a string')
             )
@@ -91,7 +91,7 @@ class DocumentMaker:
         if not self.vectors:
             return document, None
         if mapping.vector not in record:
-            raise self._lacking(record, mapping.vector)
+            raise self._lacking(record, mapping.vector, "--vector-field")
         return document, vector_of(record[mapping.vector], mapping.vector)
 
     def _id(self, record: Mapping[str, Any]) -> str:
@@ -99,7 +99,7 @@ class DocumentMaker:
             if name in record:
                 break
         else:
-            raise self._lacking(record, self.mapping.id_names[0])
+            raise self._lacking(record, self.mapping.id_names[0], "--id-field")
         value = record[name]
         if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
             value = str(value)  # whole numbers stand for their digits, as in tables
@@ -130,16 +130,16 @@ class DocumentMaker:
             )
         return {**given, **found}
 
-    def _lacking(self, record: Mapping[str, Any], name: str) -> InvalidInput:
-        return InvalidInput(lacking(name, record))
+    def _lacking(self, record: Mapping[str, Any], name: str, option: str) -> InvalidInput:
+        return InvalidInput(lacking(name, record, option))
 
 
-def lacking(name: str, found: Mapping[str, Any] | list[str]) -> str:
-    """What to say when there is no such field."""
+def lacking(name: str, found: Mapping[str, Any] | list[str], option: str) -> str:
+    """What to say when there is no such field; `option`: that names another."""
     names = [str(each)[:60] for each in found]
     shown = ", ".join(map(repr, names[:_MOST_NAMES_SHOWN])) or "nothing"
     more = f" and {len(names) - _MOST_NAMES_SHOWN} more" if len(names) > _MOST_NAMES_SHOWN else ""
-    return f'no "{name}"; found {shown}{more}'
+    return f'no "{name}"; found {shown}{more} ({option} names another)'
 
 
 def vector_of(value: object, name: str) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from crossfade.errors import CrossfadeError, FingerprintMismatch, InvalidInput
 from crossfade.ingest.embedding import EmbeddingCutter
 from crossfade.ingest.report import ChunkTotals, Progress
 from crossfade.store import DurableCollection, VersionView
+from crossfade.wording import are_in
 
 ROWS = 1000
 
@@ -50,7 +51,7 @@ def fill(
 ) -> FillReport:
     """Give an index version all documents that it lacks, those longest without first, cut as the collection says.
 
-    About `rows` rows are written at once, each time durably: whatever ends it, the same call goes on after them. Others
+    About `rows` rows are written at once, each time durably: whatever ends it, the same call goes on from there. Others
     may write meanwhile. `progress` is called after each write, `say` with news for people.
 
     Raises NotFound for the version; FingerprintMismatch when the model is not the version's; InvalidInput when rows
@@ -72,7 +73,7 @@ def fill(
         with suppress(CrossfadeError):
             # By what the version says: Ctrl-C may come when a write has been taken, and not been counted yet.
             if filled := before - view.snapshot().pending:
-                say(f"{filled:,} documents are in; the same command goes on after them")
+                say(f"{are_in(filled)}; the same command goes on from there")
         raise
     report.pending = view.snapshot().pending
     report.seconds = time.monotonic() - started

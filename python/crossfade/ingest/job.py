@@ -18,12 +18,23 @@ from crossfade.ingest.filling import versions_of
 from crossfade.ingest.journal import Entry, Journal, check_same, forget_gone
 from crossfade.ingest.records import Position, Reject
 from crossfade.ingest.report import IngestReport, Progress, Unread
-from crossfade.ingest.side_files import SideFile, rejected_line, unread_line
+from crossfade.ingest.side_files import (
+    NOTHING,
+    REJECTS,
+    UNREAD,
+    SideFile,
+    Written,
+    check_place,
+    is_same,
+    rejected_line,
+    unread_line,
+)
 from crossfade.ingest.sources import Format, Source, identity, open_source
 from crossfade.ingest.tenants import keeper
 from crossfade.store import DurableStore, IndexVectors, UpsertCounts, VersionView
 from crossfade.store.marks import holds, mark
 from crossfade.store.tenancy import owner
+from crossfade.wording import are_in, counted
 
 _BEGIN = Position(0, 0, 0)
 MOST_BATCH_ROWS = 1 << 16
@@ -114,30 +125,31 @@ class _Job:
         for at, path in enumerate(resolved):
             if path in resolved[:at]:
                 raise InvalidInput(f"source {path} is named twice: name it once")
-        rejects, unread = self._settings.rejects, self._settings.unread
-        if rejects is not None and rejects.resolve() in resolved:
-            raise InvalidInput(f"{rejects} is a source, and cannot take the rejects too: name another file")
+        rejects, unread, directory = self._settings.rejects, self._settings.unread, self._store.database.path.parent
+        paths = [source.path for source in self._sources]
+        if rejects is not None:
+            check_place(rejects, REJECTS, directory, paths)
         if unread is None:
             return
         if self._cutter.takes_vectors:
             raise InvalidInput("the documents come with vectors, and no model reads them: leave the unread file out")
-        if unread.resolve() in [*resolved, *([] if rejects is None else [rejects.resolve()])]:
-            raise InvalidInput(
-                f"{unread} is a source or takes the rejects, and cannot take what was not read too: name another file"
-            )
+        check_place(unread, UNREAD, directory, paths)
+        if rejects is not None and (unread.resolve() == rejects.resolve() or is_same(unread, rejects)):
+            raise InvalidInput(f"{unread} takes the rejects, and cannot take what was not read too: name another file")
 
     def run(self, progress: Callable[[Progress], None], say: Callable[[str], None]) -> IngestReport:
         started = time.monotonic()
         entry = self._entry()
         report = entry.report
+        report.rejects_file = (entry.rejects.path or None) if report.rejected else None
         if entry.done:
             report.finished_before = True
             unread = self._settings.unread
-            if unread is not None and str(unread.resolve()) != entry.unread:
+            if unread is not None and str(unread.resolve()) != entry.unread.path:
                 say(f"{unread} is not written, since nothing is left to take: --restart begins again, and tells of all")
             return report
         if report.resumed:
-            say(f"going on after {report.resumed:,} documents that an earlier run has taken")
+            say(f"going on after {counted(report.resumed, 'document')} that an earlier run has taken")
         try:
             with ExitStack() as files:
                 self._open_files(entry, files, say)
@@ -145,35 +157,41 @@ class _Job:
                 entry.done = True
                 self._save(entry)
         except BaseException:
-            if report.documents and self._resumable:
-                say(f"{report.documents:,} documents are in; the same command goes on after them")
-            elif report.documents:
-                say(f"{report.documents:,} documents are in; a pipe cannot be read from where it ended")
+            if report.documents > report.resumed and self._resumable:
+                say(f"{are_in(report.documents)}; the same command goes on from there")
+            elif report.documents and not self._resumable:
+                say(f"{are_in(report.documents)}; a pipe cannot be read from where it ended")
             raise
         report.seconds = time.monotonic() - started
         return report
 
     def _open_files(self, entry: Entry, files: ExitStack, say: Callable[[str], None]) -> None:
         """What an earlier run has written into the same files stays, as far as its documents were taken."""
-        rejects, unread = self._settings.rejects, self._settings.unread
+        rejects, unread, afresh = self._settings.rejects, self._settings.unread, entry.position == _BEGIN
         if rejects is not None:
-            keep = entry.rejects_bytes if str(rejects.resolve()) == entry.rejects else 0
-            self._rejects = files.enter_context(closing(SideFile(rejects, keep)))
-            entry.rejects = str(rejects.resolve())
+            self._rejects = files.enter_context(closing(SideFile(rejects, REJECTS, entry.rejects, afresh=afresh)))
+            entry.rejects = self._rejects.written
+            entry.report.rejects_file = entry.rejects.path
         if unread is not None:
-            same = str(unread.resolve()) == entry.unread
-            if entry.report.resumed and not same:
+            if entry.report.resumed and str(unread.resolve()) != entry.unread.path:
                 say(f"{unread} tells of what is taken from here on: --restart begins again, and tells of all")
-            self._unread = files.enter_context(closing(SideFile(unread, entry.unread_bytes if same else 0)))
-            entry.unread = str(unread.resolve())
+            self._unread = files.enter_context(closing(SideFile(unread, UNREAD, entry.unread, afresh=afresh)))
+            entry.unread = self._unread.written
+        if self._settings.restart:
+            self._journal.forget()
 
     def _entry(self) -> Entry:
         """What an earlier run has left, or a beginning."""
         settings, sources = self._decisive(), [each.to_json() for each in self._identities]
+        files = (NOTHING, NOTHING)
         if self._settings.restart:
-            self._journal.forget()
-        elif self._resumable and (found := self._journal.load()) is not None:
+            files = self._own_files()
+        elif self._resumable and (found := self._journal.load()) is not None and found.position == _BEGIN:
+            files = (found.rejects, found.unread)  # nothing was taken yet that other settings could have made another
+        elif self._resumable and found is not None:
             check_same(found, settings, self._identities)
+            if found.position.source >= len(self._sources):
+                raise self._journal.unusable(f"source {found.position.source + 1} of {len(self._sources)} cannot be")
             if not holds(self._store.database, found.mark):
                 raise InvalidInput(
                     "an earlier run took documents that the store does not have now (an older backup may be in its "
@@ -181,7 +199,16 @@ class _Job:
                 )
             return found
         where = mark(self._store.database, self._collection.index.record.number)
-        return Entry(settings, sources, _BEGIN, where, IngestReport(), "", 0, done=False)
+        rejects, unread = files
+        return Entry(settings, sources, _BEGIN, where, IngestReport(), rejects, done=False, unread=unread)
+
+    def _own_files(self) -> tuple[Written, Written]:
+        """What the job that is to be forgotten wrote, so that it can be written again."""
+        try:
+            found = self._journal.load() if self._resumable else None
+        except InvalidInput:
+            found = None
+        return (NOTHING, NOTHING) if found is None else (found.rejects, found.unread)
 
     def _decisive(self) -> dict[str, Any]:
         """The settings that decide what a document becomes."""
@@ -240,6 +267,9 @@ class _Job:
     def _take(self, entry: Entry, step: _Step) -> None:
         """On the other thread: when it returns the piece is on the disk, and so is the record of it."""
         report = entry.report
+        begun = (entry.rejects.size or not step.rejects) and (entry.unread.size or self._unread is None)
+        if not begun:
+            self._save(entry)  # so that the files are known for this job's before they hold something
         if step.piece is not None:
             piece = step.piece
             counts = self._upsert(piece, step.also, entry.position)
@@ -250,10 +280,10 @@ class _Job:
             report.name(unread)
             if self._unread is not None:
                 self._unread.add(map(unread_line, unread))
-                entry.unread_bytes = self._unread.size
+                entry.unread = self._unread.written
         if self._rejects is not None:
             self._rejects.add(map(rejected_line, step.rejects))
-            entry.rejects_bytes = self._rejects.size
+            entry.rejects = self._rejects.written
         report.rejected += len(step.rejects)
         entry.position = step.end
         self._save(entry)

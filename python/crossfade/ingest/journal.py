@@ -3,13 +3,15 @@
 A job is a collection, the paths of its sources, and whose the documents are. Its file lies in the store's directory,
 appears whole, and is written after every upsert: it is never ahead of the database, and at most one batch behind, which
 is then taken again. It bears a mark of the database: should an older backup have taken its place, the file says more
-than is true.
+than is true. And a checksum: a job that went on from a place that is not its own would leave documents out, and nobody
+would know. (Those of older releases have none, and are taken for what they say.)
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,29 +21,33 @@ from crossfade.errors import InvalidInput
 from crossfade.files import write_atomically
 from crossfade.ingest.records import Position
 from crossfade.ingest.report import ChunkTotals, IngestReport, Unread
+from crossfade.ingest.side_files import NOTHING, Written
 from crossfade.ingest.sources import Identity
 from crossfade.store.marks import Mark
 
 DIRECTORY = "ingest"
 FORMAT = 1
 _RESTART = "begin again with --restart (documents that are in already are replaced)"
+# Not by itself: what was written to those documents since, by others, would be replaced without a word.
+_UNKNOWN = (
+    "how far it is, is not known: begin again with --restart, which reads all sources from their start (documents that "
+    "are in already are replaced by what the sources say; none is lost)"
+)
 
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of a job. `settings`: what decides over documents and vectors. `rejects_bytes`, `unread_bytes`: of
-    the files `rejects` and `unread` that belong to what is taken; empty names where there is none."""
+    """What is known of a job. `settings`: what decides over documents and vectors. `rejects`, `unread`: the files that
+    grow with it."""
 
     settings: dict[str, Any]
     sources: list[dict[str, Any]]
     position: Position
     mark: Mark
     report: IngestReport
-    rejects: str
-    rejects_bytes: int
+    rejects: Written
     done: bool
-    unread: str = ""
-    unread_bytes: int = 0
+    unread: Written = NOTHING
 
     def to_json(self) -> dict[str, Any]:
         report = self.report
@@ -55,11 +61,13 @@ class Entry:
             "replaced": report.replaced,
             "rejected": report.rejected,
             "totals": asdict(report.totals),
-            "rejects": self.rejects,
-            "rejects_bytes": self.rejects_bytes,
+            "rejects": self.rejects.path,
+            "rejects_bytes": self.rejects.size,
+            "rejects_crc32": self.rejects.crc32,
             "done": self.done,
-            "unread": self.unread,
-            "unread_bytes": self.unread_bytes,
+            "unread": self.unread.path,
+            "unread_bytes": self.unread.size,
+            "unread_crc32": self.unread.crc32,
             "first_unread": [list(each) for each in report.first_unread],
         }
 
@@ -76,18 +84,15 @@ class Entry:
         report.first_unread = [
             Unread(name, count, tenant=tenant) for name, count, _, tenant in content.get("first_unread", ())
         ]
-        return cls(
-            content["settings"],
-            content["sources"],
-            Position(*content["position"]),
-            Mark(**content["mark"]),
-            report,
-            content["rejects"],
-            content["rejects_bytes"],
-            content["done"],
-            content.get("unread", ""),
-            content.get("unread_bytes", 0),
-        )
+        position = Position(*content["position"])
+        if not all(type(number) is int and number >= 0 for number in position):
+            raise ValueError(f"position {list(position)}")
+        rejects = Written(content["rejects"], content["rejects_bytes"], content.get("rejects_crc32"))
+        unread = NOTHING
+        if content.get("unread"):
+            unread = Written(content["unread"], content["unread_bytes"], content["unread_crc32"])
+        mark = Mark(**content["mark"])
+        return cls(content["settings"], content["sources"], position, mark, report, rejects, content["done"], unread)
 
 
 class Journal:
@@ -102,40 +107,87 @@ class Journal:
     def load(self) -> Entry | None:
         """None when nothing is known of the job. Raises InvalidInput when the file cannot be used."""
         try:
-            return Entry.from_json(json.loads(self.path.read_bytes()))
+            return Entry.from_json(_unsigned(json.loads(self.path.read_bytes())))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidInput(
-                f"{self.path}, which says how far this job is, cannot be used: {error}; {_RESTART}"
-            ) from None
+        except KeyError as error:
+            raise self.unusable(f"it has no {error}") from None
+        except (OSError, ValueError, TypeError) as error:
+            raise self.unusable(str(error)) from None
+
+    def unusable(self, reason: str) -> InvalidInput:
+        """What to raise when the file says what cannot be."""
+        return InvalidInput(f"{self.path}, which says how far this job is, cannot be used: {reason}; {_UNKNOWN}")
 
     def save(self, entry: Entry) -> None:
         self.path.parent.mkdir(exist_ok=True)
         with write_atomically(self.path) as stream:
-            stream.write(json.dumps(entry.to_json(), indent=1).encode())
+            content = json.dumps(entry.to_json())
+            stream.write(json.dumps({"crc32": zlib.crc32(content.encode()), "job": content}).encode())
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)
 
 
+def _unsigned(content: dict[str, Any]) -> dict[str, Any]:
+    """Of a file, what `Entry.to_json` gave. Raises as `Entry.from_json` does, ValueError where the checksum differs."""
+    if "format" in content:
+        return content  # written by a release that knew no checksum
+    job = content["job"]
+    if zlib.crc32(job.encode()) != content["crc32"]:
+        raise ValueError("it is not what was written (its checksum differs)")
+    unpacked: dict[str, Any] = json.loads(job)
+    return unpacked
+
+
 def check_same(entry: Entry, settings: dict[str, Any], sources: Sequence[Identity]) -> None:
     """Raises InvalidInput, naming what is another, when the job on the disk is not the one that is asked for."""
-    for old, new in zip(entry.sources, sources, strict=True):
-        if old != new.to_json():
-            what = "size" if old["size"] != new.size else "time of change or content"
+    for before, now in zip(entry.sources, sources, strict=True):
+        if before != now.to_json():
+            what = "size" if before["size"] != now.size else "time of change or content"
             raise InvalidInput(
-                f"{new.path} has changed since an earlier run took part of it (its {what} is another): {_RESTART}"
+                f"{now.path} has changed since an earlier run took part of it (its {what} is another): {_RESTART}"
             )
-    changed = sorted(
-        key for key in entry.settings.keys() | settings.keys() if entry.settings.get(key) != settings.get(key)
-    )
+    old, new = _by_option(entry.settings), _by_option(settings)
+    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     if changed:
-        key = changed[0]
+        name = changed[0]
         raise InvalidInput(
-            f"an earlier run of this job had another {key}: {json.dumps(entry.settings.get(key))}, and now it is "
-            f"{json.dumps(settings.get(key))}; use the same, or {_RESTART}"
+            f"an earlier run of this job had {name} {_shown(old.get(name))}, and now it is {_shown(new.get(name))}: "
+            f"use the same, or {_RESTART}"
         )
+
+
+_OPTIONS = {
+    **{name: f"--{name}-field" for name in ("id", "title", "text", "vector", "metadata")},
+    "rest": "--keep-fields",
+    "ignored": "--ignore-field",
+    "format": "--format",
+    "vectors": "vectors by",
+    "fingerprint": "vectors of the fingerprint",
+    "chunking": "the chunking",
+    "further versions": "--also for",
+}
+
+
+def _by_option(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by what the command line calls them."""
+    flat = {**settings.get("fields", {}), **{key: value for key, value in settings.items() if key != "fields"}}
+    if "vectors" in flat:
+        flat["vectors"] = {"given": "--fingerprint", "model": "--model"}.get(flat["vectors"], flat["vectors"])
+    if "further versions" in flat:
+        flat["further versions"] = [f"version {version}" for version in flat["further versions"]]
+    return {_OPTIONS.get(key, key): value for key, value in flat.items()}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "given" if value else "not given"
+    if isinstance(value, dict):
+        value = [f"{key} {each}" for key, each in value.items()]
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
+    return str(value) if value else "not given"
 
 
 def forget_gone(store: Path, collections: Set[int]) -> None:

@@ -65,7 +65,8 @@ class IngestReport:
     `documents`: that were read and taken, each as `added` or `replaced` (what was there before, or what came earlier
     under the same id). `rejected`: lines or rows that were left out. `resumed`: documents that earlier runs had taken.
     `seconds`: of this run alone. `finished_before`: there was nothing left to do. `first_unread`: the first documents
-    of which the model did not read all, ten at most.
+    of which the model did not read all, ten at most. `rejects_file`: where what was left out lies, None when it was
+    nowhere to go.
     """
 
     added: int = 0
@@ -75,6 +76,7 @@ class IngestReport:
     resumed: int = 0
     seconds: float = 0.0
     finished_before: bool = False
+    rejects_file: str | None = None
     first_unread: list[Unread] = field(default_factory=list)
 
     def name(self, unread: Iterable[Unread]) -> None:
@@ -95,6 +97,7 @@ class IngestReport:
             "added": self.added,
             "replaced": self.replaced,
             "rejected": self.rejected,
+            "rejects_file": self.rejects_file,
             "rows": rows,
             "resumed": self.resumed,
             "seconds": round(self.seconds, 3),

@@ -42,7 +42,8 @@ class Source(Protocol):
         ...
 
     def read(self, after: Place = START) -> Iterator[Record | Reject]:
-        """What follows a place, in order. Raises DataError for what makes the rest unreadable."""
+        """What follows a place, in order. Raises DataError for what makes the rest unreadable, and for a place that it
+        does not have: what lies before it would be left out, and nobody would know."""
         ...
 
 

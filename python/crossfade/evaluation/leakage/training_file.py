@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.evaluation.leakage.fields import FieldNames, RowReader, Texts
+from crossfade.json_kinds import json_fault
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -105,10 +106,8 @@ def _loaded(line: bytes) -> object:
         raise InvalidInput(
             f"invalid UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}; convert the file to UTF-8"
         ) from None
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"not JSON: {error.msg} at column {error.colno}") from None
-    except (ValueError, RecursionError) as error:  # an integer of 5,000 digits, ten thousand brackets
-        raise InvalidInput(f"not usable JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(json_fault(error)) from None
     try:
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError:
