@@ -65,7 +65,7 @@ class TestWhatIsNeverRead:
         path, unread = lines(tmp_path / "a.jsonl", self.RECORDS), tmp_path / "unread.jsonl"
         unread.write_text("of another job")
         with pytest.raises(
-            InvalidInput, match="holds something already, which is not of this job: .* what was not read"
+            InvalidInput, match=r"holds something already, which is not of this job: .* what was not read"
         ):
             ingest(store, "c", [path], embedding(FakeEncoder()), small(unread=unread))
         assert unread.read_text() == "of another job"

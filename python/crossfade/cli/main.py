@@ -84,7 +84,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.Abort:
         return _interrupted()
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} (see crossfade --help)")
+        path = getattr(getattr(error, "ctx", None), "command_path", "crossfade")
+        return _fail(f"{error.format_message()} (see {path} --help)")
     except KeyboardInterrupt:
         return _interrupted()
     except (BrokenPipeError, SystemExit):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
+from crossfade.cli.printable import printable
 from crossfade.errors import InvalidInput
 from crossfade.files import check_writable, write_atomically
 
@@ -19,7 +21,11 @@ _PIPE_WIDTH = 120  # columns of a table that goes into a file or a pipe, where t
 
 
 class _PipedConsole(Console):
-    """A reader that goes away is the command line's own affair (`cli/main.py`), not an exit from within."""
+    """A reader that goes away is the command line's own affair (`cli/main.py`), not an exit from within. What a
+    terminal would obey is shown escaped, in cells of tables too: ids, titles and texts are anybody's."""
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        return super().render_str("\n".join(map(printable, text.split("\n"))), **more)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -29,6 +35,28 @@ def table_console(*, soft_wrap: bool = False) -> Console:
     """Stdout for people. Text is printed as it is: no markup, no emoji codes, no guessed highlighting."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     return _PipedConsole(width=width, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+
+
+def print_named(
+    columns: Sequence[str], last: str, rows: Sequence[tuple[Sequence[str], str]], numeric: Set[str]
+) -> None:
+    """A table whose last column is for copying: it is never broken, and where the window is too narrow each of it is on
+    a line of its own, under its row."""
+    from rich.cells import cell_len
+
+    console = table_console()
+    lines = [(list(columns), last), *(([printable(each) for each in cells], printable(end)) for cells, end in rows)]
+    widths = [max(cell_len(cells[at]) for cells, _ in lines) for at in range(len(columns))]
+    beside = sum(widths) + 2 * len(widths) + max(cell_len(end) for _, end in lines) <= console.width
+    for number, (cells, end) in enumerate(lines):
+        padded = []
+        for name, cell, width in zip(columns, cells, widths, strict=True):
+            space = " " * (width - cell_len(cell))
+            padded.append(space + cell if name in numeric else cell + space)
+        line = "  ".join([*padded, end] if beside else padded).rstrip()
+        console.print(line, style=None if number else "bold", soft_wrap=True)
+        if not beside:
+            console.print(f"  {end}", style=None if number else "bold", soft_wrap=True)
 
 
 def print_paragraph(console: Console, text: str, *, style: str | None = None) -> None:

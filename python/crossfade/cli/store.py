@@ -11,6 +11,7 @@ import typer
 from crossfade.cli import store_alias, store_version
 from crossfade.cli.arm_options import BestChunks, Chunking, ChunkOverlap, ChunkSize, HeadingPrefix, ModeName
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
+from crossfade.cli.printable import printable
 from crossfade.cli.store_compact import compact
 from crossfade.cli.store_copies import backup, restore
 from crossfade.cli.store_ingest import ingest
@@ -35,6 +36,7 @@ from crossfade.cli.store_options import (
     store_settings,
     summary_json,
 )
+from crossfade.wording import counted
 
 if TYPE_CHECKING:
     from crossfade.retrieval import Hit, SearchResult
@@ -51,7 +53,6 @@ app.add_typer(store_alias.app)
 
 # What enums hold, as literals, so that every other command starts sooner (a test holds them together).
 PrecisionName = Literal["f32", "f16", "int8"]
-_SNIPPET = 60  # characters
 
 
 @app.command("list")
@@ -66,23 +67,18 @@ def list_(directory: Directory, as_json: Json = False) -> None:
     if not found:
         print("no collections")
         return
-    from rich import box
-    from rich.table import Table
+    from crossfade.cli.output import print_named
 
-    from crossfade.cli.output import table_console
-
-    table = Table(box=box.SIMPLE_HEAD)
-    # Where nothing was chosen there is nothing to show, and fingerprints have the room.
-    settings = ["settings"] if any(_chosen(each.settings) for each in found) else []
-    for column in ("collection", "documents", "rows", "dimension", "metric", "fingerprint", *settings):
-        numeric = column in {"documents", "rows", "dimension"}
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    rows = []
+    # Where nothing was chosen there is nothing to show.
+    settings = ("settings",) if any(_chosen(each.settings) for each in found) else ()
     for each in found:
         spec = each.spec
         numbers = (f"{each.documents:,}", f"{each.rows:,}", str(spec.dimension))
-        chosen = [_chosen(each.settings)] if settings else []
-        table.add_row(spec.name, *numbers, spec.metric, spec.document_fingerprint, *chosen)
-    table_console().print(table)
+        chosen = (_chosen(each.settings),) if settings else ()
+        rows.append(((spec.name, *numbers, spec.metric, *chosen), spec.document_fingerprint))
+    columns = ("collection", "documents", "rows", "dimension", "metric", *settings)
+    print_named(columns, "fingerprint", rows, {"documents", "rows", "dimension"})
 
 
 @app.command()
@@ -201,6 +197,8 @@ def search(
 ) -> None:
     """Find the documents nearest to a text, without a server: the same search that a server answers."""
     from crossfade.cli.evaluation_options import load_models
+    from crossfade.cli.output import table_console
+    from crossfade.cli.store_hits import show_hits, show_stages, tell_missing
     from crossfade.config import load_settings
     from crossfade.errors import InvalidInput
     from crossfade.retrieval import Retriever, SearchOptions
@@ -229,22 +227,18 @@ def search(
         )
         result = retriever.search_texts([text], k, options)
         hits = result.hits[0]
-        found = view.documents([hit.id for hit in hits])
-        shown = [_hit_json(view, hit, document) for hit, document in zip(hits, found, strict=True) if document]
+        # With keys a damaged document is None, and its hit is shown without it.
+        found = view.documents([hit.id for hit in hits], [hit.key for hit in hits])
+        shown = [_hit_json(view, hit, document) for hit, document in zip(hits, found, strict=True)]
         stages = _stages_json(view, result)
+        incomplete = result.incomplete or view.snapshot().incomplete
     if as_json:
-        print(json.dumps({"collection": name, "hits": shown, **({"stages": stages} if explain else {})}, indent=2))
+        facts = {"collection": name, "pending": result.pending, "incomplete": incomplete, "hits": shown}
+        print(json.dumps(facts | ({"stages": stages} if explain else {}), indent=2))
         return
-    for rank_, hit in enumerate(shown, start=1):
-        start, stop = hit["span"] or (0, len(hit["text"]))
-        said = " ".join(hit["text"][start:stop].split())
-        snippet = said if len(said) <= _SNIPPET else said[:_SNIPPET] + "..."
-        print(f"{rank_:>3}  {hit['score']:.4f}  {hit['id']}  {' '.join(hit['title'].split())[:_SNIPPET]}  {snippet}")
-    for stage in stages:
-        print(f"{stage['stage']}: {len(stage['candidates']):,} documents, {stage['ns'] / 1e6:.1f} ms")
-        for rank_, each in enumerate(stage["candidates"], start=1):
-            where = "" if each["span"] is None else f"  {each['span'][0]}-{each['span'][1]}"
-            print(f"{rank_:>3}  {each['score']:.4f}  {each['id']}{where}")
+    show_hits(shown, table_console().width)
+    show_stages(stages)
+    tell_missing(result.pending, incomplete=incomplete)
 
 
 def _view(collection: Collection, tenant: str | None) -> Collection:
@@ -285,14 +279,15 @@ def _stages_json(collection: Collection, result: SearchResult) -> list[dict[str,
     ]
 
 
-def _hit_json(collection: Collection, hit: Hit, document: Document) -> dict[str, Any]:
+def _hit_json(collection: Collection, hit: Hit, document: Document | None) -> dict[str, Any]:
+    """Title, text and metadata are null where the document is damaged."""
     return {
         "id": _shown(collection, hit.id),
         "score": hit.score,
         "span": hit.span,
-        "title": document.title,
-        "text": document.text,
-        "metadata": collection.fields.present(document.metadata),
+        "title": document and document.title,
+        "text": document and document.text,
+        "metadata": document and collection.fields.present(document.metadata),
     }
 
 
@@ -356,7 +351,7 @@ def check(
 def _show_check(facts: dict[str, Any]) -> None:
     rows = (each["fault"] for each in facts["row_faults"])
     for line in (*facts["database_faults"], *rows, *facts["segment_faults"]):
-        print(line)
+        print(printable(line))
     if facts["mended"]:
         print(f"{facts['mended']} vectors mended")
     if facts["healed"]:
@@ -367,18 +362,28 @@ def _show_check(facts: dict[str, Any]) -> None:
 
 @app.command()
 def drop(directory: Directory, name: Name, as_json: Json = False) -> None:
-    """Remove a collection and all that is in it."""
+    """Remove a collection, all that is in it, and the aliases that point to it."""
+    import sys
+
     from crossfade.ingest.journal import forget_gone
 
     with opened(directory, upkeep=False, check_on_open=False) as store:
         collection = store.get(name)
         documents = len(collection)
+        aliases = [each.name for each in store.aliases() if each.collection == name]
+        went = f", and {_named_aliases(aliases)}" if aliases else ""
+        if aliases:  # before it happens: who watches a slow one can still stop it
+            print(f"crossfade: {name} goes{went}", file=sys.stderr)
         store.drop(name)
         forget_gone(directory, {each.number for each in store.all()})
     if as_json:
-        print(json.dumps({"dropped": name, "documents": documents}))
+        print(json.dumps({"dropped": name, "documents": documents, "aliases": aliases}))
     else:
-        print(f"dropped {name}: {documents:,} documents")
+        print(f"dropped {name}: {counted(documents, 'document')}{went}")
+
+
+def _named_aliases(names: list[str]) -> str:
+    return f"{'alias' if len(names) == 1 else 'aliases'} {', '.join(names)}"
 
 
 def _chosen(settings: CollectionSettings) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
 from crossfade.wording import counted
+
+if TYPE_CHECKING:
+    from crossfade.store import DurableCollection
 
 app = typer.Typer(
     name="version", help="Versions of a collection's index, each of one model's vectors.", rich_markup_mode=None
@@ -40,20 +43,15 @@ def list_(directory: Directory, name: Name, as_json: Json = False) -> None:
         ]
         print(json.dumps(shown, indent=2))
         return
-    from rich import box
-    from rich.table import Table
+    from crossfade.cli.output import print_named
 
-    from crossfade.cli.output import table_console
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("version", "rows", "pending", "dimension", "fingerprint", "aliases"):
-        numeric = column in {"version", "rows", "pending", "dimension"}
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    rows = []
     for each in found:
         numbers = (f"{each.rows:,}", f"{each.pending:,}", str(each.dimension))
         version = f"{each.version} current" if each.current else str(each.version)
-        table.add_row(version, *numbers, each.document_fingerprint, ", ".join(each.aliases))
-    table_console().print(table)
+        rows.append(((version, *numbers, ", ".join(each.aliases)), each.document_fingerprint))
+    numeric = {"version", "rows", "pending", "dimension"}
+    print_named(("version", "rows", "pending", "dimension", "aliases"), "fingerprint", rows, numeric)
 
 
 @app.command()
@@ -69,6 +67,7 @@ def create(
     width, document_fingerprint = space(model, dimension, fingerprint)
     with opened(directory, upkeep=False) as store:
         collection = store.collection(name)
+        _check_new(collection, document_fingerprint)
         version = collection.create_index(width, document_fingerprint)
         pending = collection.snapshot(version).pending
     if as_json:
@@ -83,6 +82,18 @@ def create(
     else:
         lacks = counted(pending, "document")
         print(f"{name}: version {version} of {document_fingerprint}, {width} dimensions; lacks {lacks}")
+
+
+def _check_new(collection: DurableCollection, fingerprint: str) -> None:
+    """Raises AlreadyExists when a version holds those vectors."""
+    from crossfade.errors import AlreadyExists
+
+    for each in collection.index_versions():
+        if each.document_fingerprint == fingerprint:
+            raise AlreadyExists(
+                f"version {each.version} of collection {collection.spec.name!r} holds these vectors already "
+                f"({fingerprint}): a query adapter embeds documents as its base does, and needs no new version"
+            )
 
 
 @app.command()
