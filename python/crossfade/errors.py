@@ -2,7 +2,7 @@
 
 Every error that a caller can cause or must act on is a `CrossfadeError`. Its message says what was wrong, what was
 expected and what to do. Two boundaries turn it into something else, each in one table: `rust/server/src/failure.rs`
-into a gRPC status, `cli/main.py` into one line on stderr and an exit code.
+into a gRPC status, `cli/commands.py` into one line on stderr and an exit code.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def test_dual_ingest_gives_what_filling_gives(shell: Shell, bundles: dict[str, P
     assert (pending, further) == (0, (2, False, rows, 0))
     assert rows == 60 or more
     assert "nothing to do" in shell.done(*words)
-    assert "another further versions" in shell.refused(*words[:-4])
+    assert "had --also for version 2, and now it is not given" in shell.refused(*words[:-4])
     both = vectors(store, 2)
     shell.done("version", "create", store, "c", *shell.new)
     shell.done("version", "fill", store, "c", 3, *shell.new)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from crossfade.cli.main import app
+from crossfade.cli.commands import app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

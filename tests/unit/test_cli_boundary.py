@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from crossfade.cli import main
+from crossfade.cli import commands
 from crossfade.errors import DataError
 
 
@@ -16,8 +16,8 @@ def run_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(main, "app", app)
-    return main.run([])
+    monkeypatch.setattr(commands, "app", app)
+    return commands.run([])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["--no-such-option"]])
 def test_usage_errors_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(arguments) == 2
+    assert commands.run(arguments) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("crossfade: error: ")
     assert captured.err.count("\n") == 1

@@ -1,134 +1,90 @@
-"""The command line's door: registers the commands and turns every expected error into one line and an exit code.
+"""The command line's door. From its first moment Ctrl-C ends it with one line and 130, not with a traceback.
 
-Exit codes: 0 done · 1 a check does not hold (decision verify, leakage --fail-on-leak) · 2 the input cannot be used · 3
-what was checked holds, and not all was (decision verify) · 130 interrupted. Data goes to stdout, talk to stderr.
+All that takes time to import is imported behind it.
 """
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Annotated
-
-import typer
-
-from crossfade.cli import (
-    compare,
-    dataset,
-    decision,
-    diagnose,
-    evaluate,
-    frontier,
-    judgments,
-    leakage,
-    model,
-    quantize,
-    report,
-    serve,
-    store,
-    train,
-)
-from crossfade.cli.printable import printable
-from crossfade.errors import CrossfadeError
-from crossfade.versions import own
+from os import _exit, write
+from types import FrameType, TracebackType
+from typing import Protocol
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
-
-app = typer.Typer(
-    name="crossfade",
-    help="Serve a base and a fine-tuned embedding model, measure both, and decide which one should ship.",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-model.app.command("quantize")(quantize.quantize)
-app.add_typer(model.app)
-app.add_typer(dataset.app)
-app.add_typer(store.app)
-app.add_typer(train.app)
-app.add_typer(decision.app)
-app.add_typer(judgments.app)
-app.command("serve")(serve.command)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("diagnose")(diagnose.diagnose)
-app.command("frontier")(frontier.frontier)
-app.command("leakage")(leakage.leakage)
-app.command("report")(report.report)
+_SOON = 0.01  # seconds
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(own())
-        raise typer.Exit
+class _Unraisable(Protocol):
+    """What `sys.unraisablehook` is given."""
 
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Options of crossfade itself, before the command."""
+    @property
+    def exc_type(self) -> type[BaseException]: ...
+    @property
+    def exc_value(self) -> BaseException | None: ...
+    @property
+    def exc_traceback(self) -> TracebackType | None: ...
+    @property
+    def err_msg(self) -> str | None: ...
+    @property
+    def object(self) -> object: ...
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code instead of raising."""
-    try:
-        code = app(args=arguments, prog_name="crossfade", standalone_mode=False)
-        sys.stdout.flush()  # what is still held back may meet a closed pipe or a full disk too
-    except CrossfadeError as error:
-        return _fail(str(error))
-    except typer.Abort:
-        return _interrupted()
-    except typer.TyperException as error:
-        path = getattr(getattr(error, "ctx", None), "command_path", "crossfade")
-        return _fail(f"{error.format_message()} (see {path} --help)")
-    except KeyboardInterrupt:
-        return _interrupted()
-    except (BrokenPipeError, SystemExit):
-        # The reader went away (`crossfade ... | head`): not an error, and nothing may be written to it at exit. Typer
-        # turns a broken pipe, and nothing else in this mode, into SystemExit.
-        _give_up_stdout()
-        return 0
-    except OSError as error:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _give_up_stdout()  # Python would try again at exit, and print a traceback of its own
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
-    # Typer turns Ctrl-C into this exit code itself.
-    return _interrupted() if code == INTERRUPTED else code if isinstance(code, int) else 0
+    from crossfade.cli.commands import run as run_command
 
-
-def _give_up_stdout() -> None:
-    """What stdout still holds back goes nowhere, instead of failing once more when Python exits."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
-def _fail(message: str) -> int:
-    line = printable(" ".join(message.split()))
-    print(f"crossfade: error: {line}", file=sys.stderr)
-    return 2
-
-
-def _interrupted() -> int:
-    print("crossfade: interrupted", file=sys.stderr)
-    return INTERRUPTED
+    return run_command(arguments)
 
 
 def main() -> None:
     """The `crossfade` command."""
+    # Whoever starts it with SIGINT ignored, as `nohup` and scripts' background jobs are, wants it so.
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, _end)
+    from crossfade.cli.commands import run as run_command
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A name that the terminal's encoding lacks is shown escaped; it must not lose a result.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run())
+    if interruptible:
+        sys.unraisablehook = _not_swallowed
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.signal(signal.SIGINT, _interrupt)
+    code = run_command()
+    if interruptible:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, _end)  # Python's own end may take a moment
+    sys.exit(code)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """While nothing is begun that would have to be ended in order."""
+    write(2, b"crossfade: interrupted\n")
+    _exit(INTERRUPTED)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """As Python does it; but an import ends first. Interrupted halfway, one may swallow it in a callback of its locks,
+    or in C code that makes another error of it, and the command would go on to its end."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") in ("importlib._bootstrap", "_frozen_importlib"):
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _not_swallowed(raised: _Unraisable) -> None:
+    """Where Python can raise nothing, in a finaliser say, an interrupt comes again a moment later."""
+    if issubclass(raised.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+    else:
+        sys.__unraisablehook__(raised)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

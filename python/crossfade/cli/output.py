@@ -21,7 +21,7 @@ _PIPE_WIDTH = 120  # columns of a table that goes into a file or a pipe, where t
 
 
 class _PipedConsole(Console):
-    """A reader that goes away is the command line's own affair (`cli/main.py`), not an exit from within. What a
+    """A reader that goes away is the command line's own affair (`cli/commands.py`), not an exit from within. What a
     terminal would obey is shown escaped, in cells of tables too: ids, titles and texts are anybody's."""
 
     def render_str(self, text: str, **more: Any) -> Text:

@@ -111,7 +111,7 @@ def ingest(
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
     else:
-        _show(report, unread)
+        _show(report, skip_bad, unread)
 
 
 def cutters(models: Sequence[Path], threads: int | None, device: DeviceName | None) -> list[EmbeddingCutter]:
@@ -136,8 +136,9 @@ def _cutter(model: Path | None, fingerprint: str | None, threads: int | None, de
     )
 
 
-def _show(report: IngestReport, unread: Path | None) -> None:
-    left_out = f"{report.rejected:,} left out: see {printable(str(report.rejects_file))}"
+def _show(report: IngestReport, skip_bad: Path | None, unread: Path | None) -> None:
+    rejects = report.rejects_file if report.finished_before else skip_bad
+    left_out = f"{report.rejected:,} left out: see {printable(str(rejects))}"
     documents = counted(report.documents, "document")
     if report.finished_before:
         all_in = "the 1 document is in" if report.documents == 1 else f"all {report.documents:,} documents are in"

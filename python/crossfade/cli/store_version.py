@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from crossfade.cli.evaluation_options import DeviceOption, ThreadsOption
 from crossfade.cli.store_options import Dimension, Directory, Fingerprint, Json, Model, Name, opened, space
 from crossfade.wording import counted
-
-if TYPE_CHECKING:
-    from crossfade.store import DurableCollection
 
 app = typer.Typer(
     name="version", help="Versions of a collection's index, each of one model's vectors.", rich_markup_mode=None
@@ -67,9 +65,17 @@ def create(
     width, document_fingerprint = space(model, dimension, fingerprint)
     with opened(directory, upkeep=False) as store:
         collection = store.collection(name)
-        _check_new(collection, document_fingerprint)
+        same = [
+            each.version for each in collection.index_versions() if each.document_fingerprint == document_fingerprint
+        ]
         version = collection.create_index(width, document_fingerprint)
         pending = collection.snapshot(version).pending
+    if same:  # no error: a version may be made anew beside an old one
+        print(
+            f"crossfade: version {same[0]} holds these vectors already: a query adapter needs no new version "
+            f"(crossfade store version drop {directory} {name} {version} takes this one back)",
+            file=sys.stderr,
+        )
     if as_json:
         facts = {
             "collection": name,
@@ -82,18 +88,6 @@ def create(
     else:
         lacks = counted(pending, "document")
         print(f"{name}: version {version} of {document_fingerprint}, {width} dimensions; lacks {lacks}")
-
-
-def _check_new(collection: DurableCollection, fingerprint: str) -> None:
-    """Raises AlreadyExists when a version holds those vectors."""
-    from crossfade.errors import AlreadyExists
-
-    for each in collection.index_versions():
-        if each.document_fingerprint == fingerprint:
-            raise AlreadyExists(
-                f"version {each.version} of collection {collection.spec.name!r} holds these vectors already "
-                f"({fingerprint}): a query adapter embeds documents as its base does, and needs no new version"
-            )
 
 
 @app.command()
