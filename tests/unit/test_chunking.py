@@ -83,6 +83,16 @@ def test_a_long_sentence_is_cut_between_words() -> None:
     assert parts("a b c d e f g. H i.", ChunkingSettings("sentences", 3)) == ["a b c", "d e f", "g. H i."]
 
 
+@pytest.mark.parametrize("method", [Method.TOKENS, Method.SENTENCES, Method.HEADINGS])
+def test_no_chunk_is_a_full_stop_where_a_word_can_go_with_it(method: Method) -> None:
+    how = ChunkingSettings(method, 4)
+    assert parts("one two three four .", how) == ["one two three", "four ."]
+    assert parts("one two three four ) .", how) == ["one two three", "four ) ."]
+    assert parts("one two three four . five", how) != ["one two three four", ".", "five"]
+    marks = parts(". . . . . . .", how)  # no words at all: nothing is lost
+    assert "".join(marks).count(".") == 7
+
+
 def test_a_flag_and_a_family_stay_whole() -> None:
     for text in ("🇫🇷", "👩‍👩‍👧‍👦", "e\u0301\u0323", "\r\n", "각", "각", "क्ष", "👍🏽", " \u0301"):
         codes = codes_of(text)

@@ -17,6 +17,7 @@ from crossfade.chunking.settings import ChunkingSettings, Method
 # From here on all of the document is cut with the margin that its chunks turned out to need, so that a tokenizer whose
 # counts never add up costs this many rounds, and not one for each chunk.
 _PATIENCE = 8
+_MOST_MARKS = 16  # tokens to go back for a word
 
 
 class Cutter:
@@ -49,8 +50,12 @@ class Cutter:
             return [(0, 0)]
         while start is not None:
             end = self._end(start)
-            found.append((start, end))
             following = outline.next_visible(end)
+            # With an overlap the next chunk repeats words of this one.
+            if not overlap and following is not None and not outline.has_word(following, following + 1):
+                end = self._leaving_a_word(start, end, following)
+                following = outline.next_visible(end)
+            found.append((start, end))
             if overlap and following is not None:
                 # What is repeated must leave room for something new.
                 fitting = (back for back in self._backs(start, end) if self._end(back) > end)
@@ -78,6 +83,25 @@ class Cutter:
         if limit is None:
             limit = self.limit(start) - self._margin
         return self.outline.furthest(start, limit)
+
+    def _leaving_a_word(self, start: int, end: int, following: int) -> int:
+        """Where the chunk ends so that the next one, which begins at `following`, is more than a full stop: a little
+        earlier than it could, with a word for the next. `end` itself where that is so already, or cannot be."""
+        outline = self.outline
+        if outline.has_word(following, self._end(following)):
+            return end
+        tokens, earlier = outline.tokens_before(end) - outline.tokens_before(start), end
+        for _ in range(_MOST_MARKS):
+            tokens -= 1
+            if tokens < 1:
+                break
+            earlier = outline.furthest(start, tokens)
+            if not start < earlier < end:
+                continue
+            if outline.has_word(start, earlier) and outline.has_word(earlier, end):
+                section = outline.section_of(start)
+                return earlier if section is outline.section_of(following) else end
+        return end
 
     def _backs(self, start: int, end: int) -> Iterator[int]:
         """Where the chunk after [start, end) might begin so as to repeat some of it, the most that was asked for first.

@@ -47,6 +47,7 @@ class Outline:
     """One document's text, ready to be cut."""
 
     def __init__(self, text: str, offsets: NDArray[np.int64], method: Method) -> None:
+        self._text = text
         codes = codes_of(text)
         classes = classes_of(codes)
         self._free = boundaries(codes, classes)
@@ -69,6 +70,10 @@ class Outline:
         """The first character from here on that is not white space; None when there is none."""
         at = bisect_left(self._visible, character)
         return self._visible[at] if at < len(self._visible) else None
+
+    def has_word(self, start: int, end: int) -> bool:
+        """Whether there is a letter or a digit in [start, end)."""
+        return any(map(str.isalnum, self._text[start:end]))
 
     def section_of(self, character: int) -> Section:
         """The section that the character is in; of an empty text, the only one."""
