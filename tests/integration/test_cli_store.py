@@ -95,7 +95,7 @@ class TestCommands:
             assert found["hits"][0]["text"] == TOPICS[number][1]
         text = done(capsys, "search", store, "topics", TOPICS[7][2], "--model", minilm_bundle, "-k", 2)
         assert text.splitlines()[0].split()[0] == "1"
-        assert "d7  Vaccine  A preparation that trains the immune system." in text.splitlines()[0]
+        assert "d7   Vaccine  A preparation that trains the immune system." in text.splitlines()[0]
         assert "nothing to do: all 31 documents are in" in done(
             capsys, "ingest", store, "topics", topics, "--model", minilm_bundle
         )
