@@ -296,7 +296,7 @@ class TestCommands:
         before = held(store)
         copied = told(capsys, "backup", store, tmp_path / "backup")
         assert [each["documents"] for each in copied["collections"]] == [30]
-        assert told(capsys, "drop", store, "c") == {"dropped": "c", "documents": 30}
+        assert told(capsys, "drop", store, "c") == {"dropped": "c", "documents": 30, "aliases": []}
         assert list((store / "ingest").iterdir()) == []
         assert done(capsys, "list", store) == "no collections\n"
         assert "no collection 'c'" in refused(capsys, "drop", store, "c")
