@@ -76,8 +76,8 @@ class TestOfACollection:
         assert told(capsys, "list", store) == [{**made, "documents": 0, "rows": 0}]
         monkeypatch.setenv("CROSSFADE_STORE_GRAPH_ROWS", "256")
         done(capsys, "ingest", store, "c", path, *GIVEN)
-        monkeypatch.setenv("CROSSFADE_STORE_SEAL_ROWS", "256")
-        done(capsys, "search", store, "c", "text", "--mode", "lexical")  # makes a segment of what is more
+        monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "256")
+        done(capsys, "search", store, "c", "text", "--mode", "lexical")  # makes a segment of what may not wait
         settings = StoreSettings.of(load_settings())
         with DurableStore(store, settings, upkeep=False) as opened:
             collection = opened.collection("c")
@@ -151,10 +151,10 @@ class TestOfTheProcess:
         store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(300))
         done(capsys, "create", store, "c", *SPACE)
         done(capsys, "ingest", store, "c", path, *GIVEN)
-        monkeypatch.setenv("CROSSFADE_STORE_SEAL_ROWS", "300")
+        monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "300")
         done(capsys, "search", store, "c", "text", "--mode", "lexical")
         assert not list(store.glob("segments/*/*/vectors.f32"))
-        monkeypatch.setenv("CROSSFADE_STORE_SEAL_ROWS", "299")
+        monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "299")
         done(capsys, "search", store, "c", "text", "--mode", "lexical")
         assert len(list(store.glob("segments/*/*/vectors.f32"))) == 1
 
@@ -178,7 +178,7 @@ class TestOfTheProcess:
         store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(300))
         done(capsys, "create", store, "c", *SPACE)
         done(capsys, "ingest", store, "c", path, *GIVEN)
-        monkeypatch.setenv("CROSSFADE_STORE_SEAL_ROWS", "256")
+        monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "256")
         done(capsys, "search", store, "c", "text", "--mode", "lexical")
         (file,) = store.glob("segments/*/*/vectors.f32")
         file.write_bytes(bytes(file.stat().st_size))
@@ -195,7 +195,7 @@ class TestOfTheProcess:
         store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(300))
         done(capsys, "create", store, "c", *SPACE, "--m", 7, "--analyser", "plain")
         done(capsys, "ingest", store, "c", path, *GIVEN)
-        monkeypatch.setenv("CROSSFADE_STORE_SEAL_ROWS", "256")
+        monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "256")
         words = ("--model", f"base={minilm_bundle}", "--store", str(store))
         with serve_process(tmp_path / "log", *words) as server, Client(server.address) as client:
             (listed,) = client.list_collections()
