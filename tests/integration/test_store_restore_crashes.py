@@ -69,7 +69,7 @@ def settled(given: Given, directory: Path, there: bool | None) -> None:
     if "a" not in found:
         assert aliases(directory) == {}
         restore_collections(given.backup, directory, {"a": "a", "b": "b"})
-    assert sorted(path.name for path in directory.iterdir()) == ["crossfade.db", "lock", "segments"]
+    assert {path.name for path in directory.iterdir()} - {"segments"} == {"crossfade.db", "lock"}
     assert aliases(directory) == aliases(given.backup)
     for name in ("a", "b"):
         assert said(directory, name) == said(given.backup, name)

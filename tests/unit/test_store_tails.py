@@ -148,14 +148,14 @@ def test_who_writes_is_told_where_the_disk_takes_no_segment(tmp_path: Path) -> N
 def test_a_store_opens_where_the_disk_takes_no_segment(tmp_path: Path) -> None:
     """What fits into memory is found from there; of more it is said that it is not."""
     with made(tmp_path / "s", StoreSettings()) as store:
-        write(store.collection("c"), range(40))
+        write(store.collection("c"), range(150))
         place = store.collection("c").index.directory
     place.parent.mkdir(exist_ok=True)
     place.write_text("what is no directory")
-    with DurableStore(tmp_path / "s", StoreSettings(seal_rows=10, unsealed_rows=60), upkeep=False) as store:
+    with DurableStore(tmp_path / "s", StoreSettings(seal_rows=10, unsealed_rows=240), upkeep=False) as store:
         collection = store.collection("c")
         assert len(tails(collection)) > 1
-        assert_found(collection, range(40))
+        assert_found(collection, range(150))
         place.unlink()
         collection.seal()
     shutil.rmtree(place)
@@ -166,7 +166,7 @@ def test_a_store_opens_where_the_disk_takes_no_segment(tmp_path: Path) -> None:
         assert collection.delete(["d0003"]) == 1
         place.unlink()
         assert collection.improve()
-        assert_found(collection, [n for n in range(40) if n != 3])
+        assert_found(collection, [n for n in range(150) if n != 3])
 
 
 @pytest.mark.parametrize("precision", ["f32", "f16", "int8"])
@@ -225,3 +225,21 @@ def test_what_is_written_while_a_tail_is_sealed_is_there(tmp_path: Path, monkeyp
         assert_found(collection, range(1, 16))
         assert isinstance(index.state.entries[0].source, Sealed)
         assert index.state.entries[0].source.range == Range(0, 18)
+
+
+def test_a_store_that_is_opened_keeps_a_documents_rows_together(tmp_path: Path) -> None:
+    """However the rows that are read at a time fall."""
+    with made(tmp_path / "s", StoreSettings()) as store:
+        collection = store.collection("c")
+        for number, rows in enumerate([127, 3, 125, 4, 1, 126, 129, 2, 300, 7]):
+            text = "words " * rows
+            spans = [(6 * row, 6 * row + 5) for row in range(rows)]
+            collection.upsert(
+                [Document(f"d{number}", text=text)], np.ones((rows, DIMENSION), np.float32), spans=[spans]
+            )
+    with DurableStore(tmp_path / "s", StoreSettings(seal_rows=100, unsealed_rows=1_000), upkeep=False) as store:
+        collection = store.collection("c")
+        parts = [set(part.ids) for part in collection.snapshot().parts]
+        assert len(parts) > 2
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 10
+        assert collection.index.unsealed_rows == 824

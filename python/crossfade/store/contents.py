@@ -124,11 +124,16 @@ class IndexContents:
         """Tails of the rows with those keys; the last takes what comes next."""
         made = [Open(self._new_tail(), 0, span.low)]
         with self._database.reading() as connection:
-            for batch in self._rows(connection, span, []):
-                last = made[-1]
-                last.rows = last.tail.extend(batch, schema)
+            for read in self._rows(connection, span, []):
+                last, batch = made[-1], read
                 if self._is_long(last):
-                    made.append(Open(self._new_tail(), 0, int(last.keys[-1])))
+                    # Rows of a document are in one part.
+                    more, batch = batch.split(int(np.argmax([*(batch.documents != last.documents[-1]), True])))
+                    last.rows = last.tail.extend(more, schema)
+                    if len(batch):
+                        last = Open(self._new_tail(), 0, int(last.keys[-1]))
+                        made.append(last)
+                last.rows = last.tail.extend(batch, schema)
         self._lose_all_but(np.concatenate([each.keys for each in made]), alive)
         return [Entry(each, Live.all(each.rows)) for each in made]
 

@@ -23,7 +23,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,14 @@ class RowBatch:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def split(self, at: int) -> tuple[RowBatch, RowBatch]:
+        """The first `at` rows, and the others."""
+        halves = [
+            RowBatch(*(getattr(self, each.name)[part] for each in fields(self)))
+            for part in (slice(None, at), slice(at, None))
+        ]
+        return halves[0], halves[1]
 
     def whole_after(self, document: int) -> bool:
         """Whether every row is another document, and the first not the one given."""

@@ -73,6 +73,11 @@ class Open:
     def keys(self) -> NDArray[np.int64]:
         return self.tail.keys(self.rows)
 
+    @property
+    def documents(self) -> NDArray[np.int64]:
+        """Their keys, of each row."""
+        return self.tail.documents(self.rows)
+
     def part(self, live: Live) -> Part:
         tail, rows = self.tail, self.rows
         return Part(
