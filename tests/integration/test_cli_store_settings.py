@@ -148,7 +148,7 @@ class TestOfTheProcess:
     def test_whoever_opens_a_store_seals_as_told(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(300))
+        store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(600))
         done(capsys, "create", store, "c", *SPACE)
         done(capsys, "ingest", store, "c", path, *GIVEN)
         monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "300")
@@ -175,7 +175,7 @@ class TestOfTheProcess:
     def test_segments_are_opened_unchecked_where_that_is_said(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(300))
+        store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(600))
         done(capsys, "create", store, "c", *SPACE)
         done(capsys, "ingest", store, "c", path, *GIVEN)
         monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "256")
@@ -192,7 +192,7 @@ class TestOfTheProcess:
     def test_a_server_has_them(
         self, minilm_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(300))
+        store, path = tmp_path / "store", lines(tmp_path / "a.jsonl", with_vectors(600))
         done(capsys, "create", store, "c", *SPACE, "--m", 7, "--analyser", "plain")
         done(capsys, "ingest", store, "c", path, *GIVEN)
         monkeypatch.setenv("CROSSFADE_STORE_UNSEALED_ROWS", "256")

@@ -177,7 +177,7 @@ class TestSegments:
 
     @pytest.mark.parametrize("harm", ["flipped", "cut", "lost"])
     def test_damage_is_found_at_opening(self, tmp_path: Path, precision: Precision, harm: str) -> None:
-        settings = StoreSettings(unsealed_rows=ROWS // 2, graph=GraphSettings(least_rows=10_000))
+        settings = StoreSettings(unsealed_rows=ROWS // 3, graph=GraphSettings(least_rows=10_000))
         with opened(tmp_path, settings) as store:
             filled(store, precision)
         for name in sorted(VECTOR_FILES[precision]):

@@ -6,15 +6,18 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from crossfade.errors import StoreError
 from crossfade.retrieval.ranking import Walking, rank
-from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore, StoreSettings, graphs
+from crossfade.store import CollectionSpec, Document, DurableCollection, DurableStore, StoreSettings, checksums, graphs
 from crossfade.store.collection import DurableCollection as Collection
+from crossfade.store.index import Index
 from crossfade.store.settings import GraphSettings
 from crossfade.store.state import Sealed
 
@@ -116,8 +119,8 @@ def test_while_it_is_built_again_the_rest_is_found_and_may_be_written(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = [False]
-    improve = Collection.improve
-    monkeypatch.setattr(Collection, "improve", lambda self, stopped: gate[0] and improve(self, stopped))
+    mend = Collection.mend
+    monkeypatch.setattr(Collection, "mend", lambda self, stopped: gate[0] and mend(self, stopped))
     with DurableStore(directory, SETTINGS) as store:
         collection = store.collection("c")
         lost = second_of(collection)
@@ -138,8 +141,8 @@ def test_while_it_is_built_again_the_rest_is_found_and_may_be_written(
 @pytest.mark.parametrize("lost", ["damaged", "missing"])
 def test_a_store_opens_with_what_there_is(directory: Path, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
     gate = [False]
-    improve = Collection.improve
-    monkeypatch.setattr(Collection, "improve", lambda self, stopped: gate[0] and improve(self, stopped))
+    mend = Collection.mend
+    monkeypatch.setattr(Collection, "mend", lambda self, stopped: gate[0] and mend(self, stopped))
     segments = sorted((directory / "segments" / "1").iterdir())
     if lost == "damaged":
         damage(segments[1] / "vectors.f32")
@@ -166,12 +169,13 @@ def test_a_store_opens_with_what_there_is(directory: Path, monkeypatch: pytest.M
 
 def test_a_lost_end_is_built_behind_what_there_is(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = [False]
-    improve = Collection.improve
-    monkeypatch.setattr(Collection, "improve", lambda self, stopped: gate[0] and improve(self, stopped))
+    mend = Collection.mend
+    monkeypatch.setattr(Collection, "mend", lambda self, stopped: gate[0] and mend(self, stopped))
     segments = sorted((directory / "segments" / "1").iterdir())
     for segment in segments[1:]:
         shutil.rmtree(segment)
-    with DurableStore(directory, SETTINGS) as store:
+    # More than is read into memory instead.
+    with DurableStore(directory, replace(SETTINGS, unsealed_rows=ROWS // 2)) as store:
         collection = store.collection("c")
         assert found(collection) == {name_of(row) for row in range(ROWS)}
         collection.upsert([Document("more")], vectors()[:1])
@@ -199,6 +203,79 @@ def test_what_was_merged_meanwhile_is_no_damage(directory: Path) -> None:
         while collection.keep_up():
             pass
         assert found(collection) == ALL - {name_of(row) for row in range(ROWS, ROWS + ROWS // 2)}
+
+
+def test_damage_is_not_forgotten_where_a_graph_came_meanwhile(directory: Path) -> None:
+    with DurableStore(directory, SETTINGS, upkeep=False) as store:
+        index = store.collection("c").index
+        source = second_of(store.collection("c"))
+        damage(source.segment.directory / "vectors.f32")
+        index._change(source, source.with_graph(None))
+        assert index.scrub(source, lambda _: None)
+        assert store.collection("c").snapshot().incomplete
+
+
+def corrupt(store: DurableStore, row: int) -> None:
+    """A vector of another dimension: nothing can be made of its rows."""
+    with store.database.writing() as connection:
+        key, document, start, stop, vector = connection.execute(
+            "SELECT key, document, start, stop, vector FROM rows_1 ORDER BY key LIMIT 1 OFFSET ?", (row,)
+        ).fetchone()
+        crc = checksums.of_row(key, document, start, stop, vector[:-4])
+        connection.execute("UPDATE rows_1 SET vector = ?, crc = ? WHERE key = ?", (vector[:-4], crc, key))
+
+
+def test_what_cannot_be_built_keeps_nobody_else_from_it(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of three segments one stands, one is lost for good, and one is not; none has its graph yet."""
+    segments = sorted((directory / "segments" / "1").iterdir())
+    with DurableStore(directory, SETTINGS, upkeep=False) as store:
+        corrupt(store, 3)
+    for name in (graphs.GRAPH_FILE, graphs.EFFORT_FILE):
+        (segments[1] / name).unlink()
+    shutil.rmtree(segments[0])
+    shutil.rmtree(segments[2])
+    rest = {name_of(row) for row in range(ROWS, ROWS * PARTS)}
+    with DurableStore(directory, SETTINGS) as store:
+        collection = store.collection("c")
+        eventually(lambda: found(collection) == rest)
+        assert collection.snapshot().incomplete
+        eventually(lambda: all(source.graph is not None for source in collection.index.in_use()))
+        with pytest.raises(StoreError, match="not of 16 dimensions: it is damaged; restore the last backup"):
+            collection.heal()
+        assert found(collection) == rest
+    assert "upkeep of the store will be tried again" in caplog.text
+
+
+def test_whoever_heals_builds_what_is_missing_too(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Collection, "mend", lambda *_: False)
+    shutil.rmtree(sorted((directory / "segments" / "1").iterdir())[1])
+    with DurableStore(directory, SETTINGS) as store:
+        collection = store.collection("c")
+        assert collection.snapshot().incomplete
+        assert collection.heal() == 1
+        assert whole(collection)
+
+
+def test_rows_that_nobody_finds_come_before_graphs_of_others(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    mend, build = Index._mend, graphs.build
+
+    def noted(self: Index, *given: object) -> None:
+        mend(self, *given)  # type: ignore[arg-type]
+        order.append("mended")
+
+    monkeypatch.setattr(Index, "_mend", noted)
+    monkeypatch.setattr(graphs, "build", lambda *given: order.append("graph") or build(*given))  # type: ignore[func-returns-value]
+    with DurableStore(directory, SETTINGS, upkeep=False) as store:
+        first = store.create(CollectionSpec("a", DIMENSION, "ip", "cf1"))
+        for part in range(PARTS):
+            rows = range(part * ROWS, (part + 1) * ROWS)
+            first.upsert([Document(name_of(row)) for row in rows], vectors()[rows.start : rows.stop])
+        first.seal()
+    shutil.rmtree(sorted((directory / "segments" / "1").iterdir())[1])
+    with DurableStore(directory, SETTINGS) as store:
+        eventually(lambda: order.count("graph") >= PARTS + 1)
+    assert order[0] == "mended"
 
 
 def test_all_bytes_are_read_in_turn_as_fast_as_is_said(directory: Path) -> None:

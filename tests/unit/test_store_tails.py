@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +165,7 @@ def test_a_store_opens_where_the_disk_takes_no_segment(tmp_path: Path) -> None:
         assert collection.snapshot().incomplete
         assert collection.delete(["d0003"]) == 1
         place.unlink()
-        assert collection.improve()
+        assert collection.mend()
         assert_found(collection, [n for n in range(150) if n != 3])
 
 
@@ -243,3 +243,61 @@ def test_a_store_that_is_opened_keeps_a_documents_rows_together(tmp_path: Path) 
         assert len(parts) > 2
         assert sum(map(len, parts)) == len(set.union(*parts)) == 10
         assert collection.index.unsealed_rows == 824
+
+
+def test_segments_are_merged_while_tails_wait(tmp_path: Path) -> None:
+    settings = StoreSettings(seal_rows=10, unsealed_rows=40, merge_factor=2)
+    with made(tmp_path / "s", settings) as store:
+        collection = store.collection("c")
+        for first in range(0, 100, 4):
+            write(collection, range(first, first + 4))
+        assert len(tails(collection)) > 2
+        before = len(collection.index.in_use())
+        assert collection.improve()
+        assert len(collection.index.in_use()) < before
+        assert_found(collection, range(100))
+
+
+def test_what_was_found_before_a_store_was_closed_is_found_when_it_is_opened(tmp_path: Path) -> None:
+    """A call beyond what may wait is no reason to build a segment first."""
+    with made(tmp_path / "s") as store:
+        collection = store.collection("c")
+        write(collection, range(8))
+        collection.seal()
+        write(collection, range(8, 28))
+        write(collection, range(28, 40))
+        assert collection.index.unsealed_rows > SETTINGS.unsealed_rows
+    with DurableStore(tmp_path / "s", SETTINGS) as store:
+        assert_found(store.collection("c"), range(40))
+
+
+def test_a_closed_store_writes_nothing(tmp_path: Path) -> None:
+    with made(tmp_path / "s") as store:
+        collection = store.collection("c")
+        write(collection, range(30))
+        assert collection.index.is_crowded
+    with pytest.raises(StoreError, match="the store is closed"):
+        write(collection, range(30, 34))
+    assert not list((tmp_path / "s").glob("segments/*/*"))
+
+
+def test_characters_of_what_never_came_to_be_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with made(tmp_path / "s", StoreSettings(seal_characters=500)) as store:
+        collection = store.collection("c")
+        write(collection, range(4))
+        before = collection.index.state.last.tail.characters
+        monkeypatch.setattr("crossfade.store.collection.faults.passed", _raising_at("ingest.written"))
+        for _ in range(20):
+            with pytest.raises(StoreError):
+                write(collection, range(4, 8))
+        monkeypatch.undo()
+        assert collection.index.state.last.tail.characters == before
+        assert tails(collection) == [6]
+
+
+def _raising_at(point: str) -> Callable[[str], None]:
+    def passed(name: str) -> None:
+        if name == point:
+            raise StoreError("as on a full disk")
+
+    return passed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
@@ -19,6 +20,7 @@ from crossfade.store.held import HeldCollection
 from crossfade.store.index import Index
 from crossfade.store.metadata import MetadataSchema
 from crossfade.store.segment import Space
+from crossfade.store.turns import in_turn
 from crossfade.store.types import CollectionSettings, CollectionSpec, Document, IndexVersion, Snapshot, UpsertCounts
 from crossfade.store.view import VersionView
 
@@ -224,8 +226,10 @@ class DurableCollection(HeldCollection):
     def _make_room(self) -> None:
         """Before more rows come: where too many are in memory, make segments of them. Raises StoreError when the disk
         does not take it; nothing has been written then."""
+        self._check_there()
+        self._database.check_open()
         for index in self._indexes.values():
-            while index.is_crowded and index.seal():
+            while index.is_crowded and index.seal(lambda: self._database.is_closing):
                 pass
 
     def _upsert(
@@ -347,18 +351,27 @@ class DurableCollection(HeldCollection):
         """Make a segment of a tail that is long enough; say whether there was any. `stopped`: as of `improve`."""
         return any(index.wants_sealing() and index.seal(stopped) for index in self.indexes.values())
 
+    @property
+    def wants_mending(self) -> bool:
+        """Whether rows are not found that might be."""
+        return any(index.wants_mending for index in self.indexes.values())
+
+    def mend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Build a segment again that is missing; say whether there was any. `stopped`: as of `improve`."""
+        return in_turn(partial(index.mend, stopped) for index in self.indexes.values())
+
     def improve(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Mend or merge segments, or build a graph: one step of what is due; say whether there was any.
+        """Merge segments, or build a graph: one step of what is due; say whether there was any.
 
         `stopped`: asked meanwhile; merging or building is given up when it is true.
         """
-        return any(
-            index.mend(stopped) or index.merge(stopped) or index.build_graph(stopped) for index in self.indexes.values()
+        return in_turn(
+            partial(step, stopped) for index in self.indexes.values() for step in (index.merge, index.build_graph)
         )
 
     def keep_up(self) -> bool:
         """One step of all that is due, in this thread; say whether there was any."""
-        return self.seal_due() or self.improve()
+        return self.seal_due() or self.mend() or self.improve()
 
     def seal(self) -> None:
         """Make segments of all that is in tails now."""

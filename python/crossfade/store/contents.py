@@ -42,6 +42,10 @@ log = logging.getLogger(__name__)
 _OPENING_THREADS = min(8, os.cpu_count() or 1)
 
 
+# How many times as many rows as may wait are read into memory when a store is opened.
+_TIMES = 2
+
+
 class GivenUp(Exception):
     """Of a segment in the making, because nobody wants it any more."""
 
@@ -63,6 +67,8 @@ class IndexContents:
         self._sealing = threading.Lock()
         self._improving = threading.Lock()
         self._removing = threading.Lock()
+        self._not_mended: set[Sealed | Missing] = set()
+        """What is hidden still after a try, since the disk or the database did not give it."""
         self._state = State((Entry(Open(self._new_tail(), 0, 0), Live.all(0)),))
         self.arrived = 0
         """The key of the last row that there ever was: the next gets the next one."""
@@ -115,7 +121,8 @@ class IndexContents:
                 entries.append(self._lacking(Range(low, segment.range.low), alive, later=True))
             entries.append(self._entry(segment, alive))
             low = segment.range.high
-        if len(alive) - np.searchsorted(alive, low, side="right") > self._settings.unsealed_rows:
+        # Who writes is at that bound, and a call beyond it: what was found before is found at once.
+        if len(alive) - np.searchsorted(alive, low, side="right") > _TIMES * self._settings.unsealed_rows:
             entries.append(self._lacking(Range(low, arrived), alive, later=bool(segments)))
             low = arrived
         self._state = State((*entries, *self._in_memory(Range(low, arrived), schema, alive[alive > low])))
@@ -310,7 +317,8 @@ class IndexContents:
 
     def _is_long(self, source: Open) -> bool:
         settings = self._settings
-        return source.rows >= settings.seal_rows or source.tail.characters >= settings.seal_characters
+        characters = source.tail.characters
+        return source.rows > 0 and (source.rows >= settings.seal_rows or characters >= settings.seal_characters)
 
     @property
     def unsealed_rows(self) -> int:

@@ -66,7 +66,7 @@ class Database:
         self._hold_readers_from = 0  # bytes of the log
         self._moved = log.NOTHING
         self._idle: list[sqlite3.Connection] = []
-        self._closed = False
+        self._closed = self._closing = False
         self._lock_file = _locked(directory)
         try:
             remove_compacting(directory)
@@ -267,9 +267,18 @@ class Database:
             self._writer.close()
             os.close(self._lock_file)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing may begin any more."""
+        return self._closing or self._closed
+
+    def begin_close(self) -> None:
+        """From now on nothing may begin; what has begun goes on."""
+        self._closing = True
+
     def check_open(self) -> None:
-        """Raises StoreError when it is closed."""
-        if self._closed:
+        """Raises StoreError when it is closed, or about to be."""
+        if self.is_closing:
             raise StoreError("the store is closed: open it again")
 
     @contextmanager

@@ -62,6 +62,10 @@ class DurableStore:
     def close(self) -> None:
         """Writes in progress end first; what is in tails is read from the database again when it is opened."""
         self.upkeep.stop()
+        self.database.begin_close()
+        for collection in self.all():
+            for index in collection.indexes.values():
+                index.wait()  # for a writer that makes a segment: its files would be another process's by then
         self.database.close()
 
     def __enter__(self) -> DurableStore:

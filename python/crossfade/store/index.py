@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from crossfade.errors import CrossfadeError, DataError, InvalidInput, NotFound
+from crossfade.errors import CrossfadeError, DataError, InvalidInput, NotFound, StoreError
 from crossfade.files import remove_tree
 from crossfade.store import faults, graphs
 from crossfade.store.contents import GivenUp, IndexContents
@@ -66,6 +66,11 @@ class Index(IndexContents):
                 for lock in taken:
                     lock.release()
 
+    def wait(self) -> None:
+        """Until nobody is at work on its segments."""
+        with self._sealing, self._improving:
+            pass
+
     def wants_sealing(self) -> bool:
         return (self._is_long(self._state.last) or self._unsealed() is not None) and not self._gone
 
@@ -116,10 +121,10 @@ class Index(IndexContents):
         size = 0
         for entry in reversed(self._state.entries[:-1]):
             source, live = entry.source, entry.live
-            if entry.hidden:  # `mend` makes another of it
+            if isinstance(source, Open):  # it is sealed meanwhile, behind all segments
+                continue
+            if entry.hidden or isinstance(source, Missing):  # `mend` makes another of it
                 break
-            if not isinstance(source, Sealed):
-                return []
             if source.segment.rows and live.count < source.segment.rows * (1 - settings.dead_part):
                 return [source]
             if run and live.count > max(size, settings.seal_rows) * settings.merge_factor:
@@ -142,7 +147,7 @@ class Index(IndexContents):
             span = Range(old[0].range.low, old[-1].range.high)
             try:
                 # Of one alone the name stays: its files are replaced, and who has mapped the old ones keeps them.
-                made = self._write(span, partial(self._gives_way, stopped))
+                made = self._write(span, partial(self._stops, stopped))
             except GivenUp:
                 return False
             faults.passed("merge.renamed")
@@ -190,12 +195,8 @@ class Index(IndexContents):
     def _stops(self, stopped: Callable[[], bool]) -> bool:
         return self._gone or stopped()
 
-    def _gives_way(self, stopped: Callable[[], bool]) -> bool:
-        """Whether to give up what makes searches faster: rows that nobody finds come first."""
-        return self._stops(stopped) or self._state.incomplete
-
     def _graph_of(self, segment: Segment, stopped: Callable[[], bool]) -> graphs.SegmentGraph | None:
-        unwanted = partial(self._gives_way, stopped)
+        unwanted = partial(self._stops, stopped)
         return graphs.build(segment, self.record.space.metric, self.record.hnsw, self._settings.graph, unwanted)
 
     def _change(self, old: Sealed, new: Sealed) -> None:
@@ -204,20 +205,29 @@ class Index(IndexContents):
             self._state = self._state.exchanged((entry,), replace(entry, source=new))
 
     def heal(self) -> int:
-        """Build segments again that do not hold what was written; say how many.
+        """Build segments again that are missing or do not hold what was written; say how many.
 
-        Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError
-        when the disk does not take it: it stays so then, until this or `mend` is called again.
+        Until one is there again its rows are not found, and snapshots say that they are incomplete. Raises StoreError,
+        when all had their turn, for one that the disk does not take or the database does not give: it stays so then,
+        until this or `mend` is called again.
         """
-        healed = 0
+        healed, failed = 0, None
         with self._at_work(self._sealing), self._at_work(self._improving):
-            for source in self._sealed():
-                entry = _entry_of(self._state, source)
-                if entry.hidden or self._take_out_damaged(source):
-                    self._mend(source)
+            for entry in () if self._gone else self._state.entries:
+                source = entry.source
+                if isinstance(source, Open):
+                    continue
+                if entry.hidden or (isinstance(source, Sealed) and self._take_out_damaged(source)):
+                    try:
+                        self._mend(source)
+                    except StoreError as error:
+                        failed = failed or error
+                        continue
                     healed += 1
-                else:
+                elif isinstance(source, Sealed):
                     healed += self._heal_graph(source)
+            if failed is not None:
+                raise failed
         return healed
 
     def in_use(self) -> list[Sealed]:
@@ -228,10 +238,13 @@ class Index(IndexContents):
     def scrub(self, source: Sealed, pace: Callable[[int], None]) -> bool:
         """Read a segment and its graph whole; what does not hold what was written is taken out, for `mend` and
         `build_graph` to make it again. Say whether anything was. `pace`: as of `Segment.check`."""
-        sound, taken_out = _holds_what_was_written(source.segment, pace), False
+        segment = source.segment
+        sound, taken_out = _holds_what_was_written(segment, pace), False
         with self._at_work(self._improving):
-            if source in self._sealed():  # or it has been merged, and what was read may be another's files
-                taken_out = (not sound and self._take_out_damaged(source)) or bool(self._heal_graph(source))
+            # It may have got a graph meanwhile; or it has been merged, and what was read may be another's files.
+            now = next((each for each in self._sealed() if each.segment is segment), None)
+            if now is not None:
+                taken_out = (not sound and self._take_out_damaged(now)) or bool(self._heal_graph(now))
         return taken_out
 
     def _take_out_damaged(self, source: Sealed) -> bool:
@@ -243,20 +256,38 @@ class Index(IndexContents):
             self._state = self._state.exchanged((entry,), replace(entry, hidden=True))
         return True
 
+    @property
+    def wants_mending(self) -> bool:
+        """Whether rows are not found that might be, and nobody has tried in vain."""
+        return not self._gone and any(
+            entry.hidden and entry.source not in self._not_mended for entry in self._state.entries
+        )
+
     def mend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Build a segment again that was lost, or taken out as damaged; say whether there was one."""
+        """Build a segment again that was lost, or taken out as damaged; say whether there was one.
+
+        Raises StoreError, when all had their turn, for one that the disk does not take or the database does not give.
+        """
         if not self._state.incomplete:
             return False
+        done, failed = False, None
         with self._at_work(self._improving):
-            hidden = (entry.source for entry in self._state.entries if entry.hidden and not self._gone)
-            source = next((source for source in hidden if not isinstance(source, Open)), None)
-            if source is None:
-                return False
-            try:
-                self._mend(source, stopped)
-            except GivenUp:
-                return False
-        return True
+            for entry in () if self._gone else self._state.entries:
+                source = entry.source
+                if not entry.hidden or isinstance(source, Open):
+                    continue
+                try:
+                    self._mend(source, stopped)
+                    done = True
+                    break
+                except GivenUp:
+                    break
+                except StoreError as error:
+                    self._not_mended.add(source)
+                    failed = failed or error
+            if failed is not None and not done:
+                raise failed
+        return done
 
     def heal_rows(self) -> int:
         """Read all rows that the database has of the index, and mend those that are damaged where there is a copy; say
@@ -275,6 +306,7 @@ class Index(IndexContents):
             alive = row_keys(connection, self.record.number)
             old = (_entry_of(self._state, source),)
             self._state = self._state.exchanged(old, self._entry(made, alive))
+        self._not_mended.discard(source)
 
     def _heal_graph(self, source: Sealed) -> int:
         """Take a graph out that does not hold what was written: the segment is searched exactly without one."""

@@ -28,16 +28,17 @@ class Scrubber:
         self._read_at: WeakKeyDictionary[Segment, float] = WeakKeyDictionary()
 
     def step(self, collections: Iterable[DurableCollection]) -> bool:
-        """Read the segment that was not read for longest, if it is time; say whether anything was taken out."""
-        due = self._due(collections)
-        if due is None:
-            return False
-        index, source = due
-        self._read_at[source.segment] = time.monotonic()
+        """Read the segments that it is time for, those first that were not read for longest; say whether anything was
+        taken out."""
+        collections, taken_out = tuple(collections), False
         try:
-            return index.scrub(source, self._pace)
+            while due := self._due(collections):
+                index, source = due
+                taken_out = index.scrub(source, self._pace) or taken_out
+                self._read_at[source.segment] = time.monotonic()
         except _Stopped:
-            return False
+            pass
+        return taken_out
 
     def _due(self, collections: Iterable[DurableCollection]) -> tuple[Index, Sealed] | None:
         """A segment that is new has just been written, or checked as the store was opened."""

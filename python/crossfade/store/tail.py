@@ -63,11 +63,16 @@ class Tail:
         self._ids: list[str] = []
         self._columns = TailColumns()
         self._text = lexical.Tail(analyser)
-        self.characters = 0
-        """Of all texts: what their words take is a small part of it."""
+        # Rows, and characters of their texts, after each call that added any.
+        self._lengths = [(0, 0)]
 
     def __len__(self) -> int:
         return self._rows
+
+    @property
+    def characters(self) -> int:
+        """Of all texts: what their words take is a small part of it."""
+        return self._lengths[-1][1]
 
     def extend(self, batch: RowBatch, schema: MetadataSchema) -> int:
         """Add rows whose keys are above all that are there; return how many there are now. All are added, or none."""
@@ -78,7 +83,6 @@ class Tail:
             self._grow(max(stop, len(self._keys) * 2, _FIRST_CAPACITY))
         self._columns.extend(batch.metadata, schema)
         self._text.append(batch.texts)
-        self.characters += sum(map(len, batch.texts))
         self._vectors[start:stop] = batch.vectors
         self._keys[start:stop] = batch.keys
         self._spans[start:stop] = batch.spans
@@ -86,12 +90,15 @@ class Tail:
         self._ids.extend(batch.ids)
         self.whole = self.whole and batch.whole_after(self._last)
         self._last = int(batch.documents[-1]) if len(batch) else self._last
+        self._lengths.append((stop, self.characters + sum(map(len, batch.texts))))
         self._rows = stop
         return stop
 
     def cut(self, rows: int) -> None:
         """Forget the rows from there on, of which nobody has a window, and what an interrupted `extend` has left."""
         self._rows = rows
+        while self._lengths[-1][0] > rows:
+            self._lengths.pop()
         del self._ids[rows:]
         self._columns.cut(rows)
         self._text.cut(rows)

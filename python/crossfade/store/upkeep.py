@@ -13,13 +13,14 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from crossfade.errors import CrossfadeError
 from crossfade.niceness import be_nice
-from crossfade.store.collection import DurableCollection
 from crossfade.store.scrub import Scrubber
+from crossfade.store.turns import in_turn
 
 if TYPE_CHECKING:
     from crossfade.store.durable import DurableStore
@@ -57,14 +58,15 @@ class Upkeep:
 
     def wake(self) -> None:
         """There may be something to do."""
-        for news in self._news:
+        for news in self._news[:-1]:  # who reads segments again has time
             if news.empty():
                 news.put(None)
 
     def stop(self) -> None:
         """Wait for the steps in progress, and take no others. They are given up at their next batch."""
         self._stopped.set()
-        self.wake()
+        for news in self._news:
+            news.put(None)
         for thread in self._threads:
             thread.join()
 
@@ -88,20 +90,14 @@ class Upkeep:
         most = self._store.settings.log_bytes
         if database.log_bytes() > most:
             database.checkpoint(keep=_KEPT_LOGS * most)
-        return self._of_each(lambda collection: collection.seal_due(self._stopped.is_set))
+        return in_turn(partial(each.seal_due, self._stopped.is_set) for each in self._store.all())
 
     def _improve(self) -> bool:
-        return self._of_each(lambda collection: collection.improve(self._stopped.is_set))
+        """Rows that nobody finds come before what makes searches faster, whosever they are; what cannot be mended keeps
+        nobody from that."""
+        mends = (partial(each.mend, self._stopped.is_set) for each in self._store.all())
+        improves = (partial(each.improve, self._gives_way) for each in self._store.all())
+        return in_turn((partial(in_turn, mends), partial(in_turn, improves)))
 
-    def _of_each(self, step: Callable[[DurableCollection], bool]) -> bool:
-        """Whether one had anything to do. One that fails does not keep the others from it."""
-        failed: Exception | None = None
-        for collection in self._store.all():
-            try:
-                if step(collection):
-                    return True
-            except Exception as error:  # noqa: BLE001 - raised below, when it was the others' turn
-                failed = error
-        if failed is not None:
-            raise failed
-        return False
+    def _gives_way(self) -> bool:
+        return self._stopped.is_set() or any(each.wants_mending for each in self._store.all())
