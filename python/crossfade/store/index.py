@@ -86,9 +86,9 @@ class Index(IndexContents):
         with self._at_work(self._sealing):
             if self._gone:
                 return False
-            entry = self._unsealed()
-            if entry is None:
-                with self.lock:
+            with self.lock:  # or a write might freeze the last one meanwhile, which then comes before what follows it
+                entry = self._unsealed()
+                if entry is None:
                     last = self._state.last
                     if not last.rows:
                         return False
