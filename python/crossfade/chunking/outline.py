@@ -6,6 +6,7 @@ between two of them is a unit, and a chunk may begin inside one.
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,8 +73,9 @@ class Outline:
         return self._visible[at] if at < len(self._visible) else None
 
     def has_word(self, start: int, end: int) -> bool:
-        """Whether there is a letter or a digit in [start, end)."""
-        return any(map(str.isalnum, self._text[start:end]))
+        """Whether there is more than punctuation and white space in [start, end)."""
+        # Symbols say something, as emoji do.
+        return any(unicodedata.category(each)[0] not in "PZC" for each in self._text[start:end])
 
     def section_of(self, character: int) -> Section:
         """The section that the character is in; of an empty text, the only one."""
