@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ FILE_MAGIC = b"ARROW1"
 STREAM_MAGIC = b"\xff\xff\xff\xff"
 
 
-class ArrowRows:
+class ArrowRows(ABC):
     """Rows of a table in a file; subclasses know its format. Rows are numbered from 1."""
 
     what = "Arrow"
@@ -54,9 +55,9 @@ class ArrowRows:
             said = " ".join(str(error).split())
             raise DataError(self.path, f"cannot be read as {self.what}: {said}", row=self._done + 1) from None
 
+    @abstractmethod
     def _batches(self, skipped: int) -> Iterator[pyarrow.RecordBatch]:
         """Batches of the columns that are needed, without the first rows."""
-        raise NotImplementedError
 
     def _columns(self, schema: pyarrow.Schema) -> list[str]:
         """The columns to read. Raises DataError when one is missing."""
