@@ -142,6 +142,22 @@ def test_a_saved_graph_is_the_same(graph: Graph, tmp_path: Path) -> None:
     graph.save(path)  # over a file that is mapped
 
 
+def test_what_a_search_would_wait_for_can_be_made_before(tmp_path: Path) -> None:
+    rows = RANDOM.standard_normal((600, 128), dtype=np.float32)
+    path = tmp_path / "segment.graph"
+    build_graph(rows, form="codes").save(path)
+    assert open_graph(path, rows, verify=True).is_prepared
+    by_itself, before = (open_graph(path, rows, verify=False) for _ in range(2))
+    assert not before.is_prepared
+    before.prepare()
+    assert before.is_prepared and not by_itself.is_prepared
+    before.prepare(threads=1)  # nothing is left to do
+    found = [opened.search(rows[:9], 10).indices for opened in (by_itself, before)]
+    np.testing.assert_array_equal(*found)
+    assert by_itself.is_prepared
+    assert build_graph(rows, form="vectors").is_prepared, "nothing is made of vectors"
+
+
 def test_a_file_that_cannot_be_opened_is_refused_by_name(graph: Graph, tmp_path: Path) -> None:
     path = tmp_path / "segment.graph"
     with pytest.raises(DataError, match="no such file"):

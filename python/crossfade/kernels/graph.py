@@ -82,8 +82,8 @@ class Graph:
 
     Any number of threads may search at the same time.
 
-    A walk through codes needs sketches of them. They are made when all of a file is verified, or else by the first
-    walk, take a bit an element and 16 bytes a row, in whole lines of 64, where that is a quarter of a code's bytes or
+    A walk through codes needs sketches of them. They are made when all of a file is verified, by `prepare`, or else by
+    the first search, which then takes a second for a million rows; they take a bit an element and 16 bytes a row, in whole lines of 64, where that is a quarter of a code's bytes or
     less, and stay in memory; the file is as it was. By a sketch most rows are seen to be too far before their codes are
     read; half a per cent of what a walk would have kept is lost, which `ef_for_recall` counts.
 
@@ -107,10 +107,23 @@ class Graph:
         """Bytes of its file."""
         return self._file.nbytes
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether no search has to wait for what `prepare` makes."""
+        return self._native.is_prepared()
+
     def save(self, path: str | Path) -> None:
         """Write its file: whole or not at all, and on the disk when this returns. Raises InvalidInput."""
         with write_atomically(Path(path)) as stream:
             stream.write(self._file.data)
+
+    def prepare(self, *, threads: SupportsIndex | None = None) -> None:
+        """Make the sketches that walks need, if they are not made, so that no search has to wait for them.
+
+        `threads`: None or 0 uses every core. The GIL is released, and Ctrl-C stops the work; the next who needs them
+        begins anew.
+        """
+        self._native.prepare(self._file, arrays.way(threads, self.facts.rows, mapped=self._vectors.mapped))
 
     def search(
         self,

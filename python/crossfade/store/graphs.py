@@ -19,12 +19,13 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from crossfade.errors import DataError, InvalidInput
 from crossfade.files import write_atomically
 from crossfade.kernels import Effort, Graph, build_graph, open_graph
-from crossfade.niceness import behind
+from crossfade.niceness import behind, nicely
 from crossfade.store import faults
 from crossfade.store.building import building
 from crossfade.store.precision import GRAPH_FORMS
@@ -90,7 +91,11 @@ def build(
         effort.recall,
         hnsw.recall,
     )
-    return open_of(segment, check=False)
+    opened = open_of(segment, check=False)
+    if opened is not None:
+        # Or the first search would: a second for a million rows. By one thread: the others' helpers are for searches.
+        nicely(settings.niceness, partial(opened.graph.prepare, threads=1))
+    return opened
 
 
 def open_of(segment: Segment, *, check: bool) -> SegmentGraph | None:

@@ -118,6 +118,20 @@ impl Graph {
         Ok(())
     }
 
+    /// Make what the first search would make and wait for: the sketches of a graph that was not verified whole.
+    ///
+    /// # Errors
+    /// [`Error::File`] when `file` is not the one that was opened; [`Error::Kernels`] when it was told to stop.
+    pub fn prepare(&self, file: &[u8], options: Options<'_>) -> Result<(), Error> {
+        self.made(file, options).map(drop)
+    }
+
+    /// Whether that was made, or there is nothing to make.
+    #[must_use]
+    pub fn is_prepared(&self) -> bool {
+        self.made.get().is_some() || self.facts().settings.form != Form::Codes
+    }
+
     /// The sketches of the rows' codes; None where there are none. Two tenths of a second for a hundred thousand rows, the first
     /// time.
     pub(crate) fn sketches(&self, file: &[u8], options: Options<'_>) -> Result<Option<&Sketches>, Error> {

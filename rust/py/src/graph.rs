@@ -102,6 +102,17 @@ impl Graph {
         py.detach(|| self.graph.fits(bytes, corpus)).map_err(|error| fault(&error, &self.name))
     }
 
+    /// Make what the first search would wait for.
+    fn prepare(&self, py: Python<'_>, file: PyReadonlyArray1<'_, u8>, way: Way<'_>) -> PyResult<()> {
+        let (bytes, rows) = (file.as_slice()?, self.graph.facts().rows);
+        work(py, &way, rows, &self.name, &|_| Ok(()), |options| self.graph.prepare(bytes, options))
+    }
+
+    /// Whether that was made.
+    fn is_prepared(&self) -> bool {
+        self.graph.is_prepared()
+    }
+
     /// Scores, rows, and how each query was answered: 0 walk, 1 filtered walk, 2 exact, 3 scan, 4 cells,
     /// 5 codes.
     ///
