@@ -150,7 +150,8 @@ def test_what_a_search_would_wait_for_can_be_made_before(tmp_path: Path) -> None
     by_itself, before = (open_graph(path, rows, verify=False) for _ in range(2))
     assert not before.is_prepared
     before.prepare()
-    assert before.is_prepared and not by_itself.is_prepared
+    assert before.is_prepared
+    assert not by_itself.is_prepared
     before.prepare(threads=1)  # nothing is left to do
     found = [opened.search(rows[:9], 10).indices for opened in (by_itself, before)]
     np.testing.assert_array_equal(*found)

@@ -43,7 +43,8 @@ def parts(collection: DurableCollection) -> list[tuple[int, bool]]:
 def test_the_first_search_of_a_new_graph_waits_for_nothing(collection: DurableCollection) -> None:
     assert collection.index.merge()
     (part,) = collection.snapshot().parts
-    assert part.graph is not None and part.graph.facts.form == "codes"
+    assert part.graph is not None
+    assert part.graph.facts.form == "codes"
     assert part.graph.is_prepared
 
 

@@ -83,9 +83,10 @@ class Graph:
     Any number of threads may search at the same time.
 
     A walk through codes needs sketches of them. They are made when all of a file is verified, by `prepare`, or else by
-    the first search, which then takes a second for a million rows; they take a bit an element and 16 bytes a row, in whole lines of 64, where that is a quarter of a code's bytes or
-    less, and stay in memory; the file is as it was. By a sketch most rows are seen to be too far before their codes are
-    read; half a per cent of what a walk would have kept is lost, which `ef_for_recall` counts.
+    the first search, which then takes a second for a million rows; they take a bit an element and 16 bytes a row, in
+    whole lines of 64, where that is a quarter of a code's bytes or less, and stay in memory; the file is as it was. By
+    a sketch most rows are seen to be too far before their codes are read; half a per cent of what a walk would have
+    kept is lost, which `ef_for_recall` counts.
 
     Where a filter leaves some thousands of rows, the signs of their sketches are scanned instead of walking. They are
     laid side by side, a bit an element and 4 bytes a row that the filter leaves, when a batch pays for that or the
