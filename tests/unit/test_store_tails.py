@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +270,28 @@ def test_what_was_found_before_a_store_was_closed_is_found_when_it_is_opened(tmp
         assert collection.index.unsealed_rows > SETTINGS.unsealed_rows
     with DurableStore(tmp_path / "s", SETTINGS) as store:
         assert_found(store.collection("c"), range(40))
+
+
+@pytest.mark.parametrize("upkeep", [False, True])
+def test_characters_are_counted_at_opening_too(tmp_path: Path, upkeep: bool) -> None:
+    """Few rows may have long texts: what may not wait in memory is not read into it."""
+    with made(tmp_path / "s", StoreSettings()) as store:
+        collection = store.collection("c")
+        write(collection, range(4))
+        collection.seal()
+        write(collection, range(4, 40))
+        characters, rows = collection.index.state.last.tail.characters, collection.index.unsealed_rows
+    enough = StoreSettings(seal_rows=100, unsealed_rows=100, seal_characters=-(-characters // 2))
+    with DurableStore(tmp_path / "s", enough, upkeep=False) as store:
+        assert tails(store.collection("c")) == [rows]
+    less = replace(enough, seal_characters=characters // 2 - 1)
+    with DurableStore(tmp_path / "s", less, upkeep=upkeep) as store:
+        collection = store.collection("c")
+        assert sum(tails(collection)) == 0
+        collection.mend()  # which upkeep may have done
+        assert_found(collection, range(40))
+        write(collection, range(40, 44))
+        assert_found(collection, range(44))
 
 
 def test_a_closed_store_writes_nothing(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 _OPENING_THREADS = min(8, os.cpu_count() or 1)
 
 
-# How many times as many rows as may wait are read into memory when a store is opened.
+# How many times as many rows, or characters, as may wait are read into memory when a store is opened.
 _TIMES = 2
 
 
@@ -122,14 +122,17 @@ class IndexContents:
             entries.append(self._entry(segment, alive))
             low = segment.range.high
         # Who writes is at that bound, and a call beyond it: what was found before is found at once.
-        if len(alive) - np.searchsorted(alive, low, side="right") > _TIMES * self._settings.unsealed_rows:
+        tails = self._in_memory(Range(low, arrived), schema, alive[alive > low])
+        if tails is None:
             entries.append(self._lacking(Range(low, arrived), alive, later=bool(segments)))
-            low = arrived
-        self._state = State((*entries, *self._in_memory(Range(low, arrived), schema, alive[alive > low])))
+            tails = [Entry(Open(self._new_tail(), 0, arrived), Live.all(0))]
+        self._state = State((*entries, *tails))
 
-    def _in_memory(self, span: Range, schema: MetadataSchema, alive: NDArray[np.int64]) -> list[Entry]:
-        """Tails of the rows with those keys; the last takes what comes next."""
+    def _in_memory(self, span: Range, schema: MetadataSchema, alive: NDArray[np.int64]) -> list[Entry] | None:
+        """Tails of the rows with those keys; the last takes what comes next. None for more than may be in memory."""
         made = [Open(self._new_tail(), 0, span.low)]
+        if len(alive) > _TIMES * self._settings.unsealed_rows:
+            return None
         with self._database.reading() as connection:
             for read in self._rows(connection, span, []):
                 last, batch = made[-1], read
@@ -141,6 +144,8 @@ class IndexContents:
                         last = Open(self._new_tail(), 0, int(last.keys[-1]))
                         made.append(last)
                 last.rows = last.tail.extend(batch, schema)
+                if sum(each.tail.characters for each in made) > _TIMES * self._most_characters:
+                    return None
         self._lose_all_but(np.concatenate([each.keys for each in made]), alive)
         return [Entry(each, Live.all(each.rows)) for each in made]
 
@@ -328,11 +333,17 @@ class IndexContents:
     @property
     def is_crowded(self) -> bool:
         """Whether so much is in memory that segments must be made of it before there is more."""
-        settings, unsealed = self._settings, self._state.unsealed
+        unsealed = self._state.unsealed
         rows, characters = self.unsealed_rows, sum(source.tail.characters for source in unsealed)
-        most_characters = settings.seal_characters * max(1.0, settings.unsealed_rows / settings.seal_rows)
         # What has just been begun is no segment yet.
-        return len(unsealed) > 1 and (rows > settings.unsealed_rows or characters > most_characters)
+        crowded = rows > self._settings.unsealed_rows or characters > self._most_characters
+        return len(unsealed) > 1 and crowded
+
+    @property
+    def _most_characters(self) -> float:
+        """Of texts that may wait in memory: as many times those of a segment as rows."""
+        settings = self._settings
+        return settings.seal_characters * max(1.0, settings.unsealed_rows / settings.seal_rows)
 
     def give_up(self) -> None:
         """What was staged never came to be: nobody has seen its rows, and others take their places and their keys."""
