@@ -303,7 +303,8 @@ class Index(IndexContents):
     def _mend(self, source: Sealed | Missing, stopped: Callable[[], bool] = lambda: False) -> None:
         made = self._write(source.range, partial(self._stops, stopped))
         with self._database.reading() as connection, self.lock:
-            alive = row_keys(connection, self.record.number)
+            # Who writes waits for this.
+            alive = row_keys(connection, self.record.number, made.range)
             old = (_entry_of(self._state, source),)
             self._state = self._state.exchanged(old, self._entry(made, alive))
         self._not_mended.discard(source)

@@ -137,10 +137,14 @@ def fields_of(connection: sqlite3.Connection, collection: int) -> MetadataSchema
     return MetadataSchema.from_json(json.loads(line["settings"])["fields"])
 
 
-def row_keys(connection: sqlite3.Connection, index: int) -> NDArray[np.int64]:
-    """The keys of all rows of an index, int64, rising."""
+def row_keys(connection: sqlite3.Connection, index: int, span: Range | None = None) -> NDArray[np.int64]:
+    """The keys of all rows of an index, or of those in `span`, int64, rising."""
     # The index on documents holds the keys too, and is a small part of the table, whose rows hold the vectors.
-    found = connection.execute(f"SELECT key FROM rows_{index} INDEXED BY rows_{index}_by_document")
+    of_all = f"SELECT key FROM rows_{index} INDEXED BY rows_{index}_by_document"
+    if span is None:
+        found = connection.execute(of_all)
+    else:
+        found = connection.execute(f"{of_all} WHERE key > ? AND key <= ?", (span.low, span.high))
     keys = np.fromiter(chain.from_iterable(found), dtype=np.int64)
     keys.sort()
     return keys
