@@ -33,6 +33,9 @@ _MOST_IDLE_READERS = 8
 _BACKUP_PAGES = 4096  # between two looks at signals
 _BUSY_SECONDS = 5.0
 _HOLD_SECONDS = 0.2
+# How often the log is moved beside writers, unless so few pages come meanwhile. What was left after once took 16 to 26 ms
+# of a hundred writes a second, and takes 0.1 to 6 mostly.
+_PASSES, _FEW_PAGES = 3, 16
 # What a full disk, a read-only one, a locked or damaged file do not let happen is undone whole; say what it was.
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: nothing of this call was taken; make room and send it again",
@@ -170,15 +173,20 @@ class Database:
     def checkpoint(self, keep: int = 0) -> None:
         """Move what the log holds into the database, and begin it anew unless a reader needs it as it is.
 
-        Most of it is moved while others write; a writer waits for what has come meanwhile. `keep`: bytes of its file
-        that may stay, for what comes next is flushed sooner where the file need not grow: 0.1 ms and not 4 on ext4,
-        whose own journal takes no part then.
+        Most of it is moved while others write, and then what has come meanwhile; a writer waits for what is left.
+        `keep`: bytes of its file that may stay, for what comes next is flushed sooner where the file need not grow: 0.1
+        ms and not 4 on ext4, whose own journal takes no part then.
         """
         with self.errors_told():
             self.check_open()
             connection = self._connect(_READER_CACHE_KIB)
             try:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                before = 0
+                for _ in range(_PASSES):
+                    (_, _, moved) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if moved - before <= _FEW_PAGES:
+                        break
+                    before = moved
             finally:
                 connection.close()
             with self._write_lock:
