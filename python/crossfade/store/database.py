@@ -33,8 +33,8 @@ _MOST_IDLE_READERS = 8
 _BACKUP_PAGES = 4096  # between two looks at signals
 _BUSY_SECONDS = 5.0
 _HOLD_SECONDS = 0.2
-# How often the log is moved beside writers, unless so few pages come meanwhile. What was left after once took 16 to 26 ms
-# of a hundred writes a second, and takes 0.1 to 6 mostly.
+# How often the log is moved beside writers, unless so few pages come meanwhile. What was left after once took 16 to 26
+# ms of a hundred writes a second, and takes 0.1 to 6 mostly.
 _PASSES, _FEW_PAGES = 3, 16
 # What a full disk, a read-only one, a locked or damaged file do not let happen is undone whole; say what it was.
 _REMEDIES = {
