@@ -119,6 +119,38 @@ def test_a_merged_segment_that_is_there_is_used_without_a_graph_when_the_store_i
     assert parts(collection) == [(PARTS * ROWS, False)]
 
 
+def test_segments_do_not_pile_up_where_documents_are_written_again_and_again(tmp_path: Path) -> None:
+    """Three segments come for each step of upkeep, and most of them is dead when its turn comes."""
+    draw, most = np.random.default_rng(0), 0
+    with DurableStore(tmp_path / "store", StoreSettings(seal_rows=8), upkeep=False) as store:
+        made = store.create(CollectionSpec("c", 4, "ip", "f"))
+        for _ in range(40):
+            for _ in range(3):
+                documents = [Document(f"{number}") for number in draw.choice(30, 8, replace=False)]
+                made.upsert(documents, draw.standard_normal((8, 4), dtype=np.float32))
+                made.seal()
+            made.index.merge()
+            most = max(most, len(made.index.in_use()))
+        assert most < 15
+        assert sum(part.count for part in made.snapshot().parts) == len(made) == 30
+        while made.keep_up():
+            pass
+        assert len(made.index.in_use()) < 4
+
+
+def test_few_dead_segments_are_not_made_one_where_much_of_them_lives(tmp_path: Path) -> None:
+    settings = StoreSettings(seal_rows=10, merge_factor=2, dead_part=0.2)
+    with DurableStore(tmp_path / "store", settings, upkeep=False) as store:
+        made = store.create(CollectionSpec("c", 4, "ip", "f"))
+        for part in range(3):
+            made.upsert([Document(f"{part}-{row}") for row in range(100)], np.ones((100, 4), np.float32))
+            made.seal()
+        made.delete([f"{part}-{row}" for part in range(3) for row in range(50)])
+        assert [source.segment.rows for source in made.index.mergeable()] == [100]
+        made.delete([f"{part}-{row}" for part in range(3) for row in range(92)])
+        assert [source.segment.rows for source in made.index.mergeable()] == [100, 100]
+
+
 def test_a_rewritten_segment_has_its_graph_at_once(collection: DurableCollection) -> None:
     collection.index.merge()
     collection.delete([f"0-{row}" for row in range(ROWS)])

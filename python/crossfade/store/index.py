@@ -115,23 +115,46 @@ class Index(IndexContents):
             self.seal()
 
     def mergeable(self) -> list[Sealed]:
-        """Segments side by side that should be one: many of like size, or one of which too much is dead."""
+        """Segments side by side that should be one: many of like size, or those of which too much is dead."""
         settings = self._settings
         run: list[Sealed] = []
         size = 0
-        for entry in reversed(self._state.entries[:-1]):
+        entries = self._state.entries[:-1]
+        for at, entry in reversed(list(enumerate(entries))):
             source, live = entry.source, entry.live
             if isinstance(source, Open):  # it is sealed meanwhile, behind all segments
                 continue
             if entry.hidden or isinstance(source, Missing):  # `mend` makes another of it
                 break
-            if source.segment.rows and live.count < source.segment.rows * (1 - settings.dead_part):
-                return [source]
+            if self._is_dead(entry):
+                return self._dead_of(entries[: at + 1])
             if run and live.count > max(size, settings.seal_rows) * settings.merge_factor:
                 break
             run.insert(0, source)
             size = max(size, live.count)
         return run if len(run) >= settings.merge_factor else []
+
+    def _is_dead(self, entry: Entry) -> bool:
+        """Whether so much of a segment is dead that it should be another."""
+        source = entry.source
+        if entry.hidden or not isinstance(source, Sealed) or not source.segment.rows:
+            return False
+        return entry.live.count < source.segment.rows * (1 - self._settings.dead_part)
+
+    def _dead_of(self, entries: Sequence[Entry]) -> list[Sealed]:
+        """The last, and those side by side before it of which too much is dead as well, as long as little of all lives.
+
+        One after the other, the newest first, they would pile up where documents are written again faster than that.
+        """
+        run: list[Sealed] = []
+        living, most = 0, self._settings.seal_rows * self._settings.merge_factor
+        for entry in reversed(entries):
+            source = entry.source
+            living += entry.live.count
+            if not isinstance(source, Sealed) or not self._is_dead(entry) or (run and living > most):
+                break
+            run.insert(0, source)
+        return run
 
     def merge(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Make one segment of several, without their dead rows; say whether one was made.
