@@ -100,7 +100,8 @@ class TestKept:
             first.fields, first.analyser, first.chunking, None, "f16", HnswSettings(24, 300, 0.995)
         )
         assert CollectionSettings.from_json(WITH_GRAPHS) == newest
-        assert newest.to_json() == WITH_GRAPHS
+        # An analyser is what it was meant to be; its tokens are those of today.
+        assert newest.to_json() == WITH_GRAPHS.replace('"version": 1}', '"version": 2}')
 
     def test_with_the_collection(self, tmp_path: Path) -> None:
         hnsw = HnswSettings(5, 40, 0.7)

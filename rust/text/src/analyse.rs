@@ -6,6 +6,7 @@ use std::sync::Arc;
 use frostem::{Algorithm, Stemmer};
 
 use crate::Error;
+use crate::labels::codes_within;
 use crate::normalise::{normalise, push_lower_case};
 use crate::remembered::{Fate, Remembered, Short, Token};
 use crate::runs::{Run, runs};
@@ -81,19 +82,14 @@ impl Analyser {
         let Memory { mut run, mut word, mut remembered } = std::mem::take(&mut self.memory);
         let reduce = Reduce { stop_words: &self.stop_words, stemmer: self.stemmer };
         runs(&text, &mut run, |run| {
-            let start = run.words[0].0;
             if run.code {
-                word.clear();
-                // Lower case may be a little longer: the bound is checked on both.
-                if run.end - start <= MOST_TOKEN_BYTES {
-                    push_lower_case(&text[start..run.end], &mut word);
-                    if word.len() <= MOST_TOKEN_BYTES {
-                        each(Token::New(&word));
-                        if run.abbreviation {
-                            return;
-                        }
-                    }
+                let kept = whole(&text[run.words[0].0..run.end], &mut word, &mut each);
+                if kept && run.abbreviation {
+                    return;
                 }
+                codes_within(&text, run, |start, end| {
+                    whole(&text[start..end], &mut word, &mut each);
+                });
             }
             for &(from, to) in &run.words {
                 let one = &text[from..to];
@@ -109,7 +105,7 @@ impl Analyser {
 
 /// Whether the tokens of a text can be counted in 32 bits, however many they are.
 pub(crate) fn check_length(text: &str) -> Result<(), Error> {
-    // Each word gives its token and those of its parts, at most 2 for a byte of the text, which NFKC makes at most 18
+    // Each word gives its token and those of its parts, and with others those of codes, at most 2 for a byte of the text, which NFKC makes at most 18
     // times longer (U+FDFA); 3 bytes of UTF-8 are the fewest that grow so.
     if text.len() > MOST_TEXT_BYTES { Err(Error::TextTooLong) } else { Ok(()) }
 }
@@ -154,6 +150,21 @@ impl Reduce<'_> {
             None => each(Token::New(stem)),
         }
     }
+}
+
+/// A code in one piece; whether it is short enough for that.
+fn whole(code: &str, word: &mut String, each: &mut impl FnMut(Token)) -> bool {
+    word.clear();
+    // Lower case may be a little longer: the bound is checked on both.
+    if code.len() > MOST_TOKEN_BYTES {
+        return false;
+    }
+    push_lower_case(code, word);
+    let fits = word.len() <= MOST_TOKEN_BYTES;
+    if fits {
+        each(Token::New(word));
+    }
+    fits
 }
 
 fn lower_case_into(one: &str, word: &mut String) {

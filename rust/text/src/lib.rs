@@ -27,6 +27,7 @@ mod cursor;
 mod error;
 mod explain;
 mod feed;
+mod labels;
 mod lengths;
 mod manifest;
 mod mask;

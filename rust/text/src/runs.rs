@@ -103,15 +103,16 @@ fn between_letters(text: &str, at: usize) -> bool {
 }
 
 /// What may stand between two words of a run.
-struct Joiner {
+pub(crate) struct Joiner {
     length: usize,
     /// Whether it makes code of any two words: prose has `well-known` and `and/or`, but no `foo_bar` or `R&D`.
-    binding: bool,
+    pub(crate) binding: bool,
     /// Whether it may also end a run, as in `C++` and `C#`.
     suffix: bool,
 }
 
-fn joiner(rest: &str) -> Option<Joiner> {
+/// What `rest` begins with, if that may stand between two words.
+pub(crate) fn joiner(rest: &str) -> Option<Joiner> {
     let bytes = rest.as_bytes();
     let found = |length, binding, suffix| Some(Joiner { length, binding, suffix });
     match bytes {

@@ -52,6 +52,33 @@ fn codes_are_kept_whole_beside_their_parts() {
 }
 
 #[test]
+fn codes_are_kept_whole_beside_labels_too() {
+    for (text, wanted) in [
+        ("code:ERR_0x80070005", "code:err_0x80070005 err_0x80070005 code err 0x80070005"),
+        ("ERR_0x80070005:denied", "err_0x80070005:denied err_0x80070005 err 0x80070005 denied"),
+        ("error/ERR_5", "error/err_5 err_5 error err 5"),
+        ("Teil/AB-12/9", "teil/ab-12/9 ab-12/9 teil ab 12 9"),
+        ("AB-12/9/neu", "ab-12/9/neu ab-12/9 ab 12 9 neu"),
+        ("a:part/AB-12/9", "a:part/ab-12/9 part/ab-12/9 ab-12/9 a part ab 12 9"),
+        (r"ERR_5\n", r"err_5\n err_5 err 5 n"),
+        (r"ERR_5\nAB-12", r"err_5\nab-12 err_5 nab-12 err 5 nab 12"),
+        ("src/foo_bar.rs:42", "src/foo_bar.rs:42 src/foo_bar.rs foo_bar.rs src foo bar rs 42"),
+        ("10.0.0.1:8080", "10.0.0.1:8080 10.0.0.1 10 0 0 1 8080"),
+        ("lang:C++", "lang:c++ lang c"),
+        // Nothing of these is a code of more than a word, besides all of it.
+        ("12:30:45", "12:30:45 12 30 45"),
+        ("AB-12/9", "ab-12/9 ab 12 9"),
+        ("2026/11/27", "2026/11/27 2026 11 27"),
+        ("ratio:good/bad", "ratio good bad"),
+        ("std::vec->x", "std::vec->x std vec x"),
+    ] {
+        assert_eq!(plainly(text), wanted, "{text}");
+    }
+    let long = format!("{}:ERR_5", "x".repeat(400));
+    assert!(tokens(&long, &plain()).contains(&"err_5".to_owned()), "where all of it is too long");
+}
+
+#[test]
 fn one_spelling_for_what_reads_the_same() {
     assert_eq!(plainly("cafe\u{301} CAFÉ ｃａｆé"), "café café café");
     assert_eq!(plainly("Straße ΣΟΦΟΣ σοφος \u{fb01}x soft\u{ad}hyphen"), "straße σοφοσ σοφοσ fix softhyphen");
@@ -65,7 +92,8 @@ fn stop_words_are_a_setting() {
     let own =
         Settings::new(Language::English, StopWords::Own(vec!["Fox".into(), " the ".into(), "fox".into()])).unwrap();
     assert_eq!(tokens("The Fox and foxes", &own), ["and", "fox"]);
-    assert_eq!(own.to_json(), r#"{"analyser":"english","stop_words":["fox","the"],"version":1}"#);
+    assert_eq!(own.to_json(), r#"{"analyser":"english","stop_words":["fox","the"],"version":2}"#);
+    assert_eq!(Settings::from_json(&own.to_json().replace(":2}", ":1}")).unwrap(), own, "it says what is wanted");
     assert_eq!(Settings::from_json(&own.to_json()).unwrap(), own);
     for language in [Language::Plain, Language::English] {
         for stop_words in [StopWords::None, StopWords::English] {
@@ -77,7 +105,8 @@ fn stop_words_are_a_setting() {
         "",
         "[]",
         "{}",
-        r#"{"analyser":"english","stop_words":"none","version":2}"#,
+        r#"{"analyser":"english","stop_words":"none","version":3}"#,
+        r#"{"analyser":"english","stop_words":"none","version":0}"#,
         r#"{"analyser":"german","stop_words":"none","version":1}"#,
         r#"{"analyser":"plain","stop_words":[1],"version":1}"#,
         r#"{"analyser":"plain","stop_words":["a b"],"version":1}"#,
