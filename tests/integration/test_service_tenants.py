@@ -68,6 +68,26 @@ def test_every_call_is_here() -> None:
     assert set(REQUESTS) | OWN == set(METHODS), "say here whether the new call is a tenant's to make"
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("Search", {"collection": "nope", "texts": ["b"], "k": 1}),
+        ("Upsert", {"collection": "nope", "documents": [{"id": "a", "text": "b"}]}),
+        ("Delete", {"collection": "nope", "ids": ["a"]}),
+    ],
+)
+def test_a_tenant_is_not_told_which_collections_there_are(
+    channel: grpc.Channel, name: str, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        call(channel, name, fields, tenant="acme")
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    assert "nope" in caught.value.details()
+    assert "shared" not in caught.value.details()
+    with pytest.raises(grpc.RpcError, match="shared"):
+        call(channel, name, fields)
+
+
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_call_of_whoever_runs_the_service(channel: grpc.Channel, name: str) -> None:
     before = state(channel)

@@ -173,7 +173,13 @@ class Executor:
     def _collection(self, name: str, call: Call) -> Collection:
         """As the call's tenant has it. Raises NotFound, and InvalidInput for a call of nobody's to a tenants' one."""
         # Pinned: by the time that a model has run, another one's index may be the current one.
-        collection = self._store.get(name).pinned()
+        try:
+            collection = self._store.get(name).pinned()
+        except NotFound:
+            if call.tenant is None:
+                raise
+            # Which others there are is not a tenant's to know.
+            raise NotFound(f"no collection {name!r}") from None
         field = collection.settings.tenant_field
         if field is None:
             return collection
