@@ -11,7 +11,7 @@ pub(crate) fn codes_within(text: &str, run: &Run, mut each: impl FnMut(usize, us
     let words = &run.words;
     let mut first = 0;
     while first < words.len() {
-        let apart = |&last: &usize| last + 1 == words.len() || stands(text, run, last, &[b':', b'\\']);
+        let apart = |&last: &usize| last + 1 == words.len() || stands(text, run, last, b":\\");
         let last = (first..words.len()).find(apart).unwrap_or(words.len() - 1);
         if last - first + 1 < words.len() {
             tell(text, run, (first, last), &mut each);
