@@ -327,6 +327,12 @@ class TestCommands:
         facts = told(capsys, "check", store, "--heal")
         assert (facts["sound"], facts["healed"], facts["segments"]) == (True, 1, 1)
         assert held(store) == before
+        for name in ("text/*.term", "ids.utf8", "segment.json"):
+            path = next((store / "segments").rglob(name))
+            path.write_bytes(bytes(path.stat().st_size))
+            facts = told(capsys, "check", store, "--heal")
+            assert (facts["sound"], facts["healed"], facts["segments"]) == (True, 1, 1), name
+            assert held(store) == before
 
 
 class TestBesideAServer:

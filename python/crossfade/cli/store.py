@@ -319,6 +319,9 @@ def check(
                 # First, for a segment that is damaged may still have a copy: it is proven by the row's own checksum.
                 mended += collection.heal_rows()
                 collection.heal()
+                if healed:
+                    # One that could not be opened at all left its rows in memory.
+                    collection.seal()
         found = check_store(directory)
     facts = {
         "sound": found.sound,
