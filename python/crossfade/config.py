@@ -6,7 +6,9 @@ prefix `CROSSFADE_` (`CROSSFADE_MAX_TEXTS_PER_CALL=512`), and again by a command
 
 from __future__ import annotations
 
+import logging
 import os
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,12 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from crossfade.errors import InvalidInput
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "CROSSFADE_"
+# How like a setting's name another must be to be taken for it, of 1.
+_ALIKE = 0.85
 
 
 class Device(StrEnum):
@@ -28,7 +36,7 @@ class Device(StrEnum):
 class Settings(BaseSettings):
     """Everything that may be tuned without changing a result's meaning."""
 
-    model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     device: Device = Field(default=Device.CPU, description="where models and rerankers run: cpu, cuda or tensorrt")
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads for inference and search; 0 = all cores")
@@ -121,10 +129,11 @@ class Settings(BaseSettings):
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Read the settings; `flags` that are None are not set.
+    """Read the settings; `flags` that are None are not set. Logs variables that look like misspelt settings.
 
     Raises InvalidInput, naming the setting, when a value cannot be used or the settings file is missing or not TOML.
     """
+    _tell_of_misspelt()
     path = os.environ.get("CROSSFADE_CONFIG")
     if path and not Path(path).is_file():
         raise InvalidInput(f"CROSSFADE_CONFIG names {path}, which is not a file: correct it or unset it")
@@ -136,3 +145,12 @@ def load_settings(**flags: Any) -> Settings:
         raise InvalidInput(f"setting {name}: {first['msg']} (given: {first.get('input')!r})") from None
     except ValueError as error:  # tomllib.TOMLDecodeError
         raise InvalidInput(f"settings file {path} is not TOML: {error}") from None
+
+
+def _tell_of_misspelt() -> None:
+    """Others with the prefix are passed over: of a service named crossfade, Kubernetes sets CROSSFADE_PORT and more."""
+    known = [_PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(os.environ):
+        if name.upper().startswith(_PREFIX) and name.upper() not in known:
+            for meant in get_close_matches(name.upper(), known, 1, _ALIKE):
+                log.warning("environment variable %s is no setting and does nothing: is %s meant?", name, meant)

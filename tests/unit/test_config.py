@@ -96,3 +96,27 @@ def test_what_the_store_cannot_use_is_named(
     monkeypatch.setenv(variable, value)
     with pytest.raises(InvalidInput, match=message):
         load_settings()
+
+
+def test_a_misspelt_variable_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("CROSSFADE_STORE_SEAL_ROW", "512")
+    monkeypatch.setenv("CROSSFADE_MAXK", "7")
+    # What Kubernetes sets for a service of that name, this project's own, and settings, in any case.
+    for name in (
+        "PORT",
+        "SERVICE_HOST",
+        "PORT_50051_TCP_ADDR",
+        "FAULT",
+        "BENCH_ROWS",
+        "TEST_CACHE",
+        "SEQUENCES",
+        "CRASHES",
+    ):
+        monkeypatch.setenv(f"CROSSFADE_{name}", "1")
+    monkeypatch.setenv("crossfade_max_k", "8")
+    assert load_settings().max_k == 8
+    assert [record.message for record in caplog.records] == [
+        "environment variable CROSSFADE_MAXK is no setting and does nothing: is CROSSFADE_MAX_K meant?",
+        "environment variable CROSSFADE_STORE_SEAL_ROW is no setting and does nothing: is CROSSFADE_STORE_SEAL_ROWS "
+        "meant?",
+    ]
