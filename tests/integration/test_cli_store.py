@@ -81,7 +81,7 @@ class TestCommands:
             "chunking": ChunkingSettings().to_json(),
             "tenant_field": None,
             "precision": "f32",
-            "analyser": {"analyser": "english", "stop_words": "english", "version": 2},
+            "analyser": {"analyser": "english", "stop_words": "english", "version": 1},
             "hnsw": {"m": 16, "ef_construction": 200, "recall": 0.98},
         }
         report = told(capsys, "ingest", store, "topics", topics, "--model", minilm_bundle)

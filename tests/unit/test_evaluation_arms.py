@@ -80,7 +80,7 @@ def test_each_arm_finds_what_it_can() -> None:
 def test_the_record_says_how_queries_were_answered() -> None:
     recorded = {name: measured(arm).evaluation for name, arm in ARMS.items()}
     assert recorded["dense"].retrieval == Retrieval()
-    english = {"analyser": "english", "stop_words": "english", "version": 2}
+    english = {"analyser": "english", "stop_words": "english", "version": 1}
     fused = {"rule": "sum", "normalisation": "min-max", "weights": None, "k": None}
     reranker = RerankerRef("first-words", "cf1-first-words", 12)
     assert recorded["lexical"].retrieval == Retrieval("lexical", analyser=english)

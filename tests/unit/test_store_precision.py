@@ -36,8 +36,7 @@ from crossfade.store.segment import Segment, Space
 from crossfade.store.settings import GraphSettings
 
 DIMENSION, ROWS = 16, 300
-DATA = Path(__file__).parent / "data"
-SAMPLES, OF_OLD_WORDS = DATA / "segment-format-1-analysers-2", DATA / "segment-format-1"
+SAMPLES = Path(__file__).parent / "data" / "segment-format-1"
 PRECISIONS: list[Precision] = ["f32", "f16", "int8"]
 VECTOR_FILES = {
     "f32": {"vectors.f32"},
@@ -98,6 +97,7 @@ class TestSettings:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_sample_of_the_format_is_read(precision: Precision) -> None:
+    """That of f32 was written before there was a precision."""
     (directory,) = (SAMPLES / precision).iterdir()
     segment = Segment(directory, Space(4, "f", "ip", precision), AnalyserSettings())
     segment.check()
@@ -111,14 +111,6 @@ def test_the_sample_of_the_format_is_read(precision: Precision) -> None:
     assert segment.spans.tolist() == [[0, 10]] * 5
     (found,) = lexical.search(["word3"], [segment.text], 5)
     assert found.rows.tolist() == [3]
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_one_with_words_of_an_older_analyser_is_refused(precision: Precision) -> None:
-    """A store makes it again. That of f32 was written before there was a precision."""
-    (directory,) = (OF_OLD_WORDS / precision).iterdir()
-    with pytest.raises(DataError, match="version 2 of the analysers, the settings say 1"):
-        Segment(directory, Space(4, "f", "ip", precision), AnalyserSettings())
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

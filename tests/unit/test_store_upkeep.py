@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crossfade.errors import InvalidInput
+from crossfade.kernels import Graph
 from crossfade.store import DurableStore, graphs
 from crossfade.store.collection import DurableCollection
 from crossfade.store.graphs import SegmentGraph
@@ -46,6 +47,21 @@ def test_the_first_search_of_a_new_graph_waits_for_nothing(collection: DurableCo
     assert part.graph is not None
     assert part.graph.facts.form == "codes"
     assert part.graph.is_prepared
+
+
+def test_a_graph_that_cannot_be_prepared_is_used_as_it_is(
+    collection: DurableCollection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And not built again and again."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise InvalidInput("no")
+
+    monkeypatch.setattr(Graph, "prepare", failing)
+    assert collection.index.merge()
+    assert parts(collection) == [(PARTS * ROWS, True)]
+    assert [record.message for record in caplog.records] == ["the first search of a graph will take longer: no"]
+    assert not collection.keep_up()
 
 
 Build = Callable[[Segment, Metric, HnswSettings, GraphSettings, Callable[[], bool]], SegmentGraph | None]

@@ -12,8 +12,8 @@ from crossfade.errors import InvalidInput
 
 AnalyserName = Literal["plain", "english"]
 
-VERSION = 2
-"""Version of the analysers. It rises with every change that moves a token of any text."""
+VERSION = 1
+"""Version of the analysers. From the first release on it rises with every change that moves a token of any text."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class AnalyserSettings:
 
     @classmethod
     def from_json(cls, text: str) -> AnalyserSettings:
-        """Read what `to_json` wrote, now or in an earlier version. Raises InvalidInput for anything else."""
+        """Read what `to_json` wrote. Raises InvalidInput for anything else, another version among it."""
         if not isinstance(text, str):
             raise InvalidInput(f"settings must be JSON in a str, not {type(text).__name__}")
         values = json.loads(_native.canonical_settings(text))

@@ -19,13 +19,12 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from crossfade.errors import DataError, InvalidInput
+from crossfade.errors import CrossfadeError, DataError, InvalidInput
 from crossfade.files import write_atomically
 from crossfade.kernels import Effort, Graph, build_graph, open_graph
-from crossfade.niceness import behind, nicely
+from crossfade.niceness import behind
 from crossfade.store import faults
 from crossfade.store.building import building
 from crossfade.store.precision import GRAPH_FORMS
@@ -92,9 +91,12 @@ def build(
         hnsw.recall,
     )
     opened = open_of(segment, check=False)
-    if opened is not None:
+    if opened is not None and not stopped():
         # Or the first search would: a second for a million rows. By one thread: the others' helpers are for searches.
-        nicely(settings.niceness, partial(opened.graph.prepare, threads=1))
+        try:
+            opened.graph.prepare(threads=1)
+        except CrossfadeError as error:
+            log.warning("the first search of a graph will take longer: %s", error)
     return opened
 
 

@@ -81,7 +81,7 @@ impl Manifest {
             return Err(damaged(&format!("it has format {format}, this crossfade reads format {FORMAT}")));
         }
         let settings = value.get("settings").ok_or_else(|| damaged("the settings are missing"))?;
-        let settings = Settings::of_tokens(settings).map_err(|error| damaged(&error.to_string()))?;
+        let settings = Settings::from_value(settings).map_err(|error| damaged(&error.to_string()))?;
         let files = value.get("files").and_then(Value::as_object).ok_or_else(|| damaged("the files are missing"))?;
         for (name, wanted) in files {
             let path = directory.join(name);

@@ -1,14 +1,12 @@
 //! Which analyser, in a form that is stored with every index.
 
-use std::ops::RangeInclusive;
-
 use serde_json::{Map, Value, json};
 
 use crate::Error;
 use crate::normalise::lower_case;
 
-/// Version of the analyser. It rises with every change that moves a token of any text. (2: codes beside labels.)
-pub(crate) const VERSION: u64 = 2;
+/// Version of the analyser. From the first release on it rises with every change that moves a token of any text.
+pub(crate) const VERSION: u64 = 1;
 
 /// Most stop words of one's own, and most bytes of one.
 const MOST_STOP_WORDS: usize = 10_000;
@@ -84,27 +82,21 @@ impl Settings {
         json!({"analyser": analyser, "stop_words": stop_words, "version": VERSION})
     }
 
-    /// Read what [`Settings::to_json`] wrote, now or in an earlier version: it says which analyser is wanted, and not what
-    /// tokens there are.
+    /// Read what [`Settings::to_json`] wrote.
     ///
     /// # Errors
-    /// [`Error::Settings`] for anything else, a later version among it.
+    /// [`Error::Settings`] for anything else, another version among it.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let value: Value = serde_json::from_str(text).map_err(|error| refused(format!("no JSON: {error}")))?;
-        Self::from_value(&value, 1..=VERSION)
+        Self::from_value(&value)
     }
 
-    /// Those that tokens were made with. An earlier version made others.
-    pub(crate) fn of_tokens(value: &Value) -> Result<Self, Error> {
-        Self::from_value(value, VERSION..=VERSION)
-    }
-
-    fn from_value(value: &Value, versions: RangeInclusive<u64>) -> Result<Self, Error> {
+    pub(crate) fn from_value(value: &Value) -> Result<Self, Error> {
         let object = value.as_object().ok_or_else(|| refused("they must be a JSON object"))?;
         if let Some(key) = object.keys().find(|key| !["analyser", "stop_words", "version"].contains(&key.as_str())) {
             return Err(refused(format!("{key:?} is not known: use analyser, stop_words, version")));
         }
-        if !object.get("version").and_then(Value::as_u64).is_some_and(|version| versions.contains(&version)) {
+        if object.get("version").and_then(Value::as_u64) != Some(VERSION) {
             let found = object.get("version").map_or_else(|| "none".to_owned(), Value::to_string);
             return Err(refused(format!(
                 "this crossfade has version {VERSION} of the analysers, the settings say {found}: build the index again"

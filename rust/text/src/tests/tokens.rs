@@ -64,7 +64,12 @@ fn codes_are_kept_whole_beside_labels_too() {
         (r"ERR_5\nAB-12", r"err_5\nab-12 err_5 nab-12 err 5 nab 12"),
         ("src/foo_bar.rs:42", "src/foo_bar.rs:42 src/foo_bar.rs foo_bar.rs src foo bar rs 42"),
         ("10.0.0.1:8080", "10.0.0.1:8080 10.0.0.1 10 0 0 1 8080"),
-        ("lang:C++", "lang:c++ lang c"),
+        ("lang:C++ a:C#:b", "lang:c++ c++ lang c a:c# c# a c b"),
+        ("src/my_mod/foo_bar.rs", "src/my_mod/foo_bar.rs foo_bar.rs src my mod foo bar rs"),
+        ("my-app/AB-12", "my-app/ab-12 ab-12 my app ab 12"),
+        ("https://a.com/issue/AB-12", "https a.com/issue/ab-12 ab-12 a com issue ab 12"),
+        ("v2/foo_bar.rs", "v2/foo_bar.rs v2 foo bar rs"),
+        ("foo_bar.rs/x", "foo_bar.rs/x foo bar rs x"),
         // Nothing of these is a code of more than a word, besides all of it.
         ("12:30:45", "12:30:45 12 30 45"),
         ("AB-12/9", "ab-12/9 ab 12 9"),
@@ -92,8 +97,7 @@ fn stop_words_are_a_setting() {
     let own =
         Settings::new(Language::English, StopWords::Own(vec!["Fox".into(), " the ".into(), "fox".into()])).unwrap();
     assert_eq!(tokens("The Fox and foxes", &own), ["and", "fox"]);
-    assert_eq!(own.to_json(), r#"{"analyser":"english","stop_words":["fox","the"],"version":2}"#);
-    assert_eq!(Settings::from_json(&own.to_json().replace(":2}", ":1}")).unwrap(), own, "it says what is wanted");
+    assert_eq!(own.to_json(), r#"{"analyser":"english","stop_words":["fox","the"],"version":1}"#);
     assert_eq!(Settings::from_json(&own.to_json()).unwrap(), own);
     for language in [Language::Plain, Language::English] {
         for stop_words in [StopWords::None, StopWords::English] {
@@ -105,8 +109,7 @@ fn stop_words_are_a_setting() {
         "",
         "[]",
         "{}",
-        r#"{"analyser":"english","stop_words":"none","version":3}"#,
-        r#"{"analyser":"english","stop_words":"none","version":0}"#,
+        r#"{"analyser":"english","stop_words":"none","version":2}"#,
         r#"{"analyser":"german","stop_words":"none","version":1}"#,
         r#"{"analyser":"plain","stop_words":[1],"version":1}"#,
         r#"{"analyser":"plain","stop_words":["a b"],"version":1}"#,
