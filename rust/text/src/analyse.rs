@@ -105,8 +105,8 @@ impl Analyser {
 
 /// Whether the tokens of a text can be counted in 32 bits, however many they are.
 pub(crate) fn check_length(text: &str) -> Result<(), Error> {
-    // Each word gives its token and those of its parts, and with others those of codes, at most 2 for a byte of the text, which NFKC makes at most 18
-    // times longer (U+FDFA); 3 bytes of UTF-8 are the fewest that grow so.
+    // Each word gives its token and those of its parts, and with others those of codes, at most 2 for a byte of the text,
+    // which NFKC makes at most 18 times longer (U+FDFA); 3 bytes of UTF-8 are the fewest that grow so.
     if text.len() > MOST_TEXT_BYTES { Err(Error::TextTooLong) } else { Ok(()) }
 }
 
